@@ -1,0 +1,129 @@
+//! The layer: a bijection with three verbs.
+
+use crate::{device::Device, params::ParamLayout, workspace::Workspace};
+use std::ops::Range;
+
+/// Whether a result replaces what is there or is added to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accum {
+    /// Overwrite; the old content is not read.
+    Replace,
+    /// Add to the old content.
+    Add,
+}
+
+/// Where `pull_back` puts ∂θ, shape of the layer's parameters.
+pub struct GradSink<'a, D: Device> {
+    /// The range of the gradient buffer that belongs to the layer.
+    pub into: D::ParamsMut<'a>,
+    /// Replace or add. With `Replace` every element must be written.
+    pub accum: Accum,
+}
+
+impl<D: Device> GradSink<'_, D> {
+    /// The sink of a part of the layer.
+    pub fn slice(&mut self, range: Range<usize>) -> GradSink<'_, D> {
+        GradSink { into: D::slice_mut(&mut self.into, range), accum: self.accum }
+    }
+}
+
+/// What every verb works with.
+pub struct Pass<'a, D: Device> {
+    /// The device everything lives on.
+    pub device: &'a D,
+    /// The layer's own parameters θ_l, flat.
+    pub theta: D::Params<'a>,
+    /// What `forward` leaves for the other two verbs.
+    pub tape: &'a mut Workspace,
+    /// Memory shared by all layers, free to be overwritten by each call.
+    pub scratch: &'a mut Workspace,
+}
+
+/// A bijection x_{l+1} = T_l(x_l; θ_l) of a fixed number of degrees of freedom, with J = ∂T/∂x and ℓ = log|det J|.
+///
+/// `forward` must come first; `push_score` and `pull_back` refer to the batch of the last `forward` on the same tape.
+/// All verbs work in place. Batches have shape `[dof, samples]`.
+///
+/// # Panics
+/// The verbs panic if a batch or θ has the wrong shape.
+pub trait Layer<D: Device>: Send + Sync {
+    /// Number of degrees of freedom.
+    fn dof(&self) -> usize;
+
+    /// The layer's parameters: names, shapes, initial values, in the order of the flat buffer.
+    fn params(&self) -> ParamLayout;
+
+    /// x ← T(x), `log_det` += ℓ(x) (one double per sample), and leaves on the tape what the other verbs need.
+    fn forward(&self, pass: &mut Pass<'_, D>, x: &mut D::Batch, log_det: &mut D::PerSample);
+
+    /// Score recursion, MATH (1): s ← J^{-T} (s − ∇ℓ); takes ∇log q_l(x_l) to ∇log q_{l+1}(x_{l+1}).
+    fn push_score(&self, pass: &mut Pass<'_, D>, score: &mut D::Batch);
+
+    /// Pull-back, MATH (2): a ← Jᵀ a + w ∇ℓ, and ∂θ (+)= (∂T/∂θ)ᵀ a + w ∂ℓ/∂θ with the old a, if a sink is given.
+    fn pull_back(&self, pass: &mut Pass<'_, D>, cotangent: &mut D::Batch, weight: f64, grad: Option<GradSink<'_, D>>);
+
+    /// `forward`, then `push_score`: one pass, the score computed alongside. A composition overrides this to do both layer by layer.
+    fn forward_with_score(
+        &self,
+        pass: &mut Pass<'_, D>,
+        x: &mut D::Batch,
+        log_det: &mut D::PerSample,
+        score: &mut D::Batch,
+    ) {
+        self.forward(pass, x, log_det);
+        self.push_score(pass, score);
+    }
+
+    /// `forward` when nothing will be asked of the tape afterwards; a composition overrides this to let all layers share one tape.
+    fn forward_without_tape(&self, pass: &mut Pass<'_, D>, x: &mut D::Batch, log_det: &mut D::PerSample) {
+        self.forward(pass, x, log_det);
+    }
+}
+
+/// The capability of being inverted. The inverse is again something with the three verbs, over the *same* parameters.
+pub trait Invertible<D: Device>: Layer<D> {
+    /// T⁻¹ as a layer; its parameters are those of `self`, in the same order.
+    fn inverse(&self) -> Box<dyn Layer<D>>;
+}
+
+impl<D: Device, L: Layer<D> + ?Sized> Layer<D> for Box<L> {
+    fn dof(&self) -> usize {
+        (**self).dof()
+    }
+
+    fn params(&self) -> ParamLayout {
+        (**self).params()
+    }
+
+    fn forward(&self, pass: &mut Pass<'_, D>, x: &mut D::Batch, log_det: &mut D::PerSample) {
+        (**self).forward(pass, x, log_det);
+    }
+
+    fn push_score(&self, pass: &mut Pass<'_, D>, score: &mut D::Batch) {
+        (**self).push_score(pass, score);
+    }
+
+    fn pull_back(&self, pass: &mut Pass<'_, D>, cotangent: &mut D::Batch, weight: f64, grad: Option<GradSink<'_, D>>) {
+        (**self).pull_back(pass, cotangent, weight, grad);
+    }
+
+    fn forward_with_score(
+        &self,
+        pass: &mut Pass<'_, D>,
+        x: &mut D::Batch,
+        log_det: &mut D::PerSample,
+        score: &mut D::Batch,
+    ) {
+        (**self).forward_with_score(pass, x, log_det, score);
+    }
+
+    fn forward_without_tape(&self, pass: &mut Pass<'_, D>, x: &mut D::Batch, log_det: &mut D::PerSample) {
+        (**self).forward_without_tape(pass, x, log_det);
+    }
+}
+
+impl<D: Device, L: Invertible<D> + ?Sized> Invertible<D> for Box<L> {
+    fn inverse(&self) -> Box<dyn Layer<D>> {
+        (**self).inverse()
+    }
+}

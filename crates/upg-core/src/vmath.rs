@@ -1,0 +1,263 @@
+//! Vectorised elementary functions and the run-time choice of instruction set.
+//!
+//! The functions here are branch-free and written for one number; [`dispatch`] compiles a loop over them for
+//! AVX-512, for AVX2 with FMA and for the portable baseline, and picks one at run time. Inside such a loop the
+//! compiler keeps one number per SIMD lane, which is 10 to 30 times faster than a call into the C library.
+//!
+//! Errors, measured against the C library's double precision over the whole range: at most 3 ulp in each function
+//! and precision (the tests state and check it). `exp` flushes results below 2^−125 (f32), 2^−1021 (f64) to zero. NaN in, NaN out.
+//!
+//! ```
+//! use upg_core::vmath;
+//! let mut row = [-1.0_f64, 0.0, 0.5];
+//! vmath::tanh(&mut row);
+//! assert!((row[2] - 0.5_f64.tanh()).abs() < 1e-15);
+//! ```
+
+use crate::real::Real;
+use std::sync::OnceLock;
+
+/// How a·b + c is computed: fused where the processor has it, else with two roundings (a fused one would be a library call).
+pub trait MulAdd: Copy {
+    /// a·b + c.
+    fn mul_add<T: Real>(a: T, b: T, c: T) -> T;
+}
+
+/// a·b + c with one rounding.
+#[derive(Clone, Copy, Debug)]
+pub struct Fused;
+
+/// a·b + c with two roundings.
+#[derive(Clone, Copy, Debug)]
+pub struct Separate;
+
+impl MulAdd for Fused {
+    #[inline(always)]
+    fn mul_add<T: Real>(a: T, b: T, c: T) -> T {
+        a.mul_add(b, c)
+    }
+}
+
+impl MulAdd for Separate {
+    #[inline(always)]
+    fn mul_add<T: Real>(a: T, b: T, c: T) -> T {
+        a * b + c
+    }
+}
+
+/// A loop to be compiled once for every instruction set. Mark `run` `#[inline(always)]`, and all it calls.
+pub trait Kernel {
+    /// What the loop returns.
+    type Output;
+
+    /// The loop itself, with `M` as its multiply-add.
+    fn run<M: MulAdd>(self) -> Self::Output;
+}
+
+/// The instruction sets [`dispatch`] compiles for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InstructionSet {
+    /// What the target promises without asking.
+    Baseline,
+    /// x86-64 with AVX2 and FMA.
+    Avx2,
+    /// x86-64 with AVX-512 F, VL, DQ and BW.
+    Avx512,
+}
+
+impl InstructionSet {
+    /// The best set of this processor; asked once.
+    pub fn detect() -> Self {
+        static FOUND: OnceLock<InstructionSet> = OnceLock::new();
+        *FOUND.get_or_init(Self::ask)
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn ask() -> Self {
+        let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+        let avx512 = is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512vl")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512bw");
+        match (avx2, avx512) {
+            (true, true) => Self::Avx512,
+            (true, false) => Self::Avx2,
+            _ => Self::Baseline,
+        }
+    }
+
+    #[cfg(not(target_arch = "x86_64"))]
+    fn ask() -> Self {
+        Self::Baseline
+    }
+}
+
+/// Runs `kernel`, compiled for the best instruction set of this processor.
+#[inline]
+pub fn dispatch<K: Kernel>(kernel: K) -> K::Output {
+    dispatch_to(InstructionSet::detect(), kernel)
+}
+
+/// Runs `kernel` as compiled for `set`, for tests; `set` must be one this processor has.
+///
+/// # Panics
+/// If the processor lacks `set`.
+#[inline]
+pub fn dispatch_to<K: Kernel>(set: InstructionSet, kernel: K) -> K::Output {
+    match set {
+        InstructionSet::Baseline => baseline(kernel),
+        #[cfg(target_arch = "x86_64")]
+        InstructionSet::Avx2 => {
+            assert_ne!(InstructionSet::detect(), InstructionSet::Baseline, "AVX2 is missing");
+            // SAFETY: detect() found AVX2 and FMA.
+            unsafe { avx2(kernel) }
+        }
+        #[cfg(target_arch = "x86_64")]
+        InstructionSet::Avx512 => {
+            assert_eq!(InstructionSet::detect(), InstructionSet::Avx512, "AVX-512 is missing");
+            // SAFETY: detect() found AVX-512 F, VL, DQ, BW, AVX2 and FMA.
+            unsafe { avx512(kernel) }
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        other => panic!("{other:?} is missing"),
+    }
+}
+
+#[cfg(not(target_arch = "aarch64"))]
+fn baseline<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run::<Separate>()
+}
+
+/// Every 64-bit Arm processor fuses.
+#[cfg(target_arch = "aarch64")]
+fn baseline<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run::<Fused>()
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma,bmi1,bmi2")]
+fn avx2<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run::<Fused>()
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma,bmi1,bmi2")]
+fn avx512<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run::<Fused>()
+}
+
+/// The functions of one number, to be used inside a [`Kernel`].
+pub mod scalar {
+    use super::MulAdd;
+    use crate::real::{Real, sealed::Lane};
+
+    /// x clamped into [low, high]; NaN stays NaN.
+    #[inline(always)]
+    fn clamp<T: Real>(x: T, low: T, high: T) -> T {
+        let x = if x < low { low } else { x };
+        if x > high { high } else { x }
+    }
+
+    /// Splits x = n ln 2 + r with |r| ≤ ½ ln 2; returns n + ROUNDER and e^r − 1.
+    #[inline(always)]
+    fn reduce<T: Real, M: MulAdd>(x: T) -> (T, T) {
+        let rounded = M::mul_add(x, T::of(std::f64::consts::LOG2_E), T::ROUNDER);
+        let n = rounded - T::ROUNDER;
+        let r = M::mul_add(n, -T::LN2_HI, x);
+        let r = M::mul_add(n, -T::LN2_LO, r);
+        let mut tail = T::zero();
+        for &coefficient in T::INVERSE_FACTORIALS.iter().rev() {
+            tail = M::mul_add(tail, r, coefficient);
+        }
+        (rounded, M::mul_add(tail * r, r, r))
+    }
+
+    /// e^x.
+    #[inline(always)]
+    pub fn exp<T: Real, M: MulAdd>(x: T) -> T {
+        let (rounded, em1) = reduce::<T, M>(clamp(x, T::EXP_MIN, T::EXP_MAX));
+        // 2^n as 2^{n−1}·2, since n reaches one past the largest exponent.
+        let half = <T as Lane>::pow2_of_rounded(rounded - T::one());
+        let value = M::mul_add(em1, half, half) * T::of(2.0);
+        let value = if x < T::EXP_MIN { T::zero() } else { value };
+        if x > T::EXP_MAX { T::infinity() } else { value }
+    }
+
+    /// tanh x, odd to the bit.
+    #[inline(always)]
+    pub fn tanh<T: Real, M: MulAdd>(x: T) -> T {
+        let twice = clamp(x.abs(), T::zero(), T::TANH_MAX) * T::of(2.0);
+        let (rounded, em1) = reduce::<T, M>(twice);
+        let scale = <T as Lane>::pow2_of_rounded(rounded);
+        let em1 = M::mul_add(em1, scale, scale - T::one()); // e^{2|x|} − 1
+        <T as Lane>::with_sign(em1 / (em1 + T::of(2.0)), x)
+    }
+
+    /// 1/(1 + e^{−x}).
+    #[inline(always)]
+    pub fn sigmoid<T: Real, M: MulAdd>(x: T) -> T {
+        let e = exp::<T, M>(-x.abs());
+        let small = e / (T::one() + e);
+        if x < T::zero() { small } else { T::one() / (T::one() + e) }
+    }
+
+    /// log(1 + u) for u in [0, 1].
+    #[inline(always)]
+    pub fn ln_1p_unit<T: Real, M: MulAdd>(u: T) -> T {
+        let s = u / (u + T::of(2.0));
+        let s2 = s * s;
+        let mut tail = T::zero();
+        for &coefficient in T::ATANH.iter().rev() {
+            tail = M::mul_add(tail, s2, coefficient);
+        }
+        let twice = s + s;
+        M::mul_add(twice * s2, tail, twice)
+    }
+
+    /// log(1 + e^x), without overflow.
+    #[inline(always)]
+    pub fn softplus<T: Real, M: MulAdd>(x: T) -> T {
+        let positive = if x < T::zero() { T::zero() } else { x };
+        positive + ln_1p_unit::<T, M>(exp::<T, M>(-x.abs()))
+    }
+
+    /// log cosh x, without overflow; small x keeps its relative accuracy only down to |x| ≈ √ε.
+    #[inline(always)]
+    pub fn ln_cosh<T: Real, M: MulAdd>(x: T) -> T {
+        let a = x.abs();
+        a + ln_1p_unit::<T, M>(exp::<T, M>(-(a + a))) - T::of(std::f64::consts::LN_2)
+    }
+}
+
+/// Declares `pub fn $name(row)`: the function of one number applied to every element of a slice.
+macro_rules! on_slices {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
+        $(#[$doc])*
+        pub fn $name<T: Real>(row: &mut [T]) {
+            struct Loop<'a, T>(&'a mut [T]);
+            impl<T: Real> Kernel for Loop<'_, T> {
+                type Output = ();
+                #[inline(always)]
+                fn run<M: MulAdd>(self) {
+                    for x in self.0 {
+                        *x = scalar::$name::<T, M>(*x);
+                    }
+                }
+            }
+            dispatch(Loop(row));
+        }
+    )*};
+}
+
+on_slices! {
+    /// x ← e^x for every element.
+    exp,
+    /// x ← tanh x for every element; odd to the bit.
+    tanh,
+    /// x ← 1/(1 + e^{−x}) for every element.
+    sigmoid,
+    /// x ← log(1 + e^x) for every element.
+    softplus,
+    /// x ← log cosh x for every element.
+    ln_cosh,
+}
