@@ -1,1 +1,29 @@
-//! placeholder
+//! Normalizing flows with hand-written Jacobian-vector recursions, on the host.
+//!
+//! A coupling layer is a [`Mask`], a conditioner ([`Mlp`]) and an elementwise transform ([`Affine`], [`Additive`]);
+//! [`RealNvp`] and [`Z2Nice`] are ready-made chains of them.
+
+pub mod activation;
+pub mod additive;
+pub mod affine;
+pub mod conditioner;
+pub mod coupling;
+pub mod elementwise;
+pub mod error;
+pub mod mask;
+pub mod matmul;
+pub mod mlp;
+pub mod ready;
+pub mod scaling;
+
+pub use activation::Activation;
+pub use additive::Additive;
+pub use affine::Affine;
+pub use conditioner::Conditioner;
+pub use coupling::Coupling;
+pub use elementwise::Elementwise;
+pub use error::FlowError;
+pub use mask::{Mask, MaskPattern};
+pub use mlp::{Bias, Mlp, StartAt};
+pub use ready::{Flow, RealNvp, Z2Nice};
+pub use scaling::{GlobalScaling, Scales};

@@ -1,0 +1,166 @@
+//! Ready-made flows.
+
+use crate::{
+    activation::Activation,
+    additive::Additive,
+    affine::Affine,
+    coupling::Coupling,
+    elementwise::Elementwise,
+    error::FlowError,
+    mask::MaskPattern,
+    mlp::{Bias, Mlp, StartAt},
+    scaling::{GlobalScaling, Scales},
+};
+use upg_core::{Chain, Cpu, Cut, Invertible, Real};
+
+/// A chain of invertible layers on the host.
+pub type Flow<T> = Chain<Box<dyn Invertible<Cpu<T>>>>;
+
+/// RealNVP: affine couplings with fully connected conditioners (Dinh et al., arXiv:1605.08803).
+///
+/// ```
+/// use upg_core::Layer;
+/// let flow = upg_flows::RealNvp { lattice: vec![4, 4], couplings: 6, hidden: vec![32, 32], ..Default::default() };
+/// assert_eq!(flow.build::<f64>().unwrap().dof(), 16);
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RealNvp {
+    /// Extents of the lattice; the flat index is in C order. `[d]` for d numbers without a lattice.
+    pub lattice: Vec<usize>,
+    /// Number of coupling layers.
+    pub couplings: usize,
+    /// Widths of the hidden layers of every conditioner.
+    pub hidden: Vec<usize>,
+    /// Activation of the hidden layers.
+    pub activation: Activation,
+    /// Which degrees of freedom each layer transforms.
+    pub mask: MaskPattern,
+    /// Soft clamp c of the log-scale, s ← c·tanh(s/c); `None`: unbounded.
+    pub clamp: Option<f64>,
+    /// Initial parameters.
+    pub start: StartAt,
+}
+
+impl RealNvp {
+    /// The flow.
+    ///
+    /// # Errors
+    /// Names the field that isn't accepted.
+    pub fn build<T: Real>(&self) -> Result<Flow<T>, FlowError> {
+        if self.clamp.is_some_and(|c| !(c.is_finite() && c > 0.0)) {
+            return Err(FlowError::new("clamp", self.clamp, "a positive number, or none"));
+        }
+        let affine = Affine { clamp: self.clamp };
+        let layers = self.plan(Bias::Yes).couplings::<T, _>(affine)?;
+        Ok(Chain::new::<Cpu<T>>(layers))
+    }
+
+    /// How to cut a batch: see [`Cut`].
+    pub fn cut(&self) -> Cut {
+        self.plan(Bias::Yes).cut()
+    }
+
+    fn plan(&self, bias: Bias) -> Plan<'_> {
+        let Self { lattice, couplings, hidden, activation, mask, start, .. } = self;
+        Plan { lattice, couplings: *couplings, hidden, activation: *activation, mask, bias, start: *start }
+    }
+}
+
+/// Z₂-equivariant NICE: additive couplings whose nets are odd functions, then a global scaling with one parameter.
+///
+/// T(−z) = −T(z) to the bit, so q(x) = q(−x): right for targets with S(φ) = S(−φ). Source: arXiv:2403.15881, section 6.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Z2Nice {
+    /// Extents of the lattice; the flat index is in C order.
+    pub lattice: Vec<usize>,
+    /// Number of coupling layers; the scaling is one more layer.
+    pub couplings: usize,
+    /// Widths of the hidden layers of every conditioner.
+    pub hidden: Vec<usize>,
+    /// Activation of the hidden layers; must be odd.
+    pub activation: Activation,
+    /// Which degrees of freedom each layer transforms.
+    pub mask: MaskPattern,
+    /// Initial parameters.
+    pub start: StartAt,
+}
+
+impl Z2Nice {
+    /// The flow.
+    ///
+    /// # Errors
+    /// Names the field that isn't accepted.
+    pub fn build<T: Real>(&self) -> Result<Flow<T>, FlowError> {
+        if !self.activation.is_odd() {
+            return Err(FlowError::new("activation", self.activation, "an odd function: Tanh or Identity"));
+        }
+        let mut layers = self.plan().couplings::<T, _>(Additive)?;
+        layers.push(Box::new(GlobalScaling::new(self.lattice.iter().product(), Scales::One)));
+        Ok(Chain::new::<Cpu<T>>(layers))
+    }
+
+    /// How to cut a batch: see [`Cut`].
+    pub fn cut(&self) -> Cut {
+        self.plan().cut()
+    }
+
+    fn plan(&self) -> Plan<'_> {
+        let Self { lattice, couplings, hidden, activation, mask, start } = self;
+        Plan { lattice, couplings: *couplings, hidden, activation: *activation, mask, bias: Bias::No, start: *start }
+    }
+}
+
+/// What the ready-made flows have in common.
+struct Plan<'a> {
+    lattice: &'a [usize],
+    couplings: usize,
+    hidden: &'a [usize],
+    activation: Activation,
+    mask: &'a MaskPattern,
+    bias: Bias,
+    start: StartAt,
+}
+
+impl Plan<'_> {
+    fn couplings<T: Real, E: Elementwise<T>>(
+        &self,
+        transform: E,
+    ) -> Result<Vec<Box<dyn Invertible<Cpu<T>>>>, FlowError> {
+        if self.lattice.iter().product::<usize>() < 2 {
+            return Err(FlowError::new("lattice", self.lattice, "extents of at least 1, two sites in all"));
+        }
+        if self.couplings == 0 {
+            return Err(FlowError::new("couplings", self.couplings, "at least 1"));
+        }
+        if let Activation::LeakyRelu(slope) = self.activation
+            && !(slope > 0.0 && slope.is_finite())
+        {
+            return Err(FlowError::new("activation", self.activation, "a positive slope"));
+        }
+        (0..self.couplings).map(|layer| self.coupling(layer, transform.clone())).collect()
+    }
+
+    fn coupling<T: Real, E: Elementwise<T>>(
+        &self,
+        layer: usize,
+        transform: E,
+    ) -> Result<Box<dyn Invertible<Cpu<T>>>, FlowError> {
+        let mask = self.mask.mask(layer, self.lattice)?;
+        let (inputs, outputs) = (mask.kept().len(), transform.width() * mask.transformed().len());
+        let net = Mlp::new(inputs, self.hidden, outputs, self.activation, self.bias, self.start)?;
+        Ok(Box::new(Coupling::new(mask, net, transform)))
+    }
+
+    /// Wide nets: one lane, micro-batches that feed the matrix products. Small nets: lanes for the threads, and
+    /// micro-batches whose tape stays within about half a megabyte.
+    fn cut(&self) -> Cut {
+        const WIDE: usize = 256;
+        const CACHED_NUMBERS: usize = 1 << 17;
+        let widest = self.hidden.iter().copied().max().unwrap_or(0);
+        let tape = self.couplings * (self.hidden.iter().sum::<usize>() + 8 * self.lattice.iter().product::<usize>());
+        match widest >= WIDE {
+            true => Cut { micro_batch: 1024, lanes: 1 },
+            false => Cut { micro_batch: (CACHED_NUMBERS / tape.max(1)).next_multiple_of(16).clamp(16, 512), lanes: 8 },
+        }
+    }
+}
