@@ -1,1 +1,26 @@
-fn main() {}
+//! Tasks of the workspace, `cargo xtask NAME`. Exit status: 0 done, 1 the run failed, 2 the input is wrong.
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+mod reproduce_table2;
+
+/// Tasks of the workspace.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Measures the cost of the estimators on this machine, as in Table 2 of arXiv:2403.15881.
+    ReproduceTable2(reproduce_table2::Arguments),
+}
+
+fn main() -> ExitCode {
+    match Cli::parse().task {
+        Task::ReproduceTable2(arguments) => reproduce_table2::run(&arguments),
+    }
+}

@@ -7,6 +7,7 @@
 //!
 //! For a smooth function that varies on a scale of order one or longer the relative error is about 1e-12; functions that
 //! vary on scales down to about 0.01 still give 1e-10. `f` is double precision throughout.
+//! At a kink nearer than the smallest step, 1e-6, there is no derivative to find, and the estimated error is large.
 //!
 //! Shapes: a Jacobian is `[outputs, inputs]`.
 
@@ -15,9 +16,9 @@ use ndarray::Array2;
 /// h₀, a power of two. Smaller steps follow, so this need not suit the function well.
 const FIRST_STEP: f64 = 0.125;
 /// Number of step sizes at most; the smallest step is h₀/2^(LEVELS−1).
-const LEVELS: usize = 12;
+const LEVELS: usize = 18;
 /// The search stops when every component has an estimated error below this fraction of the largest one.
-const GOOD_ENOUGH: f64 = 1e-13;
+const GOOD_ENOUGH: f64 = 1e-12;
 
 /// A derivative and an estimate of the absolute error of each of its elements.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,0 +1,172 @@
+//! How close the gradients come to plain matrix products: `cargo bench --bench roofline`.
+//!
+//! In one run, in turn: `reparam`, `path-fast`, and the bare matrix products that they consist of (same shapes, whole
+//! batch at once, the `gemm` crate's own threading, every weight matrix at its own place in memory, no bias, no
+//! activation, no coupling, no target). A gradient at 100 % would do all of its other work for nothing.
+
+use gemm::Parallelism;
+use std::time::Instant;
+use upg_benches::{Case, Shape, Shapes};
+use upg_core::{ReverseKl, Start};
+
+fn main() {
+    let shapes = Shapes::read();
+    let repetitions = std::env::var("UPG_BENCH_REPETITIONS").ok().and_then(|n| n.parse().ok()).unwrap_or(15);
+    println!("medians of {repetitions} interleaved repetitions, {} threads, f32", shapes.threads);
+    println!(
+        "{:>14} {:>6} {:>13} {:>10} {:>10} {:>10} {:>10}",
+        "flow", "batch", "what", "seconds", "GFLOP/s", "of GEMM", "ratio"
+    );
+    for shape in shapes.flows.iter().filter(|shape| shape.multiply_adds() > 1_000_000) {
+        let mut case = shape.case(shapes.threads);
+        for &batch in &shape.batches {
+            measure(shape, &mut case, batch, repetitions, shapes.threads);
+        }
+    }
+}
+
+/// Interleaved times of the two gradients and of their bare products, printed as three rows.
+fn measure(shape: &Shape, case: &mut Case, batch: usize, repetitions: usize, threads: usize) {
+    let mut bare = Bare::new(shape, batch, threads);
+    let mut times: [Vec<f64>; 4] = Default::default();
+    for repetition in 0..=repetitions {
+        let mut round = [0.0; 4];
+        for i in (0..4).map(|i| (i + repetition) % 4) {
+            let start = Instant::now();
+            match i {
+                0 => gradient(case, ReverseKl::Reparam, batch),
+                1 => gradient(case, ReverseKl::PathFast, batch),
+                2 => bare.gradient(1),
+                _ => bare.gradient(2),
+            }
+            round[i] = start.elapsed().as_secs_f64();
+        }
+        if repetition > 0 {
+            times.iter_mut().zip(round).for_each(|(times, seconds)| times.push(seconds));
+        }
+    }
+    let ratio = median(times[1].iter().zip(&times[0]).map(|(fast, ordinary)| fast / ordinary).collect());
+    let [ordinary, fast, bare_ordinary, bare_fast] = times.map(median);
+    let flop = 2.0 * (shape.multiply_adds() * batch) as f64;
+    let row = |what: &str, seconds: f64, passes: f64, bare: f64, ratio: String| {
+        println!(
+            "{:>14} {batch:>6} {what:>13} {seconds:>10.4} {:>10.1} {:>9.1}% {ratio:>10}",
+            shape.name,
+            passes * flop / seconds / 1e9,
+            100.0 * bare / seconds,
+        );
+    };
+    row("gemm (3 F)", bare_ordinary, 3.0, bare_ordinary, String::new());
+    row("gemm (4 F)", bare_fast, 4.0, bare_fast, format!("{:.3}", bare_fast / bare_ordinary));
+    row("reparam", ordinary, 3.0, bare_ordinary, "1".into());
+    row("path-fast", fast, 4.0, bare_fast, format!("{ratio:.3}"));
+}
+
+fn gradient(case: &mut Case, how: ReverseKl, samples: usize) {
+    let start = Start::Draw { samples, streams: &mut case.streams };
+    std::hint::black_box(case.engine.reverse_kl(how, &case.theta, start).loss);
+}
+
+/// The matrix products of a gradient, and nothing else.
+struct Bare {
+    widths: Vec<usize>,
+    couplings: usize,
+    batch: usize,
+    pool: rayon::ThreadPool,
+    theta: Vec<f32>,
+    grad: Vec<f32>,
+    x: Vec<f32>,
+    y: Vec<f32>,
+    threads: usize,
+}
+
+impl Bare {
+    fn new(shape: &Shape, batch: usize, threads: usize) -> Self {
+        let widths = shape.widths();
+        let widest = *widths.iter().max().expect("a net has widths");
+        let parameters = shape.multiply_adds();
+        Self {
+            couplings: shape.couplings,
+            batch,
+            pool: rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads start"),
+            theta: vec![0.01; parameters],
+            grad: vec![0.0; parameters],
+            x: vec![0.1; widest * batch],
+            y: vec![0.0; widest * batch],
+            widths,
+            threads,
+        }
+    }
+
+    /// Forward products, `vjps` products with the transposed weights, and the weight gradients, coupling by coupling.
+    fn gradient(&mut self, vjps: usize) {
+        let Self { widths, couplings, batch, pool, theta, grad, x, y, threads } = self;
+        let threads = Parallelism::Rayon(*threads);
+        let maps = || (0..*couplings).flat_map(|_| widths.windows(2).map(|w| (w[0], w[1])));
+        pool.install(|| {
+            let mut at = 0;
+            for (inputs, outputs) in maps() {
+                let w = &theta[at..at + inputs * outputs];
+                // y[outputs, batch] = W[outputs, inputs] x
+                product([outputs, *batch, inputs], y, (w, inputs, 1), (x, *batch, 1), threads);
+                for _ in 0..vjps {
+                    // y = Wᵀ x, in the order that is faster: for few samples yᵀ[batch, inputs] = xᵀ W, which reads W along its rows.
+                    match *batch <= 128 {
+                        true => product([*batch, inputs, outputs], y, (x, 1, *batch), (w, inputs, 1), threads),
+                        false => product([inputs, *batch, outputs], y, (w, 1, inputs), (x, *batch, 1), threads),
+                    }
+                }
+                // dW[outputs, inputs] = x yᵀ
+                product(
+                    [outputs, inputs, *batch],
+                    &mut grad[at..at + inputs * outputs],
+                    (x, *batch, 1),
+                    (y, 1, *batch),
+                    threads,
+                );
+                at += inputs * outputs;
+            }
+        });
+    }
+}
+
+/// C[m, n] ← A[m, k]·B[k, n], C row-major; A and B with their row and column strides.
+fn product(
+    [m, n, k]: [usize; 3],
+    c: &mut [f32],
+    (a, a_row, a_col): (&[f32], usize, usize),
+    (b, b_row, b_col): (&[f32], usize, usize),
+    threads: Parallelism,
+) {
+    assert!(c.len() >= m * n && a.len() >= m * k && b.len() >= k * n, "matrices fit");
+    let [n_stride, a_row, a_col, b_row, b_col] = [n, a_row, a_col, b_row, b_col].map(|s| s as isize);
+    // SAFETY: the matrices lie within their slices: C is row-major, A and B are dense in one of the two orders.
+    unsafe {
+        gemm::gemm(
+            m,
+            n,
+            k,
+            c.as_mut_ptr(),
+            1,
+            n_stride,
+            false,
+            a.as_ptr(),
+            a_col,
+            a_row,
+            b.as_ptr(),
+            b_col,
+            b_row,
+            0.0,
+            1.0,
+            false,
+            false,
+            false,
+            threads,
+        );
+    }
+}
+
+fn median(mut times: Vec<f64>) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
+}

@@ -1,0 +1,103 @@
+//! What the benchmarks share: the shapes, read from `shapes.ron`, and engines for them.
+
+use serde::Deserialize;
+use upg_core::{Chain, Cpu, Cut, Engine, Invertible, Layer, Rng, StandardNormal, Streams};
+use upg_flows::{Flow, RealNvp, Z2Nice};
+use upg_targets::Phi4;
+
+/// The content of `shapes.ron`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shapes {
+    /// Threads of the device.
+    pub threads: usize,
+    /// Flows to be measured.
+    pub flows: Vec<Shape>,
+}
+
+/// One flow and its batch sizes, on the φ⁴ target of the paper.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shape {
+    /// Name in the output.
+    pub name: String,
+    /// Which ready-made flow.
+    pub kind: Kind,
+    /// Extents.
+    pub lattice: Vec<usize>,
+    /// Number of couplings.
+    pub couplings: usize,
+    /// Hidden widths.
+    pub hidden: Vec<usize>,
+    /// Batch sizes.
+    pub batches: Vec<usize>,
+}
+
+/// A ready-made flow.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+pub enum Kind {
+    /// Affine couplings.
+    RealNvp,
+    /// Additive couplings, equivariant.
+    Z2Nice,
+}
+
+impl Shapes {
+    /// Reads `shapes.ron`.
+    ///
+    /// # Panics
+    /// If the file is missing or malformed.
+    pub fn read() -> Self {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/shapes.ron");
+        let text = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{path}: {e}"));
+        ron::from_str(&text).unwrap_or_else(|e| panic!("{path}: {e}"))
+    }
+}
+
+/// An engine with the parameters and the random streams to feed it.
+pub struct Case {
+    /// The engine, in f32.
+    pub engine: Engine<Cpu<f32>, Chain<Box<dyn Invertible<Cpu<f32>>>>>,
+    /// Random parameters.
+    pub theta: Vec<f32>,
+    /// Streams for the base samples.
+    pub streams: Streams,
+}
+
+impl Shape {
+    fn flow(&self) -> (Flow<f32>, Cut) {
+        let Self { lattice, couplings, hidden, .. } = self.clone();
+        match self.kind {
+            Kind::RealNvp => {
+                let flow = RealNvp { lattice, couplings, hidden, ..Default::default() };
+                (flow.build().expect("a valid shape"), flow.cut())
+            }
+            Kind::Z2Nice => {
+                let flow = Z2Nice { lattice, couplings, hidden, ..Default::default() };
+                (flow.build().expect("a valid shape"), flow.cut())
+            }
+        }
+    }
+
+    /// The flow on φ⁴ at κ = 0.3, λ = 0.022, with random parameters.
+    pub fn case(&self, threads: usize) -> Case {
+        let (flow, cut) = self.flow();
+        let dof = Layer::dof(&flow);
+        let theta = Layer::params(&flow).initialise(&mut Streams::new(1).next_stream() as &mut Rng);
+        let target = Phi4::new(&self.lattice, 0.3, 0.022).expect("a valid lattice");
+        let engine = Engine::new(Cpu::new(threads), flow, StandardNormal::new(dof), target, cut);
+        Case { engine, theta, streams: Streams::new(2) }
+    }
+
+    /// Widths of every conditioner, inputs first.
+    pub fn widths(&self) -> Vec<usize> {
+        let half = self.lattice.iter().product::<usize>() / 2;
+        let outputs = if self.kind == Kind::RealNvp { 2 * half } else { half };
+        [half].iter().chain(&self.hidden).chain(&[outputs]).copied().collect()
+    }
+
+    /// F of the cost model: multiply-adds of one pass of all conditioners over one sample.
+    pub fn multiply_adds(&self) -> usize {
+        self.couplings * self.widths().windows(2).map(|w| w[0] * w[1]).sum::<usize>()
+    }
+}

@@ -1,0 +1,242 @@
+//! The engine, compositions and random streams: shapes, names, refusals; and estimators over random flows.
+
+mod layers;
+
+use layers::{
+    AnyLayer,
+    bend::{Bend, Shape},
+    chain,
+    linear::Linear,
+    nested, turns,
+};
+use nalgebra::{DMatrix, DVector};
+use ndarray::{Array2, array};
+use proptest::prelude::*;
+use upg_core::{
+    Batch, Cpu, Cut, EndSamples, Engine, ForwardKl, Layer, Real, ReverseKl, StandardNormal, Start, Streams, Target,
+};
+use upg_testkit::flow::{AnyEngine, Parts, agreement::assert_paths_agree, zero::assert_zero_for_every_sample};
+use upg_testkit::{domain::Domain, draw, models::AnharmonicChain, tolerance::Tolerance};
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    /// path-fast = path-two-pass = lean, path-fast = gdreg, over random flows, batches and cuts.
+    #[test]
+    fn path_gradients_agree(
+        seed in any::<u64>(),
+        circle in any::<bool>(),
+        batch in 1_usize..40,
+        micro_batch in 1_usize..50,
+        lanes in 1_usize..5,
+    ) {
+        let rng = &mut draw::rng(seed);
+        let parts = if circle { Parts::on_circle(turns::<f64>(rng), rng) } else { Parts::on_line(nested::<f64>(rng), rng) };
+        let (domain, dof, layout) = (parts.domain, parts.flow.dof(), parts.flow.params());
+        let theta = draw::parameters(rng, &layout);
+        let (z, x) = (draw::points(rng, domain, batch, dof), draw::points(rng, domain, batch, dof));
+        let mut engine = parts.engine(Cpu::here(), Cut { micro_batch, lanes });
+        assert_paths_agree("random flow", &mut engine, &theta, &z, &x, Tolerance::theorem::<f64>());
+    }
+}
+
+/// S = ½ (x − b)ᵀ K (x − b).
+struct Gaussian {
+    mean: DVector<f64>,
+    precision: DMatrix<f64>,
+}
+
+impl<T: Real> Target<Cpu<T>> for Gaussian {
+    fn dof(&self) -> usize {
+        self.mean.len()
+    }
+
+    fn action_and_force(&self, _: &Cpu<T>, x: &Batch<T>, action: &mut Vec<f64>, force: Option<&mut Batch<T>>) {
+        let x = DMatrix::from_row_iterator(x.rows(), x.samples(), x.as_slice().iter().map(|x| x.wide()));
+        let offset = DMatrix::from_fn(x.nrows(), x.ncols(), |i, b| x[(i, b)] - self.mean[i]);
+        let pull = &self.precision * &offset;
+        action.clear();
+        action.extend((0..x.ncols()).map(|b| 0.5 * offset.column(b).dot(&pull.column(b))));
+        if let Some(force) = force {
+            force.reshape(x.nrows(), x.ncols());
+            for i in 0..x.nrows() {
+                force.row_mut(i).iter_mut().zip(pull.row(i).iter()).for_each(|(f, p)| *f = T::of(-p));
+            }
+        }
+    }
+}
+
+/// A linear flow A z + b and the Gaussian N(b, A Aᵀ), put down independently of each other: the path gradient is zero.
+#[test]
+fn path_gradient_of_a_linear_flow_at_its_gaussian_is_zero() {
+    for dof in 1..6 {
+        let rng = &mut draw::rng(dof as u64);
+        let theta = draw::parameters(rng, &Layer::<Cpu<f64>>::params(&Linear::new(dof)));
+        let a = DMatrix::identity(dof, dof) + DMatrix::from_row_slice(dof, dof, &theta[..dof * dof]);
+        let precision = (&a * a.transpose()).try_inverse().expect("A is regular");
+        let target = || Gaussian { mean: DVector::from_row_slice(&theta[dof * dof..]), precision: precision.clone() };
+        let (z, x) = (draw::normal(rng, 9, dof, 1.0), draw::normal(rng, 9, dof, 2.0));
+        let cut = Cut { micro_batch: 4, lanes: 1 };
+        let condition =
+            upg_testkit::dense::condition(Array2::from_shape_fn((dof, dof), |(i, j)| precision[(i, j)]).view());
+
+        let mut double =
+            Parts::new(Linear::new(dof), StandardNormal::new(dof), target(), Domain::Line).engine(Cpu::here(), cut);
+        let tolerance = Tolerance::round_off::<f64>().times(condition);
+        assert_zero_for_every_sample("f64", &mut double, &theta, &z, &x, tolerance);
+        let mut single =
+            Parts::new(Linear::new(dof), StandardNormal::new(dof), target(), Domain::Line).engine(Cpu::here(), cut);
+        let (theta, z, x) = (draw::cast::<f32>(&theta), z.mapv(f32::of), x.mapv(f32::of));
+        let tolerance = Tolerance::round_off::<f32>().times(condition);
+        assert_zero_for_every_sample("f32", &mut single, &theta, &z, &x, tolerance);
+    }
+}
+
+fn small_engine(cut: Cut) -> (AnyEngine<f64>, Vec<f64>) {
+    let rng = &mut draw::rng(1);
+    let flow = chain::<f64>(vec![Box::new(Linear::new(3)), Box::new(Bend::new(3, Shape::Tanh))]);
+    let theta = draw::parameters(rng, &flow.params());
+    (Parts::on_line(flow, rng).engine(Cpu::here(), cut), theta)
+}
+
+const CUT: Cut = Cut { micro_batch: 4, lanes: 2 };
+
+/// Every micro-batch takes one stream, in order, however the lanes are dealt.
+#[test]
+fn drawing_advances_the_streams_by_the_number_of_micro_batches() {
+    for (samples, micro_batch, lanes) in [(1, 4, 1), (4, 4, 3), (5, 4, 2), (23, 4, 3), (23, 100, 8)] {
+        let (mut engine, theta) = small_engine(Cut { micro_batch, lanes });
+        let (mut streams, mut expected) = (Streams::new(9), Streams::new(9));
+        engine.reverse_kl(ReverseKl::Reparam, &theta, Start::Draw { samples, streams: &mut streams });
+        for _ in 0..samples.div_ceil(micro_batch) {
+            expected.next_stream();
+        }
+        assert_eq!(streams, expected, "{samples} samples in micro-batches of {micro_batch}");
+    }
+}
+
+/// Streams don't overlap where anyone could see it, and their order is that of the generator's jumps.
+#[test]
+fn streams_are_jumps_of_one_generator() {
+    use rand_xoshiro::rand_core::{Rng as _, SeedableRng};
+    let mut streams = Streams::new(17);
+    let mut generator = upg_core::Rng::seed_from_u64(17);
+    for _ in 0..5 {
+        assert_eq!(streams.next_stream(), generator);
+        generator.jump();
+    }
+    let mut first: Vec<u64> = (0..40).map(|_| streams.next_stream().next_u64()).collect();
+    first.sort_unstable();
+    first.dedup();
+    assert_eq!(first.len(), 40, "two streams start with the same number");
+}
+
+#[test]
+fn end_samples_come_on_request_and_follow_the_batch() {
+    let (engine, theta) = small_engine(CUT);
+    let mut engine = engine.with_end_samples(EndSamples::Keep);
+    for batch in [9, 2, 30] {
+        let z = draw::normal(&mut draw::rng(2), batch, 3, 1.0);
+        assert_eq!(engine.reverse_kl(ReverseKl::PathFast, &theta, Start::Given(z.view())).end.dim(), (batch, 3));
+        assert_eq!(engine.forward_kl(ForwardKl::Gdreg, &theta, z.view()).end.dim(), (batch, 3));
+    }
+    let mut streams = Streams::new(1);
+    let start = Start::Draw { samples: 7, streams: &mut streams };
+    assert_eq!(engine.reverse_kl(ReverseKl::PathFast, &theta, start).end.dim(), (7, 3));
+}
+
+/// Tensors of a chain in a chain carry their way in their names, and lie one behind the other.
+#[test]
+fn names_of_nested_parameters() {
+    let inner = chain::<f64>(vec![Box::new(Bend::new(2, Shape::Tanh)), Box::new(Linear::new(2))]);
+    let outer = chain::<f64>(vec![Box::new(Linear::new(2)), Box::new(inner)]);
+    let layout = outer.params();
+    let names: Vec<&str> = layout.tensors().iter().map(|t| &*t.name).collect();
+    let expected = [
+        "layers.0.weight",
+        "layers.0.bias",
+        "layers.1.layers.0.theta",
+        "layers.1.layers.1.weight",
+        "layers.1.layers.1.bias",
+    ];
+    assert_eq!(names, expected);
+    assert_eq!(layout.range("layers.1.layers.1.weight"), Some(8..12));
+    assert_eq!((outer.len(), layout.size()), (2, 14));
+    assert_eq!(small_engine(CUT).0.layout().size(), 15);
+}
+
+#[test]
+#[should_panic(expected = "degrees of freedom of layer 1, and of layer 0\n  left: 3\n right: 2")]
+fn a_chain_of_different_widths_is_refused() {
+    chain::<f64>(vec![Box::new(Linear::new(2)), Box::new(Linear::new(3))]);
+}
+
+#[test]
+#[should_panic(expected = "a chain has at least one layer")]
+fn an_empty_chain_is_refused() {
+    chain::<f64>(vec![]);
+}
+
+/// An engine of parts with these numbers of degrees of freedom.
+fn engine_of(flow: usize, base: usize, target: usize, cut: Cut) -> Engine<Cpu<f64>, AnyLayer<f64>> {
+    let target = AnharmonicChain::random(target, &mut draw::rng(1));
+    Engine::new(Cpu::here(), Box::new(Linear::new(flow)), StandardNormal::new(base), target, cut)
+}
+
+#[test]
+#[should_panic(expected = "degrees of freedom of the base, and of the flow\n  left: 4\n right: 3")]
+fn a_base_of_another_width_is_refused() {
+    engine_of(3, 4, 3, CUT);
+}
+
+#[test]
+#[should_panic(expected = "degrees of freedom of the target, and of the flow\n  left: 5\n right: 3")]
+fn a_target_of_another_width_is_refused() {
+    engine_of(3, 3, 5, CUT);
+}
+
+#[test]
+#[should_panic(expected = "Cut { micro_batch: 0, lanes: 2 }: at least 1 each")]
+fn a_micro_batch_of_nothing_is_refused() {
+    engine_of(3, 3, 3, Cut { micro_batch: 0, ..CUT });
+}
+
+#[test]
+#[should_panic(expected = "Cut { micro_batch: 4, lanes: 0 }: at least 1 each")]
+fn no_lanes_are_refused() {
+    engine_of(3, 3, 3, Cut { lanes: 0, ..CUT });
+}
+
+#[test]
+#[should_panic(expected = "width of the samples, and degrees of freedom of the flow\n  left: 2\n right: 3")]
+fn base_samples_of_another_width_are_refused() {
+    let (mut engine, theta) = small_engine(CUT);
+    engine.reverse_kl(ReverseKl::Reparam, &theta, Start::Given(array![[1.0, 2.0]].view()));
+}
+
+#[test]
+#[should_panic(expected = "width of the samples, and degrees of freedom of the flow\n  left: 2\n right: 3")]
+fn data_of_another_width_are_refused() {
+    let (mut engine, theta) = small_engine(CUT);
+    engine.forward_kl(ForwardKl::PathFast, &theta, array![[1.0, 2.0]].view());
+}
+
+#[test]
+#[should_panic(expected = "a batch of 0 samples: at least 1")]
+fn an_empty_batch_is_refused() {
+    let (mut engine, theta) = small_engine(CUT);
+    engine.forward_kl(ForwardKl::PathFast, &theta, Array2::zeros((0, 3)).view());
+}
+
+#[test]
+#[should_panic(expected = "a batch of 0 samples: at least 1")]
+fn drawing_nothing_is_refused() {
+    let (mut engine, theta) = small_engine(CUT);
+    engine.reverse_kl(ReverseKl::PathFast, &theta, Start::Draw { samples: 0, streams: &mut Streams::new(1) });
+}
+
+#[test]
+#[should_panic(expected = "threads = 0: at least 1")]
+fn no_threads_are_refused() {
+    Cpu::<f64>::new(0);
+}

@@ -1,0 +1,213 @@
+//! Configurations in RON, and the registry of flows and targets.
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let config = upg_experiments::config::Config::parse(
+//!     "(
+//!         flow: RealNvp(lattice: [6, 4], couplings: 4, hidden: [24, 24], activation: Tanh, mask: Alternating),
+//!         target: Phi4(lattice: [6, 4], kappa: 0.25, lambda: 0.5),
+//!     )",
+//! )?;
+//! let model = config.build::<f64>()?;
+//! assert_eq!(model.sample_shape, [6, 4]);
+//! # Ok(()) }
+//! ```
+//!
+//! A new flow or target is a variant of [`FlowConfig`] or [`TargetConfig`] and its line in `build` below.
+//! Ranges of values are checked where the flow or target is made; this module adds where in the file the value stands.
+
+mod fields;
+mod file;
+mod locate;
+
+use fields::{RealNvpFields, Z2NiceFields, extents, whole};
+use ndarray::Array2;
+use serde::{Deserialize, Serialize};
+use upg_core::{Cpu, Cut, Real, StandardNormal, Target};
+use upg_flows::{Flow, FlowError, RealNvp, Z2Nice};
+use upg_targets::{Gaussian, Gmm, Phi4, TargetError};
+
+pub use file::{ConfigError, ConfigFile};
+pub use locate::Position;
+
+/// A flow and the target it is to sample.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The flow.
+    pub flow: FlowConfig,
+    /// The target.
+    pub target: TargetConfig,
+}
+
+/// The flows there are.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename = "flow")]
+pub enum FlowConfig {
+    /// `RealNvp(lattice, couplings, hidden, activation, mask, clamp?, init?)`.
+    RealNvp(#[serde(with = "RealNvpFields")] RealNvp),
+    /// `Z2Nice(lattice, couplings, hidden, activation?, mask?, init?)`.
+    Z2Nice(#[serde(with = "Z2NiceFields")] Z2Nice),
+}
+
+/// The targets there are.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename = "target", deny_unknown_fields)]
+pub enum TargetConfig {
+    /// φ⁴ theory, hopping form.
+    Phi4 {
+        /// Extents of the lattice.
+        #[serde(deserialize_with = "extents")]
+        lattice: Vec<usize>,
+        /// Hopping parameter κ.
+        kappa: f64,
+        /// Coupling λ.
+        lambda: f64,
+    },
+    /// The Gaussian mixture with 2^dim modes.
+    Gmm {
+        /// Number of degrees of freedom.
+        #[serde(deserialize_with = "whole")]
+        dim: usize,
+    },
+    /// A normal distribution.
+    Gaussian {
+        /// Mean, one number a degree of freedom.
+        mean: Vec<f64>,
+        /// Covariance matrix, row by row.
+        covariance: Vec<Vec<f64>>,
+    },
+}
+
+/// Any target on the host.
+pub type AnyTarget<T> = Box<dyn Target<Cpu<T>>>;
+
+/// Everything an engine is made of.
+pub struct Model<T: Real> {
+    /// The flow.
+    pub flow: Flow<T>,
+    /// How it likes its batches cut.
+    pub cut: Cut,
+    /// The base density.
+    pub base: StandardNormal,
+    /// The target.
+    pub target: AnyTarget<T>,
+    /// Shape of a single sample; its product is the number of degrees of freedom.
+    pub sample_shape: Vec<usize>,
+}
+
+/// A field has a value that isn't accepted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field} = {value}: accepted: {accepted}")]
+pub struct Invalid {
+    /// The field, e.g. `flow.clamp`.
+    pub field: String,
+    /// Its value.
+    pub value: String,
+    /// What is accepted.
+    pub accepted: String,
+}
+
+impl Config {
+    /// Reads a configuration from text.
+    ///
+    /// # Errors
+    /// If the text isn't RON, or a field is missing, unknown or of the wrong type; with its position.
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        file::parse("config".as_ref(), text)
+    }
+
+    /// The configuration in one line of RON, default values spelled out.
+    pub fn to_ron(&self) -> String {
+        fields::options().to_string(self).expect("a configuration has a text")
+    }
+
+    /// Makes the flow and the target.
+    ///
+    /// # Errors
+    /// If a value isn't accepted, or the target doesn't live where the flow does.
+    pub fn build<T: Real>(&self) -> Result<Model<T>, Invalid> {
+        let (flow, cut, lattice) = self.flow.build::<T>()?;
+        let (target, domain) = self.target.build::<T>()?;
+        domain.fits(lattice)?;
+        let base = StandardNormal::new(lattice.iter().product());
+        Ok(Model { flow, cut, base, target, sample_shape: lattice.to_vec() })
+    }
+}
+
+impl FlowConfig {
+    /// The flow, how it likes its batches cut, and the lattice it lives on.
+    fn build<T: Real>(&self) -> Result<(Flow<T>, Cut, &[usize]), FlowError> {
+        Ok(match self {
+            Self::RealNvp(flow) => (flow.build()?, flow.cut(), &flow.lattice),
+            Self::Z2Nice(flow) => (flow.build()?, flow.cut(), &flow.lattice),
+        })
+    }
+}
+
+/// Where a target lives.
+enum Domain<'a> {
+    /// On this lattice.
+    Lattice(&'a [usize]),
+    /// In this many dimensions, as the field says.
+    Dof(&'static str, usize),
+}
+
+impl TargetConfig {
+    /// The target and where it lives.
+    fn build<T: Real>(&self) -> Result<(AnyTarget<T>, Domain<'_>), TargetError> {
+        Ok(match self {
+            Self::Phi4 { lattice, kappa, lambda } => {
+                (Box::new(Phi4::new(lattice, *kappa, *lambda)?), Domain::Lattice(lattice))
+            }
+            Self::Gmm { dim } => (Box::new(Gmm::new(*dim)?), Domain::Dof("dim", *dim)),
+            Self::Gaussian { mean, covariance } => {
+                (Box::new(Gaussian::new(mean, matrix(covariance)?.view())?), Domain::Dof("mean", mean.len()))
+            }
+        })
+    }
+}
+
+/// The matrix with these rows.
+fn matrix(rows: &[Vec<f64>]) -> Result<Array2<f64>, TargetError> {
+    let (n, accepted) = (rows.len(), "a square matrix, row by row");
+    if let Some(row) = rows.iter().find(|row| row.len() != n) {
+        return Err(TargetError { field: "covariance", value: format!("{n} rows, {row:?} among them"), accepted });
+    }
+    Ok(Array2::from_shape_fn((n, n), |(i, j)| rows[i][j]))
+}
+
+impl Domain<'_> {
+    /// Compares with the lattice of the flow.
+    fn fits(&self, flow: &[usize]) -> Result<(), Invalid> {
+        let dof: usize = flow.iter().product();
+        match *self {
+            Self::Lattice(target) if target != flow => Err(Invalid {
+                field: "target.lattice".into(),
+                value: format!("{target:?}"),
+                accepted: format!("the flow's, flow.lattice = {flow:?}"),
+            }),
+            Self::Dof(field, dim) if dim != dof => Err(Invalid {
+                field: format!("target.{field}"),
+                value: format!("{dim} degrees of freedom"),
+                accepted: format!("as many as the flow has, {dof} with flow.lattice = {flow:?}"),
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl From<FlowError> for Invalid {
+    fn from(error: FlowError) -> Self {
+        Self { field: format!("flow.{}", error.field), value: error.value, accepted: error.accepted.into() }
+    }
+}
+
+impl From<TargetError> for Invalid {
+    fn from(error: TargetError) -> Self {
+        Self { field: format!("target.{}", error.field), value: error.value, accepted: error.accepted.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests;

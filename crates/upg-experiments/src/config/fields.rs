@@ -1,0 +1,126 @@
+//! How the fields of flows and targets stand in a file: names, which may be left out, what a number may be.
+//!
+//! The structs mirror those of other crates, which know nothing of files (serde's *remote derive*).
+
+use ron::extensions::Extensions;
+use serde::{Deserialize, Deserializer, Serialize, de};
+use std::fmt;
+use upg_flows::{Activation, MaskPattern, RealNvp, StartAt, Z2Nice};
+
+/// RON as used here: `RealNvp(lattice: …)` without a second pair of parentheses, `clamp: 2.0` without `Some(…)`.
+pub(super) fn options() -> ron::Options {
+    ron::Options::default().with_default_extension(Extensions::UNWRAP_VARIANT_NEWTYPES | Extensions::IMPLICIT_SOME)
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "RealNvp", rename = "RealNvp", deny_unknown_fields)]
+pub(super) struct RealNvpFields {
+    #[serde(deserialize_with = "extents")]
+    lattice: Vec<usize>,
+    #[serde(deserialize_with = "whole")]
+    couplings: usize,
+    #[serde(deserialize_with = "wholes")]
+    hidden: Vec<usize>,
+    #[serde(with = "ActivationName")]
+    activation: Activation,
+    #[serde(with = "MaskName")]
+    mask: MaskPattern,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    clamp: Option<f64>,
+    #[serde(default, rename = "init", with = "InitName")]
+    start: StartAt,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Z2Nice", rename = "Z2Nice", deny_unknown_fields)]
+pub(super) struct Z2NiceFields {
+    #[serde(deserialize_with = "extents")]
+    lattice: Vec<usize>,
+    #[serde(deserialize_with = "whole")]
+    couplings: usize,
+    #[serde(deserialize_with = "wholes")]
+    hidden: Vec<usize>,
+    #[serde(default, with = "ActivationName")]
+    activation: Activation,
+    #[serde(default, with = "MaskName")]
+    mask: MaskPattern,
+    #[serde(default, rename = "init", with = "InitName")]
+    start: StartAt,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Activation", rename = "activation")]
+enum ActivationName {
+    Tanh,
+    Relu,
+    LeakyRelu(f64),
+    Silu,
+    Softplus,
+    Elu,
+    Gelu,
+    Identity,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "MaskPattern", rename = "mask")]
+enum MaskName {
+    Alternating,
+    Checkerboard,
+    Custom(Vec<Vec<usize>>),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "StartAt", rename = "init")]
+enum InitName {
+    Random,
+    Identity,
+}
+
+/// The largest count or number of sites a file may ask for; what is larger is a slip of the pen.
+const LARGEST: usize = 1_000_000;
+
+/// A whole number from a file.
+struct Whole(usize);
+
+impl<'de> Deserialize<'de> for Whole {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // Asked for *any* value, RON says what it found, e.g. a float or a negative number.
+        deserializer.deserialize_any(WholeVisitor)
+    }
+}
+
+struct WholeVisitor;
+
+impl de::Visitor<'_> for WholeVisitor {
+    type Value = Whole;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a whole number up to {LARGEST}")
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Whole, E> {
+        match usize::try_from(value) {
+            Ok(value) if value <= LARGEST => Ok(Whole(value)),
+            _ => Err(E::invalid_value(de::Unexpected::Unsigned(value), &self)),
+        }
+    }
+}
+
+/// One whole number.
+pub(super) fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    Ok(Whole::deserialize(deserializer)?.0)
+}
+
+/// A list of whole numbers.
+fn wholes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<usize>, D::Error> {
+    Ok(Vec::<Whole>::deserialize(deserializer)?.into_iter().map(|Whole(value)| value).collect())
+}
+
+/// The extents of a lattice; their product can be formed.
+pub(super) fn extents<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<usize>, D::Error> {
+    let lattice = wholes(deserializer)?;
+    match lattice.iter().try_fold(1_usize, |sites, &extent| sites.checked_mul(extent)) {
+        Some(sites) if sites <= LARGEST => Ok(lattice),
+        _ => Err(de::Error::custom(format_args!("Expected a lattice of at most {LARGEST} sites"))),
+    }
+}

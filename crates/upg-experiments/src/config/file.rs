@@ -1,0 +1,99 @@
+//! Configuration files, and what is said about a wrong one.
+
+use super::locate::{self, Position};
+use super::{Config, Invalid, Model, fields};
+use ron::error::SpannedError;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use upg_core::Real;
+
+/// A configuration and the text it was read from.
+#[derive(Clone, Debug)]
+pub struct ConfigFile {
+    /// The configuration.
+    pub config: Config,
+    path: PathBuf,
+    text: String,
+}
+
+/// A configuration file is wrong; displayed as one line, `config FILE:LINE:COLUMN: FIELD = VALUE: PROBLEM`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    /// The file.
+    pub file: PathBuf,
+    /// Where in the file, if the problem has a place.
+    pub position: Option<Position>,
+    /// The field, e.g. `flow.lattice`, and its value.
+    pub field: Option<(String, String)>,
+    /// What is wrong, and what is accepted.
+    pub problem: String,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "config {}", self.file.display())?;
+        if let Some(position) = self.position {
+            write!(f, ":{position}")?;
+        }
+        if let Some((field, value)) = &self.field {
+            write!(f, ": {field} = {value}")?;
+        }
+        write!(f, ": {}", self.problem)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl ConfigFile {
+    /// Reads a configuration file.
+    ///
+    /// # Errors
+    /// If it can't be read, isn't RON, or a field is missing, unknown or of the wrong type.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|e| ConfigError {
+            file: path.to_owned(),
+            position: None,
+            field: None,
+            problem: format!("cannot read the file: {e}"),
+        })?;
+        Ok(Self { config: parse(path, &text)?, path: path.to_owned(), text })
+    }
+
+    /// Makes the flow and the target.
+    ///
+    /// # Errors
+    /// If a value isn't accepted, or the target doesn't live where the flow does.
+    pub fn build<T: Real>(&self) -> Result<Model<T>, ConfigError> {
+        self.config.build().map_err(|invalid| self.locate(invalid))
+    }
+
+    fn locate(&self, invalid: Invalid) -> ConfigError {
+        let found = locate::fields(&self.text).into_iter().find(|field| field.path == invalid.field);
+        ConfigError {
+            file: self.path.clone(),
+            position: found.map(|field| Position::of(&self.text, field.value)),
+            field: Some((invalid.field, invalid.value)),
+            problem: format!("accepted: {}", invalid.accepted),
+        }
+    }
+}
+
+pub(super) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
+    fields::options().from_str(text).map_err(|error| describe(path, text, &error))
+}
+
+/// Adds the field and its value to what RON says.
+fn describe(path: &Path, text: &str, error: &SpannedError) -> ConfigError {
+    let told = Position { line: error.span.start.line, column: error.span.start.col }.byte(text);
+    let at = text.len() - text[told..].trim_start().len(); // RON may mean the blank before a value
+    let found = locate::fields(text);
+    // What is missing doesn't belong to the field it is missing behind.
+    let missing = matches!(error.code, ron::Error::MissingStructField { .. });
+    let field = locate::field_at(&found, at).filter(|_| !missing);
+    ConfigError {
+        file: path.to_owned(),
+        position: Some(Position::of(text, at)),
+        field: field.map(|field| (field.path.clone(), field.value_text(text))),
+        problem: error.code.to_string(),
+    }
+}

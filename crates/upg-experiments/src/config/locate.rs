@@ -1,0 +1,233 @@
+//! Where the fields of a RON text stand: what an error message needs and serde doesn't keep.
+//!
+//! A field is an identifier followed by a colon; its path is that of the field around it, a dot, its name: in
+//! `flow: RealNvp(lattice: [6, 4])` the path of the extents is `flow.lattice`. Texts that aren't RON give what can be found.
+
+use std::fmt;
+use std::ops::Range;
+
+/// A place in a text, both counted from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// Line.
+    pub line: usize,
+    /// Column, in characters.
+    pub column: usize,
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.line, self.column)
+    }
+}
+
+impl Position {
+    /// The position of byte `at`.
+    pub(super) fn of(text: &str, at: usize) -> Self {
+        let before = &text[..at];
+        let line_start = before.rfind('\n').map_or(0, |i| i + 1);
+        Self { line: before.matches('\n').count() + 1, column: before[line_start..].chars().count() + 1 }
+    }
+
+    /// The byte that stands here; the end of the line or text if it is shorter.
+    pub(super) fn byte(self, text: &str) -> usize {
+        let line_start = match self.line {
+            0 | 1 => 0,
+            line => text.match_indices('\n').nth(line - 2).map_or(text.len(), |(i, _)| i + 1),
+        };
+        let line = text[line_start..].lines().next().unwrap_or_default();
+        line_start + line.char_indices().nth(self.column.saturating_sub(1)).map_or(line.len(), |(i, _)| i)
+    }
+}
+
+/// A field found in a text.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Field {
+    /// Names joined by dots, outermost first.
+    pub path: String,
+    /// Bytes from the first of the name to the last of the value.
+    pub range: Range<usize>,
+    /// First byte of the value.
+    pub value: usize,
+}
+
+impl Field {
+    /// The text of the value in one line, shortened to what a message can hold.
+    pub fn value_text(&self, text: &str) -> String {
+        const LONGEST: usize = 60;
+        let words: Vec<_> = text[self.value..self.range.end].split_whitespace().collect();
+        let line = words.join(" ");
+        match line.char_indices().nth(LONGEST) {
+            Some((end, _)) => format!("{}…", &line[..end]),
+            None => line,
+        }
+    }
+}
+
+/// All fields of a RON text, in the order in which they begin.
+pub(super) fn fields(text: &str) -> Vec<Field> {
+    let mut scan = Scan { fields: vec![], open: vec![None] };
+    let mut last = 0..0; // the token before
+    for token in (Tokens { text, at: 0 }) {
+        match &text[token.clone()] {
+            ":" => scan.begin(&text[last.clone()], last.start, token.end),
+            "(" | "[" | "{" => scan.open.push(None),
+            ")" | "]" | "}" => {
+                scan.end(last.end);
+                if scan.open.len() > 1 {
+                    scan.open.pop();
+                }
+            }
+            "," => scan.end(last.end),
+            _ => {}
+        }
+        last = token;
+    }
+    while !scan.open.is_empty() {
+        scan.end(last.end);
+        scan.open.pop();
+    }
+    // A value begins at the first token behind its colon.
+    for field in &mut scan.fields {
+        let blank = text[field.value..field.range.end].len() - text[field.value..field.range.end].trim_start().len();
+        field.value += blank;
+    }
+    scan.fields
+}
+
+/// The innermost field that byte `at` belongs to.
+pub(super) fn field_at(fields: &[Field], at: usize) -> Option<&Field> {
+    fields.iter().rfind(|field| field.range.start <= at && at <= field.range.end)
+}
+
+/// Fields found so far, and for every open bracket the field that is being read in it.
+struct Scan {
+    fields: Vec<Field>,
+    open: Vec<Option<usize>>,
+}
+
+impl Scan {
+    fn begin(&mut self, name: &str, start: usize, value: usize) {
+        let outer = self.open.iter().rev().skip(1).find_map(|&field| field);
+        let path = outer.map_or(name.to_owned(), |outer| format!("{}.{name}", self.fields[outer].path));
+        *self.open.last_mut().expect("the text itself is never closed") = Some(self.fields.len());
+        self.fields.push(Field { path, range: start..value, value });
+    }
+
+    fn end(&mut self, at: usize) {
+        if let Some(field) = self.open.last_mut().and_then(Option::take) {
+            let field = &mut self.fields[field];
+            field.range.end = at.max(field.value);
+        }
+    }
+}
+
+/// Brackets, commas, colons, strings and words, comments left out.
+struct Tokens<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl Iterator for Tokens<'_> {
+    type Item = Range<usize>;
+
+    fn next(&mut self) -> Option<Range<usize>> {
+        loop {
+            let rest = &self.text[self.at..];
+            let first = rest.chars().next()?;
+            let (len, token) = match first {
+                _ if first.is_whitespace() => (first.len_utf8(), false),
+                _ if rest.starts_with("//") => (rest.find('\n').unwrap_or(rest.len()), false),
+                _ if rest.starts_with("/*") => (rest.find("*/").map_or(rest.len(), |end| end + 2), false),
+                '"' => (string_len(rest), true),
+                '(' | ')' | '[' | ']' | '{' | '}' | ',' | ':' => (1, true),
+                _ => (word_len(rest), true),
+            };
+            self.at += len;
+            if token {
+                return Some(self.at - len..self.at);
+            }
+        }
+    }
+}
+
+/// Length of the string at the start of `rest`, quotes included.
+fn string_len(rest: &str) -> usize {
+    let mut escaped = false;
+    for (i, c) in rest.char_indices().skip(1) {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '"' => return i + 1,
+            _ => {}
+        }
+    }
+    rest.len()
+}
+
+/// Length of the word at the start of `rest`: up to a blank, a bracket, a quote, a comma, a colon or a comment.
+fn word_len(rest: &str) -> usize {
+    let ends = |(i, c): (usize, char)| {
+        i > 0
+            && (c.is_whitespace()
+                || "()[]{},:\"".contains(c)
+                || rest[i..].starts_with("//")
+                || rest[i..].starts_with("/*"))
+    };
+    rest.char_indices().find(|&at| ends(at)).map_or(rest.len(), |(i, _)| i)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "(
+    // flow: not this one
+    flow: Nvp(lattice: [6, 4], /* b: 1, */ act: Leaky(0.2)),
+    name: \"a: (b, \\\" c\", ü: 3, list: [(x: 1), (x: 2)],
+)";
+
+    #[test]
+    fn fields_have_paths_and_values() {
+        let found = fields(TEXT);
+        let told: Vec<_> = found.iter().map(|f| (&f.path[..], f.value_text(TEXT))).collect();
+        let expected = [
+            ("flow", "Nvp(lattice: [6, 4], /* b: 1, */ act: Leaky(0.2))"),
+            ("flow.lattice", "[6, 4]"),
+            ("flow.act", "Leaky(0.2)"),
+            ("name", "\"a: (b, \\\" c\""),
+            ("ü", "3"),
+            ("list", "[(x: 1), (x: 2)]"),
+            ("list.x", "1"),
+            ("list.x", "2"),
+        ];
+        assert_eq!(told, expected.map(|(path, value)| (path, value.to_owned())));
+    }
+
+    #[test]
+    fn a_byte_belongs_to_the_innermost_field() {
+        let found = fields(TEXT);
+        let at = |part: &str| field_at(&found, TEXT.find(part).unwrap()).map(|f| &f.path[..]);
+        assert_eq!(at("6, 4"), Some("flow.lattice"));
+        assert_eq!(at("0.2"), Some("flow.act"));
+        assert_eq!(at("Nvp"), Some("flow"));
+        assert_eq!(at("(\n"), None);
+    }
+
+    #[test]
+    fn positions_and_bytes_are_inverse() {
+        for (at, _) in TEXT.char_indices() {
+            assert_eq!(Position::of(TEXT, at).byte(TEXT), at);
+        }
+        assert_eq!(Position::of(TEXT, TEXT.find("3, list").unwrap()), Position { line: 4, column: 29 });
+        assert_eq!(Position { line: 99, column: 9 }.byte(TEXT), TEXT.len());
+    }
+
+    #[test]
+    fn broken_texts_end() {
+        for broken in ["", "(", ")", ")))a: 1", "a:", ":", "(a: \"x", "(a: /* ", "[:,:"] {
+            fields(broken);
+        }
+        assert_eq!(fields("(a: (b: 1")[1].value_text("(a: (b: 1"), "1");
+    }
+}

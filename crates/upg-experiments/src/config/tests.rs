@@ -1,0 +1,95 @@
+//! Configurations that are read, and those that are refused.
+
+use super::*;
+use upg_core::Layer;
+use upg_flows::{Activation, MaskPattern, StartAt};
+
+const FULL: &str = "(
+    flow: RealNvp(
+        lattice: [5, 3], couplings: 3, hidden: [7, 6], activation: LeakyRelu(0.2),
+        mask: Custom([[0, 3, 14], [1, 2]]), clamp: 1.5, init: Identity,
+    ),
+    target: Phi4(lattice: [5, 3], kappa: 0.1, lambda: 1),
+)";
+
+#[test]
+fn every_field_arrives() {
+    let config = Config::parse(FULL).unwrap();
+    let flow = RealNvp {
+        lattice: vec![5, 3],
+        couplings: 3,
+        hidden: vec![7, 6],
+        activation: Activation::LeakyRelu(0.2),
+        mask: MaskPattern::Custom(vec![vec![0, 3, 14], vec![1, 2]]),
+        clamp: Some(1.5),
+        start: StartAt::Identity,
+    };
+    let target = TargetConfig::Phi4 { lattice: vec![5, 3], kappa: 0.1, lambda: 1.0 };
+    assert_eq!(config, Config { flow: FlowConfig::RealNvp(flow), target });
+    let model = config.build::<f32>().unwrap();
+    assert_eq!((model.flow.dof(), model.target.dof(), model.sample_shape), (15, 15, vec![5, 3]));
+}
+
+#[test]
+fn a_configuration_survives_its_own_text() {
+    let z2nice = "(flow: Z2Nice(lattice: [2], couplings: 6, hidden: []), \
+                  target: Gaussian(mean: [0.5, -1], covariance: [[2, 0.3], [0.3, 1]]))";
+    for text in [FULL, z2nice, "(flow: Z2Nice(lattice: [6], couplings: 1, hidden: [4]), target: Gmm(dim: 6))"] {
+        let config = Config::parse(text).unwrap();
+        config.build::<f64>().unwrap();
+        let line = config.to_ron();
+        assert_eq!(Config::parse(&line).unwrap(), config, "{line}");
+        assert!(!line.contains('\n'));
+    }
+}
+
+/// A change of [`FULL`], and what must be said about it.
+const REFUSED: [(&str, &str, &[&str]); 18] = [
+    ("kappa: 0.1", "kapa: 0.1", &["config:6:35: target.kapa = 0.1: ", "kapa", "`lattice`, `kappa`, or `lambda`"]),
+    ("kappa: 0.1, ", "", &["config:6:44: Unexpected missing field named `kappa` in `Phi4`"]),
+    ("kappa: 0.1", "kappa: \"0.1\"", &["config:6:42: target.kappa = \"0.1\": ", "float"]),
+    ("kappa: 0.1", "kappa: inf", &["config:6:42: target.kappa = inf: ", "finite"]),
+    ("clamp: 1.5", "clamp: -1.5", &["config:4:52: flow.clamp = ", "-1.5", "positive"]),
+    ("LeakyRelu(0.2)", "LeakyRelu(-0.2)", &["config:3:", "flow.activation = ", "-0.2", "positive slope"]),
+    ("LeakyRelu(0.2)", "Tan", &["flow.activation = Tan: ", "`Tanh`", "`Silu`"]),
+    ("RealNvp(", "RealNVP(", &["config:2:11: flow = ", "`RealNVP`", "`RealNvp`", "`Z2Nice`"]),
+    ("Phi4(", "Phi5(", &["config:6:13: target = ", "`Phi5`", "`Phi4`", "`Gmm`"]),
+    ("couplings: 3", "couplings: 3.5", &["config:3:", "flow.couplings = 3.5: ", "whole number", "3.5"]),
+    ("couplings: 3", "couplings: -3", &["flow.couplings = -3: ", "whole number"]),
+    ("couplings: 3", "couplings: three", &["flow.couplings = three: "]),
+    ("couplings: 3", "couplings: 0", &["config:3:37: flow.couplings = 0: ", "at least 1"]),
+    ("couplings: 3", "couplings: 90000000000", &["flow.couplings = 90000000000: ", "whole number up to 1000000"]),
+    ("[7, 6]", "[7, \"6\"]", &["flow.hidden = [7, \"6\"]: ", "whole number"]),
+    ("lattice: [5, 3], c", "lattice: [5000, 3000, 99], c", &["flow.lattice = [5000, 3000, 99]", "1000000 sites"]),
+    ("Custom([[0, 3, 14]", "Custom([[0, 3, 15]", &["config:4:15: flow.mask = ", "15", "below the number"]),
+    ("lattice: [5, 3], k", "lattice: [3, 5], k", &["config:6:27: target.lattice = [3, 5]: ", "flow.lattice = [5, 3]"]),
+];
+
+#[test]
+fn wrong_configurations_are_refused_in_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config");
+    for (old, new, fragments) in REFUSED {
+        assert_eq!(FULL.matches(old).count(), 1, "{old}");
+        std::fs::write(&path, FULL.replace(old, new)).unwrap();
+        let outcome = ConfigFile::read(&path).and_then(|file| file.build::<f64>());
+        let message = outcome.map(|_| ()).expect_err(new).to_string();
+        assert!(!message.contains('\n'), "{message}");
+        for fragment in fragments {
+            assert!(message.contains(fragment), "{message} should contain {fragment}");
+        }
+    }
+}
+
+#[test]
+fn a_target_without_a_lattice_needs_as_many_dimensions() {
+    let text = |target: &str| format!("(flow: Z2Nice(lattice: [2, 3], couplings: 1, hidden: [4]), target: {target})");
+    let outcome = |target: &str| Config::parse(&text(target)).unwrap().build::<f64>().map(|_| ());
+    assert_eq!(outcome("Gmm(dim: 6)"), Ok(()));
+    let message = outcome("Gmm(dim: 5)").unwrap_err().to_string();
+    assert!(message.contains("target.dim = 5") && message.contains("6 with flow.lattice = [2, 3]"), "{message}");
+    let ragged = outcome("Gaussian(mean: [0, 0], covariance: [[1, 0], [1]])").unwrap_err();
+    assert_eq!(ragged.field, "target.covariance");
+    let narrow = outcome("Gaussian(mean: [0], covariance: [[1]])").unwrap_err();
+    assert_eq!(narrow.field, "target.mean");
+}

@@ -1,0 +1,197 @@
+//! Output files that are either complete or not there, and the record of what made them.
+
+use serde::Serialize;
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use tempfile::NamedTempFile;
+use upg_core::vmath::InstructionSet;
+
+/// An output file that is being written under a temporary name beside its place.
+///
+/// Dropped without [`commit`](Self::commit) it leaves nothing, and what stood in its place before stays.
+#[derive(Debug)]
+pub struct OutputFile {
+    path: PathBuf,
+    temporary: NamedTempFile,
+}
+
+/// An output file can't be had.
+#[derive(Debug, thiserror::Error)]
+pub enum OutputError {
+    /// The place asked for is unusable; nothing was computed yet.
+    #[error("output {}: {reason}", path.display())]
+    Place {
+        /// The place.
+        path: PathBuf,
+        /// What is wrong with it, and what is accepted.
+        reason: String,
+    },
+    /// Writing failed, e.g. because the disk is full; nothing is left of it.
+    #[error("output {}: cannot write: {source}", path.display())]
+    Write {
+        /// The place.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+impl OutputError {
+    /// 2 if the place is wrong, 1 if writing failed.
+    pub fn exit_status(&self) -> u8 {
+        match self {
+            Self::Place { .. } => 2,
+            Self::Write { .. } => 1,
+        }
+    }
+}
+
+impl OutputFile {
+    /// Opens a temporary file beside `path`, so that an unusable place is found out before any work is done.
+    ///
+    /// # Errors
+    /// [`OutputError::Place`] if `path` is something else than a file, or its folder is missing or not writable.
+    pub fn create(path: &Path) -> Result<Self, OutputError> {
+        let refuse = |reason: String| OutputError::Place { path: path.to_owned(), reason };
+        let folder = folder_of(path);
+        // A folder, a device or a pipe would be refused, or worse replaced, when the file gets its name.
+        let Some(name) = path.file_name().filter(|_| path.is_file() || !path.exists()) else {
+            return Err(refuse("exists and is not a file, accepted is the name of a file".into()));
+        };
+        if !folder.is_dir() {
+            return Err(refuse(format!(
+                "{} is not a folder, accepted is a file in a folder that exists",
+                folder.display()
+            )));
+        }
+        let prefix = format!(".{}.", name.to_string_lossy());
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(&prefix).suffix(".tmp");
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // less the umask
+        let temporary = builder.tempfile_in(folder).map_err(|e| refuse(format!("cannot create a file there: {e}")))?;
+        Ok(Self { path: path.to_owned(), temporary })
+    }
+
+    /// Writes `content`, syncs it to the disk and gives it its name.
+    ///
+    /// # Errors
+    /// [`OutputError::Write`].
+    pub fn commit(self, content: &[u8]) -> Result<(), OutputError> {
+        let Self { path, temporary } = self;
+        commit(temporary, &path, content).map_err(|source| OutputError::Write { path, source })
+    }
+}
+
+fn commit(mut temporary: NamedTempFile, path: &Path, content: &[u8]) -> io::Result<()> {
+    temporary.write_all(content)?;
+    temporary.as_file().sync_all()?;
+    temporary.persist(path)?;
+    if cfg!(unix) {
+        File::open(folder_of(path))?.sync_all()?; // the new name itself
+    }
+    Ok(())
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// What made a result.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Provenance {
+    /// Version of the program.
+    pub version: &'static str,
+    /// Commit it was built from, with `-modified` behind it if the sources differed; `unknown` outside a repository.
+    pub commit: &'static str,
+    /// Name of the processor.
+    pub processor: String,
+    /// The instruction set the loops were dispatched to.
+    pub instruction_set: String,
+    /// Number of threads.
+    pub threads: usize,
+    /// `f32` or `f64`.
+    pub precision: &'static str,
+    /// Seed of the random numbers, if any were drawn or one was named.
+    pub seed: Option<u64>,
+    /// The configuration, with the default values spelled out, RON.
+    pub config: String,
+}
+
+impl Provenance {
+    /// The record of a run of this program on this machine.
+    pub fn new(threads: usize, precision: &'static str, seed: Option<u64>, config: String) -> Self {
+        Self {
+            version: env!("CARGO_PKG_VERSION"),
+            commit: option_env!("UPG_COMMIT").unwrap_or("unknown"),
+            processor: processor(),
+            instruction_set: format!("{:?}", InstructionSet::detect()).to_lowercase(),
+            threads,
+            precision,
+            seed,
+            config,
+        }
+    }
+
+    /// The record as one JSON object.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string_pretty(self).expect("strings and numbers")
+    }
+}
+
+/// Name of the processor as the system tells it, else its architecture.
+pub fn processor() -> String {
+    let told = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name = told.lines().filter_map(|line| line.split_once(':')).find(|(key, _)| key.trim() == "model name");
+    name.map_or(std::env::consts::ARCH.to_owned(), |(_, name)| name.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<_> =
+            folder.read_dir().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_file_is_complete_or_not_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("result");
+        drop(OutputFile::create(&path).unwrap());
+        assert_eq!(names(folder.path()), [""; 0]);
+        OutputFile::create(&path).unwrap().commit(b"first").unwrap();
+        drop(OutputFile::create(&path).unwrap());
+        assert_eq!(std::fs::read(&path).unwrap(), b"first");
+        OutputFile::create(&path).unwrap().commit(b"second").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"second");
+        assert_eq!(names(folder.path()), ["result"]);
+    }
+
+    #[test]
+    fn unusable_places_are_refused_first() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("file"), b"").unwrap();
+        for (place, fragment) in
+            [("", "is not a file"), ("missing/result", "not a folder"), ("file/result", "not a folder")]
+        {
+            let error = OutputFile::create(&folder.path().join(place)).unwrap_err();
+            assert!(matches!(&error, OutputError::Place { reason, .. } if reason.contains(fragment)), "{error}");
+        }
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn others_may_read_what_the_umask_lets_them() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let mode = |name: &str| folder.path().join(name).metadata().unwrap().permissions().mode();
+        File::create(folder.path().join("plain")).unwrap();
+        OutputFile::create(&folder.path().join("ours")).unwrap().commit(b"").unwrap();
+        assert_eq!(mode("ours"), mode("plain"));
+    }
+}

@@ -1,0 +1,206 @@
+//! Batches of samples in `.npy` files: f32 or f64, shape `[batch, dof]` or `[batch, lattice…]`, C or Fortran order.
+
+use crate::error::unravel;
+use crate::output::{OutputError, OutputFile};
+use ndarray::{Array2, ArrayD, ArrayViewD};
+use ndarray_npy::{ReadNpyError, ReadNpyExt, ReadableElement, ViewElement, ViewNpyError, ViewNpyExt, WriteNpyExt};
+use std::io;
+use std::path::{Path, PathBuf};
+use upg_core::Real;
+
+/// Samples as the engine takes them, and the shape they came in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Samples<T> {
+    /// Shape `[batch, dof]`, finite numbers.
+    pub values: Array2<T>,
+    /// Shape of the file, `[batch, dof]` or `[batch, lattice…]`.
+    pub shape: Vec<usize>,
+}
+
+/// A samples file is wrong.
+#[derive(Debug, thiserror::Error)]
+#[error("samples {}: {problem}", file.display())]
+pub struct SamplesError {
+    /// The file.
+    pub file: PathBuf,
+    /// What is wrong.
+    pub problem: SamplesProblem,
+}
+
+/// What can be wrong with a samples file.
+#[derive(Debug, thiserror::Error)]
+pub enum SamplesProblem {
+    /// The file can't be opened or read.
+    #[error("cannot read the file: {0}")]
+    Unreadable(io::Error),
+    /// The content isn't what a `.npy` file holds.
+    #[error("not a complete .npy file: {0}")]
+    NotNpy(String),
+    /// The elements have another type.
+    #[error("dtype = {0}: accepted are '<f4' and '<f8'")]
+    Dtype(String),
+    /// Wrong width or number of dimensions.
+    #[error("shape = {found:?}: accepted are {accepted}")]
+    Shape {
+        /// Shape of the file.
+        found: Vec<usize>,
+        /// The accepted shapes.
+        accepted: String,
+    },
+    /// No samples.
+    #[error("shape = {0:?}: an empty batch, accepted is at least 1 sample")]
+    Empty(Vec<usize>),
+    /// A NaN or an infinity, or a number too large for the precision asked for.
+    #[error("value = {value} at {index:?}: accepted are finite numbers of {precision}")]
+    NotFinite {
+        /// Index of the first one, C order.
+        index: Vec<usize>,
+        /// Its value in the file.
+        value: f64,
+        /// `f32` or `f64`.
+        precision: &'static str,
+    },
+}
+
+/// Reads the samples of a model whose single sample has shape `sample_shape`, e.g. the lattice.
+///
+/// # Errors
+/// If the file can't be read, has another type or shape, no samples, or a number that isn't finite in `T`.
+pub fn read_samples<T: Real>(path: &Path, sample_shape: &[usize]) -> Result<Samples<T>, SamplesError> {
+    let wrong = |problem| SamplesError { file: path.to_owned(), problem };
+    let bytes = std::fs::read(path).map_err(|e| wrong(SamplesProblem::Unreadable(e)))?;
+    decode(&bytes, sample_shape).map_err(wrong)
+}
+
+fn decode<T: Real>(bytes: &[u8], sample_shape: &[usize]) -> Result<Samples<T>, SamplesProblem> {
+    match parse::<f32>(bytes) {
+        Err(SamplesProblem::Dtype(_)) => convert(&parse::<f64>(bytes)?, sample_shape),
+        single => convert(&single?, sample_shape),
+    }
+}
+
+/// The array in the file, if its elements are of type `A`.
+fn parse<A: ReadableElement + ViewElement>(bytes: &[u8]) -> Result<ArrayD<A>, SamplesProblem> {
+    // The view compares the header with the length of the file before anything is allocated.
+    match ArrayViewD::<A>::view_npy(bytes) {
+        Ok(_) | Err(ViewNpyError::MisalignedData | ViewNpyError::NonNativeEndian) => {}
+        Err(ViewNpyError::WrongDescriptor(found)) => return Err(SamplesProblem::Dtype(found.to_string())),
+        Err(other) => return Err(SamplesProblem::NotNpy(other.to_string())),
+    }
+    ArrayD::read_npy(bytes).map_err(|e: ReadNpyError| SamplesProblem::NotNpy(e.to_string()))
+}
+
+fn convert<A: Real, T: Real>(array: &ArrayD<A>, sample_shape: &[usize]) -> Result<Samples<T>, SamplesProblem> {
+    let (shape, dof) = (array.shape().to_vec(), sample_shape.iter().product());
+    match shape.split_first() {
+        Some((_, rest)) if rest != [dof] && rest != sample_shape => return Err(wrong_shape(shape, sample_shape)),
+        None => return Err(wrong_shape(shape, sample_shape)),
+        Some((0, _)) => return Err(SamplesProblem::Empty(shape)),
+        Some(_) => {}
+    }
+    let values: Vec<T> = array.iter().map(|&x| T::of(x.wide())).collect(); // C order, whatever the layout
+    if let Some(at) = values.iter().position(|x| !x.is_finite()) {
+        let index = unravel(at, &shape);
+        return Err(SamplesProblem::NotFinite { value: array[&index[..]].wide(), index, precision: T::NAME });
+    }
+    let values = Array2::from_shape_vec((shape[0], dof), values).expect("the width was checked");
+    Ok(Samples { values, shape })
+}
+
+fn wrong_shape(found: Vec<usize>, sample_shape: &[usize]) -> SamplesProblem {
+    let list = |extents: &[usize]| extents.iter().map(|n| format!(", {n}")).collect::<String>();
+    let flat = format!("[batch{}]", list(&[sample_shape.iter().product()]));
+    let accepted = match sample_shape {
+        [_] => flat,
+        _ => format!("{flat} and [batch{}]", list(sample_shape)),
+    };
+    SamplesProblem::Shape { found, accepted }
+}
+
+/// Writes samples, shape `[batch, dof]`, in the shape they carry.
+///
+/// # Errors
+/// If the file can't be written; then nothing is left of it.
+pub fn write_samples<T: Real + ndarray_npy::WritableElement>(
+    path: &Path,
+    samples: &Samples<T>,
+) -> Result<(), OutputError> {
+    let file = OutputFile::create(path)?;
+    let array = samples.values.to_shape(&samples.shape[..]).expect("the shape holds all values");
+    let mut bytes = Vec::new();
+    array.write_npy(&mut bytes).expect("memory takes all bytes");
+    file.commit(&bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::{Array, Array3, IxDyn, ShapeBuilder, arr2};
+
+    fn bytes<A: ndarray_npy::WritableElement, D: ndarray::Dimension>(array: &Array<A, D>) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        array.write_npy(&mut bytes).unwrap();
+        bytes
+    }
+
+    fn message(bytes: &[u8], sample_shape: &[usize]) -> String {
+        decode::<f32>(bytes, sample_shape).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn both_orders_and_both_shapes_give_the_same_samples() {
+        let value = |b: usize, i: usize, j: usize| 0.1 * (b as f64) + (i as f64) - 7.0 * j as f64;
+        let flat = Array2::from_shape_fn((4, 6), |(b, k)| value(b, k / 3, k % 3));
+        let c = Array3::from_shape_fn((4, 2, 3), |(b, i, j)| value(b, i, j));
+        let f = Array3::from_shape_fn((4, 2, 3).f(), |(b, i, j)| value(b, i, j));
+        assert!(bytes(&f).windows(4).any(|w| w == b"True"), "written in Fortran order");
+        for (file, shape) in [(bytes(&flat), vec![4, 6]), (bytes(&c), vec![4, 2, 3]), (bytes(&f), vec![4, 2, 3])] {
+            let samples: Samples<f64> = decode(&file, &[2, 3]).unwrap();
+            assert_eq!((samples.values, samples.shape), (flat.clone(), shape));
+        }
+    }
+
+    #[test]
+    fn precisions_are_converted() {
+        let single: Samples<f64> = decode(&bytes(&arr2(&[[0.1_f32, -3.0]])), &[2]).unwrap();
+        assert_eq!(single.values, arr2(&[[f64::from(0.1_f32), -3.0]]));
+        let double: Samples<f32> = decode(&bytes(&arr2(&[[0.1_f64, -3.0]])), &[2]).unwrap();
+        assert_eq!(double.values, arr2(&[[0.1_f32, -3.0]]));
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.npy");
+        let samples = Samples { values: arr2(&[[1.5_f32, 2.0, -0.0, 4.0]]), shape: vec![1, 2, 2] };
+        write_samples(&path, &samples).unwrap();
+        assert_eq!(read_samples::<f32>(&path, &[2, 2]).unwrap(), samples);
+    }
+
+    #[test]
+    fn wrong_files_are_named() {
+        let good = bytes(&arr2(&[[1.0, 2.0], [3.0, 4.0]]));
+        let mut huge = good.clone();
+        let at = huge.windows(6).position(|w| w == b"(2, 2)").unwrap();
+        huge[at..][..19].copy_from_slice(b"(88888888888, 2), }"); // over the blanks behind it
+        let cases: [(Vec<u8>, &[usize], &str); 12] = [
+            (good.clone(), &[3], "shape = [2, 2]: accepted are [batch, 3]"),
+            (good.clone(), &[2, 3], "accepted are [batch, 6] and [batch, 2, 3]"),
+            (bytes(&Array::<f64, _>::zeros(IxDyn(&[]))), &[1], "shape = []"),
+            (bytes(&Array::<f64, _>::zeros(IxDyn(&[2]))), &[2], "shape = [2]"),
+            (bytes(&Array2::<f64>::zeros((0, 2))), &[2], "empty batch"),
+            (bytes(&arr2(&[[1.0, 2.0], [f64::NAN, f64::NAN]])), &[2], "value = NaN at [1, 0]"),
+            (bytes(&arr2(&[[1.0, f64::NEG_INFINITY]])), &[2], "value = -inf at [0, 1]"),
+            (bytes(&arr2(&[[1.0, 1e300]])), &[2], "finite numbers of f32"),
+            (bytes(&arr2(&[[1_i64, 2]])), &[2], "dtype = '<i8'"),
+            (good[..good.len() - 3].to_vec(), &[2], "not a complete .npy file"),
+            (good[..5].to_vec(), &[2], "not a complete .npy file"),
+            (b"PK\x03\x04 not numpy at all".to_vec(), &[2], "not a complete .npy file"),
+        ];
+        for (file, sample_shape, fragment) in cases {
+            let message = message(&file, sample_shape);
+            assert!(message.contains(fragment) && !message.contains('\n'), "{message} should contain {fragment}");
+        }
+        assert!(message(&huge, &[2]).contains("not a complete .npy file"), "without allocating what it claims");
+    }
+}

@@ -1,0 +1,56 @@
+//! What is measured, and how often.
+
+use crate::config::{Config, FlowConfig, TargetConfig};
+use crate::method::Divergence;
+use std::time::Duration;
+use upg_flows::{Activation, MaskPattern, RealNvp, StartAt, Z2Nice};
+
+/// One flow and its target.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// Name of the flow in the table.
+    pub flow: &'static str,
+    /// Name of the target in the table.
+    pub target: &'static str,
+    /// Both, as a configuration.
+    pub config: Config,
+    /// The divergences whose estimators are measured.
+    pub divergences: &'static [Divergence],
+}
+
+/// How often the estimators of one group are repeated at one batch size.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Plan {
+    /// Samples per gradient.
+    pub batch: usize,
+    /// Counted rounds.
+    pub rounds: u32,
+    /// No further round begins when the group has taken as long, unless fewer than [`LEAST_ROUNDS`] were counted.
+    pub budget: Duration,
+}
+
+/// Counted rounds that no budget cuts.
+pub const LEAST_ROUNDS: u32 = 2;
+
+/// The upper half of the table: φ⁴ on 16×8, explicitly invertible flows; the forward KL is not in the paper.
+pub fn cases() -> Vec<Case> {
+    let lattice = || vec![16, 8];
+    let hidden = || vec![1000; 4];
+    let (activation, mask, start) = (Activation::Tanh, MaskPattern::Alternating, StartAt::Random);
+    let z2nice = Z2Nice { lattice: lattice(), couplings: 8, hidden: hidden(), activation, mask: mask.clone(), start };
+    let realnvp = RealNvp { lattice: lattice(), couplings: 8, hidden: hidden(), activation, mask, clamp: None, start };
+    let target = TargetConfig::Phi4 { lattice: lattice(), kappa: 0.3, lambda: 0.022 };
+    let divergences = &[Divergence::Reverse, Divergence::Forward];
+    let case =
+        |name, flow| Case { flow: name, target: "phi4", config: Config { flow, target: target.clone() }, divergences };
+    vec![case("z2nice", FlowConfig::Z2Nice(z2nice)), case("realnvp", FlowConfig::RealNvp(realnvp))]
+}
+
+/// The batch sizes and repetitions: all of them, or those of a quick look.
+pub fn plan(quick: bool) -> Vec<Plan> {
+    let plan = |batch, rounds, seconds| Plan { batch, rounds, budget: Duration::from_secs(seconds) };
+    match quick {
+        true => vec![plan(64, 20, 4), plan(1024, 4, 15)],
+        false => vec![plan(64, 60, 60), plan(1024, 15, 150), plan(8192, 5, 900)],
+    }
+}

@@ -1,0 +1,30 @@
+//! The configurations that come with the program.
+
+use std::path::{Path, PathBuf};
+use upg_experiments::config::{Config, ConfigFile};
+use upg_experiments::table2;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs")
+}
+
+#[test]
+fn all_of_them_make_a_model() {
+    let mut files = 0;
+    for entry in folder().read_dir().unwrap() {
+        let path = entry.unwrap().path();
+        let outcome = ConfigFile::read(&path).and_then(|file| file.build::<f64>());
+        outcome.map(|_| ()).unwrap_or_else(|error| panic!("{error}"));
+        files += 1;
+    }
+    assert!(files >= 4, "{files} files");
+}
+
+#[test]
+fn the_table_measures_what_they_describe() {
+    let file = |flow: &str| ConfigFile::read(&folder().join(format!("phi4_{flow}.ron"))).unwrap().config;
+    for case in table2::cases() {
+        assert_eq!(case.config, file(case.flow));
+        assert_eq!(Config::parse(&case.config.to_ron()).unwrap(), case.config);
+    }
+}

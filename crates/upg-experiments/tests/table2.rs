@@ -1,0 +1,72 @@
+//! The table of costs on a small problem: its rows and its file.
+
+use serde_json::Value;
+use std::time::Duration;
+use upg_experiments::config::Config;
+use upg_experiments::method::Divergence;
+use upg_experiments::output::Provenance;
+use upg_experiments::table2::{self, Case, Folder, Plan};
+
+const SMALL: &str = "(flow: Z2Nice(lattice: [4, 2], couplings: 2, hidden: [9]), \
+                     target: Phi4(lattice: [4, 2], kappa: 0.2, lambda: 0.1))";
+
+fn plan(batch: usize, rounds: u32, budget: Duration) -> Plan {
+    Plan { batch, rounds, budget }
+}
+
+fn measured(divergences: &'static [Divergence]) -> Value {
+    let case = Case { flow: "z2nice", target: "phi4", config: Config::parse(SMALL).unwrap(), divergences };
+    let plan = [plan(5, 4, Duration::from_secs(60)), plan(17, 1000, Duration::ZERO)];
+    let rows = table2::run(&[case], &plan, 2).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("a/new/folder");
+    Folder::create(&out).unwrap().write(&rows, &Provenance::new(2, "f32", Some(3), SMALL.into())).unwrap();
+    let record: Value = serde_json::from_slice(&std::fs::read(out.join("provenance.json")).unwrap()).unwrap();
+    assert_eq!((&record["config"], &record["threads"]), (&SMALL.into(), &2.into()));
+    assert_eq!(out.read_dir().unwrap().count(), 2, "no temporary file is left");
+    serde_json::from_slice(&std::fs::read(out.join("table2.json")).unwrap()).unwrap()
+}
+
+#[test]
+fn rows_hold_the_documented_fields() {
+    let rows = measured(&[Divergence::Reverse, Divergence::Forward]);
+    let names: Vec<_> = rows.as_array().unwrap().iter().map(|row| row["estimator"].as_str().unwrap()).collect();
+    let reverse = ["reparam", "path-fast", "path-two-pass", "path-two-pass-lean"];
+    let forward = ["max-likelihood", "path-fast", "gdreg"];
+    assert_eq!(names, [&reverse[..], &forward, &reverse, &forward].concat());
+    for row in rows.as_array().unwrap() {
+        let keys: Vec<_> = row.as_object().unwrap().keys().map(String::as_str).collect();
+        let mut expected =
+            ["flow", "target", "divergence", "estimator", "batch", "baseline", "samples_per_second"].to_vec();
+        expected.extend(["seconds", "ratio", "device", "threads"]);
+        expected.sort();
+        assert_eq!(keys, expected);
+        assert_eq!((&row["flow"], &row["target"], &row["threads"]), (&"z2nice".into(), &"phi4".into(), &2.into()));
+
+        let number = |value: &Value| value.as_f64().filter(|x| x.is_finite()).unwrap_or_else(|| panic!("{row}"));
+        let (median, min) = (number(&row["seconds"]["median"]), number(&row["seconds"]["min"]));
+        assert!(0.0 < min && min <= median && number(&row["seconds"]["std"]) >= 0.0);
+        let rate = number(&row["batch"]) / median;
+        assert!((number(&row["samples_per_second"]) - rate).abs() < 1e-9 * rate);
+        let baseline = if row["divergence"] == "reverse" { "reparam" } else { "max-likelihood" };
+        assert_eq!(row["baseline"], baseline);
+        let is_baseline = row["estimator"] == baseline;
+        assert_eq!(is_baseline, row["ratio"] == serde_json::json!({ "mean": 1.0, "std": 0.0 }), "{row}");
+    }
+}
+
+#[test]
+fn the_paper_s_setting_is_measured() {
+    let cases = table2::cases();
+    assert_eq!(cases.iter().map(|case| case.flow).collect::<Vec<_>>(), ["z2nice", "realnvp"]);
+    let batches = |quick| table2::plan(quick).iter().map(|plan| plan.batch).collect::<Vec<_>>();
+    assert_eq!((batches(true), batches(false)), (vec![64, 1024], vec![64, 1024, 8192]));
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_wrong_input() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("file"), "").unwrap();
+    let error = Folder::create(&folder.path().join("file/below")).unwrap_err();
+    assert_eq!(error.exit_status(), 2, "{error}");
+}

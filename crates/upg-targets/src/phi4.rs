@@ -1,0 +1,130 @@
+//! φ⁴ theory on a periodic lattice in d dimensions, hopping form.
+//!
+//! S(φ) = Σ_x [ −2κ Σ_μ φ(x) φ(x+μ̂) + (1−2λ) φ(x)² + λ φ(x)⁴ ], μ = 0 … d−1.
+//!
+//! With h(x) = κ Σ_μ [φ(x+μ̂) + φ(x−μ̂)] every bond is counted from both its ends, and
+//!
+//! ```text
+//! S = Σ_x φ(x) [ ℓ(x) + c(x) ],   −∂S/∂φ(x) = −2 [ ℓ(x) + 2 c(x) ],   ℓ = (1−2λ) φ − h,   c = λ φ³ .
+//! ```
+//!
+//! The flat index x is C order of the lattice. On an extent of 2 both neighbours are the same site (the bond counts twice),
+//! on an extent of 1 the neighbour is the site itself. Shapes: φ and force `[sites, samples]`, action `[samples]`.
+//!
+//! Exact results: [`Phi4::exact`]. Other conventions of the couplings: [`Phi4::from_mass_convention`], [`Phi4::from_continuum_convention`].
+
+mod conventions;
+mod exact;
+mod transfer;
+
+pub use conventions::{ContinuumCouplings, FieldScale, MassCouplings};
+pub use exact::{Phi4Exact, single_site};
+
+use crate::{
+    error::{TargetError, finite, require, sites_of},
+    exact::Exact,
+    rows::{RowAction, action_and_force},
+};
+use std::ops::Range;
+use upg_core::{Batch, Cpu, Real, Target, vmath::MulAdd};
+
+/// The φ⁴ target in hopping form; see the [module documentation](self).
+#[derive(Clone, Debug)]
+pub struct Phi4 {
+    lattice: Vec<usize>,
+    kappa: f64,
+    lambda: f64,
+    /// Flat indices of the 2d neighbours of every site, shape `[sites, 2d]`.
+    neighbours: Vec<usize>,
+}
+
+impl Phi4 {
+    /// The theory on `lattice` (the extents) with hopping parameter `kappa` and quartic coupling `lambda`.
+    ///
+    /// # Errors
+    /// No extent or one that is 0; `kappa` not finite; `lambda` negative or not finite; `lambda` = 0 with a `kappa` for which
+    /// e^{−S} cannot be normalised (κ ≥ 1/(2d), and for even extents κ ≤ −1/(2d)).
+    pub fn new(lattice: &[usize], kappa: f64, lambda: f64) -> Result<Self, TargetError> {
+        let sites = sites_of(lattice)?;
+        finite("kappa", kappa)?;
+        require(lambda.is_finite() && lambda >= 0.0, "lambda", lambda, "a finite number, at least 0")?;
+        let neighbours = (0..sites).flat_map(|site| neighbours_of(lattice, site)).collect();
+        let theory = Self { lattice: lattice.to_vec(), kappa, lambda, neighbours };
+        let normalisable = lambda > 0.0 || theory.smallest_kernel() > 0.0;
+        require(normalisable, "kappa", kappa, "without a quartic term (lambda = 0), less than 1/(2d) in size")?;
+        Ok(theory)
+    }
+
+    /// The extents.
+    pub fn lattice(&self) -> &[usize] {
+        &self.lattice
+    }
+
+    /// Number of sites: degrees of freedom.
+    pub fn sites(&self) -> usize {
+        self.lattice.iter().product()
+    }
+
+    /// κ.
+    pub fn kappa(&self) -> f64 {
+        self.kappa
+    }
+
+    /// λ.
+    pub fn lambda(&self) -> f64 {
+        self.lambda
+    }
+
+    /// Coefficient 1 − 2λ of φ².
+    fn quadratic(&self) -> f64 {
+        1.0 - 2.0 * self.lambda
+    }
+}
+
+/// The neighbours x+μ̂, x−μ̂ of a site, for μ = 0 … d−1.
+fn neighbours_of(lattice: &[usize], site: usize) -> impl Iterator<Item = usize> {
+    (0..lattice.len()).flat_map(move |axis| {
+        let (extent, stride) = (lattice[axis], lattice[axis + 1..].iter().product::<usize>());
+        let at = site / stride % extent;
+        [(at + 1) % extent, (at + extent - 1) % extent].map(|to| site - at * stride + to * stride)
+    })
+}
+
+impl<T: Real> RowAction<T> for Phi4 {
+    fn rows(&self) -> usize {
+        self.sites()
+    }
+
+    #[inline(always)]
+    fn row<M: MulAdd>(&self, site: usize, x: &Batch<T>, block: Range<usize>, action: &mut [f64], force: &mut [T]) {
+        let (kappa, quadratic, lambda) = (T::of(self.kappa), T::of(self.quadratic()), T::of(self.lambda));
+        let degree = 2 * self.lattice.len();
+        for &neighbour in &self.neighbours[site * degree..][..degree] {
+            for (sum, &phi) in force.iter_mut().zip(&x.row(neighbour)[block.clone()]) {
+                *sum += phi;
+            }
+        }
+        for ((force, action), &phi) in force.iter_mut().zip(action).zip(&x.row(site)[block]) {
+            let linear = M::mul_add(quadratic, phi, -kappa * *force);
+            let cubic = lambda * phi * phi * phi;
+            *action += (phi * (linear + cubic)).wide();
+            *force = -(linear + cubic + cubic) * T::of(2.0);
+        }
+    }
+}
+
+impl<T: Real> Target<Cpu<T>> for Phi4 {
+    fn dof(&self) -> usize {
+        self.sites()
+    }
+
+    fn action_and_force(&self, _: &Cpu<T>, x: &Batch<T>, action: &mut Vec<f64>, force: Option<&mut Batch<T>>) {
+        action_and_force(self, 0.0, x, action, force);
+    }
+}
+
+impl Exact for Phi4 {
+    fn log_z(&self) -> Option<f64> {
+        self.exact().map(|exact| exact.log_z)
+    }
+}

@@ -1,0 +1,109 @@
+//! Counting allocations, for the promise that a step after the first makes none.
+//!
+//! A test binary installs the counter and holds a single test, so that nobody else allocates meanwhile:
+//!
+//! ```
+//! #[global_allocator]
+//! static COUNTER: upg_testkit::alloc::Counter = upg_testkit::alloc::Counter;
+//!
+//! let counted = upg_testkit::alloc::during(|| drop(vec![0_u8; 100]));
+//! assert_eq!((counted.calls, counted.bytes), (1, 100));
+//! ```
+
+use crate::flow::{AnyEngine, all_estimators};
+use ndarray::ArrayView2;
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use upg_core::{Real, ReverseKl, Start, Streams};
+
+static CALLS: AtomicUsize = AtomicUsize::new(0);
+static BYTES: AtomicUsize = AtomicUsize::new(0);
+
+/// The system's allocator, counting what is asked of it in all threads.
+pub struct Counter;
+
+fn count(bytes: usize) {
+    CALLS.fetch_add(1, SeqCst);
+    BYTES.fetch_add(bytes, SeqCst);
+}
+
+// SAFETY: every method passes its arguments on to the system's allocator and returns what that returns.
+unsafe impl GlobalAlloc for Counter {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(layout.size());
+        // SAFETY: the caller keeps the contract of this method, which is the same.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count(layout.size());
+        // SAFETY: as in alloc.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        count(new_size);
+        // SAFETY: as in alloc.
+        unsafe { System.realloc(ptr, layout, new_size) }
+    }
+
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        // SAFETY: as in alloc.
+        unsafe { System.dealloc(ptr, layout) }
+    }
+}
+
+/// What was allocated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Counted {
+    /// Calls of the allocator.
+    pub calls: usize,
+    /// Bytes asked for.
+    pub bytes: usize,
+}
+
+/// What all threads of the process allocate while `work` runs.
+pub fn during<R>(work: impl FnOnce() -> R) -> Counted {
+    let (calls, bytes) = (CALLS.load(SeqCst), BYTES.load(SeqCst));
+    work();
+    Counted { calls: CALLS.load(SeqCst) - calls, bytes: BYTES.load(SeqCst) - bytes }
+}
+
+/// Steps of each estimator of which one, at least, must not allocate.
+const STEPS: usize = 5;
+/// What the main thread of the test harness may allocate while it starts to wait for the test.
+const HARNESS_BYTES: usize = 8192;
+
+/// Asserts that after the first step no estimator of `engine` allocates, over `samples` of shape `[batch, dof]`
+/// (as base samples and as data).
+///
+/// Others may allocate meanwhile: the harness once, and a thread pool takes a new block of its job queue now and then. So of
+/// five steps one has to be clean, and none may allocate more than 8 KiB + `queue_bytes` (0 for a device without threads of its own).
+///
+/// # Panics
+/// If an estimator allocates, or [`Counter`] isn't the global allocator.
+pub fn assert_no_allocation_after_first<T: Real>(
+    engine: &mut AnyEngine<T>,
+    theta: &Vec<T>,
+    samples: ArrayView2<'_, T>,
+    queue_bytes: usize,
+) {
+    assert!(during(|| drop(std::hint::black_box(Box::new(1_u8)))).calls > 0, "Counter is not the global allocator");
+    for estimator in all_estimators() {
+        check_steps(&format!("{estimator:?}"), queue_bytes, || estimator.run(engine, theta, samples).loss);
+    }
+    let mut streams = Streams::new(1);
+    check_steps("with drawn samples", queue_bytes, || {
+        let start = Start::Draw { samples: samples.nrows(), streams: &mut streams };
+        engine.reverse_kl(ReverseKl::PathFast, theta, start).loss
+    });
+}
+
+#[track_caller]
+fn check_steps(what: &str, queue_bytes: usize, mut step: impl FnMut() -> f64) {
+    step();
+    let counted: Vec<Counted> = (0..STEPS).map(|_| during(&mut step)).collect();
+    let clean = counted.iter().any(|step| step.calls == 0);
+    let small = counted.iter().all(|step| step.bytes <= HARNESS_BYTES + queue_bytes);
+    assert!(clean && small, "{what}: steps after the first allocate {counted:?}");
+}

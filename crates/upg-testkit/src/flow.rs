@@ -1,0 +1,283 @@
+//! The battery every flow passes: the theorems about the estimators.
+//!
+//! | check | statement |
+//! |---|---|
+//! | agreement | reverse: `path-fast` = `path-two-pass` = `path-two-pass-lean`; forward: `path-fast` = `gdreg` |
+//! | ordinary gradients | `reparam` and `max-likelihood` are the θ-derivatives of the losses |
+//! | path gradients | MATH (1) to (3) built from dense Jacobians, without any verb but `forward` |
+//! | expectation | path gradient and ordinary gradient have the same mean |
+//! | zero | with q = p every path gradient is zero, for every single sample |
+//! | results | loss, log-weights, log-dets and end samples agree with a plain evaluation of the flow |
+//! | cuts, threads, f32 | how a batch is cut matters only by round-off, threads not by a bit; precisions agree |
+//! | draws | reproducible from the seed, one stream per micro-batch |
+//!
+//! A flow joins by one line of [`flow_battery!`](crate::flow_battery).
+
+pub mod agreement;
+mod expectation;
+mod gradients;
+mod results;
+pub mod zero;
+
+use crate::{
+    domain::Domain,
+    draw,
+    models::{AnyBase, any_target},
+    runner::Runner,
+    target,
+};
+use ndarray::{Array2, ArrayView2};
+use rand::RngExt;
+use upg_core::{
+    Base, Batch, Cpu, Cut, Engine, ForwardKl, Gradient, Invertible, ParamLayout, Real, ReverseKl, Rng, StandardNormal,
+    Start, Target, UniformTorus,
+};
+
+/// A flow between a base and a target.
+pub struct Parts<T: Real> {
+    /// T_θ.
+    pub flow: Box<dyn Invertible<Cpu<T>>>,
+    /// q₀.
+    pub base: AnyBase<T>,
+    /// p ∝ e^{−S}.
+    pub target: Box<dyn Target<Cpu<T>>>,
+    /// Where the samples live.
+    pub domain: Domain,
+}
+
+impl<T: Real> Parts<T> {
+    /// These parts.
+    pub fn new(
+        flow: impl Invertible<Cpu<T>> + 'static,
+        base: impl Base<Cpu<T>> + 'static,
+        target: impl Target<Cpu<T>> + 'static,
+        domain: Domain,
+    ) -> Self {
+        Self { flow: Box::new(flow), base: AnyBase(Box::new(base)), target: Box::new(target), domain }
+    }
+
+    /// `flow` between the standard normal and a random [`AnharmonicChain`](crate::models::AnharmonicChain).
+    pub fn on_line(flow: impl Invertible<Cpu<T>> + 'static, rng: &mut Rng) -> Self {
+        let dof = flow.dof();
+        Self::new(flow, StandardNormal::new(dof), any_target(Domain::Line, dof, rng), Domain::Line)
+    }
+
+    /// `flow` between the uniform density on the torus and random [`Rotors`](crate::models::Rotors).
+    pub fn on_circle(flow: impl Invertible<Cpu<T>> + 'static, rng: &mut Rng) -> Self {
+        let dof = flow.dof();
+        Self::new(flow, UniformTorus::new(dof), any_target(Domain::Circle, dof, rng), Domain::Circle)
+    }
+
+    /// The engine of these parts.
+    pub fn engine(self, device: Cpu<T>, cut: Cut) -> AnyEngine<T> {
+        Engine::new(device, self.flow, self.base, self.target, cut)
+    }
+}
+
+/// An engine on the processor for any flow.
+pub type AnyEngine<T> = Engine<Cpu<T>, Box<dyn Invertible<Cpu<T>>>>;
+
+/// A flow to be tested.
+pub trait FlowCase {
+    /// Flow, base and target, hyper-parameters drawn from `rng`. The same state of `rng` makes the same in both precisions.
+    fn parts<T: Real>(&self, rng: &mut Rng) -> Parts<T>;
+}
+
+/// A test for every line `name(rng) => parts`: [`check_flow`](crate::flow::check_flow).
+///
+/// The expression is a [`Parts<T>`](crate::flow::Parts); it may draw hyper-parameters from `rng` (an [`upg_core::Rng`])
+/// and may use the precision `T`.
+///
+/// ```
+/// use upg_testkit::{flow::Parts, flow_battery};
+/// # fn my_flow<T: upg_core::Real>(_: &mut upg_core::Rng) -> Box<dyn upg_core::Invertible<upg_core::Cpu<T>>> { todo!() }
+///
+/// flow_battery! {
+///     my_flow(rng) => Parts::on_line(my_flow(rng), rng);
+/// }
+/// ```
+#[macro_export]
+macro_rules! flow_battery {
+    ($($(#[$attribute:meta])* $name:ident ( $rng:ident ) => $parts:expr;)*) => {$(
+        $(#[$attribute])*
+        #[test]
+        fn $name() {
+            struct Case;
+            impl $crate::flow::FlowCase for Case {
+                #[allow(unused_variables)]
+                fn parts<T: ::upg_core::Real>(&self, $rng: &mut ::upg_core::Rng) -> $crate::flow::Parts<T> {
+                    $parts
+                }
+            }
+            $crate::flow::check_flow(&Case);
+        }
+    )*};
+}
+
+/// How many flows are drawn of one case.
+const ROUNDS: u64 = 3;
+/// The reverse-KL path gradients.
+pub const REVERSE_PATHS: [ReverseKl; 3] = [ReverseKl::PathFast, ReverseKl::PathTwoPass, ReverseKl::PathTwoPassLean];
+/// The forward-KL path gradients.
+pub const FORWARD_PATHS: [ForwardKl; 2] = [ForwardKl::PathFast, ForwardKl::Gdreg];
+
+/// Every estimator.
+pub fn all_estimators() -> impl Iterator<Item = Estimator> {
+    let reverse = [ReverseKl::Reparam].into_iter().chain(REVERSE_PATHS).map(Estimator::Reverse);
+    reverse.chain([ForwardKl::MaxLikelihood].into_iter().chain(FORWARD_PATHS).map(Estimator::Forward))
+}
+
+/// The whole batch at once.
+const WHOLE: Cut = Cut { micro_batch: 1 << 20, lanes: 1 };
+
+/// An estimator of either divergence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Estimator {
+    /// Of the reverse KL; its samples are base samples z.
+    Reverse(ReverseKl),
+    /// Of the forward KL; its samples are data x.
+    Forward(ForwardKl),
+}
+
+impl Estimator {
+    /// One gradient at `theta` over `samples`, shape `[batch, dof]`.
+    pub fn run<'e, T: Real>(
+        self,
+        engine: &'e mut AnyEngine<T>,
+        theta: &Vec<T>,
+        samples: ArrayView2<'_, T>,
+    ) -> Gradient<'e, Cpu<T>> {
+        match self {
+            Self::Reverse(how) => engine.reverse_kl(how, theta, Start::Given(samples)),
+            Self::Forward(how) => engine.forward_kl(how, theta, samples),
+        }
+    }
+}
+
+/// Runs all checks of the [battery](self) on flows drawn from `case`.
+///
+/// # Panics
+/// If a check fails; the message names it and the round.
+pub fn check_flow(case: &impl FlowCase) {
+    for round in 0..ROUNDS {
+        let mut trial = Trial::draw(case, round);
+        agreement::check(&mut trial);
+        gradients::check(&mut trial);
+        results::check(&mut trial);
+        expectation::check(&mut trial);
+        zero::check(&mut trial);
+    }
+}
+
+/// One drawn flow with its parameters.
+struct Trial<'c, C> {
+    case: &'c C,
+    round: u64,
+    /// Where `case` starts drawing hyper-parameters.
+    hyper: Rng,
+    layout: ParamLayout,
+    theta: Vec<f64>,
+    rng: Rng,
+}
+
+impl<'c, C: FlowCase> Trial<'c, C> {
+    fn draw(case: &'c C, round: u64) -> Self {
+        let hyper = draw::rng(1000 + round);
+        let mut rng = hyper.clone();
+        let layout = case.parts::<f64>(&mut rng).flow.params();
+        let theta = draw::parameters(&mut rng, &layout);
+        Self { case, round, hyper, layout, theta, rng }
+    }
+
+    fn parts<T: Real>(&self) -> Parts<T> {
+        self.case.parts(&mut self.hyper.clone())
+    }
+
+    fn engine<T: Real>(&self, device: Cpu<T>, cut: Cut) -> AnyEngine<T> {
+        self.parts().engine(device, cut)
+    }
+
+    fn label(&self, what: &str) -> String {
+        format!("{what} (round {})", self.round)
+    }
+
+    /// A batch size, odd.
+    fn batch(&mut self) -> usize {
+        5 + 2 * self.rng.random_range(0..5)
+    }
+
+    /// Draws from the base, shape `[batch, dof]`, exact in f32.
+    fn base_samples(&mut self, batch: usize) -> Array2<f64> {
+        let parts = self.parts::<f64>();
+        let mut z = Batch::zeros(parts.flow.dof(), batch);
+        parts.base.0.sample(&Cpu::here(), &mut self.rng, &mut z);
+        z.to_samples().mapv(|z| draw::single(parts.domain, z))
+    }
+
+    /// Points of the space the target lives in, shape `[batch, dof]`, exact in f32: not draws from the target.
+    fn data(&mut self, batch: usize) -> Array2<f64> {
+        let parts = self.parts::<f64>();
+        draw::points(&mut self.rng, parts.domain, batch, parts.flow.dof())
+    }
+
+    /// z for a reverse, data for a forward estimator.
+    fn samples(&mut self, estimator: Estimator, batch: usize) -> Array2<f64> {
+        match estimator {
+            Estimator::Reverse(_) => self.base_samples(batch),
+            Estimator::Forward(_) => self.data(batch),
+        }
+    }
+
+    /// What the map of an estimator does to its samples, evaluated plainly: `forward` of T or T⁻¹, and both densities.
+    fn plain(&self, estimator: Estimator, theta: &[f64], samples: &Array2<f64>) -> Plain {
+        let (parts, here) = (self.parts::<f64>(), Cpu::here());
+        let inverse = parts.flow.inverse();
+        let mapped = match estimator {
+            Estimator::Reverse(_) => Runner::new(&here, &*parts.flow, theta).forward(samples),
+            Estimator::Forward(_) => Runner::new(&here, &*inverse, theta).forward(samples),
+        };
+        let (z, x) = match estimator {
+            Estimator::Reverse(_) => (samples, &mapped.y),
+            Estimator::Forward(_) => (&mapped.y, samples),
+        };
+        let mut log_base = vec![];
+        let batch = Batch::from_samples(z.view());
+        parts.base.0.log_density_and_score(&here, &batch, &mut log_base, None);
+        let action = target::action(&here, &*parts.target, x);
+        Plain { estimator, end: mapped.y, log_det: mapped.log_det, log_base, action }
+    }
+}
+
+/// A plain evaluation of the map, per sample.
+struct Plain {
+    estimator: Estimator,
+    end: Array2<f64>,
+    log_det: Vec<f64>,
+    log_base: Vec<f64>,
+    action: Vec<f64>,
+}
+
+impl Plain {
+    /// log q(x) = log q₀(z) − log|det J_T| = log q₀(z) + log|det J_{T⁻¹}|, per sample.
+    fn log_q(&self) -> Vec<f64> {
+        let log_q = |(base, log_det): (&f64, &f64)| match self.estimator {
+            Estimator::Reverse(_) => base - log_det,
+            Estimator::Forward(_) => base + log_det,
+        };
+        self.log_base.iter().zip(&self.log_det).map(log_q).collect()
+    }
+
+    /// −S − log q, per sample.
+    fn log_weights(&self) -> Vec<f64> {
+        self.action.iter().zip(self.log_q()).map(|(action, log_q)| -action - log_q).collect()
+    }
+
+    /// mean(log q + S) for the reverse KL, mean(−log q) for the forward KL.
+    fn loss(&self) -> f64 {
+        let sum: f64 = match self.estimator {
+            Estimator::Reverse(_) => self.log_weights().iter().map(|w| -w).sum(),
+            Estimator::Forward(_) => self.log_q().iter().map(|l| -l).sum(),
+        };
+        sum / self.action.len() as f64
+    }
+}

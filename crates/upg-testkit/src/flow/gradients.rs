@@ -1,0 +1,88 @@
+//! Ordinary gradients against finite differences of the losses; path gradients against MATH (1) to (3) done densely.
+
+use super::{Estimator, FlowCase, Trial, WHOLE};
+use crate::{
+    dense::Oracle,
+    domain::Domain,
+    numeric::{Derivatives, assert_gradient},
+    runner::Runner,
+    target::Evaluated,
+};
+use ndarray::{Array1, Array2};
+use upg_core::{Batch, Cpu, ForwardKl, Layer, ReverseKl};
+
+pub(super) fn check<C: FlowCase>(trial: &mut Trial<'_, C>) {
+    for ordinary in [Estimator::Reverse(ReverseKl::Reparam), Estimator::Forward(ForwardKl::MaxLikelihood)] {
+        check_ordinary(trial, ordinary);
+    }
+    for path in [Estimator::Reverse(ReverseKl::PathFast), Estimator::Forward(ForwardKl::PathFast)] {
+        check_path(trial, path);
+    }
+}
+
+/// The ordinary gradient is the θ-derivative of the loss at fixed samples.
+fn check_ordinary<C: FlowCase>(trial: &mut Trial<'_, C>, estimator: Estimator) {
+    let batch = trial.batch();
+    let samples = trial.samples(estimator, batch);
+    let mut engine = trial.engine::<f64>(Cpu::here(), WHOLE);
+    let grad = &estimator.run(&mut engine, &trial.theta, samples.view()).grad;
+    let what = trial.label(&format!("{estimator:?} and finite differences of the loss"));
+    let loss = |theta: &[f64]| trial.plain(estimator, theta, &samples).loss();
+    assert_gradient(&what, &mut trial.rng.clone(), &trial.layout, &trial.theta, grad, loss);
+}
+
+/// The path gradient from dense Jacobians: s_end solves Jᵀ s_end = s_start − ∇ℓ, then ∂θ ⟨a, M(x; θ)⟩ at fixed a.
+fn check_path<C: FlowCase>(trial: &mut Trial<'_, C>, estimator: Estimator) {
+    let batch = trial.batch();
+    let candidates = trial.samples(estimator, batch + batch / 2 + 2);
+    let (parts, here) = (trial.parts::<f64>(), Cpu::here());
+    let inverse = parts.flow.inverse();
+    let map: &dyn Layer<Cpu<f64>> = match estimator {
+        Estimator::Reverse(_) => &*parts.flow,
+        Estimator::Forward(_) => &*inverse,
+    };
+    let mut runner = Runner::new(&here, map, &trial.theta);
+    let derivatives = Derivatives::of(&mut runner, parts.domain, &candidates, batch);
+    let start = &derivatives.x;
+    let end = runner.forward(start).y;
+
+    let score_of_base = |z: &Array2<f64>| {
+        let mut score = Batch::default();
+        parts.base.0.log_density_and_score(&here, &Batch::from_samples(z.view()), &mut vec![], Some(&mut score));
+        score.to_samples()
+    };
+    let score_of_target = |x: &Array2<f64>| Evaluated::of(&here, &*parts.target, x).force;
+    let (start_score, end_score) = match estimator {
+        Estimator::Reverse(_) => (score_of_base(start), score_of_target(&end)),
+        Estimator::Forward(_) => (score_of_target(start), score_of_base(&end)),
+    };
+    let mut engine = trial.engine::<f64>(Cpu::here(), WHOLE);
+    let grad = &estimator.run(&mut engine, &trial.theta, start.view()).grad;
+    for &oracle in Oracle::all() {
+        let pushed = push_densely(oracle, &derivatives, &start_score);
+        let cotangent = (pushed - &end_score) / batch as f64;
+        let what = trial.label(&format!("{estimator:?} and its dense construction by {oracle:?}"));
+        let functional = transported(&mut runner, parts.domain, start, &end, &cotangent);
+        assert_gradient(&what, &mut trial.rng.clone(), &trial.layout, &trial.theta, grad, functional);
+    }
+}
+
+/// MATH (1) by a dense solve.
+fn push_densely(oracle: Oracle, derivatives: &Derivatives, score: &Array2<f64>) -> Array2<f64> {
+    let reduced = score - &derivatives.grad_log_det;
+    derivatives.for_every_sample(&reduced, |jacobian, s| Array1::from(oracle.solve(jacobian.t(), s)))
+}
+
+/// θ ↦ ⟨a, M(x; θ)⟩ at fixed x and a.
+fn transported<'f>(
+    runner: &'f mut Runner<'_, f64>,
+    domain: Domain,
+    start: &'f Array2<f64>,
+    centre: &'f Array2<f64>,
+    cotangent: &'f Array2<f64>,
+) -> impl FnMut(&[f64]) -> f64 + 'f {
+    move |theta| {
+        runner.theta.copy_from_slice(theta);
+        (&domain.all_near(&runner.forward(start).y, centre) * cotangent).sum()
+    }
+}

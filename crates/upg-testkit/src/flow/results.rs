@@ -1,0 +1,157 @@
+//! What an engine hands out beside the gradient, and what must not change it: micro-batches, threads, precision, draws.
+
+use super::{Estimator, FlowCase, Trial, WHOLE, agreement::assert_close_by_tensor, all_estimators};
+use crate::{
+    draw::cast,
+    tolerance::{Tolerance, assert_close, assert_close_on_scale, assert_same_bits, largest},
+};
+use ndarray::Array2;
+use upg_core::{Base, Batch, Cpu, Cut, EndSamples, Gradient, Real, ReverseKl, Start, Streams};
+
+/// A cut that gives the odd batches of these tests several lanes, and lanes several micro-batches.
+const SMALL: Cut = Cut { micro_batch: 2, lanes: 2 };
+
+pub(super) fn check<C: FlowCase>(trial: &mut Trial<'_, C>) {
+    for estimator in all_estimators() {
+        let batch = trial.batch();
+        let samples = trial.samples(estimator, batch);
+        check_plain(trial, estimator, &samples);
+        check_cuts(trial, estimator, &samples);
+        check_precision(trial, estimator, &samples);
+        check_threads::<f64, C>(trial, estimator, &samples);
+        check_threads::<f32, C>(trial, estimator, &samples);
+    }
+    check_reuse(trial);
+    check_draws(trial);
+}
+
+/// Loss, log-weights, log-dets and end samples are those of a plain evaluation.
+fn check_plain<C: FlowCase>(trial: &Trial<'_, C>, estimator: Estimator, samples: &Array2<f64>) {
+    let plain = trial.plain(estimator, &trial.theta, samples);
+    let mut engine = trial.engine::<f64>(Cpu::here(), SMALL).with_end_samples(EndSamples::Keep);
+    let result = estimator.run(&mut engine, &trial.theta, samples.view());
+    let what = |name: &str| trial.label(&format!("{estimator:?}: {name} and a plain evaluation"));
+    let tolerance = Tolerance::theorem::<f64>();
+    assert_close(&what("end samples"), &result.end.iter().copied().collect::<Vec<_>>(), flat(&plain.end), tolerance);
+    assert_on_scale_of_terms(&what("log-dets"), result.log_det, &plain.log_det, tolerance);
+    assert_on_scale_of_terms(&what("log-weights"), result.log_weights, &plain.log_weights(), tolerance);
+    assert_on_scale_of_terms(&what("loss"), &[result.loss], &[plain.loss()], tolerance);
+
+    let mut engine = trial.engine::<f64>(Cpu::here(), SMALL);
+    assert!(estimator.run(&mut engine, &trial.theta, samples.view()).end.is_empty(), "end samples not asked for");
+}
+
+/// Logarithms may pass through zero; their terms are of order one or larger.
+#[track_caller]
+fn assert_on_scale_of_terms(what: &str, got: &[f64], expected: &[f64], tolerance: Tolerance) {
+    assert_close_on_scale(what, got, expected, 1.0 + largest(expected), tolerance);
+}
+
+/// How the batch is cut changes nothing beyond round-off.
+fn check_cuts<C: FlowCase>(trial: &Trial<'_, C>, estimator: Estimator, samples: &Array2<f64>) {
+    let run = |cut: Cut| {
+        let mut engine = trial.engine::<f64>(Cpu::here(), cut);
+        let result = estimator.run(&mut engine, &trial.theta, samples.view());
+        (result.grad.clone(), result.log_weights.to_vec(), result.loss)
+    };
+    let (grad, log_weights, loss) = run(WHOLE);
+    for (micro_batch, lanes) in [(1, 1), (1, 3), (2, 2), (4, 8), (samples.nrows(), 8)] {
+        let cut = Cut { micro_batch, lanes };
+        let part = run(cut);
+        let what = trial.label(&format!("{estimator:?} with {cut:?}"));
+        let tolerance = Tolerance::theorem::<f64>();
+        assert_close_by_tensor(&what, &trial.layout, &part.0, &grad, tolerance);
+        assert_on_scale_of_terms(&what, &part.1, &log_weights, tolerance);
+        assert_on_scale_of_terms(&what, &[part.2], &[loss], tolerance);
+    }
+}
+
+/// f32 agrees with f64.
+fn check_precision<C: FlowCase>(trial: &Trial<'_, C>, estimator: Estimator, samples: &Array2<f64>) {
+    let mut double = trial.engine::<f64>(Cpu::here(), WHOLE);
+    let mut single = trial.engine::<f32>(Cpu::here(), WHOLE);
+    let double = estimator.run(&mut double, &trial.theta, samples.view());
+    let single = estimator.run(&mut single, &cast(&trial.theta), samples.mapv(f32::of).view());
+    let what = trial.label(&format!("{estimator:?} in f32 and f64"));
+    let tolerance = Tolerance::theorem::<f32>();
+    assert_close_by_tensor(&what, &trial.layout, single.grad, double.grad, tolerance);
+    assert_on_scale_of_terms(&what, single.log_weights, double.log_weights, tolerance);
+}
+
+/// 1, 2, 3 and 8 threads give the same bits.
+fn check_threads<T: Real, C: FlowCase>(trial: &Trial<'_, C>, estimator: Estimator, samples: &Array2<f64>) {
+    let theta = cast::<T>(&trial.theta);
+    let run = |threads: usize| {
+        let mut engine = trial.engine::<T>(Cpu::new(threads), SMALL);
+        results_of(&estimator.run(&mut engine, &theta, samples.mapv(T::of).view()))
+    };
+    let one = run(1);
+    for threads in [2, 3, 8] {
+        let what = trial.label(&format!("{estimator:?} in {}, 1 and {threads} threads", T::NAME));
+        assert_same_bits(&what, &one, &run(threads));
+    }
+}
+
+/// Gradient, log-weights, log-dets and loss in one vector (widening loses nothing).
+fn results_of<T: Real>(result: &Gradient<'_, Cpu<T>>) -> Vec<f64> {
+    let grad = result.grad.iter().map(|g| g.wide());
+    grad.chain(result.log_weights.iter().copied()).chain(result.log_det.iter().copied()).chain([result.loss]).collect()
+}
+
+/// An engine that ran other estimators on other batches before gives the same bits as a new one.
+fn check_reuse<C: FlowCase>(trial: &mut Trial<'_, C>) {
+    let mut used = trial.engine::<f64>(Cpu::here(), SMALL);
+    for batch in [7, 2, 11] {
+        for estimator in all_estimators() {
+            let samples = trial.samples(estimator, batch);
+            let mut new = trial.engine::<f64>(Cpu::here(), SMALL);
+            let expected = results_of(&estimator.run(&mut new, &trial.theta, samples.view()));
+            let what = trial.label(&format!("{estimator:?} by an engine used before, batch {batch}"));
+            assert_same_bits(&what, &results_of(&estimator.run(&mut used, &trial.theta, samples.view())), &expected);
+        }
+    }
+}
+
+/// Draws come from the seed, one stream per micro-batch, and the sequence goes on where it stopped.
+fn check_draws<C: FlowCase>(trial: &Trial<'_, C>) {
+    let samples = 11;
+    let mut engine = trial.engine::<f64>(Cpu::new(2), SMALL);
+    let mut draw = |streams: &mut Streams| {
+        let start = Start::Draw { samples, streams };
+        results_of(&engine.reverse_kl(ReverseKl::PathFast, &trial.theta, start))
+    };
+    let mut streams = Streams::new(trial.round);
+    let (first, second) = (draw(&mut streams), draw(&mut streams));
+    let mut again = Streams::new(trial.round);
+    let what = trial.label("drawn again from the same seed");
+    assert_same_bits(&what, &first, &draw(&mut again));
+    assert_same_bits(&what, &second, &draw(&mut again));
+    assert_eq!(streams, again, "{}", trial.label("streams used by the same draws"));
+    assert_ne!(first, second, "{}", trial.label("two successive steps drew the same samples"));
+
+    let z = draw_by_hand(trial, &mut Streams::new(trial.round), samples, SMALL.micro_batch);
+    let mut engine = trial.engine::<f64>(Cpu::here(), SMALL);
+    let given = engine.reverse_kl(ReverseKl::PathFast, &trial.theta, Start::Given(z.view()));
+    assert_same_bits(&trial.label("drawn, and the same samples given"), &first, &results_of(&given));
+}
+
+/// Base samples, shape `[samples, dof]`, micro-batch by micro-batch from the next stream each.
+fn draw_by_hand<C: FlowCase>(
+    trial: &Trial<'_, C>,
+    streams: &mut Streams,
+    samples: usize,
+    micro_batch: usize,
+) -> Array2<f64> {
+    let parts = trial.parts::<f64>();
+    let mut all = Array2::zeros((0, parts.flow.dof()));
+    for first in (0..samples).step_by(micro_batch) {
+        let mut z = Batch::zeros(parts.flow.dof(), micro_batch.min(samples - first));
+        parts.base.sample(&Cpu::here(), &mut streams.next_stream(), &mut z);
+        all.append(ndarray::Axis(0), z.to_samples().view()).expect("same width");
+    }
+    all
+}
+
+fn flat(a: &Array2<f64>) -> &[f64] {
+    a.as_slice().expect("in standard layout")
+}

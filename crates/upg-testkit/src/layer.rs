@@ -1,0 +1,196 @@
+//! The battery every layer passes.
+//!
+//! With J = ∂T/∂x, ℓ = log|det J|, scores s, cotangents a, weights w, at random parameters, hyper-parameters and samples:
+//!
+//! | check | statement |
+//! |---|---|
+//! | log-det | ℓ = log of the dense determinant |
+//! | score, MATH (1) | Jᵀ·push_score(s) = s − ∇ℓ |
+//! | pull-back, MATH (2) | a ← Jᵀ a + w ∇ℓ; ∂θ = d/dθ [⟨a, T(x)⟩ + w Σ ℓ]; w zero and not |
+//! | adjoint | ⟨J v, a⟩ = ⟨v, Jᵀ a⟩ |
+//! | calls | replace, add, no sink; tapes reused; scratch lost between verbs; samples independent of each other; the composed verbs |
+//! | inverse | T⁻¹(T(x)) = x with opposite log-dets; T⁻¹ passes all of the above |
+//! | precision | f32 agrees with f64 |
+//! | threads | the same bits for 1, 2, 3 and 8 threads |
+//!
+//! A layer joins by one line of [`layer_battery!`](crate::layer_battery).
+
+mod calls;
+mod derivatives;
+mod devices;
+
+use crate::{domain::Domain, draw, runner::Runner};
+use ndarray::Array2;
+use rand::RngExt;
+use upg_core::{Cpu, Invertible, Layer, ParamLayout, Real, Rng};
+
+/// A layer to be tested: how to make it, and where its samples live.
+pub trait LayerCase {
+    /// The layer, its hyper-parameters drawn from `rng`. The same state of `rng` makes the same layer in both precisions.
+    fn build<T: Real>(&self, rng: &mut Rng) -> Box<dyn Invertible<Cpu<T>>>;
+
+    /// Where its samples live.
+    fn domain(&self) -> Domain {
+        Domain::Line
+    }
+}
+
+/// A test for every line `name(rng) => layer` or `name(rng) on Domain => layer`: [`check_layer`](crate::layer::check_layer).
+///
+/// The expression may draw hyper-parameters from `rng` (an [`upg_core::Rng`]) and may use the precision `T`.
+/// It is evaluated several times, with different random numbers.
+///
+/// ```
+/// # use upg_core::*;
+/// # #[derive(Clone)] pub struct Shift { dof: usize }
+/// # impl<T: Real> Layer<Cpu<T>> for Shift {
+/// #     fn dof(&self) -> usize { self.dof }
+/// #     fn params(&self) -> ParamLayout { ParamLayout::default() }
+/// #     fn forward(&self, _: &mut Pass<'_, Cpu<T>>, _: &mut Batch<T>, _: &mut Vec<f64>) {}
+/// #     fn push_score(&self, _: &mut Pass<'_, Cpu<T>>, _: &mut Batch<T>) {}
+/// #     fn pull_back(&self, _: &mut Pass<'_, Cpu<T>>, _: &mut Batch<T>, _: f64, _: Option<GradSink<'_, Cpu<T>>>) {}
+/// # }
+/// # impl<T: Real> Invertible<Cpu<T>> for Shift {
+/// #     fn inverse(&self) -> Box<dyn Layer<Cpu<T>>> { Box::new(self.clone()) }
+/// # }
+/// use rand::RngExt;
+/// use upg_testkit::{domain::Domain, layer_battery};
+///
+/// layer_battery! {
+///     shift(rng) => Shift { dof: rng.random_range(1..6) };
+///     shift_of_an_angle(rng) on Domain::Circle => Shift { dof: rng.random_range(1..6) };
+/// }
+/// ```
+#[macro_export]
+macro_rules! layer_battery {
+    ($($(#[$attribute:meta])* $name:ident ( $rng:ident ) $(on $domain:expr)? => $layer:expr;)*) => {$(
+        $(#[$attribute])*
+        #[test]
+        fn $name() {
+            struct Case;
+            impl $crate::layer::LayerCase for Case {
+                #[allow(unused_variables)]
+                fn build<T: ::upg_core::Real>(
+                    &self,
+                    $rng: &mut ::upg_core::Rng,
+                ) -> ::std::boxed::Box<dyn ::upg_core::Invertible<::upg_core::Cpu<T>>> {
+                    ::std::boxed::Box::new($layer)
+                }
+                $(fn domain(&self) -> $crate::domain::Domain { $domain })?
+            }
+            $crate::layer::check_layer(&Case);
+        }
+    )*};
+}
+
+/// How many layers are drawn of one case.
+const ROUNDS: u64 = 3;
+
+/// Runs all checks of the [battery](self) on layers drawn from `case`.
+///
+/// # Panics
+/// If a check fails; the message names it, the round, the direction and the batch size.
+pub fn check_layer(case: &impl LayerCase) {
+    for round in 0..ROUNDS {
+        let mut trial = Trial::draw(case, round);
+        let sizes = [1, 3 + 2 * trial.rng.random_range(0..5), 33 + 2 * trial.rng.random_range(0..20)];
+        for way in [Way::There, Way::Back] {
+            for batch in &sizes[..2] {
+                derivatives::check(&mut trial, way, *batch);
+            }
+            calls::check(&mut trial, way, sizes);
+            devices::check_precision(&mut trial, way, sizes[2]);
+            devices::check_threads(&mut trial, way, &[1, sizes[2], 1031]);
+        }
+        calls::check_inverse(&mut trial, sizes[2]);
+    }
+}
+
+/// A layer or its inverse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// T.
+    There,
+    /// T⁻¹.
+    Back,
+}
+
+/// A layer and its inverse.
+struct BothWays<T: Real> {
+    there: Box<dyn Invertible<Cpu<T>>>,
+    back: Box<dyn Layer<Cpu<T>>>,
+}
+
+impl<T: Real> BothWays<T> {
+    fn new(there: Box<dyn Invertible<Cpu<T>>>) -> Self {
+        Self { back: there.inverse(), there }
+    }
+
+    fn layer(&self, way: Way) -> &dyn Layer<Cpu<T>> {
+        match way {
+            Way::There => &*self.there,
+            Way::Back => &*self.back,
+        }
+    }
+}
+
+/// One drawn layer in both precisions, with its parameters.
+struct Trial {
+    round: u64,
+    domain: Domain,
+    double: BothWays<f64>,
+    single: BothWays<f32>,
+    layout: ParamLayout,
+    theta: Vec<f64>,
+    rng: Rng,
+    here: Cpu<f64>,
+}
+
+impl Trial {
+    fn draw(case: &impl LayerCase, round: u64) -> Self {
+        let mut rng = draw::rng(round);
+        let single = BothWays::new(case.build(&mut rng.clone()));
+        let double = BothWays::new(case.build(&mut rng));
+        let layout = double.there.params();
+        assert_eq!(layout, single.there.params(), "parameters in f64, and in f32");
+        assert_eq!(layout, double.back.params(), "parameters of T, and of T⁻¹");
+        assert_eq!(double.there.dof(), double.back.dof(), "degrees of freedom of T, and of T⁻¹");
+        let theta = draw::parameters(&mut rng, &layout);
+        Self { round, domain: case.domain(), double, single, layout, theta, rng, here: Cpu::here() }
+    }
+
+    fn dof(&self) -> usize {
+        self.double.there.dof()
+    }
+
+    fn label(&self, what: &str, way: Way, batch: usize) -> String {
+        let map = if way == Way::There { "T" } else { "T⁻¹" };
+        format!("{what} (round {}, {map}, {} degrees of freedom, batch {batch})", self.round, self.dof())
+    }
+
+    /// A runner in f64.
+    fn runner(&self, way: Way) -> Runner<'_, f64> {
+        Runner::new(&self.here, self.double.layer(way), &self.theta)
+    }
+
+    /// Samples the layer may be applied to, shape `[batch, dof]`, exact in f32; for T⁻¹ they are images of such under T.
+    fn points(&mut self, way: Way, batch: usize) -> Array2<f64> {
+        let dof = self.dof();
+        let x = draw::points(&mut self.rng, self.domain, batch, dof);
+        match way {
+            Way::There => x,
+            Way::Back => self.runner(Way::There).forward(&x).y.mapv(|y| draw::single(self.domain, y)),
+        }
+    }
+
+    /// A score or cotangent, shape `[batch, dof]`.
+    fn covector(&mut self, batch: usize) -> Array2<f64> {
+        let dof = self.dof();
+        draw::normal(&mut self.rng, batch, dof, 1.0)
+    }
+
+    /// A weight w of order one.
+    fn weight(&mut self) -> f64 {
+        self.rng.random_range(-2.0..2.0)
+    }
+}

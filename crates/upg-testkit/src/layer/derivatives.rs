@@ -1,0 +1,88 @@
+//! Log-det, score, pull-back and parameter gradients against dense Jacobians and finite differences.
+
+use super::{Trial, Way};
+use crate::{
+    dense::Oracle,
+    numeric::{Along, Derivatives, assert_gradient},
+    runner::Runner,
+    tolerance::{Tolerance, assert_close, assert_close_on_scale, largest},
+};
+use ndarray::Array2;
+
+/// All checks at one batch.
+pub fn check(trial: &mut Trial, way: Way, batch: usize) {
+    let candidates = trial.points(way, batch + batch / 2 + 2);
+    let derivatives = Derivatives::of(&mut trial.runner(way), trial.domain, &candidates, batch);
+    check_log_det(trial, way, &derivatives);
+    check_score(trial, way, &derivatives);
+    check_adjoint(trial, way, &derivatives.x);
+    for weight in [0.0, trial.weight()] {
+        check_pull_back(trial, way, &derivatives, weight);
+    }
+}
+
+/// ℓ = log|det J|.
+fn check_log_det(trial: &Trial, way: Way, derivatives: &Derivatives) {
+    let log_det = trial.runner(way).forward(&derivatives.x).log_det;
+    for oracle in Oracle::all() {
+        let dense: Vec<f64> = derivatives.jacobian.iter().map(|j| oracle.log_abs_det(j.view())).collect();
+        let what = trial.label(&format!("log|det J| against {oracle:?}"), way, log_det.len());
+        let tolerance = Tolerance::differences().times(derivatives.condition());
+        assert_close_on_scale(&what, &log_det, &dense, 1.0 + largest(&dense), tolerance);
+    }
+}
+
+/// Jᵀ·push_score(s) = s − ∇ℓ.
+fn check_score(trial: &mut Trial, way: Way, derivatives: &Derivatives) {
+    let score = trial.covector(derivatives.x.nrows());
+    let mut runner = trial.runner(way);
+    runner.forward(&derivatives.x);
+    let pushed = runner.push_score(&score);
+    let what = trial.label("Jᵀ·push_score(s) = s − ∇ℓ", way, score.nrows());
+    let scale = largest(flat(&derivatives.transpose_times_absolute(&pushed)));
+    let (left, right) = (derivatives.transpose_times(&pushed), score - &derivatives.grad_log_det);
+    assert_close_on_scale(&what, flat(&left), flat(&right), scale, Tolerance::differences());
+}
+
+/// ⟨J v, a⟩ = ⟨v, Jᵀ a⟩, with J v by finite differences and Jᵀ a by `pull_back`.
+fn check_adjoint(trial: &mut Trial, way: Way, x: &Array2<f64>) {
+    let (v, a) = (trial.covector(x.nrows()), trial.covector(x.nrows()));
+    let mut runner = trial.runner(way);
+    let jacobian_v = Along::of(&mut runner, trial.domain, x, &v).y;
+    runner.forward(x);
+    let transpose_a = runner.pull_back(&a, 0.0).cotangent;
+    let inner = |a: &Array2<f64>, b: &Array2<f64>| (a * b).sum();
+    let scale = inner(&jacobian_v.abs(), &a.abs()) + inner(&v.abs(), &transpose_a.abs());
+    let what = trial.label("⟨J v, a⟩ = ⟨v, Jᵀ a⟩", way, x.nrows());
+    let (left, right) = ([inner(&jacobian_v, &a)], [inner(&v, &transpose_a)]);
+    assert_close_on_scale(&what, &left, &right, scale, Tolerance::differences());
+}
+
+/// a ← Jᵀ a + w ∇ℓ, and ∂θ against finite differences of ⟨a, T(x)⟩ + w Σ ℓ.
+fn check_pull_back(trial: &mut Trial, way: Way, derivatives: &Derivatives, weight: f64) {
+    let x = &derivatives.x;
+    let a = trial.covector(x.nrows());
+    let mut runner = trial.runner(way);
+    let centre = runner.forward(x).y;
+    let pulled = runner.pull_back(&a, weight);
+
+    let expected = derivatives.transpose_times(&a) + weight * &derivatives.grad_log_det;
+    let what = trial.label(&format!("cotangent pulled back with w = {weight}"), way, x.nrows());
+    assert_close(&what, flat(&pulled.cotangent), flat(&expected), Tolerance::differences());
+
+    let domain = trial.domain;
+    let functional = |runner: &mut Runner<'_, f64>| {
+        let mapped = runner.forward(x);
+        (&domain.all_near(&mapped.y, &centre) * &a).sum() + weight * mapped.log_det.iter().sum::<f64>()
+    };
+    let of_theta = |theta: &[f64]| {
+        runner.theta.copy_from_slice(theta);
+        functional(&mut runner)
+    };
+    let what = trial.label(&format!("∂θ with w = {weight}"), way, x.nrows());
+    assert_gradient(&what, &mut trial.rng.clone(), &trial.layout, &trial.theta, &pulled.grad, of_theta);
+}
+
+fn flat(a: &Array2<f64>) -> &[f64] {
+    a.as_slice().expect("in standard layout")
+}

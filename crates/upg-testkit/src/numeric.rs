@@ -1,0 +1,208 @@
+//! Derivatives of layers and of functions of parameters by finite differences, in the shapes the verbs use.
+
+use crate::{
+    domain::Domain,
+    finite::{self, Estimate},
+    runner::Runner,
+    tolerance::{Tolerance, assert_close_on_scale, largest},
+};
+use ndarray::{Array1, Array2, ArrayView1, Axis};
+use rand::RngExt;
+use upg_core::{ParamLayout, Rng};
+
+/// The first derivatives of a layer at the samples of one batch.
+pub struct Derivatives {
+    /// The samples, shape `[batch, dof]`.
+    pub x: Array2<f64>,
+    /// J = ∂T/∂x of every sample, shape `[dof, dof]`, rows are outputs.
+    pub jacobian: Vec<Array2<f64>>,
+    /// ∇ℓ, shape `[batch, dof]`.
+    pub grad_log_det: Array2<f64>,
+}
+
+impl Derivatives {
+    /// By central differences of `forward` alone, at the first `batch` of `candidates` (shape `[any, dof]`) that allow them.
+    ///
+    /// A sample closer than the smallest step to a kink (of a leaky ReLU, say) has no derivative to compare with: it is left out.
+    ///
+    /// # Panics
+    /// If fewer than `batch` candidates remain.
+    #[track_caller]
+    pub fn of(runner: &mut Runner<'_, f64>, domain: Domain, candidates: &Array2<f64>, batch: usize) -> Self {
+        let (count, dof) = candidates.dim();
+        let mut jacobian = vec![Array2::zeros((dof, dof)); count];
+        let mut grad_log_det = Array2::zeros((count, dof));
+        let mut worst = vec![0.0_f64; count];
+        for j in 0..dof {
+            let mut unit = Array2::zeros((count, dof));
+            unit.column_mut(j).fill(1.0);
+            let along = Along::of(runner, domain, candidates, &unit);
+            for (b, jacobian) in jacobian.iter_mut().enumerate() {
+                jacobian.column_mut(j).assign(&along.y.row(b));
+                worst[b] = worst[b].max(along.error[b]);
+            }
+            grad_log_det.column_mut(j).assign(&along.log_det);
+        }
+        let reliable =
+            |&b: &usize| worst[b] <= Tolerance::differences().bound() * jacobian[b].abs().fold(0.0, |m, &v| v.max(m));
+        let kept: Vec<usize> = (0..count).filter(reliable).take(batch).collect();
+        assert_eq!(kept.len(), batch, "samples with derivatives, of {count}; estimated errors {worst:?}");
+        Self {
+            x: candidates.select(Axis(0), &kept),
+            jacobian: kept.iter().map(|&b| jacobian[b].clone()).collect(),
+            grad_log_det: grad_log_det.select(Axis(0), &kept),
+        }
+    }
+
+    /// Jᵀ a of every sample, shape `[batch, dof]`.
+    pub fn transpose_times(&self, a: &Array2<f64>) -> Array2<f64> {
+        self.for_every_sample(a, |jacobian, a| jacobian.t().dot(&a))
+    }
+
+    /// |J|ᵀ |a| of every sample: the size of the terms that Jᵀ a sums up.
+    pub fn transpose_times_absolute(&self, a: &Array2<f64>) -> Array2<f64> {
+        self.for_every_sample(a, |jacobian, a| jacobian.t().abs().dot(&a.abs()))
+    }
+
+    /// `f` of J and a, sample by sample, shape `[batch, dof]`.
+    pub fn for_every_sample(
+        &self,
+        a: &Array2<f64>,
+        f: impl Fn(&Array2<f64>, ArrayView1<'_, f64>) -> Array1<f64>,
+    ) -> Array2<f64> {
+        let mut out = Array2::zeros(a.dim());
+        for (b, jacobian) in self.jacobian.iter().enumerate() {
+            out.row_mut(b).assign(&f(jacobian, a.row(b)));
+        }
+        out
+    }
+
+    /// The largest condition number of the Jacobians.
+    pub fn condition(&self) -> f64 {
+        self.jacobian.iter().map(|j| crate::dense::condition(j.view())).fold(1.0, f64::max)
+    }
+}
+
+/// The derivative of a layer along one direction per sample.
+pub struct Along {
+    /// J v, shape `[batch, dof]`.
+    pub y: Array2<f64>,
+    /// ∇ℓ · v, one per sample.
+    pub log_det: Array1<f64>,
+    /// The largest estimated error of a sample.
+    pub error: Vec<f64>,
+}
+
+impl Along {
+    /// By central differences of T(x + t v), v of shape `[batch, dof]`.
+    pub fn of(runner: &mut Runner<'_, f64>, domain: Domain, x: &Array2<f64>, v: &Array2<f64>) -> Self {
+        let centre = runner.forward(x).y;
+        let moved = |t: f64| {
+            let mapped = runner.forward(&(x + &(t * v)).mapv(|x| domain.wrap(x)));
+            let y = domain.all_near(&mapped.y, &centre);
+            y.into_iter().chain(mapped.log_det).collect()
+        };
+        let Estimate { value, error } = finite::velocity(moved, 0.0);
+        let split = |mut all: Vec<f64>| {
+            let log_det = Array1::from(all.split_off(x.len()));
+            (Array2::from_shape_vec(x.dim(), all).expect("one derivative for each element of y"), log_det)
+        };
+        let ((y, log_det), (of_y, of_log_det)) = (split(value), split(error));
+        let error = of_y.rows().into_iter().zip(&of_log_det).map(|(y, &l)| y.fold(l, |m, &e| m.max(e))).collect();
+        Self { y, log_det, error }
+    }
+}
+
+/// Elements of each tensor that are differentiated one by one.
+const ELEMENTS: usize = 24;
+/// Random directions through all parameters at once.
+const DIRECTIONS: usize = 3;
+/// A tensor whose gradient is below this fraction of the largest is compared on that scale: finite differences don't see below.
+const NEGLIGIBLE: f64 = 0.01;
+
+/// Asserts that `grad` is ∇f(θ): up to 24 elements of each tensor one by one, and all of them along random directions.
+///
+/// What finite differences can't tell (a kink within the smallest step) is left out; it must not be more than half.
+#[track_caller]
+pub fn assert_gradient(
+    what: &str,
+    rng: &mut Rng,
+    layout: &ParamLayout,
+    theta: &[f64],
+    grad: &[f64],
+    mut f: impl FnMut(&[f64]) -> f64,
+) {
+    assert_eq!(grad.len(), theta.len(), "{what}: elements of the gradient, and parameters");
+    let floor = NEGLIGIBLE * largest(grad);
+    for (tensor, range) in layout.ranges().filter(|(_, range)| !range.is_empty()) {
+        let mut pairs = Pairs::default();
+        for i in choose(rng, range) {
+            pairs.push(grad[i], slope(&mut f, theta, &unit(theta.len(), i)));
+        }
+        let scale = largest(&pairs.numeric).max(floor);
+        pairs.assert_close(&format!("{what}, d/d {}", tensor.name), scale);
+    }
+    let (mut pairs, mut scale) = (Pairs::default(), 0.0_f64);
+    for _ in 0..DIRECTIONS {
+        let v: Vec<f64> = theta.iter().map(|_| rng.random_range(-1.0..=1.0)).collect();
+        let terms = || grad.iter().zip(&v).map(|(g, v)| g * v);
+        pairs.push(terms().sum(), slope(&mut f, theta, &v));
+        scale = scale.max(terms().map(f64::abs).sum());
+    }
+    pairs.assert_close(&format!("{what}, along random directions"), scale);
+}
+
+/// Analytic derivatives beside numeric ones.
+#[derive(Default)]
+struct Pairs {
+    analytic: Vec<f64>,
+    numeric: Vec<f64>,
+    error: Vec<f64>,
+}
+
+impl Pairs {
+    fn push(&mut self, analytic: f64, numeric: Estimate<f64>) {
+        self.analytic.push(analytic);
+        self.numeric.push(numeric.value);
+        self.error.push(numeric.error);
+    }
+
+    #[track_caller]
+    fn assert_close(&self, what: &str, scale: f64) {
+        let tolerance = Tolerance::differences();
+        let kept: Vec<usize> = (0..self.error.len()).filter(|&i| self.error[i] <= tolerance.bound() * scale).collect();
+        let of = |all: &[f64]| kept.iter().map(|&i| all[i]).collect::<Vec<_>>();
+        assert!(
+            2 * kept.len() >= self.error.len(),
+            "{what}: estimated errors {:?} on a scale of {scale:e}",
+            self.error
+        );
+        assert_close_on_scale(what, &of(&self.analytic), &of(&self.numeric), scale, tolerance);
+    }
+}
+
+/// df(θ + t v)/dt at t = 0.
+fn slope(f: &mut impl FnMut(&[f64]) -> f64, theta: &[f64], v: &[f64]) -> Estimate<f64> {
+    let mut at = theta.to_vec();
+    let moved = |t: f64| {
+        for ((at, theta), v) in at.iter_mut().zip(theta).zip(v) {
+            *at = theta + t * v;
+        }
+        f(&at)
+    };
+    finite::derivative(moved, 0.0)
+}
+
+fn unit(len: usize, i: usize) -> Vec<f64> {
+    let mut unit = vec![0.0; len];
+    unit[i] = 1.0;
+    unit
+}
+
+/// Some of the indices in `range`, or all if they are few.
+fn choose(rng: &mut Rng, range: std::ops::Range<usize>) -> Vec<usize> {
+    if range.len() <= ELEMENTS {
+        return range.collect();
+    }
+    (0..ELEMENTS).map(|_| rng.random_range(range.clone())).collect()
+}

@@ -1,0 +1,43 @@
+//! `cargo xtask reproduce-table2`: measures, prints the table, writes it as JSON.
+
+use clap::Args;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use upg_experiments::gradient::threads_parser;
+use upg_experiments::output::Provenance;
+use upg_experiments::table2::{self, SEED, TableError};
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// Batch 64 and 1024 only, with fewer repetitions: within two minutes on two cores.
+    #[arg(long)]
+    quick: bool,
+    /// Threads; by default one a core.
+    #[arg(long, value_parser = threads_parser())]
+    threads: Option<usize>,
+    /// Folder for `table2.json` and `provenance.json`; made if it is missing.
+    #[arg(long, default_value = "table2-out")]
+    out: PathBuf,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> ExitCode {
+    match measure_and_write(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(error.exit_status())
+        }
+    }
+}
+
+fn measure_and_write(arguments: &Arguments) -> Result<(), TableError> {
+    let threads = arguments.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let cases = table2::cases();
+    let configs: Vec<_> = cases.iter().map(|case| case.config.to_ron()).collect();
+    let provenance = Provenance::new(threads, "f32", Some(SEED), format!("[{}]", configs.join(", ")));
+
+    let out = table2::Folder::create(&arguments.out)?;
+    let rows = table2::run(&cases, &table2::plan(arguments.quick), threads)?;
+    let _ = table2::print(&rows, &mut std::io::stdout()); // the result is in its file, whoever listens
+    out.write(&rows, &provenance)
+}
