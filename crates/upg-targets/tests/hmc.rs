@@ -162,6 +162,23 @@ fn the_step_is_tuned_to_the_acceptance_asked_for() {
     }
 }
 
+/// A trajectory of one period of a harmonic mode ends where it began, unless its length varies.
+#[test]
+fn jitter_takes_chains_out_of_resonance() {
+    let target = Gaussian::new(&[0.0], ndarray::arr2(&[[1.0]]).view()).expect("a valid Gaussian");
+    let square_after = |jitter: f64| {
+        let mut start = Batch::<f64>::zeros(1, 200);
+        start.fill(4.0);
+        let options = HmcOptions { length: std::f64::consts::TAU, acceptance: 0.99, jitter };
+        let mut hmc = Hmc::new(&target, start, options, Rng::seed_from_u64(60)).expect("valid options");
+        (0..20).for_each(|_| _ = hmc.trajectory());
+        hmc.x().as_slice().iter().map(|x| x * x).sum::<f64>() / 200.0
+    };
+    // The first step, a tenth of the length, is 2π/10: a slow drift remains from the error of the leapfrog.
+    let (resonant, jittered) = (square_after(0.0), square_after(0.3));
+    assert!(resonant > 4.0 && jittered < 2.0, "⟨x²⟩ {resonant} without jitter, {jittered} with");
+}
+
 #[test]
 fn the_same_seed_gives_the_same_chains() {
     let target = Gmm::new(5).expect("five dimensions");

@@ -40,7 +40,7 @@ impl U1 {
     pub fn exact(&self) -> U1Exact {
         let (volume, f) = (self.volume() as f64, Characters::new(self.beta));
         let sum = f.sum(|n| f.ratio(n).powf(volume));
-        let plaquette = f.sum(|n| f.ratio(n).powf(volume - 1.0) * f.at(n).value / f.at(0).value) / sum;
+        let plaquette = f.sum(|n| f.ratio(n).powf(volume - 1.0) * f.at(n).cosine / f.at(0).value) / sum;
         let log_z = volume * (2.0 * TAU.ln() + self.beta + f.at(0).value.ln()) + sum.ln();
         U1Exact { log_z, plaquette, q2: if volume > 2.0 { f.charge_squared(volume) / sum } else { 0.0 } }
     }
