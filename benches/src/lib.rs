@@ -1,7 +1,7 @@
 //! What the benchmarks share: the shapes, read from `shapes.ron`, and engines for them.
 
 use serde::Deserialize;
-use upg_core::{Chain, Cpu, Cut, Engine, Invertible, Layer, Rng, StandardNormal, Streams};
+use upg_core::{Cpu, Cut, Engine, Layer, Rng, StandardNormal, Streams};
 use upg_flows::{Flow, RealNvp, Z2Nice};
 use upg_targets::Phi4;
 
@@ -57,7 +57,7 @@ impl Shapes {
 /// An engine with the parameters and the random streams to feed it.
 pub struct Case {
     /// The engine, in f32.
-    pub engine: Engine<Cpu<f32>, Chain<Box<dyn Invertible<Cpu<f32>>>>>,
+    pub engine: Engine<Cpu<f32>, Flow<f32>>,
     /// Random parameters.
     pub theta: Vec<f32>,
     /// Streams for the base samples.
