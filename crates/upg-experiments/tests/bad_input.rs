@@ -246,7 +246,6 @@ const ARGUMENTS: &[Case] = &[
     ("nothing said", |s| s.arguments.clear(), &["required arguments"]),
     ("folder missing", |s| s.set_path("--out", "none/out.safetensors"), &["none", "not a folder"]),
     ("a folder", |s| s.set_path("--out", ""), &["is not a file", "accepted"]),
-    ("a device", |s| s.set("--out", "/dev/null"), &["/dev/null", "is not a file"]),
 ];
 
 fn refuses(cases: &[Case]) {
@@ -321,4 +320,16 @@ fn a_result_that_is_not_finite_is_a_failed_run() {
     assert_eq!(output.status.code(), Some(1), "{line}");
     assert!(line.contains("not finite") && line.contains(" at ["), "{line}");
     assert_eq!(scene.files(), before);
+}
+
+/// A socket stands for all that is no file: a device, say, which a rename would replace.
+#[test]
+#[cfg(unix)]
+fn what_is_no_file_is_not_replaced() {
+    let mut scene = Scene::new();
+    let _socket = std::os::unix::net::UnixListener::bind(scene.path("socket")).unwrap();
+    scene.set_path("--out", "socket");
+    let output = scene.run();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(first_error_line(&output).contains("is not a file"), "{}", first_error_line(&output));
 }

@@ -1,7 +1,7 @@
 //! Global scaling: y = x·e^σ, with one σ for all degrees of freedom, or one each.
 //!
 //! ℓ = Σ_i σ_i, independent of x. Push: s ← s·e^{−σ}. Pull back: ∂σ_i += Σ_samples (a_i y_i + w), a ← a·e^σ, y the output of `forward`.
-//! The inverse multiplies by e^{−σ}: ℓ = −Σ σ_i, ∂σ_i += −Σ_samples (a_i x_i + w). The parameter `log_scale` has shape [1] or [dof].
+//! The inverse multiplies by e^{−σ}: ℓ = −Σ σ_i, ∂σ_i += −Σ_samples (a_i x_i + w). The parameter `log_scale` has shape `[1]` or `[dof]`.
 
 use upg_core::{Accum, Batch, Cpu, GradSink, Init, Invertible, Layer, ParamLayout, Pass, Real, Tensor};
 

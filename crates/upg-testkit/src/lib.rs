@@ -1,6 +1,21 @@
 //! What every layer, flow and target of the workspace is tested with; a development dependency only.
 //!
-//! The tools: finite differences ([`finite`]), tolerances ([`tolerance`]), dense linear algebra ([`dense`]).
+//! A new piece joins all checks by one line in a table, in which hyper-parameters are drawn from `rng`:
+//!
+//! | table | one line | checks |
+//! |---|---|---|
+//! | [`layer_battery!`] | `affine(rng) => Affine::new(rng.random_range(2..9));` | [`layer`] |
+//! | [`flow_battery!`] | `real_nvp(rng) => Parts::on_line(any_real_nvp(rng), rng);` | [`flow`] |
+//! | [`target_battery!`] | `phi4(rng) => Phi4::new(&[4, 3], rng.random_range(0.1..0.3), 0.2);` | [`target`] |
+//!
+//! The crate that uses a table depends on `upg-core` too, which the tables name. For tests beyond the tables:
+//! finite differences ([`finite`], [`numeric`]), tolerances ([`tolerance`]), dense linear algebra ([`dense`]), elementary
+//! functions in double-double ([`reference`](mod@reference)), random input ([`draw`]), the verbs on host arrays ([`runner`]),
+//! small targets ([`models`]), q = p ([`flow::zero`]), agreement of estimators ([`flow::agreement`]), and a count of
+//! allocations ([`alloc`]).
+//!
+//! Shapes are those of users, `[batch, dof]`. Nothing here differentiates automatically, and nothing shares code with the
+//! verbs it checks but `forward`.
 pub mod alloc;
 pub mod dense;
 pub mod domain;

@@ -152,3 +152,27 @@ impl Progress {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::method::Divergence;
+    use std::time::Duration;
+
+    const SMALL: &str = "(flow: RealNvp(lattice: [3], couplings: 1, hidden: [2], activation: Tanh, mask: Alternating), \
+                         target: Gmm(dim: 3))";
+
+    #[test]
+    fn the_first_round_is_not_counted_and_the_budget_ends_the_rest() {
+        let rounds = |rounds, budget| {
+            let plan = Plan { batch: 3, rounds, budget };
+            let mut bench = Bench::new(Config::parse(SMALL).unwrap().build().unwrap(), &[plan], 1);
+            let methods: Vec<_> = Method::of(Divergence::Forward).collect();
+            bench.group(&methods, &plan, &Progress(None)).iter().map(Vec::len).collect::<Vec<_>>()
+        };
+        assert_eq!(rounds(5, Duration::MAX), [5; 3]);
+        assert_eq!(rounds(1, Duration::ZERO), [1; 3]);
+        assert_eq!(rounds(500, Duration::ZERO), [LEAST_ROUNDS as usize; 3]);
+    }
+}
