@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 use upg_core::vmath::InstructionSet;
 
-/// An output file that is being written under a temporary name beside its place.
+/// A place for an output file, found usable.
 ///
-/// Dropped without [`commit`](Self::commit) it leaves nothing, and what stood in its place before stays.
+/// The content is written under a temporary name beside it, then renamed: whatever ends the program before leaves what
+/// stood there.
 #[derive(Debug)]
 pub struct OutputFile {
     path: PathBuf,
-    temporary: NamedTempFile,
 }
 
 /// An output file can't be had.
@@ -48,7 +48,7 @@ impl OutputError {
 }
 
 impl OutputFile {
-    /// Opens a temporary file beside `path`, so that an unusable place is found out before any work is done.
+    /// Tries a temporary file beside `path`, so that an unusable place is found out before any work is done.
     ///
     /// # Errors
     /// [`OutputError::Place`] if `path` is something else than a file, or its folder is missing or not writable.
@@ -56,22 +56,15 @@ impl OutputFile {
         let refuse = |reason: String| OutputError::Place { path: path.to_owned(), reason };
         let folder = folder_of(path);
         // A folder, a device or a pipe would be refused, or worse replaced, when the file gets its name.
-        let Some(name) = path.file_name().filter(|_| path.is_file() || !path.exists()) else {
+        if path.file_name().is_none() || (path.exists() && !path.is_file()) {
             return Err(refuse("exists and is not a file, accepted is the name of a file".into()));
-        };
-        if !folder.is_dir() {
-            return Err(refuse(format!(
-                "{} is not a folder, accepted is a file in a folder that exists",
-                folder.display()
-            )));
         }
-        let prefix = format!(".{}.", name.to_string_lossy());
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(&prefix).suffix(".tmp");
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // less the umask
-        let temporary = builder.tempfile_in(folder).map_err(|e| refuse(format!("cannot create a file there: {e}")))?;
-        Ok(Self { path: path.to_owned(), temporary })
+        if !folder.is_dir() {
+            let folder = folder.display();
+            return Err(refuse(format!("{folder} is not a folder, accepted is a file in a folder that exists")));
+        }
+        temporary(path).map_err(|e| refuse(format!("cannot create a file there: {e}")))?;
+        Ok(Self { path: path.to_owned() })
     }
 
     /// Writes `content`, syncs it to the disk and gives it its name.
@@ -79,15 +72,25 @@ impl OutputFile {
     /// # Errors
     /// [`OutputError::Write`].
     pub fn commit(self, content: &[u8]) -> Result<(), OutputError> {
-        let Self { path, temporary } = self;
-        commit(temporary, &path, content).map_err(|source| OutputError::Write { path, source })
+        commit(&self.path, content).map_err(|source| OutputError::Write { path: self.path, source })
     }
 }
 
-fn commit(mut temporary: NamedTempFile, path: &Path, content: &[u8]) -> io::Result<()> {
-    temporary.write_all(content)?;
-    temporary.as_file().sync_all()?;
-    temporary.persist(path)?;
+/// A file beside `path`, removed when dropped.
+fn temporary(path: &Path) -> io::Result<NamedTempFile> {
+    let prefix = format!(".{}.", path.file_name().unwrap_or_default().to_string_lossy());
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(&prefix).suffix(".tmp");
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // less the umask
+    builder.tempfile_in(folder_of(path))
+}
+
+fn commit(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = temporary(path)?;
+    file.write_all(content)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
     if cfg!(unix) {
         File::open(folder_of(path))?.sync_all()?; // the new name itself
     }
@@ -162,7 +165,9 @@ mod tests {
     fn a_file_is_complete_or_not_there() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("result");
-        drop(OutputFile::create(&path).unwrap());
+        let file = OutputFile::create(&path).unwrap();
+        assert_eq!(names(folder.path()), [""; 0]); // nor while the work is done
+        drop(file);
         assert_eq!(names(folder.path()), [""; 0]);
         OutputFile::create(&path).unwrap().commit(b"first").unwrap();
         drop(OutputFile::create(&path).unwrap());
@@ -170,6 +175,11 @@ mod tests {
         OutputFile::create(&path).unwrap().commit(b"second").unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"second");
         assert_eq!(names(folder.path()), ["result"]);
+        let lost = OutputFile::create(&folder.path().join("lost")).unwrap();
+        let place = folder.path().to_owned();
+        drop(folder);
+        let error = lost.commit(b"third").unwrap_err();
+        assert!(!place.exists() && error.exit_status() == 1, "{error}");
     }
 
     #[test]
