@@ -9,7 +9,7 @@ use upg_experiments::table2::{self, SEED, TableError};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// Batch 64 and 1024 only, with fewer repetitions: within two minutes on two cores.
+    /// Batch 64 and 1024 only, with fewer repetitions: within three minutes on two cores.
     #[arg(long)]
     quick: bool,
     /// Threads; by default one a core.

@@ -60,6 +60,28 @@ impl<D: Device, P: Target<D>> Density<D> for Boltzmann<P> {
     }
 }
 
+impl<D: Device, P: Density<D> + ?Sized> Density<D> for Box<P> {
+    fn dof(&self) -> usize {
+        (**self).dof()
+    }
+
+    fn log_density_and_score(
+        &self,
+        device: &D,
+        x: &D::Batch,
+        log_density: &mut D::PerSample,
+        score: Option<&mut D::Batch>,
+    ) {
+        (**self).log_density_and_score(device, x, log_density, score);
+    }
+}
+
+impl<D: Device, P: Base<D> + ?Sized> Base<D> for Box<P> {
+    fn sample(&self, device: &D, rng: &mut Rng, z: &mut D::Batch) {
+        (**self).sample(device, rng, z);
+    }
+}
+
 impl<D: Device, P: Target<D> + ?Sized> Target<D> for Box<P> {
     fn dof(&self) -> usize {
         (**self).dof()

@@ -26,6 +26,8 @@ pub trait Device: Send + Sync + 'static {
 
     /// A buffer holding `values`.
     fn buffer(&self, values: &[Self::Real]) -> Self::Buffer;
+    /// Number of elements of a buffer.
+    fn buffer_len(&self, buffer: &Self::Buffer) -> usize;
     /// Copies a buffer to the host; `out` has its length.
     fn read_buffer(&self, buffer: &Self::Buffer, out: &mut [Self::Real]);
     /// to ← to + from.
@@ -99,7 +101,8 @@ impl<T> Cpu<T> {
         Self::new(std::thread::available_parallelism().map_or(1, usize::from))
     }
 
-    /// A device that runs in the thread that calls it (or in whatever rayon pool that thread belongs to).
+    /// A device without threads of its own: lanes run one after the other in the calling thread. Tiles of large matrix
+    /// products go to the rayon pool that thread belongs to.
     pub fn here() -> Self {
         Self { pool: None, real: PhantomData }
     }
@@ -120,6 +123,10 @@ impl<T: Real> Device for Cpu<T> {
 
     fn buffer(&self, values: &[T]) -> Vec<T> {
         values.to_vec()
+    }
+
+    fn buffer_len(&self, buffer: &Vec<T>) -> usize {
+        buffer.len()
     }
 
     fn read_buffer(&self, buffer: &Vec<T>, out: &mut [T]) {
@@ -199,6 +206,7 @@ impl<T: Real> Device for Cpu<T> {
     fn for_each<I: Send>(&self, items: &mut [I], work: impl Fn(&mut I) + Sync + Send) {
         match items {
             [single] => work(single),
+            items if self.pool.is_none() => items.iter_mut().for_each(work),
             items => items.par_iter_mut().with_max_len(1).for_each(work),
         }
     }

@@ -94,6 +94,8 @@ struct Parts<D: Device, F> {
     device: D,
     flow: F,
     inverse: Box<dyn Layer<D>>,
+    /// Number of parameters of the flow.
+    parameters: usize,
     base: Box<dyn Base<D>>,
     target: Boltzmann<Box<dyn Target<D>>>,
 }
@@ -122,7 +124,7 @@ impl<D: Device, F: Invertible<D>> Engine<D, F> {
         assert!(cut.micro_batch > 0 && cut.lanes > 0, "{cut:?}: at least 1 each");
         let (base, target) = (Box::new(base), Boltzmann(Box::new(target) as Box<dyn Target<D>>));
         Self {
-            parts: Parts { inverse: flow.inverse(), device, flow, base, target },
+            parts: Parts { inverse: flow.inverse(), parameters: flow.params().size(), device, flow, base, target },
             cut,
             end_samples: EndSamples::Discard,
             streams: vec![],
@@ -191,6 +193,8 @@ impl<D: Device, F: Invertible<D>> Engine<D, F> {
     #[track_caller]
     fn run(&mut self, job: &Job<'_, D::Real>, theta: &D::Buffer, batch: usize) -> Gradient<'_, D> {
         assert!(batch > 0, "a batch of 0 samples: at least 1");
+        let given = self.parts.device.buffer_len(theta);
+        assert_eq!(given, self.parts.parameters, "elements of theta, and parameters of the flow");
         let used = self.deal(batch);
         let Self { parts, cut, streams, lanes, end_samples, .. } = self;
         let lanes = &mut lanes[..used];
@@ -207,7 +211,7 @@ impl<D: Device, F: Invertible<D>> Engine<D, F> {
         let per_lane = micro_batches.div_ceil(self.cut.lanes) * self.cut.micro_batch;
         let used = batch.div_ceil(per_lane);
         let parts = &self.parts;
-        let zeros = || parts.device.buffer(&vec![D::Real::default(); parts.flow.params().size()]);
+        let zeros = || parts.device.buffer(&vec![D::Real::default(); parts.parameters]);
         if self.lanes.len() < used {
             self.lanes.resize_with(used, || Lane::new(zeros()));
         }
@@ -232,11 +236,13 @@ impl<D: Device, F: Invertible<D>> Engine<D, F> {
             loss += lane.loss;
         }
         if self.end_samples == EndSamples::Keep {
-            self.end = ndarray::concatenate(
-                ndarray::Axis(0),
-                &self.lanes[..used].iter().map(|lane| lane.end.view()).collect::<Vec<_>>(),
-            )
-            .expect("lanes have the same width");
+            let shape = (batch, self.parts.flow.dof());
+            if self.end.dim() != shape {
+                self.end = Array2::default(shape);
+            }
+            for lane in &self.lanes[..used] {
+                self.end.slice_mut(s![lane.range.clone(), ..]).assign(&lane.end);
+            }
         }
         Gradient {
             loss: loss / batch as f64,

@@ -63,11 +63,25 @@ pub(crate) mod sealed {
         const EXP_MIN: Self;
         /// tanh is ±1 to round-off beyond.
         const TANH_MAX: Self;
+        /// How many of [`ATANH`](Self::ATANH) give atanh(s)/s − 1 to round-off on |s| ≤ (√2 − 1)/(√2 + 1).
+        const LN_TERMS: usize;
+        /// π/2 in three parts; the first two have so many trailing zeros that their multiples by up to 2⁷ are exact.
+        const HALF_PI: [Self; 3];
+        /// (−1)^k/(2k+1)! for k = 1, 2, …: sin(r)/r − 1 = Σ (−1)^k r^{2k}/(2k+1)! to round-off on |r| ≤ π/4.
+        const SIN: &'static [Self];
+        /// (−1)^k/(2k)! for k = 1, 2, …: cos r − 1 = Σ (−1)^k r^{2k}/(2k)! to round-off on |r| ≤ π/4.
+        const COS: &'static [Self];
+        /// P with |1 + w P(w) − atan(z)/z| < 2^−30 (f32), 2^−59 (f64) relative, w = z², |z| ≤ tan(π/8): the minimax polynomial by Remez' algorithm.
+        const ATAN: &'static [Self];
 
         /// 2^n for `rounded` = n + ROUNDER, n an integer within the range of the exponent.
         fn pow2_of_rounded(rounded: Self) -> Self;
         /// |magnitude| with the sign bit of `of`.
         fn with_sign(magnitude: Self, of: Self) -> Self;
+        /// x = 2^n·m with √½ ≤ m < √2 for a positive normal x; returns n and m.
+        fn split(x: Self) -> (Self, Self);
+        /// (sin, cos) of an angle, turned by n quarters of a full turn, for `rounded` = n + ROUNDER.
+        fn turned(rounded: Self, sin: Self, cos: Self) -> (Self, Self);
     }
 
     impl Lane for f32 {
@@ -80,6 +94,11 @@ pub(crate) mod sealed {
         const EXP_MAX: f32 = 88.722_83;
         const EXP_MIN: f32 = -86.6;
         const TANH_MAX: f32 = 10.0;
+        const LN_TERMS: usize = 4;
+        const HALF_PI: [f32; 3] = [1.570_785_5, 1.080_427_3e-5, 6.077_100_5e-11];
+        const SIN: &'static [f32] = &[-1.0 / 6.0, 1.0 / 120.0, -1.0 / 5_040.0, 1.0 / 362_880.0];
+        const COS: &'static [f32] = &[-1.0 / 2.0, 1.0 / 24.0, -1.0 / 720.0, 1.0 / 40_320.0, -1.0 / 3_628_800.0];
+        const ATAN: &'static [f32] = &[-0.333_333_15, 0.199_984_72, -0.142_435_33, 0.105_938_14, -0.060_782_217];
 
         #[inline(always)]
         fn pow2_of_rounded(rounded: f32) -> f32 {
@@ -89,6 +108,23 @@ pub(crate) mod sealed {
         #[inline(always)]
         fn with_sign(magnitude: f32, of: f32) -> f32 {
             magnitude.copysign(of)
+        }
+
+        #[inline(always)]
+        fn split(x: f32) -> (f32, f32) {
+            const BIAS: u32 = 127;
+            let bits = x.to_bits();
+            let biased = bits.wrapping_add((BIAS << 23) - std::f32::consts::FRAC_1_SQRT_2.to_bits()) >> 23;
+            let n = f32::from_bits(Self::ROUNDER.to_bits() + biased) - (Self::ROUNDER + BIAS as f32);
+            (n, f32::from_bits(bits.wrapping_sub(biased.wrapping_sub(BIAS) << 23)))
+        }
+
+        #[inline(always)]
+        fn turned(rounded: f32, sin: f32, cos: f32) -> (f32, f32) {
+            let n = rounded.to_bits();
+            let (s, c) = if n & 1 == 0 { (sin, cos) } else { (cos, sin) };
+            let flip = |value: f32, n: u32| f32::from_bits(value.to_bits() ^ (n & 2) << 30);
+            (flip(s, n), flip(c, n.wrapping_add(1)))
         }
     }
 
@@ -131,6 +167,42 @@ pub(crate) mod sealed {
         const EXP_MAX: f64 = 709.782_712_893_384;
         const EXP_MIN: f64 = -707.7;
         const TANH_MAX: f64 = 20.0;
+        const LN_TERMS: usize = 9;
+        const HALF_PI: [f64; 3] = [1.570_796_326_794_891_2, 5.390_302_858_158_031e-15, 8.843_720_566_135_701e-29];
+        const SIN: &'static [f64] = &[
+            -1.0 / 6.0,
+            1.0 / 120.0,
+            -1.0 / 5_040.0,
+            1.0 / 362_880.0,
+            -1.0 / 39_916_800.0,
+            1.0 / 6_227_020_800.0,
+            -1.0 / 1_307_674_368_000.0,
+            1.0 / 355_687_428_096_000.0,
+        ];
+        const COS: &'static [f64] = &[
+            -1.0 / 2.0,
+            1.0 / 24.0,
+            -1.0 / 720.0,
+            1.0 / 40_320.0,
+            -1.0 / 3_628_800.0,
+            1.0 / 479_001_600.0,
+            -1.0 / 87_178_291_200.0,
+            1.0 / 20_922_789_888_000.0,
+            -1.0 / 6_402_373_705_728_000.0,
+        ];
+        const ATAN: &'static [f64] = &[
+            -0.333_333_333_333_332,
+            0.199_999_999_999_532_47,
+            -0.142_857_142_801_666_1,
+            0.111_111_107_821_571_78,
+            -0.090_908_977_253_084_89,
+            0.076_920_597_183_548_11,
+            -0.066_630_992_134_538_12,
+            0.058_478_593_385_875_27,
+            -0.050_391_906_997_016_615,
+            0.038_062_146_401_950_27,
+            -0.017_905_046_193_505_667,
+        ];
 
         #[inline(always)]
         fn pow2_of_rounded(rounded: f64) -> f64 {
@@ -140,6 +212,23 @@ pub(crate) mod sealed {
         #[inline(always)]
         fn with_sign(magnitude: f64, of: f64) -> f64 {
             magnitude.copysign(of)
+        }
+
+        #[inline(always)]
+        fn split(x: f64) -> (f64, f64) {
+            const BIAS: u64 = 1023;
+            let bits = x.to_bits();
+            let biased = bits.wrapping_add((BIAS << 52) - std::f64::consts::FRAC_1_SQRT_2.to_bits()) >> 52;
+            let n = f64::from_bits(Self::ROUNDER.to_bits() + biased) - (Self::ROUNDER + BIAS as f64);
+            (n, f64::from_bits(bits.wrapping_sub(biased.wrapping_sub(BIAS) << 52)))
+        }
+
+        #[inline(always)]
+        fn turned(rounded: f64, sin: f64, cos: f64) -> (f64, f64) {
+            let n = rounded.to_bits();
+            let (s, c) = if n & 1 == 0 { (sin, cos) } else { (cos, sin) };
+            let flip = |value: f64, n: u64| f64::from_bits(value.to_bits() ^ (n & 2) << 62);
+            (flip(s, n), flip(c, n.wrapping_add(1)))
         }
     }
 }

@@ -158,17 +158,30 @@ pub mod scalar {
         if x > high { high } else { x }
     }
 
-    /// Splits x = n ln 2 + r with |r| ≤ ½ ln 2; returns n + ROUNDER and e^r − 1.
+    /// Σ_k c_k x^k by Horner's scheme.
     #[inline(always)]
-    fn reduce<T: Real, M: MulAdd>(x: T) -> (T, T) {
+    fn polynomial<T: Real, M: MulAdd>(coefficients: &[T], x: T) -> T {
+        let mut sum = T::zero();
+        for &coefficient in coefficients.iter().rev() {
+            sum = M::mul_add(sum, x, coefficient);
+        }
+        sum
+    }
+
+    /// Splits x = n ln 2 + r with |r| ≤ ½ ln 2; returns n + ROUNDER and r.
+    #[inline(always)]
+    fn split_off_ln_2<T: Real, M: MulAdd>(x: T) -> (T, T) {
         let rounded = M::mul_add(x, T::of(std::f64::consts::LOG2_E), T::ROUNDER);
         let n = rounded - T::ROUNDER;
         let r = M::mul_add(n, -T::LN2_HI, x);
-        let r = M::mul_add(n, -T::LN2_LO, r);
-        let mut tail = T::zero();
-        for &coefficient in T::INVERSE_FACTORIALS.iter().rev() {
-            tail = M::mul_add(tail, r, coefficient);
-        }
+        (rounded, M::mul_add(n, -T::LN2_LO, r))
+    }
+
+    /// Splits x = n ln 2 + r with |r| ≤ ½ ln 2; returns n + ROUNDER and e^r − 1.
+    #[inline(always)]
+    fn reduce<T: Real, M: MulAdd>(x: T) -> (T, T) {
+        let (rounded, r) = split_off_ln_2::<T, M>(x);
+        let tail = polynomial::<T, M>(T::INVERSE_FACTORIALS, r);
         (rounded, M::mul_add(tail * r, r, r))
     }
 
@@ -181,6 +194,23 @@ pub mod scalar {
         let value = M::mul_add(em1, half, half) * T::of(2.0);
         let value = if x < T::EXP_MIN { T::zero() } else { value };
         if x > T::EXP_MAX { T::infinity() } else { value }
+    }
+
+    /// (e^x, e^{−x}) at little more than the cost of one, clamped where one of them would overflow or be flushed to zero.
+    #[inline(always)]
+    pub fn exp_both_ways<T: Real, M: MulAdd>(x: T) -> (T, T) {
+        let (rounded, r) = split_off_ln_2::<T, M>(clamp(x, T::EXP_MIN, -T::EXP_MIN));
+        // e^{±r} − 1 = (even part) ± (odd part) of Σ r^k/k!
+        let r2 = r * r;
+        let (mut even, mut odd) = (T::zero(), T::zero());
+        for pair in T::INVERSE_FACTORIALS.chunks_exact(2).rev() {
+            even = M::mul_add(even, r2, pair[0]);
+            odd = M::mul_add(odd, r2, pair[1]);
+        }
+        let (even, odd) = (even * r2, M::mul_add(odd * r2, r, r));
+        let up = <T as Lane>::pow2_of_rounded(rounded);
+        let down = <T as Lane>::pow2_of_rounded(T::ROUNDER - (rounded - T::ROUNDER));
+        (M::mul_add(even + odd, up, up), M::mul_add(even - odd, down, down))
     }
 
     /// tanh x, odd to the bit.
@@ -201,17 +231,89 @@ pub mod scalar {
         if x < T::zero() { small } else { T::one() / (T::one() + e) }
     }
 
+    /// The representative of an angle in [0, 2π). `x mod 2π` can round up to 2π itself: that is 0.
+    #[inline(always)]
+    pub fn wrap_angle<T: Real>(angle: T) -> T {
+        let tau = T::of(std::f64::consts::TAU);
+        let turns = (angle * T::of(1.0 / std::f64::consts::TAU)).floor();
+        let wrapped = angle - turns * tau;
+        let wrapped = if wrapped < T::zero() { wrapped + tau } else { wrapped };
+        if wrapped >= tau { T::zero() } else { wrapped }
+    }
+
     /// log(1 + u) for u in [0, 1].
     #[inline(always)]
     pub fn ln_1p_unit<T: Real, M: MulAdd>(u: T) -> T {
         let s = u / (u + T::of(2.0));
         let s2 = s * s;
-        let mut tail = T::zero();
-        for &coefficient in T::ATANH.iter().rev() {
-            tail = M::mul_add(tail, s2, coefficient);
-        }
+        let tail = polynomial::<T, M>(T::ATANH, s2);
         let twice = s + s;
         M::mul_add(twice * s2, tail, twice)
+    }
+
+    /// log x of a positive normal number; −∞ for zero and denormal numbers, NaN for negative ones.
+    #[inline(always)]
+    pub fn ln<T: Real, M: MulAdd>(x: T) -> T {
+        let (n, m) = <T as Lane>::split(x);
+        let s = (m - T::one()) / (m + T::one());
+        let s2 = s * s;
+        let tail = polynomial::<T, M>(&T::ATANH[..T::LN_TERMS], s2);
+        let twice = s + s;
+        let rest = M::mul_add(twice * s2, tail, M::mul_add(n, T::LN2_LO, twice));
+        let value = M::mul_add(n, T::LN2_HI, rest);
+        let value = if x < T::min_positive_value() { T::neg_infinity() } else { value };
+        let value = if x == T::infinity() { x } else { value };
+        if x >= T::zero() { value } else { T::nan() }
+    }
+
+    /// (sin x, cos x) for |x| ≤ 100; beyond, the error grows with |x|.
+    #[inline(always)]
+    pub fn sin_cos<T: Real, M: MulAdd>(x: T) -> (T, T) {
+        let rounded = M::mul_add(x, T::of(std::f64::consts::FRAC_2_PI), T::ROUNDER);
+        let n = rounded - T::ROUNDER;
+        let r = T::HALF_PI.iter().fold(x, |r, &part| M::mul_add(n, -part, r));
+        let r2 = r * r;
+        let sin = M::mul_add(r * r2, polynomial::<T, M>(T::SIN, r2), r);
+        let cos = M::mul_add(r2, polynomial::<T, M>(T::COS, r2), T::one());
+        <T as Lane>::turned(rounded, sin, cos)
+    }
+
+    /// atan x, odd to the bit.
+    #[inline(always)]
+    pub fn atan<T: Real, M: MulAdd>(x: T) -> T {
+        atan_of_ratio::<T, M>(x, T::one())
+    }
+
+    /// atan(y/x) for x ≥ 0, not both zero, with a single division; odd in y to the bit.
+    #[inline(always)]
+    pub fn atan_of_ratio<T: Real, M: MulAdd>(y: T, x: T) -> T {
+        let (top, bottom, base) = rotate(y, x);
+        unrotate::<T, M>(top / bottom, base, y)
+    }
+
+    /// (atan(y/x), 1/d) with a single division, for x ≥ 0 and products d·x, d·y within the range of normal numbers.
+    #[inline(always)]
+    pub fn atan_of_ratio_and_recip<T: Real, M: MulAdd>(y: T, x: T, d: T) -> (T, T) {
+        let (top, bottom, base) = rotate(y, x);
+        let both = (bottom * d).recip();
+        (unrotate::<T, M>(top * (d * both), base, y), bottom * both)
+    }
+
+    /// z = top/bottom and base with atan(|y|/x) = base + atan(z): base = 0, π/4 or π/2, z = a/x, (a − x)/(a + x) or −x/a
+    /// with a = |y|, so that |z| ≤ tan(π/8).
+    #[inline(always)]
+    fn rotate<T: Real>(y: T, x: T) -> (T, T, T) {
+        let (a, tan_pi_8) = (y.abs(), T::of(std::f64::consts::SQRT_2 - 1.0));
+        let middle = (a - x, a + x, T::of(std::f64::consts::FRAC_PI_4));
+        let steep = if x < tan_pi_8 * a { (-x, a, T::of(std::f64::consts::FRAC_PI_2)) } else { middle };
+        if a <= tan_pi_8 * x { (a, x, T::zero()) } else { steep }
+    }
+
+    /// base + atan z with the sign of y, |z| ≤ tan(π/8).
+    #[inline(always)]
+    fn unrotate<T: Real, M: MulAdd>(z: T, base: T, y: T) -> T {
+        let z2 = z * z;
+        <T as Lane>::with_sign(base + M::mul_add(z * z2, polynomial::<T, M>(T::ATAN, z2), z), y)
     }
 
     /// log(1 + e^x), without overflow.
@@ -221,7 +323,7 @@ pub mod scalar {
         positive + ln_1p_unit::<T, M>(exp::<T, M>(-x.abs()))
     }
 
-    /// log cosh x, without overflow; small x keeps its relative accuracy only down to |x| ≈ √ε.
+    /// log cosh x, without overflow; its error is below 2 ε in absolute terms where |x| < 1, where it loses relative accuracy.
     #[inline(always)]
     pub fn ln_cosh<T: Real, M: MulAdd>(x: T) -> T {
         let a = x.abs();
@@ -260,4 +362,29 @@ on_slices! {
     softplus,
     /// x ← log cosh x for every element.
     ln_cosh,
+    /// x ← log x for every element.
+    ln,
+    /// x ← atan x for every element; odd to the bit.
+    atan,
+}
+
+/// Fills `sin` and `cos` with sine and cosine of `angles`, |x| ≤ 100.
+///
+/// # Panics
+/// If the lengths differ.
+#[track_caller]
+pub fn sin_cos<T: Real>(angles: &[T], sin: &mut [T], cos: &mut [T]) {
+    struct Loop<'a, T>(&'a [T], &'a mut [T], &'a mut [T]);
+    impl<T: Real> Kernel for Loop<'_, T> {
+        type Output = ();
+        #[inline(always)]
+        fn run<M: MulAdd>(self) {
+            let Self(angles, sin, cos) = self;
+            for ((&x, s), c) in angles.iter().zip(sin).zip(cos) {
+                (*s, *c) = scalar::sin_cos::<T, M>(x);
+            }
+        }
+    }
+    assert_eq!((sin.len(), cos.len()), (angles.len(), angles.len()), "sines and cosines, and angles");
+    dispatch(Loop(angles, sin, cos));
 }

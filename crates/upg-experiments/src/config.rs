@@ -20,12 +20,12 @@ mod fields;
 mod file;
 mod locate;
 
-use fields::{RealNvpFields, Z2NiceFields, extents, whole};
+use fields::{RealNvpFields, U1FlowFields, Z2NiceFields, extents, whole};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
-use upg_core::{Cpu, Cut, Real, StandardNormal, Target};
-use upg_flows::{Flow, FlowError, RealNvp, Z2Nice};
-use upg_targets::{Gaussian, Gmm, Phi4, TargetError};
+use upg_core::{Base, Cpu, Cut, Real, StandardNormal, Target, UniformTorus};
+use upg_flows::{Flow, FlowError, RealNvp, U1Flow, Z2Nice};
+use upg_targets::{Gaussian, Gmm, Phi4, TargetError, U1};
 
 pub use file::{ConfigError, ConfigFile};
 pub use locate::Position;
@@ -48,6 +48,8 @@ pub enum FlowConfig {
     RealNvp(#[serde(with = "RealNvpFields")] RealNvp),
     /// `Z2Nice(lattice, couplings, hidden, activation?, mask?, init?)`.
     Z2Nice(#[serde(with = "Z2NiceFields")] Z2Nice),
+    /// `U1(lattice, layers, mixtures, hidden, kernel?, slope?, init?)`.
+    U1(#[serde(with = "U1FlowFields")] U1Flow),
 }
 
 /// The targets there are.
@@ -63,6 +65,14 @@ pub enum TargetConfig {
         kappa: f64,
         /// Coupling λ.
         lambda: f64,
+    },
+    /// U(1) gauge theory in two dimensions, Wilson action.
+    U1 {
+        /// Extents of the lattice.
+        #[serde(deserialize_with = "extents")]
+        lattice: Vec<usize>,
+        /// Inverse coupling β.
+        beta: f64,
     },
     /// The Gaussian mixture with 2^dim modes.
     Gmm {
@@ -82,6 +92,18 @@ pub enum TargetConfig {
 /// Any target on the host.
 pub type AnyTarget<T> = Box<dyn Target<Cpu<T>>>;
 
+/// Any base density on the host.
+pub type AnyBase<T> = Box<dyn Base<Cpu<T>>>;
+
+/// Where the degrees of freedom of a flow and its target live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Space {
+    /// A real number on every site; the base is the standard normal.
+    Sites,
+    /// An angle in [0, 2π) on every link of a two-dimensional lattice; the base is uniform.
+    Links,
+}
+
 /// Everything an engine is made of.
 pub struct Model<T: Real> {
     /// The flow.
@@ -89,11 +111,13 @@ pub struct Model<T: Real> {
     /// How it likes its batches cut.
     pub cut: Cut,
     /// The base density.
-    pub base: StandardNormal,
+    pub base: AnyBase<T>,
     /// The target.
     pub target: AnyTarget<T>,
-    /// Shape of a single sample; its product is the number of degrees of freedom.
+    /// Shape of a single sample, `[lattice…]` or `[2, lattice…]`; its product is the number of degrees of freedom.
     pub sample_shape: Vec<usize>,
+    /// Where the samples live.
+    pub space: Space,
 }
 
 /// A field has a value that isn't accepted.
@@ -127,20 +151,37 @@ impl Config {
     /// # Errors
     /// If a value isn't accepted, or the target doesn't live where the flow does.
     pub fn build<T: Real>(&self) -> Result<Model<T>, Invalid> {
-        let (flow, cut, lattice) = self.flow.build::<T>()?;
+        let (flow, cut, space, lattice) = self.flow.build::<T>()?;
         let (target, domain) = self.target.build::<T>()?;
-        domain.fits(lattice)?;
-        let base = StandardNormal::new(lattice.iter().product());
-        Ok(Model { flow, cut, base, target, sample_shape: lattice.to_vec() })
+        domain.fits(space, lattice)?;
+        let sample_shape = space.sample_shape(lattice);
+        Ok(Model { flow, cut, base: space.base(sample_shape.iter().product()), target, sample_shape, space })
+    }
+}
+
+impl Space {
+    fn sample_shape(self, lattice: &[usize]) -> Vec<usize> {
+        match self {
+            Self::Sites => lattice.to_vec(),
+            Self::Links => [&[2], lattice].concat(),
+        }
+    }
+
+    fn base<T: Real>(self, dof: usize) -> AnyBase<T> {
+        match self {
+            Self::Sites => Box::new(StandardNormal::new(dof)),
+            Self::Links => Box::new(UniformTorus::new(dof)),
+        }
     }
 }
 
 impl FlowConfig {
-    /// The flow, how it likes its batches cut, and the lattice it lives on.
-    fn build<T: Real>(&self) -> Result<(Flow<T>, Cut, &[usize]), FlowError> {
+    /// The flow, how it likes its batches cut, and where it lives.
+    fn build<T: Real>(&self) -> Result<(Flow<T>, Cut, Space, &[usize]), FlowError> {
         Ok(match self {
-            Self::RealNvp(flow) => (flow.build()?, flow.cut(), &flow.lattice),
-            Self::Z2Nice(flow) => (flow.build()?, flow.cut(), &flow.lattice),
+            Self::RealNvp(flow) => (flow.build()?, flow.cut(), Space::Sites, &flow.lattice),
+            Self::Z2Nice(flow) => (flow.build()?, flow.cut(), Space::Sites, &flow.lattice),
+            Self::U1(flow) => (flow.build()?, flow.cut(), Space::Links, &flow.lattice),
         })
     }
 }
@@ -148,7 +189,7 @@ impl FlowConfig {
 /// Where a target lives.
 enum Domain<'a> {
     /// On this lattice.
-    Lattice(&'a [usize]),
+    Lattice(Space, &'a [usize]),
     /// In this many dimensions, as the field says.
     Dof(&'static str, usize),
 }
@@ -158,8 +199,9 @@ impl TargetConfig {
     fn build<T: Real>(&self) -> Result<(AnyTarget<T>, Domain<'_>), TargetError> {
         Ok(match self {
             Self::Phi4 { lattice, kappa, lambda } => {
-                (Box::new(Phi4::new(lattice, *kappa, *lambda)?), Domain::Lattice(lattice))
+                (Box::new(Phi4::new(lattice, *kappa, *lambda)?), Domain::Lattice(Space::Sites, lattice))
             }
+            Self::U1 { lattice, beta } => (Box::new(U1::new(lattice, *beta)?), Domain::Lattice(Space::Links, lattice)),
             Self::Gmm { dim } => (Box::new(Gmm::new(*dim)?), Domain::Dof("dim", *dim)),
             Self::Gaussian { mean, covariance } => {
                 (Box::new(Gaussian::new(mean, matrix(covariance)?.view())?), Domain::Dof("mean", mean.len()))
@@ -178,11 +220,20 @@ fn matrix(rows: &[Vec<f64>]) -> Result<Array2<f64>, TargetError> {
 }
 
 impl Domain<'_> {
-    /// Compares with the lattice of the flow.
-    fn fits(&self, flow: &[usize]) -> Result<(), Invalid> {
-        let dof: usize = flow.iter().product();
+    /// Compares with where the flow lives.
+    fn fits(&self, space: Space, flow: &[usize]) -> Result<(), Invalid> {
+        let dof: usize = space.sample_shape(flow).iter().product();
+        let target_space = if let Self::Lattice(space, _) = *self { space } else { Space::Sites };
+        if target_space != space {
+            let name = |space| if space == Space::Links { "angles on links" } else { "numbers on sites" };
+            return Err(Invalid {
+                field: "target".into(),
+                value: name(target_space).into(),
+                accepted: format!("a target of {}, as the flow's", name(space)),
+            });
+        }
         match *self {
-            Self::Lattice(target) if target != flow => Err(Invalid {
+            Self::Lattice(_, target) if target != flow => Err(Invalid {
                 field: "target.lattice".into(),
                 value: format!("{target:?}"),
                 accepted: format!("the flow's, flow.lattice = {flow:?}"),

@@ -12,7 +12,7 @@
 
 use crate::{
     Error,
-    config::{ConfigFile, Model},
+    config::{ConfigFile, Model, Space},
     method::{Divergence, Estimator, Method},
     output::{OutputFile, Provenance},
     samples::{Samples, read_samples},
@@ -20,7 +20,7 @@ use crate::{
 };
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
-use upg_core::{Cpu, EndSamples, Engine, Gradient, ParamLayout, Real, Start};
+use upg_core::{Cpu, EndSamples, Engine, Gradient, ParamLayout, Real, Start, vmath::scalar::wrap_angle};
 
 /// What `upg gradient` is asked for.
 #[derive(Clone, Debug, Args)]
@@ -86,7 +86,10 @@ fn run_in<T: Real>(args: &GradientArgs, method: Method, config: &ConfigFile) -> 
     let model = config.build::<T>()?;
     let out = OutputFile::create(&args.out)?;
     let theta = read_params::<T>(&args.params, &layout_of(&model))?;
-    let samples = read_samples::<T>(&args.samples, &model.sample_shape)?;
+    let mut samples = read_samples::<T>(&args.samples, &model.sample_shape)?;
+    if model.space == Space::Links {
+        samples.values.mapv_inplace(wrap_angle);
+    }
 
     let device = args.threads.map_or_else(Cpu::all_cores, Cpu::new);
     let provenance = Provenance::new(device.threads(), T::NAME, args.seed, config.config.to_ron());

@@ -58,7 +58,7 @@ fn rows_hold_the_documented_fields() {
 #[test]
 fn the_paper_s_setting_is_measured() {
     let cases = table2::cases();
-    assert_eq!(cases.iter().map(|case| case.flow).collect::<Vec<_>>(), ["z2nice", "realnvp"]);
+    assert_eq!(cases.iter().map(|case| case.flow).collect::<Vec<_>>(), ["z2nice", "realnvp", "u1"]);
     let batches = |quick| table2::plan(quick).iter().map(|plan| plan.batch).collect::<Vec<_>>();
     assert_eq!((batches(true), batches(false)), (vec![64, 1024], vec![64, 1024, 8192]));
 }

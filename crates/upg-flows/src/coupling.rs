@@ -167,10 +167,11 @@ impl<C, E> Coupling<C, E> {
 }
 
 /// The rows of the cotangent of φ that belong to one degree of freedom.
-struct PhiRows<'a, T> {
-    v: &'a mut [T],
-    stride: usize,
-    width: usize,
+pub(crate) struct PhiRows<'a, T> {
+    pub v: &'a mut [T],
+    /// From a row of one φ_k to that of the next.
+    pub stride: usize,
+    pub width: usize,
 }
 
 impl<T> PhiRows<'_, T> {
@@ -180,11 +181,11 @@ impl<T> PhiRows<'_, T> {
     }
 }
 
-/// MATH (4) for one transformed degree of freedom: the new s_t, and v = s_t ∂g/∂φ + ∂λ/∂φ.
-struct Push<'a, T> {
-    s_t: &'a mut [T],
-    partials: PartialsRef<'a, T>,
-    phi_rows: PhiRows<'a, T>,
+/// MATH (4) for a row of transformed elements: the new s_t, and v = s_t ∂g/∂φ + ∂λ/∂φ.
+pub(crate) struct Push<'a, T> {
+    pub s_t: &'a mut [T],
+    pub partials: PartialsRef<'a, T>,
+    pub phi_rows: PhiRows<'a, T>,
 }
 
 impl<T: Real> Kernel for Push<'_, T> {
@@ -205,12 +206,12 @@ impl<T: Real> Kernel for Push<'_, T> {
     }
 }
 
-/// MATH (5) for one transformed degree of freedom: v = a_t ∂g/∂φ + w ∂λ/∂φ, then the new a_t.
-struct Pull<'a, T> {
-    a_t: &'a mut [T],
-    w: T,
-    partials: PartialsRef<'a, T>,
-    phi_rows: PhiRows<'a, T>,
+/// MATH (5) for a row of transformed elements: v = a_t ∂g/∂φ + w ∂λ/∂φ, then the new a_t.
+pub(crate) struct Pull<'a, T> {
+    pub a_t: &'a mut [T],
+    pub w: T,
+    pub partials: PartialsRef<'a, T>,
+    pub phi_rows: PhiRows<'a, T>,
 }
 
 impl<T: Real> Kernel for Pull<'_, T> {

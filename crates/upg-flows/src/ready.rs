@@ -4,12 +4,15 @@ use crate::{
     activation::Activation,
     additive::Additive,
     affine::Affine,
+    cnn::{Cnn, Stripes},
     coupling::Coupling,
     elementwise::Elementwise,
     error::FlowError,
+    gauge::GaugeCoupling,
     mask::MaskPattern,
     mlp::{Bias, Mlp, StartAt},
     scaling::{GlobalScaling, Scales},
+    tan_mixture::TanMixture,
 };
 use upg_core::{Chain, Cpu, Cut, Invertible, Real};
 
@@ -107,6 +110,74 @@ impl Z2Nice {
     fn plan(&self) -> Plan<'_> {
         let Self { lattice, couplings, hidden, activation, mask, start } = self;
         Plan { lattice, couplings: *couplings, hidden, activation: *activation, mask, bias: Bias::No, start: *start }
+    }
+}
+
+/// Gauge-equivariant flow for U(1) theory in two dimensions: gauge couplings with mixtures of tan transforms (see [`gauge`](crate::gauge)).
+///
+/// Layer i moves links of direction i mod 2, its stripes offset by (i div 2) mod 4: eight layers move every link once.
+/// Links form an array `[2, L_0, L_1]`; the base is uniform on the torus.
+#[derive(Clone, Debug, PartialEq)]
+pub struct U1Flow {
+    /// Extents [L_0, L_1], multiples of 4.
+    pub lattice: Vec<usize>,
+    /// Number of couplings.
+    pub layers: usize,
+    /// K, the number of tan transforms that are averaged.
+    pub mixtures: usize,
+    /// Channels of the hidden layers of every network.
+    pub hidden: Vec<usize>,
+    /// Extent of the networks' windows, odd.
+    pub kernel: usize,
+    /// Slope of LeakyReLU for negative arguments.
+    pub slope: f64,
+    /// Initial parameters.
+    pub start: StartAt,
+}
+
+impl Default for U1Flow {
+    /// 8×8, eight layers, three mixtures, hidden channels 8 and 8, windows 3×3, slope 0.01.
+    fn default() -> Self {
+        Self {
+            lattice: vec![8, 8],
+            layers: 8,
+            mixtures: 3,
+            hidden: vec![8, 8],
+            kernel: 3,
+            slope: 0.01,
+            start: StartAt::Random,
+        }
+    }
+}
+
+impl U1Flow {
+    /// The flow.
+    ///
+    /// # Errors
+    /// Names the field that isn't accepted.
+    pub fn build<T: Real>(&self) -> Result<Flow<T>, FlowError> {
+        let &[rows, columns] = self.lattice.as_slice() else {
+            return Err(FlowError::new("lattice", &self.lattice, "two extents that are positive multiples of 4"));
+        };
+        for (field, value) in [("layers", self.layers), ("mixtures", self.mixtures)] {
+            if value == 0 {
+                return Err(FlowError::new(field, value, "at least 1"));
+            }
+        }
+        let layer = |i| self.coupling::<T>(Stripes { lattice: [rows, columns], cross: 1 - i % 2, offset: i / 2 % 4 });
+        let layers = (0..self.layers).map(layer).collect::<Result<Vec<_>, _>>()?;
+        Ok(Chain::new::<Cpu<T>>(layers))
+    }
+
+    fn coupling<T: Real>(&self, stripes: Stripes) -> Result<Box<dyn Invertible<Cpu<T>>>, FlowError> {
+        let transform = TanMixture { mixtures: self.mixtures };
+        let net = Cnn::new(stripes, &self.hidden, self.mixtures + 1, self.kernel, self.slope, self.start)?;
+        Ok(Box::new(GaugeCoupling::new::<T>(stripes, net, transform)))
+    }
+
+    /// How to cut a batch: one tile of single-precision samples at a time, which stays in cache, and eight lanes for the threads.
+    pub fn cut(&self) -> Cut {
+        Cut { micro_batch: 16, lanes: 8 }
     }
 }
 

@@ -16,6 +16,9 @@ layer_battery! {
     silu(rng) => coupling::<T, _>(Affine::default(), Activation::Silu, any_bias(rng), rng);
     gelu(rng) => coupling::<T, _>(Affine::default(), Activation::Gelu, any_bias(rng), rng);
     softplus(rng) => coupling::<T, _>(Affine::default(), Activation::Softplus, any_bias(rng), rng);
+    relu(rng) => coupling::<T, _>(Affine::default(), Activation::Relu, any_bias(rng), rng);
+    leaky_relu(rng) => coupling::<T, _>(Affine::default(), Activation::LeakyRelu(rng.random_range(0.01..0.9)), any_bias(rng), rng);
+    elu(rng) => coupling::<T, _>(Affine::default(), Activation::Elu, any_bias(rng), rng);
     linear_net(rng) => coupling::<T, _>(Affine::default(), Activation::Identity, any_bias(rng), rng);
     scaling(rng) => GlobalScaling::new(rng.random_range(1..9), Scales::One);
     scaling_per_dof(rng) => GlobalScaling::new(rng.random_range(1..9), Scales::PerDof);
@@ -27,6 +30,7 @@ flow_battery! {
     real_nvp(rng) => Parts::on_line(RealNvp { activation: Activation::Tanh, clamp: None, ..any_real_nvp(rng) }.build::<T>().unwrap(), rng);
     real_nvp_clamped(rng) => Parts::on_line(any_real_nvp(rng).build::<T>().unwrap(), rng);
     checkerboard(rng) => Parts::on_line(RealNvp { lattice: vec![2, 4], mask: MaskPattern::Checkerboard, ..any_real_nvp(rng) }.build::<T>().unwrap(), rng);
+    real_nvp_leaky(rng) => Parts::on_line(RealNvp { activation: Activation::LeakyRelu(0.2), ..any_real_nvp(rng) }.build::<T>().unwrap(), rng);
     z2_nice(rng) => Parts::on_line(any_z2_nice(rng).build::<T>().unwrap(), rng);
     chain_in_a_chain(rng) => Parts::on_line(nested::<T>(rng), rng);
 }

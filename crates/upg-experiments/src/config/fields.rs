@@ -5,7 +5,7 @@
 use ron::extensions::Extensions;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use std::fmt;
-use upg_flows::{Activation, MaskPattern, RealNvp, StartAt, Z2Nice};
+use upg_flows::{Activation, MaskPattern, RealNvp, StartAt, U1Flow, Z2Nice};
 
 /// RON as used here: `RealNvp(lattice: …)` without a second pair of parentheses, `clamp: 2.0` without `Some(…)`.
 pub(super) fn options() -> ron::Options {
@@ -46,6 +46,33 @@ pub(super) struct Z2NiceFields {
     mask: MaskPattern,
     #[serde(default, rename = "init", with = "InitName")]
     start: StartAt,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "U1Flow", rename = "U1", deny_unknown_fields)]
+pub(super) struct U1FlowFields {
+    #[serde(deserialize_with = "extents")]
+    lattice: Vec<usize>,
+    #[serde(deserialize_with = "whole")]
+    layers: usize,
+    #[serde(deserialize_with = "whole")]
+    mixtures: usize,
+    #[serde(deserialize_with = "wholes")]
+    hidden: Vec<usize>,
+    #[serde(default = "default_kernel", deserialize_with = "whole")]
+    kernel: usize,
+    #[serde(default = "default_slope")]
+    slope: f64,
+    #[serde(default, rename = "init", with = "InitName")]
+    start: StartAt,
+}
+
+fn default_kernel() -> usize {
+    U1Flow::default().kernel
+}
+
+fn default_slope() -> f64 {
+    U1Flow::default().slope
 }
 
 #[derive(Serialize, Deserialize)]

@@ -93,3 +93,37 @@ fn a_target_without_a_lattice_needs_as_many_dimensions() {
     let narrow = outcome("Gaussian(mean: [0], covariance: [[1]])").unwrap_err();
     assert_eq!(narrow.field, "target.mean");
 }
+
+const GAUGE: &str = "(
+    flow: U1(lattice: [8, 4], layers: 3, mixtures: 2, hidden: [5], kernel: 5, slope: 0.2, init: Identity),
+    target: U1(lattice: [8, 4], beta: 1.5),
+)";
+
+#[test]
+fn a_gauge_theory_is_read_and_refused() {
+    let config = Config::parse(GAUGE).unwrap();
+    assert_eq!(Config::parse(&config.to_ron()).unwrap(), config);
+    let model = config.build::<f32>().unwrap();
+    assert_eq!((model.flow.dof(), model.sample_shape, model.space), (64, vec![2, 8, 4], Space::Links));
+    for (from, to, fragments) in [
+        ("U1(lattice: [8, 4], layers", "U1(lattice: [8, 6], layers", ["flow.lattice", "[8, 6]", "multiples of 4"]),
+        ("mixtures: 2", "mixtures: 0", ["flow.mixtures", "0", "at least 1"]),
+        ("kernel: 5", "kernel: 4", ["flow.kernel", "4", "odd"]),
+        ("layers: 3", "layers: 0", ["flow.layers", "0", "at least 1"]),
+        ("beta: 1.5", "beta: -1.5", ["target.beta", "-1.5", "at least 0"]),
+        ("[8, 4], beta", "[4, 8], beta", ["target.lattice", "[4, 8]", "[8, 4]"]),
+        (
+            "target: U1(lattice: [8, 4], beta: 1.5)",
+            "target: Gmm(dim: 64)",
+            ["target", "numbers on sites", "angles on links"],
+        ),
+    ] {
+        let text = GAUGE.replace(from, to);
+        assert_ne!(text, GAUGE, "{from}");
+        let error = match Config::parse(&text) {
+            Ok(config) => config.build::<f32>().err().expect(to).to_string(),
+            Err(error) => error.to_string(),
+        };
+        assert!(fragments.iter().all(|fragment| error.contains(fragment)), "{to}: {error}");
+    }
+}

@@ -3,7 +3,7 @@
 use crate::config::{Config, FlowConfig, TargetConfig};
 use crate::method::Divergence;
 use std::time::Duration;
-use upg_flows::{Activation, MaskPattern, RealNvp, StartAt, Z2Nice};
+use upg_flows::{Activation, MaskPattern, RealNvp, StartAt, U1Flow, Z2Nice};
 
 /// One flow and its target.
 #[derive(Clone, Debug)]
@@ -32,8 +32,23 @@ pub struct Plan {
 /// Counted rounds that no budget cuts.
 pub const LEAST_ROUNDS: u32 = 2;
 
-/// The upper half of the table: φ⁴ on 16×8, explicitly invertible flows; the forward KL is not in the paper.
+/// Both halves of the table; the forward KL is not in the paper.
 pub fn cases() -> Vec<Case> {
+    let mut cases = explicitly_invertible();
+    cases.push(implicitly_invertible());
+    cases
+}
+
+/// The lower half: U(1) gauge theory on 16×16 at β = 3.
+fn implicitly_invertible() -> Case {
+    let lattice = vec![16, 16];
+    let flow = U1Flow { lattice: lattice.clone(), layers: 24, mixtures: 6, hidden: vec![8, 8], ..U1Flow::default() };
+    let config = Config { flow: FlowConfig::U1(flow), target: TargetConfig::U1 { lattice, beta: 3.0 } };
+    Case { flow: "u1", target: "u1", config, divergences: &[Divergence::Reverse, Divergence::Forward] }
+}
+
+/// The upper half: φ⁴ on 16×8, affine and additive couplings.
+fn explicitly_invertible() -> Vec<Case> {
     let lattice = || vec![16, 8];
     let hidden = || vec![1000; 4];
     let (activation, mask, start) = (Activation::Tanh, MaskPattern::Alternating, StartAt::Random);

@@ -3,7 +3,7 @@
 use super::TableError;
 use super::cases::{Case, LEAST_ROUNDS, Plan};
 use super::rows::{Group, Row};
-use crate::config::Model;
+use crate::config::{AnyBase, Model};
 use crate::method::Method;
 use crate::output::processor;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -11,7 +11,7 @@ use ndarray::{Array2, s};
 use std::hint::black_box;
 use std::io::IsTerminal;
 use std::time::Instant;
-use upg_core::{Base, Batch, Cpu, Engine, StandardNormal, Start, Streams};
+use upg_core::{Base, Batch, Cpu, Density, Engine, Start, Streams};
 use upg_flows::Flow;
 
 /// The precision of the table.
@@ -68,7 +68,7 @@ impl Bench {
         let Model { flow, cut, base, target, .. } = model;
         let mut streams = Streams::new(SEED);
         let largest = plan.iter().map(|plan| plan.batch).max().unwrap_or(1);
-        let data = draw(base, largest, &mut streams);
+        let data = draw(&base, largest, &mut streams);
         let engine = Engine::new(Cpu::new(threads), flow, base, target, cut);
         let theta = engine.layout().initialise(&mut streams.next_stream());
         Self { engine, theta, streams, data }
@@ -113,8 +113,8 @@ impl Bench {
 }
 
 /// `samples` draws of the base, shape `[samples, dof]`.
-fn draw(base: StandardNormal, samples: usize, streams: &mut Streams) -> Array2<T> {
-    let mut batch = Batch::zeros(upg_core::Density::<Cpu<T>>::dof(&base), samples);
+fn draw(base: &AnyBase<T>, samples: usize, streams: &mut Streams) -> Array2<T> {
+    let mut batch = Batch::zeros(base.dof(), samples);
     base.sample(&Cpu::here(), &mut streams.next_stream(), &mut batch);
     batch.to_samples()
 }

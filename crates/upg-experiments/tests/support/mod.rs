@@ -13,7 +13,7 @@ use std::process::{Command, Output};
 pub type Tensors = BTreeMap<String, (Vec<usize>, Dtype, Vec<f64>)>;
 
 /// The golden cases: configurations, weights, samples, and results of independent programs in double precision.
-pub const GOLDEN: [&str; 3] = ["gmm_6", "phi4_4x4", "z2nice_4x4"];
+pub const GOLDEN: [&str; 5] = ["gmm_6", "phi4_4x4", "u1_4x4", "u1_8x4", "z2nice_4x4"];
 
 /// The folder of a golden case.
 pub fn golden(case: &str) -> PathBuf {

@@ -1,0 +1,313 @@
+//! Periodic convolutional conditioner of the gauge couplings: from features of the frozen plaquettes to parameters of the active ones.
+//!
+//! On a periodic lattice in [`Stripes`] the input h_0(x) is (cos P, sin P) at frozen sites and (1, 0), angle zero, at all others.
+//! With d over the k × k displacements around 0 and v_n = v, which is zero outside the active sites:
+//!
+//! - forward: z_j(x) = b_j + Σ_d W_j(d) h_{j−1}(x + d), h_j = LeakyReLU(z_j) for j < n, φ(x) = z_n(x) at active sites;
+//! - netᵀ v: v_{j−1}(x) = LeakyReLU'(z_{j−1}(x)) · Σ_d W_j(d)ᵀ v_j(x − d), and v_0 at the frozen sites is the result;
+//! - net_θᵀ v: ∂W_j(d) = Σ_x v_j(x) h_{j−1}(x + d)ᵀ, ∂b_j = Σ_x v_j(x), summed over samples.
+//!
+//! Only what is needed is computed. A hidden layer lives on the residue classes of sites from which the next one is read; the
+//! products of the first layer run over frozen inputs, and its constant inputs are part of a constant per class and channel. (They
+//! still count in the gradient: where x + d isn't frozen, h_{0,cos} is 1.) For k = 3 and channels 2 → 8 → 8 → 7 this is
+//! 51 % of the multiply-adds of computing all sites, in each of the three parts.
+//!
+//! Work goes by tiles of [`lanes`] samples, 64 bytes: features `[2][frozen][lane]`, φ and v `[outputs][active][lane]`, sites in
+//! ascending flat order. In a tile that isn't full, the features of the lanes left over must be numbers, and their v zero where a
+//! gradient is wanted. Slices may have any alignment, but are faster aligned to 64 bytes, as [`Batch`](upg_core::Batch) is.
+//! Source: arXiv:2003.06413, arXiv:2101.08176. How registers are used: the files `product` and `gradient`.
+
+mod geometry;
+mod gradient;
+mod memory;
+mod product;
+mod simd;
+mod stencil;
+#[cfg(test)]
+mod tests;
+
+pub use geometry::{Stripes, lanes};
+pub use memory::{CnnScratch, GradAcc, Packed};
+
+use crate::{error::FlowError, mlp::StartAt};
+use geometry::{ACTIVE, FROZEN, Field, Order, PERIOD, Way, Window};
+use gradient::{Reorder, WeightGradient, sums_of};
+use product::{Finish, Product};
+use std::ops::Range;
+use stencil::Stencil;
+use upg_core::vmath::InstructionSet;
+use upg_core::{Init, ParamLayout, Real, Tensor};
+
+/// Channels of the input: cos P and sin P.
+const FEATURES: usize = 2;
+
+/// A periodic convolutional network on one choice of stripes.
+#[derive(Clone, Debug)]
+pub struct Cnn {
+    layers: Vec<Convolution>,
+    /// Features, hidden layers, outputs.
+    fields: Vec<Field>,
+    by_site: BySite,
+    layout: ParamLayout,
+    /// Pairs of a class and a tap of the first layer that reads a constant input there.
+    constant_taps: Vec<(usize, usize)>,
+    slope: f64,
+    instructions: InstructionSet,
+}
+
+/// The outputs, all channels of a site together, as weight gradients need them, and the last convolution to them.
+#[derive(Clone, Debug)]
+struct BySite {
+    field: Field,
+    stencil: Stencil,
+}
+
+/// One convolution: where it reads and writes, and its parameters in the flat buffer.
+#[derive(Clone, Debug)]
+struct Convolution {
+    window: Window,
+    inputs: usize,
+    outputs: usize,
+    forward: Stencil,
+    transposed: Stencil,
+    /// Range of the weights in the flat buffer.
+    weight: Range<usize>,
+    /// Range of the biases in the flat buffer.
+    bias: Range<usize>,
+    /// Range of the constants `[class][out]` among those of all layers.
+    constants: Range<usize>,
+    /// Range of the sums of weight gradients among those of all layers.
+    sums: Range<usize>,
+}
+
+impl Cnn {
+    /// A network of channels 2 → hidden… → outputs, with a `kernel` × `kernel` window and LeakyReLU of the given slope.
+    ///
+    /// # Errors
+    /// If an extent isn't a positive multiple of 4, the axis not 0 or 1, the offset above 3, a width or the number of
+    /// outputs zero, the kernel even, or the slope negative or not finite.
+    pub fn new(
+        stripes: Stripes,
+        hidden: &[usize],
+        outputs: usize,
+        kernel: usize,
+        slope: f64,
+        start: StartAt,
+    ) -> Result<Self, FlowError> {
+        stripes.check()?;
+        check_shape(hidden, outputs, kernel, slope)?;
+        let window = Window { extent: kernel };
+        let fields = fields(stripes, window, hidden, outputs);
+        let mut layout = ParamLayout::default();
+        let mut layers: Vec<Convolution> = Vec::with_capacity(fields.len() - 1);
+        for (k, pair) in fields.windows(2).enumerate() {
+            let constant = start == StartAt::Identity && k == hidden.len();
+            let mut layer = Convolution::new(stripes, window, [&pair[0], &pair[1]], layers.last());
+            layer.declare(k, constant, &mut layout);
+            layers.push(layer);
+        }
+        let constant_taps = layers[0].forward.taps_without_source();
+        let field = Field::new(stripes, ACTIVE, outputs, Order::SiteFirst);
+        let stencil = Stencil::new(stripes, window, Way::Forward, &fields[hidden.len()], &field);
+        let by_site = BySite { field, stencil };
+        Ok(Self { layers, by_site, fields, layout, constant_taps, slope, instructions: InstructionSet::detect() })
+    }
+
+    /// Parameters: `net.{k}.weight` of shape `[out, in, kernel, kernel]`, its first kernel axis along x_0, and `net.{k}.bias`
+    /// of shape `[out]`, layer after layer. Initial values are uniform in ±1/√(in·kernel²), PyTorch's default.
+    pub fn params(&self) -> ParamLayout {
+        self.layout.clone()
+    }
+
+    /// Number of outputs per active site.
+    pub fn outputs(&self) -> usize {
+        self.fields[self.layers.len()].channels
+    }
+
+    /// Flat indices of the active sites, ascending: where there is an output.
+    pub fn active_sites(&self) -> &[usize] {
+        &self.fields[self.layers.len()].sites
+    }
+
+    /// Flat indices of the frozen sites, ascending: where there are features.
+    pub fn frozen_sites(&self) -> &[usize] {
+        &self.fields[0].sites
+    }
+
+    /// Length of the features of a tile, 2·frozen·lanes.
+    pub fn features_len<T: Real>(&self) -> usize {
+        self.fields[0].len::<T>()
+    }
+
+    /// Length of the outputs of a tile, outputs·active·lanes.
+    pub fn out_len<T: Real>(&self) -> usize {
+        self.fields[self.layers.len()].len::<T>()
+    }
+
+    /// Length of the tape of a tile: all hidden values.
+    pub fn tape_len<T: Real>(&self) -> usize {
+        self.hidden_fields().iter().map(Field::len::<T>).sum()
+    }
+
+    /// Computes φ at the active sites of one tile: `features` is `[2][frozen][lane]`, `out` `[outputs][active][lane]`; leaves
+    /// the hidden values on the `tape`.
+    ///
+    /// # Panics
+    /// If a slice has the wrong length, or `packed` is of another network.
+    pub fn forward<T: Real>(&self, packed: &Packed<T>, features: &[T], tape: &mut [T], out: &mut [T]) {
+        assert_eq!(tape.len(), self.tape_len::<T>(), "numbers on the tape, and hidden values of a tile");
+        let last = self.layers.len() - 1;
+        let (mut source, mut rest) = (features, tape);
+        for k in 0..last {
+            let (target, after) = std::mem::take(&mut rest).split_at_mut(self.fields[k + 1].len::<T>());
+            self.convolve(k, packed, source, &mut *target, Finish::Activate(T::of(self.slope)));
+            (source, rest) = (target, after);
+        }
+        self.convolve(last, packed, source, out, Finish::Keep);
+    }
+
+    /// Computes netᵀ v of one tile: `v` is `[outputs][active][lane]`, `into` `[2][frozen][lane]`, `tape` what `forward` left.
+    /// With `grad`, the features of `forward` and an accumulator, also adds net_θᵀ v to that.
+    ///
+    /// # Panics
+    /// If a slice has the wrong length, or `packed` or the accumulator is of another network.
+    pub fn vjp<T: Real>(
+        &self,
+        packed: &Packed<T>,
+        tape: &[T],
+        v: &[T],
+        into: &mut [T],
+        scratch: &mut CnnScratch<T>,
+        mut grad: Option<(&[T], &mut GradAcc<T>)>,
+    ) {
+        assert_eq!(tape.len(), self.tape_len::<T>(), "numbers on the tape, and hidden values of a tile");
+        scratch.reshape(self);
+        let last = self.layers.len() - 1;
+        if let Some((features, sums)) = &mut grad {
+            let input = self.input(last, features, tape);
+            self.add_last_gradient(input, v, scratch.by_site.as_mut_slice(), sums);
+        }
+        let (mut this, mut next) = scratch.hidden();
+        for k in (1..=last).rev() {
+            let v = if k == last { v } else { &this[..self.fields[k + 1].len::<T>()] };
+            let below = &mut next[..self.fields[k].len::<T>()];
+            let finish = Finish::Differentiate { slope: T::of(self.slope), hidden: &tape[self.hidden_range::<T>(k)] };
+            self.convolve_back(k, packed, v, below, finish);
+            if let Some((features, sums)) = &mut grad {
+                self.add_gradient(k - 1, self.input(k - 1, features, tape), below, sums);
+            }
+            std::mem::swap(&mut this, &mut next);
+        }
+        let v = if last == 0 { v } else { &this[..self.fields[1].len::<T>()] };
+        self.convolve_back(0, packed, v, into, Finish::Keep);
+    }
+
+    /// The input of layer `k`.
+    fn input<'a, T: Real>(&self, k: usize, features: &'a [T], tape: &'a [T]) -> &'a [T] {
+        if k == 0 { features } else { &tape[self.hidden_range::<T>(k)] }
+    }
+
+    /// Fields of the hidden layers.
+    fn hidden_fields(&self) -> &[Field] {
+        &self.fields[1..self.layers.len()]
+    }
+
+    /// Where field `k`, a hidden layer, lies on the tape.
+    fn hidden_range<T: Real>(&self, k: usize) -> Range<usize> {
+        let start = self.fields[1..k].iter().map(Field::len::<T>).sum();
+        start..start + self.fields[k].len::<T>()
+    }
+
+    fn convolve<T: Real>(&self, k: usize, packed: &Packed<T>, source: &[T], target: &mut [T], finish: Finish<'_, T>) {
+        let (layer, source, target) = (&self.layers[k], (source, &self.fields[k]), (target, &self.fields[k + 1]));
+        let product = Product::new(&layer.forward, packed.forward(layer), source, target, finish);
+        simd::run(self.instructions, product);
+    }
+
+    fn convolve_back<T: Real>(&self, k: usize, packed: &Packed<T>, v: &[T], target: &mut [T], finish: Finish<'_, T>) {
+        let (layer, source, target) = (&self.layers[k], (v, &self.fields[k + 1]), (target, &self.fields[k]));
+        let product = Product::new(&layer.transposed, packed.transposed(layer), source, target, finish);
+        simd::run(self.instructions, product);
+    }
+
+    /// Adds the gradient of a layer before the last.
+    fn add_gradient<T: Real>(&self, k: usize, input: &[T], v: &[T], sums: &mut GradAcc<T>) {
+        let (layer, input, v) = (&self.layers[k], (input, &self.fields[k]), (v, &self.fields[k + 1]));
+        simd::run(self.instructions, WeightGradient::new(&layer.forward, input, v, sums.layer_mut(layer)));
+    }
+
+    /// Adds the gradient of the last layer; `by_site` is room for v in another order.
+    fn add_last_gradient<T: Real>(&self, input: &[T], v: &[T], by_site: &mut [T], sums: &mut GradAcc<T>) {
+        let last = self.layers.len() - 1;
+        let (layer, input, field) = (&self.layers[last], (input, &self.fields[last]), &self.by_site.field);
+        simd::run(self.instructions, Reorder::new((v, &self.fields[last + 1]), (&mut *by_site, field)));
+        let gradient = WeightGradient::new(&self.by_site.stencil, input, (by_site, field), sums.layer_mut(layer));
+        simd::run(self.instructions, gradient);
+    }
+}
+
+fn check_shape(hidden: &[usize], outputs: usize, kernel: usize, slope: f64) -> Result<(), FlowError> {
+    if hidden.contains(&0) {
+        return Err(FlowError::new("hidden", hidden, "widths of at least 1"));
+    }
+    if outputs == 0 {
+        return Err(FlowError::new("outputs", outputs, "at least 1"));
+    }
+    if kernel.is_multiple_of(2) {
+        return Err(FlowError::new("kernel", kernel, "an odd number"));
+    }
+    if !(slope.is_finite() && slope >= 0.0) {
+        return Err(FlowError::new("slope", slope, "a number of at least 0"));
+    }
+    Ok(())
+}
+
+/// Features, hidden layers and outputs, each on the classes from which the next one is computed.
+fn fields(stripes: Stripes, window: Window, hidden: &[usize], outputs: usize) -> Vec<Field> {
+    let mut fields = vec![Field::new(stripes, ACTIVE, outputs, Order::ChannelFirst)];
+    let mut classes = ACTIVE;
+    for &width in hidden.iter().rev() {
+        classes = window.reads(stripes, classes);
+        fields.push(Field::new(stripes, classes, width, Order::SiteFirst));
+    }
+    fields.push(Field::new(stripes, FROZEN, FEATURES, Order::ChannelFirst));
+    fields.reverse();
+    fields
+}
+
+impl Convolution {
+    /// The convolution between two fields, its weights declared later.
+    fn new(stripes: Stripes, window: Window, [from, to]: [&Field; 2], previous: Option<&Self>) -> Self {
+        let (inputs, outputs) = (from.channels, to.channels);
+        let constants = previous.map_or(0, |layer| layer.constants.end);
+        let sums = previous.map_or(0, |layer| layer.sums.end);
+        Self {
+            window,
+            inputs,
+            outputs,
+            forward: Stencil::new(stripes, window, Way::Forward, from, to),
+            transposed: Stencil::new(stripes, window, Way::Transposed, to, from),
+            weight: 0..0,
+            bias: 0..0,
+            constants: constants..constants + PERIOD * outputs,
+            sums: sums..sums + sums_of(inputs, window.taps(), outputs),
+        }
+    }
+
+    /// Appends the parameters to the layout; `constant`: they start as zero.
+    fn declare(&mut self, k: usize, constant: bool, layout: &mut ParamLayout) {
+        let Self { window: Window { extent }, inputs, outputs, .. } = *self;
+        let bound = ((inputs * self.window.taps()) as f64).sqrt().recip();
+        let init = if constant { Init::Constant(0.0) } else { Init::Uniform { bound } };
+        let start = layout.size();
+        layout.push(Tensor::new(format!("net.{k}.weight"), [outputs, inputs, extent, extent], init));
+        self.weight = start..layout.size();
+        layout.push(Tensor::new(format!("net.{k}.bias"), [outputs], init));
+        self.bias = self.weight.end..layout.size();
+    }
+
+    /// Position of W_{oi}(tap) in the flat buffer.
+    fn position(&self, output: usize, input: usize, tap: usize) -> usize {
+        self.weight.start + (output * self.inputs + input) * self.window.taps() + tap
+    }
+}
