@@ -287,31 +287,12 @@ pub mod scalar {
     /// atan(y/x) for x ≥ 0, not both zero, with a single division; odd in y to the bit.
     #[inline(always)]
     pub fn atan_of_ratio<T: Real, M: MulAdd>(y: T, x: T) -> T {
-        let (top, bottom, base) = rotate(y, x);
-        unrotate::<T, M>(top / bottom, base, y)
-    }
-
-    /// (atan(y/x), 1/d) with a single division, for x ≥ 0 and products d·x, d·y within the range of normal numbers.
-    #[inline(always)]
-    pub fn atan_of_ratio_and_recip<T: Real, M: MulAdd>(y: T, x: T, d: T) -> (T, T) {
-        let (top, bottom, base) = rotate(y, x);
-        let both = (bottom * d).recip();
-        (unrotate::<T, M>(top * (d * both), base, y), bottom * both)
-    }
-
-    /// z = top/bottom and base with atan(|y|/x) = base + atan(z): base = 0, π/4 or π/2, z = a/x, (a − x)/(a + x) or −x/a
-    /// with a = |y|, so that |z| ≤ tan(π/8).
-    #[inline(always)]
-    fn rotate<T: Real>(y: T, x: T) -> (T, T, T) {
         let (a, tan_pi_8) = (y.abs(), T::of(std::f64::consts::SQRT_2 - 1.0));
+        // atan(a/x) = base + atan(top/bottom) with |top/bottom| ≤ tan(π/8)
         let middle = (a - x, a + x, T::of(std::f64::consts::FRAC_PI_4));
         let steep = if x < tan_pi_8 * a { (-x, a, T::of(std::f64::consts::FRAC_PI_2)) } else { middle };
-        if a <= tan_pi_8 * x { (a, x, T::zero()) } else { steep }
-    }
-
-    /// base + atan z with the sign of y, |z| ≤ tan(π/8).
-    #[inline(always)]
-    fn unrotate<T: Real, M: MulAdd>(z: T, base: T, y: T) -> T {
+        let (top, bottom, base) = if a <= tan_pi_8 * x { (a, x, T::zero()) } else { steep };
+        let z = top / bottom;
         let z2 = z * z;
         <T as Lane>::with_sign(base + M::mul_add(z * z2, polynomial::<T, M>(T::ATAN, z2), z), y)
     }

@@ -34,21 +34,15 @@ macro_rules! on_slice {
     }};
 }
 
-/// One half of `scalar::sin_cos` as an [`OnSlice`].
-macro_rules! half_of_sin_cos {
-    (sin, $T:ty) => {
-        half_of_sin_cos!(0, $T)
-    };
-    (cos, $T:ty) => {
-        half_of_sin_cos!(1, $T)
-    };
-    ($half:tt, $T:ty) => {{
+/// One half of a function with two results, `scalar::$name(x).$half`, as an [`OnSlice`].
+macro_rules! half_of {
+    ($name:ident.$half:tt, $T:ty) => {{
         struct Loop<'a>(&'a mut [$T]);
         impl Kernel for Loop<'_> {
             type Output = ();
             #[inline(always)]
             fn run<M: MulAdd>(self) {
-                self.0.iter_mut().for_each(|x| *x = scalar::sin_cos::<$T, M>(*x).$half);
+                self.0.iter_mut().for_each(|x| *x = scalar::$name::<$T, M>(*x).$half);
             }
         }
         let on_slice: OnSlice<$T> = |set, row| dispatch_to(set, Loop(row));
@@ -81,19 +75,19 @@ fn worst<T: Real>(on_slice: OnSlice<T>, set: InstructionSet, exact: fn(f64) -> D
 /// Asserts that a function is within the stated errors (f32 and f64, in ulp) on a range or a grid (for f32 and f64).
 macro_rules! accurate {
     ($test:ident: $name:ident, $exact:expr, f32 $range32:expr => $bound32:expr, f64 $range64:expr => $bound64:expr) => {
-        accurate!($test: on_slice $name, |x| $exact(x.into()), $bound32, $bound64,
+        accurate!($test: on_slice!($name), |x| $exact(x.into()), $bound32, $bound64,
             grid::<f32>($range32.0, $range32.1), grid::<f64>($range64.0, $range64.1));
     };
-    ($test:ident: $on_slice:ident $name:ident, $exact:expr, $bound32:expr, $bound64:expr, $grid32:expr, $grid64:expr) => {
+    ($test:ident: $on_slice:ident!($($name:tt)*), $exact:expr, $bound32:expr, $bound64:expr, $grid32:expr, $grid64:expr) => {
         #[test]
         fn $test() {
             let (x32, x64) = ($grid32, $grid64);
             for set in sets() {
-                let (error, x) = worst($on_slice!($name, f32), set, $exact, &x32);
-                println!("{} {set:?} f32: {error:.3} ulp at {x:e}", stringify!($name));
+                let (error, x) = worst($on_slice!($($name)*, f32), set, $exact, &x32);
+                println!("{} {set:?} f32: {error:.3} ulp at {x:e}", stringify!($($name)*));
                 assert!(error <= $bound32, "{set:?} f32: {error} ulp at {x:e}, allowed {}", $bound32);
-                let (error, x) = worst($on_slice!($name, f64), set, $exact, &x64);
-                println!("{} {set:?} f64: {error:.3} ulp at {x:e}", stringify!($name));
+                let (error, x) = worst($on_slice!($($name)*, f64), set, $exact, &x64);
+                println!("{} {set:?} f64: {error:.3} ulp at {x:e}", stringify!($($name)*));
                 assert!(error <= $bound64, "{set:?} f64: {error} ulp at {x:e}, allowed {}", $bound64);
             }
         }
@@ -175,10 +169,33 @@ fn exact_atan(x: f64) -> Double {
     Double::from(start) + (x * cos - sin) / (cos + x * sin)
 }
 
-accurate!(ln_is_accurate: on_slice ln, exact_ln, 2.25, 2.25, positive_grid::<f32>(), positive_grid::<f64>());
-accurate!(atan_is_accurate: on_slice atan, exact_atan, 2.75, 2.75, atan_grid::<f32>(), atan_grid::<f64>());
-accurate!(sin_is_accurate: half_of_sin_cos sin, |x| exact_sin_cos(x).0, 2.0, 2.0, angle_grid::<f32>(), angle_grid::<f64>());
-accurate!(cos_is_accurate: half_of_sin_cos cos, |x| exact_sin_cos(x).1, 2.0, 2.0, angle_grid::<f32>(), angle_grid::<f64>());
+accurate!(ln_is_accurate: on_slice!(ln), exact_ln, 2.25, 2.25, positive_grid::<f32>(), positive_grid::<f64>());
+accurate!(atan_is_accurate: on_slice!(atan), exact_atan, 2.75, 2.75, atan_grid::<f32>(), atan_grid::<f64>());
+accurate!(sin_is_accurate: half_of!(sin_cos.0), |x| exact_sin_cos(x).0, 2.0, 2.0, angle_grid::<f32>(), angle_grid::<f64>());
+accurate!(cos_is_accurate: half_of!(sin_cos.1), |x| exact_sin_cos(x).1, 2.0, 2.0, angle_grid::<f32>(), angle_grid::<f64>());
+accurate!(exp_both_ways_is_accurate_one_way: half_of!(exp_both_ways.0), |x| reference::exp(x.into()), 1.75, 1.75,
+    grid::<f32>(-86.59, 86.59), grid::<f64>(-700.0, 700.0));
+accurate!(exp_both_ways_is_accurate_the_other_way: half_of!(exp_both_ways.1), |x| reference::exp((-x).into()), 1.75, 1.75,
+    grid::<f32>(-86.59, 86.59), grid::<f64>(-700.0, 700.0));
+
+/// Beyond the range where both are normal numbers the two exponentials stay at its ends; NaN stays NaN.
+#[test]
+fn exp_both_ways_is_clamped() {
+    fn check<T: Real>(ways: [OnSlice<T>; 2], set: InstructionSet, end: f64) {
+        for beyond in [end + 1.0, 2.0 * end, f64::INFINITY].map(T::of) {
+            for [up, down] in [ways, [ways[1], ways[0]]] {
+                assert_eq!(at(up, set, beyond), at(up, set, T::of(end)), "{beyond} in {set:?}");
+                assert_eq!(at(down, set, beyond), at(down, set, T::of(end)), "{beyond} in {set:?}");
+            }
+        }
+        assert!(ways.iter().all(|&way| at(way, set, T::nan()).is_nan()), "NaN in {set:?}");
+        assert!(at(ways[1], set, T::infinity()) > T::zero() && at(ways[0], set, T::infinity()).is_finite());
+    }
+    for set in sets() {
+        check([half_of!(exp_both_ways.0, f32), half_of!(exp_both_ways.1, f32)], set, 86.6);
+        check([half_of!(exp_both_ways.0, f64), half_of!(exp_both_ways.1, f64)], set, 707.7);
+    }
+}
 
 /// Below 1 log cosh is a small difference of terms of order one: its error is absolute, a few ε.
 #[test]
@@ -306,8 +323,8 @@ fn sin_cos_on_slices() {
             assert!(x.is_nan() && sin[i].is_nan() && cos[i].is_nan() || same && parity, "{x}: {} {}", sin[i], cos[i]);
         }
     }
-    check::<f32>([half_of_sin_cos!(sin, f32), half_of_sin_cos!(cos, f32)]);
-    check::<f64>([half_of_sin_cos!(sin, f64), half_of_sin_cos!(cos, f64)]);
+    check::<f32>([half_of!(sin_cos.0, f32), half_of!(sin_cos.1, f32)]);
+    check::<f64>([half_of!(sin_cos.0, f64), half_of!(sin_cos.1, f64)]);
 }
 
 /// exp to both sides of the largest argument that doesn't overflow, and of the smallest that isn't flushed to zero.

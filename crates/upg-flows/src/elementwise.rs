@@ -38,7 +38,7 @@ pub trait Elementwise<T: Real>: Clone + Send + Sync + 'static {
     }
 }
 
-/// Intervals [low, high] that hold a solution each, and a guess in it; rows `[samples]`.
+/// Intervals [low, high] that hold a solution each, and what else the solver can use; rows `[samples]`.
 #[derive(Debug)]
 pub struct Bracket<'a, T> {
     /// Lower ends.
@@ -47,6 +47,8 @@ pub struct Bracket<'a, T> {
     pub high: &'a mut [T],
     /// Guesses, low ≤ guess ≤ high.
     pub guess: &'a mut [T],
+    /// Size of the terms that g sums up: 2ε of it is round-off of g, whatever |y| and |g' t|. Zero before it is filled.
+    pub terms: &'a mut [T],
 }
 
 /// The parameters φ of one degree of freedom, `[width, samples]`: φ_k of dof i is row k·n + i of the conditioner's output.

@@ -1,11 +1,22 @@
 //! The inverse of an elementwise transform that has no closed form: t with g(t; φ) = y, and its partials.
 //!
-//! The solution is found by Newton's method inside a bracket, each element on its own. Every step moves one end of the
-//! bracket to t. The Newton step is taken where it stays inside and is at most half as long as the step before; else,
-//! and always after [`NEWTON`] steps, the bracket is halved. An element is done when |g(t) − y| ≤ 4ε (|y| + |g' t|), or
-//! when its bracket has shrunk to 2ε of its larger end: a few steps, mostly, and [`BOUND`] at most, after which a bracket of
-//! width w has come down to 2^−200 w and its middle is taken. So there is no solution that isn't found to the last digits
-//! that y, t and the round-off of g leave; what is NaN is said to be: y or φ that are not finite, y that g doesn't reach.
+//! The solution is found by Newton's method inside a bracket, each element on its own (to the bit: what it is solved
+//! together with doesn't matter). Every step moves one end of the bracket to t. The Newton step is taken where it stays
+//! inside and is at most half as long as the step before; else, and always after [`NEWTON`] steps, the bracket is halved.
+//! An element is done when
+//!
+//! |g(t) − y| ≤ 2ε (|y| + |g' t| + the size of the terms of g),
+//!
+//! or when its bracket is no wider than 2ε of its larger end. That takes a few steps, mostly: for
+//! [`TanMixture`](crate::TanMixture) at most 10 with |s| ≤ 3, 20 with |s| ≤ 30, and up to 90 where g is a staircase and
+//! only bisection is left. [`BOUND`] is out of reach: there a bracket of width w is down to 2^−200 w; its middle would
+//! be taken.
+//!
+//! The residual, in both precisions and for |s| ≤ 30: t solves the equation for some y, φ and terms of g that are off by 8ε
+//! at most, or is within 4ε |t| of the solution. In numbers, for a tan mixture with |s| ≤ 3 and |y| up to 16, |g(t) − y| is
+//! at most 1e-13 in f64 and 5e-5 in f32 (g' is up to 20 there).
+//!
+//! What has no solution is NaN: y or φ that are not finite, and y that g doesn't reach.
 //!
 //! The partials then are those of the implicit function theorem, MATH (6), from the partials of g at t:
 //!
@@ -98,24 +109,26 @@ fn refuse<T: Real>(t: &mut [T], value: &[T], y: &[T]) {
     }
 }
 
-/// Brackets, iterates and lengths of the last steps of a chunk. An element with low = high is done.
+/// Brackets, iterates, sizes of terms and lengths of the last steps of a chunk. An element with low = high is done.
 struct State<T> {
     low: [T; CHUNK],
     high: [T; CHUNK],
     t: [T; CHUNK],
+    terms: [T; CHUNK],
     last: [T; CHUNK],
 }
 
 impl<T: Real> Default for State<T> {
     fn default() -> Self {
         let zero = [T::zero(); CHUNK];
-        Self { low: zero, high: zero, t: zero, last: zero }
+        Self { low: zero, high: zero, t: zero, terms: zero, last: zero }
     }
 }
 
 impl<T: Real> State<T> {
     fn bracket(&mut self, n: usize) -> Bracket<'_, T> {
-        Bracket { low: &mut self.low[..n], high: &mut self.high[..n], guess: &mut self.t[..n] }
+        let Self { low, high, t, terms, .. } = self;
+        Bracket { low: &mut low[..n], high: &mut high[..n], guess: &mut t[..n], terms: &mut terms[..n] }
     }
 
     /// The first step may be half as long as the bracket.
@@ -158,13 +171,13 @@ impl<T: Real> Kernel for Step<'_, T> {
     fn run<M: MulAdd>(self) -> Progress {
         let Self { state, y, value, slope, method } = self;
         let n = y.len();
-        let State { low, high, t, last } = state;
+        let State { low, high, t, terms, last } = state;
         let (low, high, t, last) = (&mut low[..n], &mut high[..n], &mut t[..n], &mut last[..n]);
-        let (value, slope) = (&value[..n], &slope[..n]);
+        let (value, slope, terms) = (&value[..n], &slope[..n], &terms[..n]);
         let mut open = 0_u32;
         for i in 0..n {
             let before = Element { low: low[i], high: high[i], t: t[i], last: last[i] };
-            let after = before.step(value[i] - y[i], slope[i], y[i], method);
+            let after = before.step(value[i] - y[i], slope[i], y[i].abs() + terms[i], method);
             (low[i], high[i], t[i], last[i]) = (after.low, after.high, after.t, after.last);
             open |= u32::from(after.high > after.low);
         }
@@ -182,9 +195,9 @@ struct Element<T> {
 }
 
 impl<T: Real> Element<T> {
-    /// The next iterate after the residual r = g(t) − y and the slope g' at t.
+    /// The next iterate after the residual r = g(t) − y and the slope g' at t; `size` is that of y and of the terms of g.
     #[inline(always)]
-    fn step(self, residual: T, slope: T, y: T, method: Method) -> Self {
+    fn step(self, residual: T, slope: T, size: T, method: Method) -> Self {
         let Self { low, high, t, last } = self;
         let two = T::of(2.0);
         let rises = if slope < T::zero() { -residual } else { residual };
@@ -201,7 +214,7 @@ impl<T: Real> Element<T> {
 
         let reach = (slope * t).abs();
         let reach = if reach > T::max_value() { T::zero() } else { reach };
-        let solved = residual.abs() <= T::of(2.0) * T::epsilon() * (y.abs() + reach) || residual.is_nan();
+        let solved = residual.abs() <= T::of(2.0) * T::epsilon() * (size + reach) || residual.is_nan();
         let closed = width <= two * T::epsilon() * larger(inner_low.abs(), inner_high.abs());
         let end = if solved { t } else { middle };
 
@@ -255,7 +268,7 @@ pub(crate) fn search<T: Real, E: Elementwise<T>>(
     mut partials: Partials<'_, T>,
     bracket: Bracket<'_, T>,
 ) {
-    let Bracket { low, high, guess } = bracket;
+    let Bracket { low, high, guess, .. } = bracket;
     let mut reach = T::one();
     guess.fill(T::nan());
     for _ in 0..WIDENINGS {

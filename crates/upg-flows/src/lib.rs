@@ -1,6 +1,7 @@
 //! Normalizing flows with hand-written Jacobian-vector recursions, on the host.
 //!
-//! A coupling layer is a [`Mask`], a conditioner ([`Mlp`]) and an elementwise transform ([`Affine`], [`Additive`]);
+//! A coupling layer is a [`Mask`], a conditioner ([`Mlp`]) and an elementwise transform ([`Affine`], [`Additive`],
+//! [`LogisticMixture`], [`TanMixture`]; without a closed-form inverse it gets an [`Implicit`] one);
 //! [`RealNvp`] and [`Z2Nice`] are ready-made chains of them.
 
 pub mod activation;

@@ -346,26 +346,29 @@ impl<T: Real> Kernel for Enclose<'_, T> {
 
     #[inline(always)]
     fn run<M: MulAdd>(self) {
-        let Self { mixture, y, phi, bracket: Bracket { low, high, guess } } = self;
+        let Self { mixture, y, phi, bracket: Bracket { low, high, guess, terms } } = self;
         let n = y.len();
-        let mut z = [T::zero(); CHUNK];
-        let (z, a, b) = (&mut z[..n], &phi.row(LOG_SCALE)[..n], &phi.row(SHIFT)[..n]);
+        let (low, high, guess, terms) = (&mut low[..n], &mut high[..n], &mut guess[..n], &mut terms[..n]);
+        let [mut z, mut scale] = [[T::zero(); CHUNK]; 2];
+        let (z, scale, a, b) = (&mut z[..n], &mut scale[..n], &phi.row(LOG_SCALE)[..n], &phi.row(SHIFT)[..n]);
         for i in 0..n {
-            z[i] = (y[i] - b[i]) * scalar::exp::<T, M>(-a[i]);
+            let (grown, shrunk) = scalar::exp_both_ways::<T, M>(a[i]);
+            z[i] = (y[i] - b[i]) * shrunk;
+            (scale[i], terms[i]) = (grown, grown + b[i].abs());
         }
         low.fill(T::infinity());
         high.fill(T::neg_infinity());
         guess.fill(T::zero());
-        let (low, high, guess) = (&mut low[..n], &mut high[..n], &mut guess[..n]);
         let share = T::of(1.0 / mixture.mixtures as f64);
         for k in 0..mixture.mixtures {
-            let [_, mu, s] = mixture.component(k).map(|row| &phi.row(row)[..n]);
+            let [l, mu, s] = mixture.component(k).map(|row| &phi.row(row)[..n]);
             for i in 0..n {
                 let spread = scalar::exp::<T, M>(s[i]) * z[i];
                 let (x, room) = (mu[i] + spread, T::of(8.0) * T::epsilon() * (mu[i].abs() + spread.abs()));
                 low[i] = if x - room < low[i] { x - room } else { low[i] };
                 high[i] = if x + room > high[i] { x + room } else { high[i] };
                 guess[i] = M::mul_add(x, share, guess[i]);
+                terms[i] = M::mul_add(scale[i] * share, l[i].abs(), terms[i]);
             }
         }
     }

@@ -96,7 +96,7 @@ fn apply<T: Real, M: MulAdd>(mixtures: usize, p: &mut [T], phi: Phi<'_, T>, rows
         fill_roots::<T, M>(phi.row(k), &mut up[..n], &mut down[..n]);
         let (dg, dlambda) = dphi.pair(k);
         half.add_angle::<M>(&up[..n], &down[..n], &mut h[..n]);
-        half.add_slope::<M>(&up[..n], &down[..n], Slope { d: &mut d[..n], bend: &mut bend[..n], dg, dlambda });
+        half.add_slope(&up[..n], &down[..n], Slope { d: &mut d[..n], bend: &mut bend[..n], dg, dlambda });
         scale(dg, share::<T>(mixtures) + share(mixtures));
     }
     fill_lambda::<T, M>(share(mixtures), [lambda, dg_dp, dlambda_dp], &mut d[..n], &bend[..n]);
@@ -150,10 +150,12 @@ impl<T: Real> Kernel for Enclose<'_, T> {
 
     #[inline(always)]
     fn run<M: MulAdd>(self) {
-        let Self { mixtures, y, phi, rows: AllRows { mut dphi, .. }, bracket: Bracket { low, high, guess } } = self;
+        let Self { mixtures, y, phi, rows: AllRows { mut dphi, .. }, bracket } = self;
+        let Bracket { low, high, guess, terms } = bracket;
         let n = y.len();
-        for ((guess, &y), &t) in guess.iter_mut().zip(y).zip(phi.row(mixtures)) {
+        for (((guess, terms), &y), &t) in guess.iter_mut().zip(&mut *terms).zip(y).zip(phi.row(mixtures)) {
             *guess = y - t;
+            *terms = guess.abs() + t.abs() + T::of(PI);
         }
         let half = Half::of::<M>(guess);
         let mut sum = [T::zero(); CHUNK];
@@ -166,7 +168,7 @@ impl<T: Real> Kernel for Enclose<'_, T> {
             half.add_angle::<M>(down, up, &mut h[..n]);
             widen(&h[..n], low, high, &mut sum);
         }
-        place(guess, low, high, &sum[..n], share(mixtures));
+        place(low, high, guess, terms, &sum[..n], share(mixtures));
     }
 }
 
@@ -223,7 +225,7 @@ impl<T: Real> Half<T> {
 
     /// d += d_k, bend += ∂d_k/∂p; fills dg with ½ K ∂g/∂s_k and dlambda with ∂d_k/∂s_k.
     #[inline(always)]
-    fn add_slope<M: MulAdd>(&self, up: &[T], down: &[T], slope: Slope<'_, T>) {
+    fn add_slope(&self, up: &[T], down: &[T], slope: Slope<'_, T>) {
         let Slope { d, bend, dg, dlambda } = slope;
         let n = d.len();
         let (up, down, dg, dlambda, bend) = (&up[..n], &down[..n], &mut dg[..n], &mut dlambda[..n], &mut bend[..n]);
@@ -295,10 +297,11 @@ fn widen<T: Real>(h: &[T], low: &mut [T], high: &mut [T], sum: &mut [T]) {
 
 /// From y − t in `guess` and the bounds and the sum of h to bounds and mean of the solutions; the bounds get some ε wider.
 #[inline(always)]
-fn place<T: Real>(guess: &mut [T], low: &mut [T], high: &mut [T], sum: &[T], share: T) {
+fn place<T: Real>(low: &mut [T], high: &mut [T], guess: &mut [T], terms: &[T], sum: &[T], share: T) {
     let two = T::of(2.0);
-    for (((guess, low), high), &sum) in guess.iter_mut().zip(low).zip(high).zip(sum) {
-        let room = T::of(8.0) * T::epsilon() * (guess.abs() + T::of(PI));
+    let rows = low.iter_mut().zip(high).zip(guess);
+    for (((low, high), guess), (&terms, &sum)) in rows.zip(terms.iter().zip(sum)) {
+        let room = T::of(8.0) * T::epsilon() * terms;
         *low = *guess + two * *low - room;
         *high = *guess + two * *high + room;
         *guess += two * share * sum;
