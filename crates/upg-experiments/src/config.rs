@@ -151,7 +151,7 @@ impl Config {
     /// # Errors
     /// If a value isn't accepted, or the target doesn't live where the flow does.
     pub fn build<T: Real>(&self) -> Result<Model<T>, Invalid> {
-        let (flow, cut, space, lattice) = self.flow.build::<T>()?;
+        let BuiltFlow { flow, cut, space, lattice } = self.flow.build::<T>()?;
         let (target, domain) = self.target.build::<T>()?;
         domain.fits(space, lattice)?;
         let sample_shape = space.sample_shape(lattice);
@@ -175,14 +175,22 @@ impl Space {
     }
 }
 
+/// A flow, how it likes its batches cut, and where it lives.
+struct BuiltFlow<'a, T: Real> {
+    flow: Flow<T>,
+    cut: Cut,
+    space: Space,
+    lattice: &'a [usize],
+}
+
 impl FlowConfig {
-    /// The flow, how it likes its batches cut, and where it lives.
-    fn build<T: Real>(&self) -> Result<(Flow<T>, Cut, Space, &[usize]), FlowError> {
-        Ok(match self {
+    fn build<T: Real>(&self) -> Result<BuiltFlow<'_, T>, FlowError> {
+        let (flow, cut, space, lattice) = match self {
             Self::RealNvp(flow) => (flow.build()?, flow.cut(), Space::Sites, &flow.lattice),
             Self::Z2Nice(flow) => (flow.build()?, flow.cut(), Space::Sites, &flow.lattice),
             Self::U1(flow) => (flow.build()?, flow.cut(), Space::Links, &flow.lattice),
-        })
+        };
+        Ok(BuiltFlow { flow, cut, space, lattice })
     }
 }
 
