@@ -22,3 +22,8 @@ pub mod table2;
 pub mod weights;
 
 pub use error::Error;
+
+/// The README's example is a doctest.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
