@@ -17,7 +17,7 @@ fn main() {
         "{:>14} {:>6} {:>13} {:>10} {:>10} {:>10} {:>10}",
         "flow", "batch", "what", "seconds", "GFLOP/s", "of GEMM", "ratio"
     );
-    for shape in shapes.flows.iter().filter(|shape| shape.multiply_adds() > 1_000_000) {
+    for shape in shapes.flows.iter().filter(|shape| shape.is_fully_connected() && shape.multiply_adds() > 1_000_000) {
         let mut case = shape.case(shapes.threads);
         for &batch in &shape.batches {
             measure(shape, &mut case, batch, repetitions, shapes.threads);

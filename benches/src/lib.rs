@@ -1,9 +1,9 @@
 //! What the benchmarks share: the shapes, read from `shapes.ron`, and engines for them.
 
 use serde::Deserialize;
-use upg_core::{Cpu, Cut, Engine, Layer, Rng, StandardNormal, Streams};
-use upg_flows::{Flow, RealNvp, Z2Nice};
-use upg_targets::Phi4;
+use upg_core::{Base, Cpu, Cut, Engine, Layer, StandardNormal, Streams, Target, UniformTorus};
+use upg_flows::{Flow, RealNvp, U1Flow, Z2Nice};
+use upg_targets::{Phi4, U1};
 
 /// The content of `shapes.ron`.
 #[derive(Debug, Deserialize)]
@@ -15,7 +15,7 @@ pub struct Shapes {
     pub flows: Vec<Shape>,
 }
 
-/// One flow and its batch sizes, on the φ⁴ target of the paper.
+/// One flow and its batch sizes, on the paper's φ⁴ or U(1) target.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Shape {
@@ -40,6 +40,11 @@ pub enum Kind {
     RealNvp,
     /// Additive couplings, equivariant.
     Z2Nice,
+    /// Gauge couplings.
+    U1 {
+        /// Tan transforms in each mixture.
+        mixtures: usize,
+    },
 }
 
 impl Shapes {
@@ -76,27 +81,43 @@ impl Shape {
                 let flow = Z2Nice { lattice, couplings, hidden, ..Default::default() };
                 (flow.build().expect("a valid shape"), flow.cut())
             }
+            Kind::U1 { mixtures } => {
+                let flow = U1Flow { lattice, layers: couplings, mixtures, hidden, ..Default::default() };
+                (flow.build().expect("a valid shape"), flow.cut())
+            }
         }
     }
 
-    /// The flow on φ⁴ at κ = 0.3, λ = 0.022, with random parameters.
+    /// Whether the conditioners are fully connected, so that bare matrix products are the yardstick.
+    pub fn is_fully_connected(&self) -> bool {
+        !matches!(self.kind, Kind::U1 { .. })
+    }
+
+    /// The flow on φ⁴ at κ = 0.3, λ = 0.022, or on U(1) at β = 3, with random parameters.
     pub fn case(&self, threads: usize) -> Case {
         let (flow, cut) = self.flow();
         let dof = Layer::dof(&flow);
-        let theta = Layer::params(&flow).initialise(&mut Streams::new(1).next_stream() as &mut Rng);
-        let target = Phi4::new(&self.lattice, 0.3, 0.022).expect("a valid lattice");
-        let engine = Engine::new(Cpu::new(threads), flow, StandardNormal::new(dof), target, cut);
+        let theta = Layer::params(&flow).initialise(&mut Streams::new(1).next_stream());
+        let base: Box<dyn Base<Cpu<f32>>> = match self.is_fully_connected() {
+            true => Box::new(StandardNormal::new(dof)),
+            false => Box::new(UniformTorus::new(dof)),
+        };
+        let target: Box<dyn Target<Cpu<f32>>> = match self.is_fully_connected() {
+            true => Box::new(Phi4::new(&self.lattice, 0.3, 0.022).expect("a valid lattice")),
+            false => Box::new(U1::new(&self.lattice, 3.0).expect("a valid lattice")),
+        };
+        let engine = Engine::new(Cpu::new(threads), flow, base, target, cut);
         Case { engine, theta, streams: Streams::new(2) }
     }
 
-    /// Widths of every conditioner, inputs first.
+    /// Widths of every conditioner of a fully connected flow, inputs first.
     pub fn widths(&self) -> Vec<usize> {
         let half = self.lattice.iter().product::<usize>() / 2;
         let outputs = if self.kind == Kind::RealNvp { 2 * half } else { half };
         [half].iter().chain(&self.hidden).chain(&[outputs]).copied().collect()
     }
 
-    /// F of the cost model: multiply-adds of one pass of all conditioners over one sample.
+    /// F of the cost model for a fully connected flow: multiply-adds of one pass of all conditioners over one sample.
     pub fn multiply_adds(&self) -> usize {
         self.couplings * self.widths().windows(2).map(|w| w[0] * w[1]).sum::<usize>()
     }
