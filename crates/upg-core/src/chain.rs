@@ -62,6 +62,36 @@ impl<L> Chain<L> {
         self.links.is_empty()
     }
 
+    /// `forward` without a tape; after each layer, `after` gets its number in the order of application and what came out of it.
+    ///
+    /// For whoever wants to look inside, e.g. for the first layer whose result is not finite.
+    pub fn forward_each<D: Device>(
+        &self,
+        pass: &mut Pass<'_, D>,
+        x: &mut D::Batch,
+        log_det: &mut D::PerSample,
+        mut after: impl FnMut(usize, &D::Batch, &D::PerSample),
+    ) where
+        L: Layer<D>,
+    {
+        for (l, link) in self.links.iter().enumerate() {
+            let theta = D::slice(pass.theta, link.range.clone());
+            let mut inner = Pass { device: pass.device, theta, tape: &mut *pass.tape, scratch: &mut *pass.scratch };
+            link.layer.forward_without_tape(&mut inner, x, log_det);
+            after(l, x, log_det);
+        }
+    }
+
+    /// T⁻¹ as a chain: layer l of it undoes layer L−1−l of this one.
+    pub fn inverse_chain<D: Device>(&self) -> Chain<Box<dyn Layer<D>>>
+    where
+        L: Invertible<D>,
+    {
+        let invert = |link: &Link<L>| Link { layer: link.layer.inverse(), range: link.range.clone() };
+        let links = self.links.iter().rev().map(invert).collect();
+        Chain { links, layout: self.layout.clone(), dof: self.dof }
+    }
+
     /// Every link with the pass it sees, in the order of application.
     fn walk<'a, 'b, D: Device>(
         &'a self,
@@ -139,19 +169,13 @@ impl<D: Device, L: Layer<D>> Layer<D> for Chain<L> {
     }
 
     fn forward_without_tape(&self, pass: &mut Pass<'_, D>, x: &mut D::Batch, log_det: &mut D::PerSample) {
-        for link in &self.links {
-            let theta = D::slice(pass.theta, link.range.clone());
-            let mut inner = Pass { device: pass.device, theta, tape: &mut *pass.tape, scratch: &mut *pass.scratch };
-            link.layer.forward_without_tape(&mut inner, x, log_det);
-        }
+        self.forward_each(pass, x, log_det, |_, _, _| {});
     }
 }
 
 impl<D: Device, L: Invertible<D>> Invertible<D> for Chain<L> {
     /// T⁻¹ = T_0⁻¹ ∘ … ∘ T_{L−1}⁻¹: the inverses in reverse order, each with the parameters of its layer.
     fn inverse(&self) -> Box<dyn Layer<D>> {
-        let invert = |link: &Link<L>| Link { layer: link.layer.inverse(), range: link.range.clone() };
-        let links = self.links.iter().rev().map(invert).collect();
-        Box::new(Chain { links, layout: self.layout.clone(), dof: self.dof })
+        Box::new(self.inverse_chain())
     }
 }

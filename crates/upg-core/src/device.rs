@@ -5,6 +5,7 @@ use ndarray::{ArrayView2, ArrayViewMut2};
 use rayon::prelude::*;
 use std::marker::PhantomData;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// A place to compute: a processor or an accelerator, in one precision.
 ///
@@ -69,10 +70,16 @@ pub trait Device: Send + Sync + 'static {
 /// The host processor, in precision `T`, with a fixed number of threads.
 ///
 /// Layers cut their work into tiles whose size depends on the shapes alone and hand them to rayon; results are
-/// therefore bitwise the same for any number of threads.
+/// therefore bitwise the same for any number of threads. A clone shares the threads.
 pub struct Cpu<T> {
-    pool: Option<rayon::ThreadPool>,
-    real: PhantomData<T>,
+    pool: Option<Arc<rayon::ThreadPool>>,
+    real: PhantomData<fn() -> T>,
+}
+
+impl<T> Clone for Cpu<T> {
+    fn clone(&self) -> Self {
+        Self { pool: self.pool.clone(), real: PhantomData }
+    }
 }
 
 impl<T> std::fmt::Debug for Cpu<T> {
@@ -93,7 +100,7 @@ impl<T> Cpu<T> {
             .thread_name(|i| format!("upg-{i}"))
             .build()
             .unwrap_or_else(|e| panic!("cannot start {threads} threads: {e}"));
-        Self { pool: Some(pool), real: PhantomData }
+        Self { pool: Some(Arc::new(pool)), real: PhantomData }
     }
 
     /// One thread per core the process may use.
@@ -109,7 +116,7 @@ impl<T> Cpu<T> {
 
     /// Number of threads.
     pub fn threads(&self) -> usize {
-        self.pool.as_ref().map_or(1, rayon::ThreadPool::current_num_threads)
+        self.pool.as_ref().map_or(1, |pool| pool.current_num_threads())
     }
 }
 

@@ -48,6 +48,18 @@ pub struct Gradient<'a, D: Device> {
     pub end: ArrayView2<'a, D::Real>,
 }
 
+/// Samples with their log-weights, without a gradient.
+pub struct Weighted<'a, D: Device> {
+    /// From base samples: mean(log q + S), a bound on −log Z. From data: mean(−log q), the negative log-likelihood.
+    pub loss: f64,
+    /// log p̃(x) − log q(x) = −S(x) − log q(x), per sample.
+    pub log_weights: &'a [f64],
+    /// log|det| of the map applied, per sample: of T for base samples, of T⁻¹ for data.
+    pub log_det: &'a [f64],
+    /// Samples at the end of the map, shape `[batch, dof]`: x for base samples, z for data. Empty unless kept.
+    pub end: ArrayView2<'a, D::Real>,
+}
+
 /// How a batch is cut. It decides speed and memory, and results only up to round-off; threads don't enter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cut {
@@ -100,10 +112,10 @@ struct Parts<D: Device, F> {
     target: Boltzmann<Box<dyn Target<D>>>,
 }
 
-/// What is asked for.
+/// What is asked for; without an estimator, no gradient.
 enum Job<'a, T> {
-    Reverse(ReverseKl, From<'a, T>),
-    Forward(ForwardKl, ArrayView2<'a, T>),
+    Reverse(Option<ReverseKl>, From<'a, T>),
+    Forward(Option<ForwardKl>, ArrayView2<'a, T>),
 }
 
 /// Where base samples come from, once the streams are dealt out.
@@ -156,22 +168,25 @@ impl<D: Device, F: Invertible<D>> Engine<D, F> {
         self.parts.flow.params()
     }
 
+    /// Puts another target in the place of the present one, e.g. at the next coupling of an annealing schedule.
+    ///
+    /// # Panics
+    /// If it has another number of degrees of freedom.
+    #[track_caller]
+    pub fn set_target(&mut self, target: impl Target<D> + 'static) {
+        assert_eq!(target.dof(), self.parts.flow.dof(), "degrees of freedom of the target, and of the flow");
+        self.parts.target = Boltzmann(Box::new(target));
+    }
+
     /// The gradient of the reverse KL(q_θ‖p) at `theta`, over the base samples of `start`.
     ///
     /// # Panics
     /// If there are no samples, or they have the wrong width.
     #[track_caller]
     pub fn reverse_kl(&mut self, how: ReverseKl, theta: &D::Buffer, start: Start<'_, D::Real>) -> Gradient<'_, D> {
-        self.streams.clear();
-        let (batch, from) = match start {
-            Start::Draw { samples, streams } => {
-                let micro_batches = samples.div_ceil(self.cut.micro_batch);
-                self.streams.extend((0..micro_batches).map(|_| streams.next_stream()));
-                (samples, From::Streams)
-            }
-            Start::Given(z) => (self.batch_of(&z), From::Given(z)),
-        };
-        self.run(&Job::Reverse(how, from), theta, batch)
+        let (from, batch) = self.begin(start);
+        let used = self.run(&Job::Reverse(Some(how), from), theta, batch);
+        self.gradient(used, batch)
     }
 
     /// The gradient of the forward KL(p‖q_θ) at `theta`, over `data` ~ p, shape `[batch, dof]`.
@@ -181,7 +196,49 @@ impl<D: Device, F: Invertible<D>> Engine<D, F> {
     #[track_caller]
     pub fn forward_kl(&mut self, how: ForwardKl, theta: &D::Buffer, data: ArrayView2<'_, D::Real>) -> Gradient<'_, D> {
         let batch = self.batch_of(&data);
-        self.run(&Job::Forward(how, data), theta, batch)
+        let used = self.run(&Job::Forward(Some(how), data), theta, batch);
+        self.gradient(used, batch)
+    }
+
+    /// Samples x = T(z) of q_θ with their log-weights, at the cost of one forward pass (F).
+    ///
+    /// Drawn in pieces of whole micro-batches they are the same samples as when drawn at once.
+    ///
+    /// # Panics
+    /// If there are no samples, or they have the wrong width.
+    #[track_caller]
+    pub fn sample(&mut self, theta: &D::Buffer, start: Start<'_, D::Real>) -> Weighted<'_, D> {
+        let (from, batch) = self.begin(start);
+        let used = self.run(&Job::Reverse(None, from), theta, batch);
+        self.join(used, batch)
+    }
+
+    /// Log-weights and −log q_θ of `data`, shape `[batch, dof]`, at the cost of one pass through T⁻¹ (F).
+    ///
+    /// # Panics
+    /// If there are no samples, or they have the wrong width.
+    #[track_caller]
+    pub fn weigh(&mut self, theta: &D::Buffer, data: ArrayView2<'_, D::Real>) -> Weighted<'_, D> {
+        let batch = self.batch_of(&data);
+        let used = self.run(&Job::Forward(None, data), theta, batch);
+        self.join(used, batch)
+    }
+
+    /// Deals out the random streams; returns where base samples come from, and their number.
+    #[track_caller]
+    fn begin<'a>(&mut self, start: Start<'a, D::Real>) -> (From<'a, D::Real>, usize) {
+        self.streams.clear();
+        match start {
+            Start::Draw { samples, streams } => {
+                let micro_batches = samples.div_ceil(self.cut.micro_batch);
+                self.streams.extend((0..micro_batches).map(|_| streams.next_stream()));
+                (From::Streams, samples)
+            }
+            Start::Given(z) => {
+                let batch = self.batch_of(&z);
+                (From::Given(z), batch)
+            }
+        }
     }
 
     #[track_caller]
@@ -191,7 +248,7 @@ impl<D: Device, F: Invertible<D>> Engine<D, F> {
     }
 
     #[track_caller]
-    fn run(&mut self, job: &Job<'_, D::Real>, theta: &D::Buffer, batch: usize) -> Gradient<'_, D> {
+    fn run(&mut self, job: &Job<'_, D::Real>, theta: &D::Buffer, batch: usize) -> usize {
         assert!(batch > 0, "a batch of 0 samples: at least 1");
         let given = self.parts.device.buffer_len(theta);
         assert_eq!(given, self.parts.parameters, "elements of theta, and parameters of the flow");
@@ -202,7 +259,7 @@ impl<D: Device, F: Invertible<D>> Engine<D, F> {
         device.install(|| {
             device.for_each(lanes, |lane| lane.run(parts, job, streams, theta, (*cut, batch), *end_samples));
         });
-        self.join(used, batch)
+        used
     }
 
     /// Gives every lane a contiguous range of whole micro-batches; returns the number of lanes that got one.
@@ -221,19 +278,30 @@ impl<D: Device, F: Invertible<D>> Engine<D, F> {
         used
     }
 
-    /// Joins the results of the lanes, in their order; the gradient ends in lane 0.
-    fn join(&mut self, used: usize, batch: usize) -> Gradient<'_, D> {
+    /// Adds the gradients of the lanes, in their order, to that of lane 0, and joins the other results.
+    fn gradient(&mut self, used: usize, batch: usize) -> Gradient<'_, D> {
         let (first, others) = self.lanes[..used].split_first_mut().expect("at least one lane");
-        self.log_weights.clear();
-        self.log_det.clear();
-        self.log_weights.extend_from_slice(&first.log_weights);
-        self.log_det.extend_from_slice(&first.log_det);
-        let mut loss = first.loss;
         for lane in others.iter() {
             self.parts.device.add_buffer(&lane.grad, &mut first.grad);
+        }
+        self.gather(used, batch);
+        let grad = &self.lanes[0].grad;
+        let Weighted { loss, log_weights, log_det, end } = self.gathered(used, batch);
+        Gradient { loss, log_weights, log_det, grad, end }
+    }
+
+    /// Joins the results of the lanes, in their order.
+    fn join(&mut self, used: usize, batch: usize) -> Weighted<'_, D> {
+        self.gather(used, batch);
+        self.gathered(used, batch)
+    }
+
+    fn gather(&mut self, used: usize, batch: usize) {
+        self.log_weights.clear();
+        self.log_det.clear();
+        for lane in &self.lanes[..used] {
             self.log_weights.extend_from_slice(&lane.log_weights);
             self.log_det.extend_from_slice(&lane.log_det);
-            loss += lane.loss;
         }
         if self.end_samples == EndSamples::Keep {
             let shape = (batch, self.parts.flow.dof());
@@ -244,13 +312,12 @@ impl<D: Device, F: Invertible<D>> Engine<D, F> {
                 self.end.slice_mut(s![lane.range.clone(), ..]).assign(&lane.end);
             }
         }
-        Gradient {
-            loss: loss / batch as f64,
-            log_weights: &self.log_weights,
-            log_det: &self.log_det,
-            grad: &self.lanes[0].grad,
-            end: self.end.view(),
-        }
+    }
+
+    fn gathered(&self, used: usize, batch: usize) -> Weighted<'_, D> {
+        let loss: f64 = self.lanes[..used].iter().map(|lane| lane.loss).sum();
+        let (log_weights, log_det) = (&self.log_weights, &self.log_det);
+        Weighted { loss: loss / batch as f64, log_weights, log_det, end: self.end.view() }
     }
 }
 
@@ -289,8 +356,8 @@ impl<D: Device> Lane<D> {
             let samples = cut.micro_batch.min(self.range.end - first);
             let at = Place { device: &parts.device, theta, samples, batch };
             let accum = if first == self.range.start { Accum::Replace } else { Accum::Add };
-            let grad = GradSink { into: parts.device.params_mut(&mut self.grad), accum };
             parts.take_start(job, first, streams.get(first / cut.micro_batch), samples, &mut self.work.x);
+            let grad = GradSink { into: parts.device.params_mut(&mut self.grad), accum };
             parts.estimate(job, &at, &mut self.work, grad);
             self.collect(parts, job, samples);
             if end_samples == EndSamples::Keep {
@@ -337,7 +404,7 @@ impl<D: Device, F: Layer<D>> Parts<D, F> {
         }
     }
 
-    /// Runs the estimator on the micro-batch in `work.x`.
+    /// Runs the estimator, if one is asked for, on the micro-batch in `work.x`.
     fn estimate(&self, job: &Job<'_, D::Real>, at: &Place<'_, D>, work: &mut Work<D>, grad: GradSink<'_, D>) {
         let (flow, inverse) = (&self.flow as &dyn Layer<D>, &*self.inverse);
         let (base, target) = (&*self.base as &dyn Density<D>, &self.target);
@@ -345,13 +412,19 @@ impl<D: Device, F: Layer<D>> Parts<D, F> {
         let to_base = Transport { map: inverse, start: target, end: base };
         let both = BothWays { map: flow, inverse, base, target };
         match job {
-            Job::Reverse(ReverseKl::Reparam, _) => estimator::total_gradient(&to_target, at, work, grad),
-            Job::Reverse(ReverseKl::PathFast, _) => estimator::path_gradient(&to_target, at, work, grad),
-            Job::Reverse(ReverseKl::PathTwoPass, _) => estimator::path_two_pass(Tape::Again, &both, at, work, grad),
-            Job::Reverse(ReverseKl::PathTwoPassLean, _) => estimator::path_two_pass(Tape::Kept, &both, at, work, grad),
-            Job::Forward(ForwardKl::MaxLikelihood, _) => estimator::total_gradient(&to_base, at, work, grad),
-            Job::Forward(ForwardKl::PathFast, _) => estimator::path_gradient(&to_base, at, work, grad),
-            Job::Forward(ForwardKl::Gdreg, _) => estimator::gdreg(&both, at, work, grad),
+            Job::Reverse(None, _) => estimator::transport(&to_target, at, work),
+            Job::Forward(None, _) => estimator::transport(&to_base, at, work),
+            Job::Reverse(Some(ReverseKl::Reparam), _) => estimator::total_gradient(&to_target, at, work, grad),
+            Job::Reverse(Some(ReverseKl::PathFast), _) => estimator::path_gradient(&to_target, at, work, grad),
+            Job::Reverse(Some(ReverseKl::PathTwoPass), _) => {
+                estimator::path_two_pass(Tape::Again, &both, at, work, grad)
+            }
+            Job::Reverse(Some(ReverseKl::PathTwoPassLean), _) => {
+                estimator::path_two_pass(Tape::Kept, &both, at, work, grad)
+            }
+            Job::Forward(Some(ForwardKl::MaxLikelihood), _) => estimator::total_gradient(&to_base, at, work, grad),
+            Job::Forward(Some(ForwardKl::PathFast), _) => estimator::path_gradient(&to_base, at, work, grad),
+            Job::Forward(Some(ForwardKl::Gdreg), _) => estimator::gdreg(&both, at, work, grad),
         }
     }
 }

@@ -5,6 +5,7 @@
 //!
 //! | function | reverse KL | forward KL | conditioner passes |
 //! |---|---|---|---|
+//! | [`transport`]: no gradient | samples | likelihood of data | F |
 //! | [`total_gradient`] | `reparam` | `max-likelihood` | 3 F |
 //! | [`path_gradient`] | `path-fast` | `path-fast` | 4 F |
 //! | [`path_two_pass`] | `path-two-pass` | | 6 F; lean variant 5 F |
@@ -118,6 +119,15 @@ impl<D: Device> Place<'_, D> {
     fn inverse_batch(&self) -> f64 {
         1.0 / self.batch as f64
     }
+}
+
+/// No gradient: samples at the end of M, log|det| and both log-densities. One conditioner pass.
+pub fn transport<D: Device>(m: &Transport<'_, D>, at: &Place<'_, D>, work: &mut Work<D>) {
+    at.device.clear(&mut work.log_det, at.samples);
+    m.start.log_density_and_score(at.device, &work.x, &mut work.start, None);
+    let mut pass = at.pass(&mut work.tape, &mut work.scratch);
+    m.map.forward_without_tape(&mut pass, &mut work.x, &mut work.log_det);
+    m.end.log_density_and_score(at.device, &work.x, &mut work.end, None);
 }
 
 /// The ordinary gradient: `reparam` for the reverse KL, `max-likelihood` for the forward KL.

@@ -122,7 +122,7 @@ pub use batch::Batch;
 pub use chain::Chain;
 pub use density::{Base, Boltzmann, Density, StandardNormal, Target, UniformTorus};
 pub use device::{Cpu, Device};
-pub use engine::{Cut, EndSamples, Engine, Gradient, Start};
+pub use engine::{Cut, EndSamples, Engine, Gradient, Start, Weighted};
 pub use estimator::{ForwardKl, ReverseKl};
 pub use layer::{Accum, GradSink, Invertible, Layer, Pass};
 pub use params::{Init, ParamLayout, Tensor};
