@@ -1,15 +1,17 @@
 //! A Gaussian of any mean m and covariance C = L Lᵀ.
 //!
 //! S(x) = ½ (x−m)ᵀ C⁻¹ (x−m), not normalised: log Z = (d/2) log 2π + Σ_i log L_ii. Force −C⁻¹ (x−m).
-//! C⁻¹ is dense, shape `[d, d]`: O(d²) per sample. Shapes: x and force `[d, samples]`, action `[samples]`.
+//! C⁻¹ is dense, shape `[d, d]`: O(d²) per sample. Observables of the first four dimensions: `mean_i` = m_i, `variance_i` = C_ii. Shapes: x and force `[d, samples]`, action `[samples]`.
 
 use crate::{
+    data::{ChainPlan, ChainReport, DataSampler, exact_samples},
     error::TargetError,
     exact::{Exact, ExactSampler},
+    observables::{Observable, Observables},
     rows::{RowAction, action_and_force},
 };
 use nalgebra::{Cholesky, DMatrix};
-use ndarray::ArrayView2;
+use ndarray::{Array2, ArrayView2};
 use rand_distr::{Distribution, StandardNormal};
 use std::f64::consts::TAU;
 use std::ops::Range;
@@ -17,6 +19,9 @@ use upg_core::{Batch, Cpu, Real, Rng, Target, vmath::MulAdd};
 
 /// Two elements C_ij and C_ji may differ by this fraction of the largest element.
 const ASYMMETRY: f64 = 1e-12;
+
+/// How many dimensions are measured at most.
+const MEASURED: usize = 4;
 
 /// The Gaussian target; see the [module documentation](self).
 #[derive(Clone, Debug)]
@@ -47,6 +52,16 @@ impl Gaussian {
     /// m, length d.
     pub fn mean(&self) -> &[f64] {
         &self.mean
+    }
+
+    /// C_ii = Σ_j L_ij².
+    fn variance(&self, i: usize) -> f64 {
+        self.factor.row(i).norm_squared()
+    }
+
+    /// The dimensions that are measured.
+    fn measured(&self) -> Range<usize> {
+        0..self.mean.len().min(MEASURED)
     }
 
     /// log Z = (d/2) log 2π + ½ log det C.
@@ -141,5 +156,41 @@ impl<T: Real> ExactSampler<T> for Gaussian {
                 }
             }
         }
+    }
+}
+
+impl<T: Real> DataSampler<T> for Gaussian {
+    fn draw_data(&self, plan: &ChainPlan, rng: Rng) -> Result<(Array2<T>, ChainReport), TargetError> {
+        exact_samples(self, plan, rng)
+    }
+}
+
+/// The primaries are y_i = x_i − m_i and their squares, small numbers for whatever m.
+impl<T: Real> Observables<T> for Gaussian {
+    fn primaries(&self) -> Vec<String> {
+        self.measured().flat_map(|i| [format!("y_{i}"), format!("y_{i}^2")]).collect()
+    }
+
+    fn measure(&self, x: &Batch<T>, out: &mut Batch<f64>) {
+        assert_eq!(x.rows(), self.mean.len(), "rows of x, and dimensions of the Gaussian");
+        out.reshape(2 * self.measured().len(), x.samples());
+        for (i, &mean) in self.mean[self.measured()].iter().enumerate() {
+            for (b, x) in x.row(i).iter().enumerate() {
+                let y = x.wide() - mean;
+                out.row_mut(2 * i)[b] = y;
+                out.row_mut(2 * i + 1)[b] = y * y;
+            }
+        }
+    }
+
+    fn observables(&self) -> Vec<Observable> {
+        let of_dimension = |i: usize| {
+            let (mean, y, y2) = (self.mean[i], 2 * i, 2 * i + 1);
+            [
+                Observable::new(format!("mean_{i}"), Some(mean), move |a| mean + a[y]),
+                Observable::new(format!("variance_{i}"), Some(self.variance(i)), move |a| a[y2] - a[y] * a[y]),
+            ]
+        };
+        self.measured().flat_map(of_dimension).collect()
     }
 }

@@ -6,13 +6,17 @@
 //! S = Σ_i [ (|x_i| − 1)² − log(1 + e_i) + log 2 + ½ log π ],   −∂S/∂x_i = 2 (tanh 2x_i − x_i),   tanh 2|x| = (1 − e)/(1 + e) .
 //! ```
 //!
-//! ⟨x_i²⟩ = 3/2. Shapes: x and force `[dim, samples]`, action `[samples]`.
+//! ⟨x_i²⟩ = 3/2. Observables, all of them means over the dimensions: `x2` = ⟨x_i²⟩, `mean` = ⟨x_i⟩ = 0, and
+//! `right_fraction`, how many of the x_i are above 0: ½, unless modes are missing. Shapes: x and force `[dim, samples]`, action `[samples]`.
 
 use crate::{
+    data::{ChainPlan, ChainReport, DataSampler, exact_samples},
     error::TargetError,
     exact::{Exact, ExactSampler},
+    observables::{Observable, Observables},
     rows::{RowAction, action_and_force},
 };
+use ndarray::Array2;
 use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
 use std::f64::consts::{FRAC_1_SQRT_2, LN_2, PI};
@@ -57,6 +61,17 @@ impl Gmm {
             })
             .sum();
         self.dim as f64 * per_dimension
+    }
+}
+
+impl Gmm {
+    /// Fills `out` with (1/d) Σ_i `term`(x_i).
+    fn mean_over_dimensions<T: Real>(&self, x: &Batch<T>, out: &mut [f64], term: impl Fn(f64) -> f64) {
+        out.fill(0.0);
+        for i in 0..self.dim {
+            out.iter_mut().zip(x.row(i)).for_each(|(sum, x)| *sum += term(x.wide()));
+        }
+        out.iter_mut().for_each(|sum| *sum /= self.dim as f64);
     }
 }
 
@@ -116,5 +131,30 @@ impl<T: Real> ExactSampler<T> for Gmm {
             let draw: f64 = StandardNormal.sample(rng);
             *x = T::of(centre + FRAC_1_SQRT_2 * draw);
         }
+    }
+}
+
+impl<T: Real> DataSampler<T> for Gmm {
+    fn draw_data(&self, plan: &ChainPlan, rng: Rng) -> Result<(Array2<T>, ChainReport), TargetError> {
+        exact_samples(self, plan, rng)
+    }
+}
+
+impl<T: Real> Observables<T> for Gmm {
+    fn primaries(&self) -> Vec<String> {
+        ["x2", "mean", "right_fraction"].map(String::from).into()
+    }
+
+    fn measure(&self, x: &Batch<T>, out: &mut Batch<f64>) {
+        assert_eq!(x.rows(), self.dim, "rows of x, and dimensions of the mixture");
+        out.reshape(3, x.samples());
+        self.mean_over_dimensions(x, out.row_mut(0), |x| x * x);
+        self.mean_over_dimensions(x, out.row_mut(1), |x| x);
+        self.mean_over_dimensions(x, out.row_mut(2), |x| 0.5 + 0.5 * x.signum());
+    }
+
+    fn observables(&self) -> Vec<Observable> {
+        let names = Observables::<T>::primaries(self).into_iter().enumerate();
+        names.zip([self.x2(), 0.0, 0.5]).map(|((i, name), exact)| Observable::mean(name, Some(exact), i)).collect()
     }
 }

@@ -39,7 +39,7 @@ use rand_distr::{Distribution, StandardNormal};
 use upg_core::{Batch, Cpu, Device, Real, Rng, Target};
 
 /// A move that is symmetric (x → y is as probable as y → x) and preserves the flat measure; accepted with min(1, e^{−ΔS}).
-pub trait Proposal<T: Real> {
+pub trait Proposal<T: Real>: Send + Sync {
     /// Replaces every sample of `x`, shape `[dof, samples]`, with a proposal.
     fn propose(&self, rng: &mut Rng, x: &mut Batch<T>);
 }

@@ -1,13 +1,17 @@
 //! Targets p(x) ∝ e^{−S(x)}: actions S and forces −∇S, exact results, exact samplers.
 //!
-//! | target | S | exact |
-//! |---|---|---|
-//! | [`Phi4`] | φ⁴ theory on a periodic lattice, hopping form | log Z and ⟨φ²⟩ of the free field, of decoupled sites, and on T×2 |
-//! | [`Gmm`] | product over dimensions of ½N(−1,½) + ½N(+1,½) | log Z, ⟨x²⟩, entropy, samples |
-//! | [`Gaussian`] | any mean and covariance | log Z, samples |
-//! | [`U1`] | U(1) gauge theory on a two-dimensional torus, Wilson action | log Z, ⟨cos P⟩, ⟨Q²⟩, Wilson loops |
+//! | target | S | exact | observables |
+//! |---|---|---|---|
+//! | [`Phi4`] | φ⁴ theory on a periodic lattice, hopping form | log Z and ⟨φ²⟩ of the free field, of decoupled sites, and on T×2 | magnetisation, susceptibility, Binder cumulant, two-point function, correlation length |
+//! | [`Gmm`] | product over dimensions of ½N(−1,½) + ½N(+1,½) | log Z, ⟨x²⟩, entropy, samples | ⟨x²⟩, ⟨x⟩, balance of the modes |
+//! | [`Gaussian`] | any mean and covariance | log Z, samples | means and variances |
+//! | [`U1`] | U(1) gauge theory on a two-dimensional torus, Wilson action | log Z, ⟨cos P⟩, ⟨Q²⟩, Wilson loops | the same, and the topological susceptibility |
 //!
-//! Samples of the others come from the [`hmc`] chain.
+//! | module | what is there |
+//! |---|---|
+//! | [`observables`] | [`Observables`]: what is measured on samples, and the exact values |
+//! | [`data`] | [`DataSampler`]: samples of any of the targets, exact or by chains |
+//! | [`hmc`] | hybrid Monte Carlo chains for any target, with moves between modes and sectors |
 //!
 //! All of them implement [`upg_core::Target`] for [`upg_core::Cpu`] in both precisions: action and force come from one
 //! body with shared terms, the action is summed in double precision, and nothing is allocated beyond the growth of the
@@ -27,21 +31,25 @@
 //! ```
 
 mod bessel;
+pub mod data;
 mod error;
 mod exact;
 pub mod gaussian;
 pub mod gmm;
 pub mod hmc;
+pub mod observables;
 pub mod phi4;
 mod quadrature;
 mod rows;
 mod step_size;
 pub mod u1;
 
+pub use data::{ChainPlan, ChainReport, DataSampler, equilibrium_samples, exact_samples};
 pub use error::TargetError;
 pub use exact::{Exact, ExactSampler};
 pub use gaussian::Gaussian;
 pub use gmm::Gmm;
 pub use hmc::{Hmc, HmcOptions, Proposal, SignFlip};
+pub use observables::{Observable, Observables};
 pub use phi4::Phi4;
 pub use u1::U1;

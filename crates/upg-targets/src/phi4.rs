@@ -11,22 +11,26 @@
 //! The flat index x is C order of the lattice. On an extent of 2 both neighbours are the same site (the bond counts twice),
 //! on an extent of 1 the neighbour is the site itself. Shapes: φ and force `[sites, samples]`, action `[samples]`.
 //!
-//! Exact results: [`Phi4::exact`]. Other conventions of the couplings: [`Phi4::from_mass_convention`], [`Phi4::from_continuum_convention`].
+//! Exact results: [`Phi4::exact`]. Observables: `phi4/observables.rs`. Other conventions of the couplings: [`Phi4::from_mass_convention`], [`Phi4::from_continuum_convention`].
 
 mod conventions;
 mod exact;
+mod observables;
 mod transfer;
 
 pub use conventions::{ContinuumCouplings, FieldScale, MassCouplings};
 pub use exact::{Phi4Exact, single_site};
 
 use crate::{
+    data::{ChainPlan, ChainReport, DataSampler, equilibrium_samples},
     error::{TargetError, finite, require, sites_of},
     exact::Exact,
+    hmc::SignFlip,
     rows::{RowAction, action_and_force},
 };
+use ndarray::Array2;
 use std::ops::Range;
-use upg_core::{Batch, Cpu, Real, Target, vmath::MulAdd};
+use upg_core::{Batch, Cpu, Real, Rng, StandardNormal, Target, vmath::MulAdd};
 
 /// The φ⁴ target in hopping form; see the [module documentation](self).
 #[derive(Clone, Debug)]
@@ -126,5 +130,12 @@ impl<T: Real> Target<Cpu<T>> for Phi4 {
 impl Exact for Phi4 {
     fn log_z(&self) -> Option<f64> {
         self.exact().map(|exact| exact.log_z)
+    }
+}
+
+impl<T: Real> DataSampler<T> for Phi4 {
+    /// By chains that start at N(0, 1), with [`SignFlip`].
+    fn draw_data(&self, plan: &ChainPlan, rng: Rng) -> Result<(Array2<T>, ChainReport), TargetError> {
+        equilibrium_samples(self, &StandardNormal::new(self.sites()), &[&SignFlip], plan, rng)
     }
 }

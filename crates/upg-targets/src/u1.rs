@@ -13,21 +13,21 @@
 mod exact;
 mod instanton;
 mod observables;
-mod sin_cos;
 
 pub use exact::U1Exact;
 pub use instanton::Instanton;
 
 use crate::{
+    data::{ChainPlan, ChainReport, DataSampler, equilibrium_samples},
     error::{TargetError, require, sites_of},
     exact::Exact,
     rows::{BLOCK, blocks},
 };
-use sin_cos::sin_cos;
+use ndarray::Array2;
 use std::ops::Range;
 use upg_core::{
-    Batch, Cpu, Real, Target,
-    vmath::{self, Kernel, MulAdd},
+    Batch, Cpu, Real, Rng, Target, UniformTorus,
+    vmath::{self, Kernel, MulAdd, scalar},
 };
 
 /// The U(1) target; see the [module documentation](self).
@@ -135,7 +135,7 @@ impl<T: Real> PlaquetteLoop<'_, T> {
         }
         let beta = self.theory.beta;
         for (sine, action) in sine.iter_mut().zip(&mut self.action[block.clone()]) {
-            let (s, cosine) = sin_cos::<T, M>(*sine);
+            let (s, cosine) = scalar::sin_cos::<T, M>(*sine);
             *action -= beta * cosine.wide();
             *sine = T::of(beta) * s;
         }
@@ -152,5 +152,15 @@ impl<T: Real> PlaquetteLoop<'_, T> {
 impl Exact for U1 {
     fn log_z(&self) -> Option<f64> {
         Some(self.exact().log_z)
+    }
+}
+
+impl<T: Real> DataSampler<T> for U1 {
+    /// By chains that start at uniform links, with [`Instanton`] moves; links in [0, 2π).
+    fn draw_data(&self, plan: &ChainPlan, rng: Rng) -> Result<(Array2<T>, ChainReport), TargetError> {
+        let (start, moves) = (UniformTorus::new(2 * self.volume()), Instanton::new(self));
+        let (mut links, report) = equilibrium_samples(self, &start, &[&moves], plan, rng)?;
+        links.mapv_inplace(|u: T| instanton::wrap(u.wide()));
+        Ok((links, report))
     }
 }

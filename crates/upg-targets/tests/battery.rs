@@ -1,10 +1,18 @@
-//! Every target passes the battery: one line each, couplings drawn at random.
+//! Every target passes two batteries, that of its action and that of its observables: one line each, couplings drawn at random.
+//!
+//! | check of the observables | statement |
+//! |---|---|
+//! | names | all different; as many primaries as are measured |
+//! | precision | f32 gives the same bits as the same numbers in f64 |
+//! | samples | every sample alone gives the same bits; a NaN stays with its sample |
+//! | values | none with a NaN for exact; the same at the means of the primaries of doubled data |
 
-use ndarray::Array2;
+use ndarray::{Array2, Axis, concatenate};
 use rand::RngExt;
-use upg_core::Rng;
-use upg_targets::{Gaussian, Gmm, Phi4, U1};
-use upg_testkit::domain::Domain;
+use std::collections::HashSet;
+use upg_core::{Batch, Real, Rng};
+use upg_targets::{Gaussian, Gmm, Observables, Phi4, U1};
+use upg_testkit::{domain::Domain, draw};
 
 /// C = A Aᵀ + ½ with A of independent uniform elements: condition number below about 50.
 fn covariance(dim: usize, rng: &mut Rng) -> Array2<f64> {
@@ -34,7 +42,86 @@ fn random_u1(rng: &mut Rng) -> U1 {
     U1::new(&lattice(2, 2..=5, rng), rng.random_range(0.2..6.0)).expect("a valid coupling")
 }
 
-upg_testkit::target_battery! {
+/// The primaries of x, shape `[batch, dof]`, as `[primaries, batch]`, measured into memory that held something else before.
+fn measure<T: Real>(target: &impl Observables<T>, x: &Array2<f64>) -> Array2<f64> {
+    let mut out = Batch::zeros(2, 5);
+    out.fill(f64::NAN);
+    target.measure(&Batch::from_samples(x.mapv(T::of).view()), &mut out);
+    out.as_array().to_owned()
+}
+
+fn check_observables<P>(domain: Domain, build: fn(&mut Rng) -> P)
+where
+    P: Observables<f32> + Observables<f64> + upg_core::Target<upg_core::Cpu<f64>>,
+{
+    for round in 0..3 {
+        let mut rng = draw::rng(100 + round);
+        let target = build(&mut rng);
+        for samples in [1, 7, 130] {
+            let x = draw::points(&mut rng, domain, samples, target.dof());
+            let measured = measure::<f64>(&target, &x);
+            check_names(&target, measured.dim(), samples);
+            assert_eq!(measured, measure::<f32>(&target, &x), "f64 and f32");
+            check_each_sample(&target, &x, &measured);
+            check_values(&target, &x, &measured);
+        }
+    }
+}
+
+fn check_names(target: &impl Observables<f64>, measured: (usize, usize), samples: usize) {
+    let (primaries, observables) = (target.primaries(), target.observables());
+    assert_eq!(measured, (primaries.len(), samples), "shape of the primaries");
+    assert_eq!(primaries.iter().collect::<HashSet<_>>().len(), primaries.len(), "{primaries:?}");
+    assert_eq!(observables.iter().map(|o| &o.name).collect::<HashSet<_>>().len(), observables.len(), "{observables:?}");
+}
+
+fn check_each_sample(target: &impl Observables<f64>, x: &Array2<f64>, measured: &Array2<f64>) {
+    for (b, sample) in x.axis_iter(Axis(0)).enumerate() {
+        let alone = measure::<f64>(target, &sample.insert_axis(Axis(0)).to_owned());
+        assert_eq!(alone.column(0), measured.column(b), "sample {b} of {} alone", x.nrows());
+    }
+    let (mut broken, mut expected, middle) = (x.clone(), measured.clone(), x.nrows() / 2);
+    broken.row_mut(middle).fill(f64::NAN);
+    let mut found = measure::<f64>(target, &broken);
+    assert!(found.column(middle).iter().all(|value| value.is_nan()), "{:?} of a NaN", found.column(middle));
+    found.column_mut(middle).fill(0.0);
+    expected.column_mut(middle).fill(0.0);
+    assert_eq!(found, expected, "beside a NaN");
+}
+
+fn check_values(target: &impl Observables<f64>, x: &Array2<f64>, measured: &Array2<f64>) {
+    let means = |measured: &Array2<f64>| measured.mean_axis(Axis(1)).expect("not empty").to_vec();
+    let twice = concatenate![Axis(0), *x, *x];
+    let (once, twice) = (means(measured), means(&measure::<f64>(target, &twice)));
+    for observable in target.observables() {
+        assert!(observable.exact.is_none_or(f64::is_finite), "{observable:?}");
+        let (once, twice) = (observable.value(&once), observable.value(&twice));
+        let same = (once.is_nan() && twice.is_nan()) || (once - twice).abs() <= 1e-6 * (1.0 + once.abs());
+        assert!(same, "{observable:?}: {once} and {twice}");
+    }
+}
+
+/// A target a line: the battery of `upg_testkit` for its action, and [`check_observables`].
+macro_rules! targets {
+    ($($name:ident ( $rng:ident ) $(on $domain:expr)? => $target:expr;)*) => {
+        upg_testkit::target_battery! { $($name($rng) $(on $domain)? => $target;)* }
+
+        mod observables {
+            use super::*;
+            $(
+                #[test]
+                fn $name() {
+                    #[allow(unused_variables)]
+                    check_observables(targets!(@domain $($domain)?), |$rng| $target);
+                }
+            )*
+        }
+    };
+    (@domain) => { Domain::Line };
+    (@domain $domain:expr) => { $domain };
+}
+
+targets! {
     phi4_in_one_dimension(rng) => random_phi4(1, rng);
     phi4_in_two_dimensions(rng) => random_phi4(2, rng);
     phi4_in_three_dimensions(rng) => random_phi4(3, rng);

@@ -48,6 +48,27 @@ fn the_action_is_the_naive_sum_in_both_precisions() {
     }
 }
 
+/// On 1×2 sites one link P alone gives plaquettes P and −P: S = −2β cos P, and a force of −2β sin P on that link.
+#[test]
+fn large_plaquettes_are_as_accurate_as_their_rounding() {
+    fn check<T: Real>() {
+        let theory = theory([1, 2], 0.5);
+        let grid = (0..40_000).map(|k| T::of(1.01_f64.powi(k % 1000) + 0.0625 * f64::from(k)));
+        let angles: Vec<T> = grid.flat_map(|p| [p, -p]).filter(|p| p.wide().abs() <= 1e4).collect();
+        let mut u = Batch::zeros(4, angles.len());
+        u.row_mut(0).copy_from_slice(&angles);
+        let (mut action, mut force) = (vec![], Batch::default());
+        theory.action_and_force(&Cpu::here(), &u, &mut action, Some(&mut force));
+        for ((p, action), force) in angles.iter().zip(action).zip(force.row(0)) {
+            let ((sine, cosine), tolerance) = (p.wide().sin_cos(), T::epsilon().wide() * (2.0 + p.wide().abs()));
+            assert!((action + cosine).abs() < tolerance, "cos {p}: {action} for {}", -cosine);
+            assert!((force.wide() + sine).abs() < tolerance, "sin {p}: {force} for {}", -sine);
+        }
+    }
+    check::<f32>();
+    check::<f64>();
+}
+
 #[test]
 fn exact_results_have_the_known_values() {
     for (l, beta, log_z, plaquette, q2) in [

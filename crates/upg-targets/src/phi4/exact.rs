@@ -36,7 +36,7 @@ impl Phi4 {
         }
     }
 
-    fn free_field(&self) -> Phi4Exact {
+    pub(super) fn free_field(&self) -> Phi4Exact {
         let sites = self.sites() as f64;
         let log_det: f64 = self.kernels().map(f64::ln).sum();
         let propagator: f64 = self.kernels().map(f64::recip).sum();

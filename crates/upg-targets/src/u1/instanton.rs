@@ -54,7 +54,7 @@ impl U1 {
 }
 
 /// The angle in [0, 2π); NaN stays NaN.
-fn wrap<T: Real>(angle: f64) -> T {
+pub(super) fn wrap<T: Real>(angle: f64) -> T {
     let wrapped = T::of(angle - TAU * (angle / TAU).floor());
     if wrapped < T::zero() || wrapped >= T::of(TAU) { T::zero() } else { wrapped }
 }

@@ -1,0 +1,287 @@
+//! Drawn data: every sample once, fair to cut, the same for any number of threads, and distributed as it should be.
+
+use ndarray::{Array2, s};
+use rand::{Rng as _, SeedableRng};
+use std::f64::consts::TAU;
+use std::sync::{
+    Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
+use upg_core::{Base, Batch, Cpu, Density, Device, Real, Rng, StandardNormal, Streams, Target};
+use upg_targets::{
+    ChainPlan, ChainReport, DataSampler, Gaussian, Gmm, HmcOptions, Observables, Phi4, Proposal, TargetError, U1,
+    equilibrium_samples,
+};
+
+fn rng(seed: u64) -> Rng {
+    Rng::seed_from_u64(seed)
+}
+
+fn draw<T: Real>(target: &impl DataSampler<T>, plan: &ChainPlan, seed: u64) -> (Array2<T>, ChainReport) {
+    target.draw_data(plan, rng(seed)).expect("a good plan")
+}
+
+/// Few sweeps, for checks of anything but the distribution.
+fn short(samples: usize, chains: usize) -> ChainPlan {
+    ChainPlan { samples, chains, warm_up: 3, thin: 2, ..ChainPlan::default() }
+}
+
+#[test]
+fn the_plan_decides_the_shape_and_the_seed_the_samples() {
+    let theory = Phi4::new(&[3, 2], 0.2, 0.1).expect("valid couplings");
+    for (samples, chains) in [(1, 1), (1, 100), (7, 3), (130, 65), (200, 1000)] {
+        let plan = short(samples, chains);
+        let (data, report) = draw::<f32>(&theory, &plan, 1);
+        assert_eq!(data.dim(), (samples, 6));
+        assert!(report.step_size.is_some_and(|step| step > 0.0) && (0.0..=1.0).contains(&report.acceptance));
+        assert_eq!((&data, report), (&draw(&theory, &plan, 1).0, draw::<f32>(&theory, &plan, 1).1));
+        assert_ne!(data, draw(&theory, &plan, 2).0);
+    }
+}
+
+#[test]
+fn any_number_of_threads_gives_the_same_bits() {
+    let theory = U1::new(&[3, 4], 2.0).expect("a valid theory");
+    let plan = short(500, 201);
+    let with = |threads| Cpu::<f64>::new(threads).install(|| draw::<f64>(&theory, &plan, 3));
+    let one = with(1);
+    for threads in [2, 3, 8] {
+        assert_eq!(one, with(threads), "{threads} threads");
+    }
+}
+
+/// An action nobody can move in: chains stay where they start.
+struct Stuck;
+
+impl Target<Cpu<f64>> for Stuck {
+    fn dof(&self) -> usize {
+        1
+    }
+
+    fn action_and_force(&self, _: &Cpu<f64>, x: &Batch<f64>, action: &mut Vec<f64>, force: Option<&mut Batch<f64>>) {
+        *action = vec![f64::NAN; x.samples()];
+        force.into_iter().for_each(|force| force.copy_from(x));
+    }
+}
+
+#[test]
+fn every_chain_is_heard_equally_often() {
+    for (samples, chains) in [(10, 4), (700, 130), (64, 64), (65, 64), (5, 9)] {
+        let (data, report) = equilibrium_samples(&Stuck, &StandardNormal::new(1), &[], &short(samples, chains), rng(4))
+            .expect("a good plan");
+        assert_eq!(report.acceptance, 0.0);
+        let mut sorted = data.into_raw_vec_and_offset().0;
+        let in_order = sorted.clone();
+        sorted.sort_by(f64::total_cmp);
+        assert_ne!(in_order, sorted, "samples are shuffled");
+        let times: Vec<usize> = sorted.chunk_by(|a, b| a == b).map(<[f64]>::len).collect();
+        assert_eq!(times.len(), chains.min(samples), "chains with different starts");
+        let (least, most) = (samples / times.len(), samples.div_ceil(times.len()));
+        assert!(times.iter().all(|n| (least..=most).contains(n)), "{samples} of {chains}: {times:?}");
+    }
+}
+
+/// A move that changes nothing and counts how often it is proposed to how many chains.
+#[derive(Default)]
+struct Count(AtomicUsize);
+
+impl Proposal<f64> for Count {
+    fn propose(&self, _: &mut Rng, x: &mut Batch<f64>) {
+        self.0.fetch_add(x.samples(), Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn every_chain_makes_the_sweeps_of_the_plan() {
+    let (target, count) = (Gmm::new(1).expect("one dimension"), Count::default());
+    let plan = ChainPlan { samples: 300, chains: 130, warm_up: 7, thin: 5, ..ChainPlan::default() };
+    equilibrium_samples(&target, &StandardNormal::new(1), &[&count], &plan, rng(10)).expect("a good plan");
+    assert_eq!(count.0.into_inner(), 130 * (7 + 3 * 5));
+}
+
+/// Remembers the streams it is asked to draw from.
+#[derive(Default)]
+struct Remember(Mutex<Vec<Rng>>);
+
+impl Density<Cpu<f64>> for Remember {
+    fn dof(&self) -> usize {
+        1
+    }
+
+    fn log_density_and_score(&self, _: &Cpu<f64>, _: &Batch<f64>, _: &mut Vec<f64>, _: Option<&mut Batch<f64>>) {
+        unreachable!("only its samples are asked for")
+    }
+}
+
+impl Base<Cpu<f64>> for Remember {
+    fn sample(&self, _: &Cpu<f64>, rng: &mut Rng, z: &mut Batch<f64>) {
+        self.0.lock().expect("no panic").push(rng.clone());
+        z.fill(0.0);
+    }
+}
+
+/// The stream one number further on.
+fn after(stream: &Rng) -> Rng {
+    let mut next = stream.clone();
+    next.next_u64();
+    next
+}
+
+#[test]
+fn groups_draw_from_streams_that_nobody_else_has() {
+    let (target, start, mut streams) = (Gmm::new(1).expect("one dimension"), Remember::default(), Streams::new(11));
+    equilibrium_samples(&target, &start, &[], &short(500, 500), streams.next_stream()).expect("a good plan");
+    let used = start.0.into_inner().expect("no panic");
+    assert_eq!(used.len(), 8);
+    let others: Vec<Rng> = (0..20).map(|_| streams.next_stream()).collect();
+    for (i, stream) in used.iter().enumerate() {
+        let within = |other: &Rng| {
+            let mut other = other.clone();
+            (0..2000).any(|_| std::mem::replace(&mut other, after(&other)) == *stream)
+        };
+        assert!(!others.iter().chain(&used[..i]).any(within), "group {i}");
+    }
+}
+
+/// The same number in every degree of freedom.
+struct Far(f64);
+
+impl Density<Cpu<f64>> for Far {
+    fn dof(&self) -> usize {
+        2
+    }
+
+    fn log_density_and_score(&self, _: &Cpu<f64>, _: &Batch<f64>, _: &mut Vec<f64>, _: Option<&mut Batch<f64>>) {
+        unreachable!("only its samples are asked for")
+    }
+}
+
+impl Base<Cpu<f64>> for Far {
+    fn sample(&self, _: &Cpu<f64>, _: &mut Rng, z: &mut Batch<f64>) {
+        z.fill(self.0);
+    }
+}
+
+/// Chains on their way from far out: any half of the data must have seen all of the way.
+#[test]
+fn both_halves_of_the_data_represent_all_times() {
+    let target = Gmm::new(2).expect("two dimensions");
+    let hmc = HmcOptions { length: 0.02, ..HmcOptions::default() };
+    let plan = ChainPlan { samples: 2000, chains: 4, warm_up: 0, thin: 8, hmc };
+    let (data, _) = equilibrium_samples(&target, &Far(30.0), &[], &plan, rng(5)).expect("a good plan");
+    let (half, mean) = (plan.samples / 2, |part: ndarray::ArrayView2<f64>| part.mean().expect("not empty"));
+    let (first, second) = (mean(data.slice(s![..half, ..])), mean(data.slice(s![half.., ..])));
+    let spread = data.std(0.0);
+    assert!(spread > 3.0, "the chains move a long way: {spread}");
+    assert!((first - second).abs() < 5.0 * spread * (2.0 / half as f64).sqrt(), "{first} and {second}");
+}
+
+#[test]
+fn a_start_that_is_not_finite_is_refused() {
+    let target = Gmm::new(2).expect("two dimensions");
+    let error = equilibrium_samples(&target, &Far(f64::NAN), &[], &short(5, 5), rng(6)).expect_err("must be refused");
+    assert_eq!(error.field, "start");
+}
+
+/// Means over the data of independent runs against the exact values: honest errors, though samples of one chain are correlated.
+#[test]
+fn many_samples_per_chain_have_the_exact_means() {
+    fn check<T: Real>(target: &(impl DataSampler<T> + Observables<T>), names: &[&str], precision: f64) {
+        const RUNS: usize = 12;
+        let observables = target.observables();
+        let mut found = vec![vec![]; observables.len()];
+        for seed in 0..RUNS as u64 {
+            let plan = ChainPlan { samples: 450, chains: 64, warm_up: 50, thin: 2, ..ChainPlan::default() };
+            let mut measured = Batch::default();
+            target.measure(&Batch::from_samples(draw(target, &plan, 60 + seed).0.view()), &mut measured);
+            let means: Vec<f64> = measured.as_array().rows().into_iter().map(|row| row.sum() / 450.0).collect();
+            found.iter_mut().zip(&observables).for_each(|(found, observable)| found.push(observable.value(&means)));
+        }
+        for name in names {
+            let i = observables.iter().position(|o| o.name == *name).expect("such an observable");
+            let (exact, n) = (observables[i].exact.expect("an exact value"), RUNS as f64);
+            let mean = found[i].iter().sum::<f64>() / n;
+            let error = (found[i].iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n * (n - 1.0))).sqrt();
+            println!("{name}: {mean:.5} ± {error:.5}, exact {exact:.5}");
+            assert!((mean - exact).abs() < 5.0 * error, "{name}: {mean} ± {error} for {exact}");
+            assert!(error < precision, "{name}: an error of {error}");
+        }
+    }
+    let phi4 = |lattice: &[usize], kappa, lambda| Phi4::new(lattice, kappa, lambda).expect("valid couplings");
+    check::<f64>(&phi4(&[4, 3], 0.2, 0.0), &["phi2", "susceptibility", "magnetization"], 0.03);
+    check::<f32>(&phi4(&[8, 2], 0.3, 0.022), &["phi2", "magnetization"], 0.08);
+    let theory = U1::new(&[4, 4], 2.0).expect("a valid theory");
+    check::<f32>(&theory, &["plaquette", "q", "q2", "wilson_2x2"], 0.02);
+    // Here HMC alone stays in the sector it falls into.
+    let frozen = U1::new(&[6, 6], 6.0).expect("a valid theory");
+    check::<f32>(&frozen, &["plaquette", "q", "q2"], 0.03);
+}
+
+#[test]
+fn the_known_value_of_the_bimodal_strip_is_the_one_compared_with() {
+    let theory = Phi4::new(&[8, 2], 0.3, 0.022).expect("valid couplings");
+    let observables = Observables::<f32>::observables(&theory);
+    let phi2 = observables.iter().find(|o| o.name == "phi2").and_then(|o| o.exact).expect("an exact value");
+    assert!((phi2 - 4.56402899565).abs() < 1e-10);
+}
+
+/// Both modes, and the step is tuned.
+#[test]
+fn the_theory_of_the_paper_has_both_modes() {
+    let theory = Phi4::new(&[16, 8], 0.3, 0.022).expect("valid couplings");
+    let plan = ChainPlan { samples: 200, chains: 200, warm_up: 100, thin: 1, ..ChainPlan::default() };
+    let (data, report) = draw::<f32>(&theory, &plan, 7);
+    let positive = data.rows().into_iter().filter(|phi| phi.sum() > 0.0).count();
+    assert!((60..=140).contains(&positive), "{positive} of 200 samples are positive");
+    assert!((report.acceptance - plan.hmc.acceptance).abs() < 0.1, "{report:?}");
+}
+
+#[test]
+fn links_come_wrapped_in_both_precisions() {
+    fn check<T: Real>() {
+        let theory = U1::new(&[4, 3], 0.5).expect("a valid theory");
+        let (data, _) = draw::<T>(&theory, &ChainPlan { samples: 300, ..short(300, 100) }, 8);
+        assert!(data.iter().all(|u| (T::zero()..T::of(TAU)).contains(u)));
+    }
+    check::<f32>();
+    check::<f64>();
+}
+
+#[test]
+fn exact_samplers_need_no_chains() {
+    let covariance = ndarray::arr2(&[[1.0, 0.5], [0.5, 2.0]]);
+    let gaussian = Gaussian::new(&[1.0, 2.0], covariance.view()).expect("a valid Gaussian");
+    let plan = ChainPlan { samples: 77, ..ChainPlan::default() };
+    let exact = ChainReport { acceptance: 1.0, step_size: None };
+    let (x, report) = draw::<f64>(&gaussian, &plan, 9);
+    assert_eq!((x.dim(), report), ((77, 2), exact));
+    let (x, report) = draw::<f32>(&Gmm::new(4).expect("four dimensions"), &plan, 9);
+    assert_eq!((x.dim(), report), ((77, 4), exact));
+    assert_eq!(x, draw(&Gmm::new(4).expect("four dimensions"), &ChainPlan { chains: 3, thin: 1, ..plan }, 9).0);
+}
+
+#[test]
+fn a_plan_that_makes_nothing_is_refused_by_name() {
+    let phi4 = Phi4::new(&[2, 2], 0.1, 0.1).expect("valid couplings");
+    let gmm = Gmm::new(2).expect("two dimensions");
+    let good = ChainPlan::default();
+    let bad_length = HmcOptions { length: -1.0, ..good.hmc };
+    let outcome = |target: &dyn DataSampler<f64>, plan| target.draw_data(&plan, rng(1)).err();
+    let named = |error: Option<TargetError>| error.map(|error| error.to_string());
+    for target in [&phi4 as &dyn DataSampler<f64>, &gmm] {
+        let refused = |plan| named(outcome(target, plan)).expect("must be refused");
+        assert_eq!(refused(ChainPlan { samples: 0, ..good }), "samples = 0: at least 1");
+        assert_eq!(refused(ChainPlan { chains: 0, ..good }), "chains = 0: at least 1");
+        assert_eq!(refused(ChainPlan { thin: 0, ..good }), "thin = 0: at least 1");
+    }
+    let bad = named(outcome(&phi4, ChainPlan { hmc: bad_length, ..good }));
+    assert_eq!(bad.as_deref(), Some("length = -1: a finite number, above 0"));
+    assert!(outcome(&phi4, ChainPlan { warm_up: 0, samples: 3, ..good }).is_none());
+}
+
+#[test]
+#[should_panic(expected = "degrees of freedom of the start, and of the target")]
+fn a_start_of_the_wrong_width_is_a_panic() {
+    let target = Gmm::new(3).expect("three dimensions");
+    _ = equilibrium_samples::<f64>(&target, &StandardNormal::new(2), &[], &short(5, 5), rng(1));
+}
