@@ -1,0 +1,112 @@
+//! The rules there are, and which hyper-parameters they accept.
+
+use super::refused::{Refused, fraction, positive, require};
+use serde::{Deserialize, Serialize};
+
+/// How a gradient becomes a step; in RON `Adam(rate: 1e-3)`, `AdamW(rate: 1e-3, weight_decay: 0.1)`, `Sgd(rate: 0.1, momentum: 0.9)`.
+///
+/// ```
+/// # use upg_experiments::optimiser::Rule;
+/// let rule: Rule = ron::from_str("Adam(rate: 1e-3, beta2: 1.5)").unwrap();
+/// assert_eq!(rule.check().unwrap_err().to_string(), "beta2 = 1.5: accepted: a number in [0, 1)");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename = "optimiser", deny_unknown_fields)]
+pub enum Rule {
+    /// Adam.
+    Adam {
+        /// The learning rate η.
+        rate: f64,
+        /// What is kept of the first moment in a step, β₁.
+        #[serde(default = "beta1")]
+        beta1: f64,
+        /// What is kept of the second moment in a step, β₂.
+        #[serde(default = "beta2")]
+        beta2: f64,
+        /// Added to the root of the second moment, ε.
+        #[serde(default = "epsilon")]
+        epsilon: f64,
+    },
+    /// Adam with decoupled weight decay.
+    AdamW {
+        /// The learning rate η.
+        rate: f64,
+        /// What is kept of the first moment in a step, β₁.
+        #[serde(default = "beta1")]
+        beta1: f64,
+        /// What is kept of the second moment in a step, β₂.
+        #[serde(default = "beta2")]
+        beta2: f64,
+        /// Added to the root of the second moment, ε.
+        #[serde(default = "epsilon")]
+        epsilon: f64,
+        /// A step takes η times this share of θ away from θ.
+        #[serde(default = "weight_decay")]
+        weight_decay: f64,
+    },
+    /// Stochastic gradient descent.
+    Sgd {
+        /// The learning rate η.
+        rate: f64,
+        /// What is kept of the last step's direction; 0 is plain gradient descent.
+        #[serde(default)]
+        momentum: f64,
+    },
+}
+
+fn beta1() -> f64 {
+    0.9
+}
+
+fn beta2() -> f64 {
+    0.999
+}
+
+fn epsilon() -> f64 {
+    1e-8
+}
+
+fn weight_decay() -> f64 {
+    0.01
+}
+
+impl Rule {
+    /// The learning rate before any schedule.
+    pub fn rate(&self) -> f64 {
+        match *self {
+            Self::Adam { rate, .. } | Self::AdamW { rate, .. } | Self::Sgd { rate, .. } => rate,
+        }
+    }
+
+    /// Looks at every hyper-parameter.
+    ///
+    /// # Errors
+    /// The first one that isn't accepted.
+    pub fn check(&self) -> Result<(), Refused> {
+        positive("rate", self.rate())?;
+        match *self {
+            Self::Adam { beta1, beta2, epsilon, .. } => check_adam([beta1, beta2], epsilon),
+            Self::AdamW { beta1, beta2, epsilon, weight_decay, .. } => {
+                check_adam([beta1, beta2], epsilon)?;
+                let accepted = weight_decay.is_finite() && weight_decay >= 0.0;
+                require(accepted, "weight_decay", weight_decay, "a finite number, at least 0")
+            }
+            Self::Sgd { momentum, .. } => fraction("momentum", momentum),
+        }
+    }
+
+    /// The names of what the rule remembers of the gradients, one number a parameter each.
+    pub(crate) fn moment_names(&self) -> &'static [&'static str] {
+        match self {
+            Self::Adam { .. } | Self::AdamW { .. } => &["first_moment", "second_moment"],
+            Self::Sgd { momentum: 0.0, .. } => &[],
+            Self::Sgd { .. } => &["momentum"],
+        }
+    }
+}
+
+fn check_adam([beta1, beta2]: [f64; 2], epsilon: f64) -> Result<(), Refused> {
+    fraction("beta1", beta1)?;
+    fraction("beta2", beta2)?;
+    positive("epsilon", epsilon)
+}

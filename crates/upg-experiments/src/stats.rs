@@ -1,0 +1,29 @@
+//! Statistics of samples with weights and of Markov chains, in f64.
+//!
+//! | module | question |
+//! |---|---|
+//! | [`weights`] | how good are independent samples with log-weights log w = log p̃ − log q: effective sample size, log Z |
+//! | [`moments`] | mean and variance of independent numbers |
+//! | [`jackknife`] | a function of (weighted) means, with its error |
+//! | [`autocorrelation`](mod@autocorrelation) | the integrated autocorrelation time of a chain, and the error of its mean |
+//! | [`metropolis`] | a Markov chain from independent proposals |
+//!
+//! p̃ = e^{−S} is the target density without its normalisation Z = ∫ p̃, q the normalised density the samples were drawn from.
+//! Accumulators merge: what several lanes have gathered may be added up in any order, with the same result up to round-off.
+//! What can't be computed is `None`, never 0.
+
+pub mod autocorrelation;
+mod autocovariance;
+pub mod jackknife;
+pub mod metropolis;
+pub mod moments;
+pub mod weights;
+
+pub use autocorrelation::{Autocorrelation, autocorrelation};
+pub use jackknife::{Blocks, Deal, Estimate};
+pub use metropolis::{IndependenceChain, Move, independence_chain};
+pub use moments::Moments;
+pub use weights::{DataWeightSums, WeightSums};
+
+#[cfg(test)]
+mod tests;
