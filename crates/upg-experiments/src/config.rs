@@ -13,24 +13,32 @@
 //! # Ok(()) }
 //! ```
 //!
+//! The sections `training`, `data` and `evaluation` may be left out, and every field in them: [`schema`] explains all.
 //! A new flow or target is a variant of [`FlowConfig`] or [`TargetConfig`] and its line in `build` below.
 //! Ranges of values are checked where the flow or target is made; this module adds where in the file the value stands.
 
+mod data;
+mod diff;
 mod fields;
 mod file;
 mod locate;
+pub mod schema;
+mod training;
 
 use fields::{RealNvpFields, U1FlowFields, Z2NiceFields, extents, whole};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 use upg_core::{Base, Cpu, Cut, Real, StandardNormal, Target, UniformTorus};
 use upg_flows::{Flow, FlowError, RealNvp, U1Flow, Z2Nice};
-use upg_targets::{Gaussian, Gmm, Phi4, TargetError, U1};
+use upg_targets::{DataSampler, Exact, Gaussian, Gmm, Observables, Phi4, TargetError, U1};
 
+pub use data::{Data, EvaluationConfig, Hmc, Source};
+pub use diff::Difference;
 pub use file::{ConfigError, ConfigFile};
 pub use locate::Position;
+pub use training::{Anneal, Checkpoint, Objective, Precision, Tensorboard, Training, Validation};
 
-/// A flow and the target it is to sample.
+/// An experiment: a flow, the target it is to sample, how it is trained and what is computed at the end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -38,6 +46,15 @@ pub struct Config {
     pub flow: FlowConfig,
     /// The target.
     pub target: TargetConfig,
+    /// How the flow is trained.
+    #[serde(default)]
+    pub training: Training,
+    /// Samples of the target. `None`: none, unless the training needs some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<Data>,
+    /// What is computed at the end.
+    #[serde(default)]
+    pub evaluation: EvaluationConfig,
 }
 
 /// The flows there are.
@@ -89,8 +106,13 @@ pub enum TargetConfig {
     },
 }
 
+/// All that a target of this program offers.
+pub trait Theory<T: Real>: Target<Cpu<T>> + Observables<T> + DataSampler<T> + Exact {}
+
+impl<T: Real, P: Target<Cpu<T>> + Observables<T> + DataSampler<T> + Exact> Theory<T> for P {}
+
 /// Any target on the host.
-pub type AnyTarget<T> = Box<dyn Target<Cpu<T>>>;
+pub type AnyTarget<T> = Box<dyn Theory<T>>;
 
 /// Any base density on the host.
 pub type AnyBase<T> = Box<dyn Base<Cpu<T>>>;
@@ -141,9 +163,45 @@ impl Config {
         file::parse("config".as_ref(), text)
     }
 
+    /// A flow and a target, all else at its default.
+    pub fn new(flow: FlowConfig, target: TargetConfig) -> Self {
+        Self { flow, target, training: Training::default(), data: None, evaluation: EvaluationConfig::default() }
+    }
+
     /// The configuration in one line of RON, default values spelled out.
     pub fn to_ron(&self) -> String {
         fields::options().to_string(self).expect("a configuration has a text")
+    }
+
+    /// The same, a field a line.
+    pub fn to_pretty_ron(&self) -> String {
+        let pretty =
+            ron::ser::PrettyConfig::new().compact_arrays(true).extensions(ron::extensions::Extensions::empty());
+        fields::options().to_string_pretty(self, pretty).expect("a configuration has a text")
+    }
+
+    /// Where samples of the target come from, if there are any.
+    pub fn data(&self) -> Option<Data> {
+        self.data.clone().or_else(|| self.training.objective.needs_data().then(Data::default))
+    }
+
+    /// Number of sites; of degrees of freedom where there is no lattice.
+    pub fn sites(&self) -> usize {
+        let (FlowConfig::RealNvp(RealNvp { lattice, .. })
+        | FlowConfig::Z2Nice(Z2Nice { lattice, .. })
+        | FlowConfig::U1(U1Flow { lattice, .. })) = &self.flow;
+        lattice.iter().product()
+    }
+
+    /// Checks all that can be checked without building anything: the ranges of the sections beside flow and target.
+    fn check(&self) -> Result<(), Invalid> {
+        self.training.check()?;
+        self.data.iter().try_for_each(Data::check)?;
+        self.evaluation.check()?;
+        match &self.training.anneal {
+            None => Ok(()),
+            Some(anneal) => self.target.annealed(anneal, anneal.ramp().from).map(|_| ()),
+        }
     }
 
     /// Makes the flow and the target.
@@ -151,6 +209,7 @@ impl Config {
     /// # Errors
     /// If a value isn't accepted, or the target doesn't live where the flow does.
     pub fn build<T: Real>(&self) -> Result<Model<T>, Invalid> {
+        self.check()?;
         let BuiltFlow { flow, cut, space, lattice } = self.flow.build::<T>()?;
         let (target, domain) = self.target.build::<T>()?;
         domain.fits(space, lattice)?;
@@ -203,6 +262,52 @@ enum Domain<'a> {
 }
 
 impl TargetConfig {
+    /// The target with one of its couplings moved to `value`.
+    ///
+    /// # Errors
+    /// If the target hasn't got that coupling, or doesn't accept the value.
+    pub fn annealed(&self, anneal: &Anneal, value: f64) -> Result<Self, Invalid> {
+        let mut target = self.clone();
+        match (anneal, &mut target) {
+            (Anneal::Beta(_), Self::U1 { beta, .. }) => *beta = value,
+            (Anneal::Kappa(_), Self::Phi4 { kappa, .. }) => *kappa = value,
+            (Anneal::Lambda(_), Self::Phi4 { lambda, .. }) => *lambda = value,
+            _ => {
+                let (value, accepted) = (format!("{anneal:?}"), "Beta with U1, Kappa or Lambda with Phi4".into());
+                return Err(Invalid { field: "training.anneal".into(), value, accepted });
+            }
+        }
+        let made = target.build::<f64>().map(|_| ());
+        made.map_err(|e| Invalid {
+            field: "training.anneal.from".into(),
+            value: e.value,
+            accepted: e.accepted.into(),
+        })?;
+        Ok(target)
+    }
+
+    /// The value of the coupling that `anneal` moves.
+    ///
+    /// # Panics
+    /// If the target hasn't got it.
+    #[track_caller]
+    pub fn coupling(&self, anneal: &Anneal) -> f64 {
+        match (anneal, self) {
+            (Anneal::Beta(_), Self::U1 { beta, .. }) => *beta,
+            (Anneal::Kappa(_), Self::Phi4 { kappa, .. }) => *kappa,
+            (Anneal::Lambda(_), Self::Phi4 { lambda, .. }) => *lambda,
+            _ => panic!("{anneal:?} with {self:?}"),
+        }
+    }
+
+    /// The target, without the question whether it fits a flow.
+    ///
+    /// # Errors
+    /// If a value isn't accepted.
+    pub fn theory<T: Real>(&self) -> Result<AnyTarget<T>, Invalid> {
+        Ok(self.build::<T>()?.0)
+    }
+
     /// The target and where it lives.
     fn build<T: Real>(&self) -> Result<(AnyTarget<T>, Domain<'_>), TargetError> {
         Ok(match self {

@@ -1,8 +1,16 @@
 //! All that can end a command early, and the exit status it ends with.
 
 use crate::{
-    config::ConfigError, method::MethodError, output::OutputError, samples::SamplesError, weights::WeightsError,
+    config::{ConfigError, Invalid},
+    method::MethodError,
+    output::OutputError,
+    run_dir::RunError,
+    samples::SamplesError,
+    train::fault::Fault,
+    weights::WeightsError,
 };
+use std::io;
+use std::path::PathBuf;
 
 /// Why a command ended without a result. Every message is one line.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +30,41 @@ pub enum Error {
     /// The output can't be put where it was asked for, or couldn't be written.
     #[error(transparent)]
     Output(#[from] OutputError),
+    /// A value of a configuration that was not read from a file isn't accepted.
+    #[error("config: {0}")]
+    Invalid(#[from] Invalid),
+    /// The folder of a run is not what it should be.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The arguments don't go together.
+    #[error("{0}")]
+    Usage(String),
+    /// Samples of the target can't be had, or aren't those they should be.
+    #[error("{0}")]
+    Data(String),
+    /// The system doesn't hand out signals.
+    #[error("cannot listen to signals: {0}")]
+    Signals(io::Error),
+    /// The run was asked to stop. All is saved.
+    #[error("{signal} after step {step}: all is saved, --resume --out {} goes on", dir.display())]
+    Interrupted {
+        /// Name of the signal.
+        signal: &'static str,
+        /// Steps made.
+        step: u64,
+        /// Folder of the run.
+        dir: PathBuf,
+    },
+    /// Step after step had to be skipped. All is saved.
+    #[error("step {step}: {fault}; {in_a_row} steps in a row had to be skipped (training.abort_after)")]
+    Diverged {
+        /// The last one.
+        step: u64,
+        /// How many.
+        in_a_row: u64,
+        /// Why the last one.
+        fault: Fault,
+    },
     /// The computation over- or underflowed; nothing is written.
     #[error("{name} has the value {value} at {index:?} ({precision}): the result is not finite, nothing was written")]
     NotFinite {
@@ -41,8 +84,10 @@ impl Error {
     pub fn exit_status(&self) -> u8 {
         match self {
             Self::Config(_) | Self::Weights(_) | Self::Samples(_) | Self::Method(_) => 2,
+            Self::Invalid(_) | Self::Usage(_) | Self::Data(_) => 2,
+            Self::Run(error) => error.exit_status(),
             Self::Output(error) => error.exit_status(),
-            Self::NotFinite { .. } => 1,
+            Self::NotFinite { .. } | Self::Signals(_) | Self::Interrupted { .. } | Self::Diverged { .. } => 1,
         }
     }
 }

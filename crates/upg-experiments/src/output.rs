@@ -72,7 +72,45 @@ impl OutputFile {
     /// # Errors
     /// [`OutputError::Write`].
     pub fn commit(self, content: &[u8]) -> Result<(), OutputError> {
-        commit(&self.path, content).map_err(|source| OutputError::Write { path: self.path, source })
+        let mut writer = self.writer()?;
+        writer.write(content)?;
+        writer.finish()
+    }
+
+    /// Begins to write content that comes piece by piece.
+    ///
+    /// # Errors
+    /// [`OutputError::Write`].
+    pub fn writer(self) -> Result<OutputWriter, OutputError> {
+        match temporary(&self.path) {
+            Ok(file) => Ok(OutputWriter { path: self.path, file }),
+            Err(source) => Err(OutputError::Write { path: self.path, source }),
+        }
+    }
+}
+
+/// A file being written under a temporary name; gone unless it is finished.
+#[derive(Debug)]
+pub struct OutputWriter {
+    path: PathBuf,
+    file: NamedTempFile,
+}
+
+impl OutputWriter {
+    /// Appends a piece.
+    ///
+    /// # Errors
+    /// [`OutputError::Write`].
+    pub fn write(&mut self, piece: &[u8]) -> Result<(), OutputError> {
+        self.file.write_all(piece).map_err(|source| OutputError::Write { path: self.path.clone(), source })
+    }
+
+    /// Syncs the file to the disk and gives it its name.
+    ///
+    /// # Errors
+    /// [`OutputError::Write`].
+    pub fn finish(self) -> Result<(), OutputError> {
+        persist(self.file, &self.path).map_err(|source| OutputError::Write { path: self.path, source })
     }
 }
 
@@ -86,9 +124,7 @@ fn temporary(path: &Path) -> io::Result<NamedTempFile> {
     builder.tempfile_in(folder_of(path))
 }
 
-fn commit(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file = temporary(path)?;
-    file.write_all(content)?;
+fn persist(file: NamedTempFile, path: &Path) -> io::Result<()> {
     file.as_file().sync_all()?;
     file.persist(path)?;
     if cfg!(unix) {

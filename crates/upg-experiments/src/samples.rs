@@ -1,7 +1,7 @@
 //! Batches of samples in `.npy` files: f32 or f64, shape `[batch, dof]` or `[batch, lattice…]`, C or Fortran order.
 
 use crate::error::unravel;
-use crate::output::{OutputError, OutputFile};
+use crate::output::{OutputError, OutputFile, OutputWriter};
 use ndarray::{Array2, ArrayD, ArrayViewD};
 use ndarray_npy::{ReadNpyError, ReadNpyExt, ReadableElement, ViewElement, ViewNpyError, ViewNpyExt, WriteNpyExt};
 use std::io;
@@ -132,6 +132,84 @@ pub fn write_samples<T: Real + ndarray_npy::WritableElement>(
     file.commit(&bytes)
 }
 
+/// Writes `values` as a one-dimensional array.
+///
+/// # Errors
+/// If the file can't be written; then nothing is left of it.
+pub fn write_numbers(path: &Path, values: &[f64]) -> Result<(), OutputError> {
+    let mut bytes = Vec::new();
+    ndarray::aview1(values).write_npy(&mut bytes).expect("memory takes all bytes");
+    OutputFile::create(path)?.commit(&bytes)
+}
+
+/// A `.npy` file of an array whose number of rows is known and whose rows come piece by piece; memory doesn't grow with it.
+#[derive(Debug)]
+pub struct RowWriter<T> {
+    writer: OutputWriter,
+    row: usize,
+    missing: usize,
+    precision: std::marker::PhantomData<T>,
+}
+
+impl<T: Real> RowWriter<T> {
+    /// Begins an array of `rows` rows of shape `row_shape`, C order; `[]` for single numbers.
+    ///
+    /// # Errors
+    /// If the file can't be written.
+    pub fn begin(file: OutputFile, rows: usize, row_shape: &[usize]) -> Result<Self, OutputError> {
+        let mut writer = file.writer()?;
+        writer.write(&npy_header(size_of::<T>(), rows, row_shape))?;
+        Ok(Self { writer, row: row_shape.iter().product(), missing: rows, precision: std::marker::PhantomData })
+    }
+
+    /// Appends whole rows.
+    ///
+    /// # Errors
+    /// If the file can't be written.
+    ///
+    /// # Panics
+    /// If these aren't whole rows, or more than were announced.
+    #[track_caller]
+    pub fn append<'a>(&mut self, values: impl IntoIterator<Item = &'a T>) -> Result<(), OutputError> {
+        let mut bytes = vec![];
+        for x in values {
+            match size_of::<T>() {
+                4 => bytes.extend((x.wide() as f32).to_le_bytes()),
+                _ => bytes.extend(x.wide().to_le_bytes()),
+            }
+        }
+        let rows = bytes.len() / (self.row * size_of::<T>());
+        assert_eq!(bytes.len(), rows * self.row * size_of::<T>(), "bytes, and those of whole rows");
+        assert!(rows <= self.missing, "{rows} rows, and {} left to write", self.missing);
+        self.missing -= rows;
+        self.writer.write(&bytes)
+    }
+
+    /// Gives the file its name.
+    ///
+    /// # Errors
+    /// If the file can't be written.
+    ///
+    /// # Panics
+    /// If rows are missing.
+    #[track_caller]
+    pub fn finish(self) -> Result<(), OutputError> {
+        assert_eq!(self.missing, 0, "rows left to write");
+        self.writer.finish()
+    }
+}
+
+/// Version 1.0 of the format: magic, version, length of the text, a Python dictionary padded to a multiple of 64 bytes in all.
+fn npy_header(number_size: usize, rows: usize, row_shape: &[usize]) -> Vec<u8> {
+    let extents: String = [rows].iter().chain(row_shape).map(|extent| format!("{extent}, ")).collect();
+    let text = format!("{{'descr': '<f{number_size}', 'fortran_order': False, 'shape': ({}), }}", extents.trim_end());
+    let mut header = b"\x93NUMPY\x01\x00".to_vec();
+    let padded = (header.len() + 2 + text.len() + 1).next_multiple_of(64) - header.len() - 2;
+    header.extend((padded as u16).to_le_bytes());
+    header.extend(format!("{text:<width$}\n", width = padded - 1).bytes());
+    header
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,6 +253,26 @@ mod tests {
         let samples = Samples { values: arr2(&[[1.5_f32, 2.0, -0.0, 4.0]]), shape: vec![1, 2, 2] };
         write_samples(&path, &samples).unwrap();
         assert_eq!(read_samples::<f32>(&path, &[2, 2]).unwrap(), samples);
+    }
+
+    #[test]
+    fn rows_written_one_by_one_are_the_array_written_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        for (rows, shape) in [(1, vec![]), (5, vec![3]), (4, vec![2, 1, 3]), (123_456, vec![1])] {
+            let row: usize = shape.iter().product();
+            let values = Array2::from_shape_fn((rows, row), |(i, j)| (7 * i + j) as f32 - 0.25);
+            let whole = Samples { shape: [&[rows], &shape[..]].concat(), values };
+            let (once, pieces) = (folder.path().join("once.npy"), folder.path().join("pieces.npy"));
+            write_samples(&once, &whole).unwrap();
+            let mut writer = RowWriter::begin(OutputFile::create(&pieces).unwrap(), rows, &shape).unwrap();
+            for piece in whole.values.axis_chunks_iter(ndarray::Axis(0), 3) {
+                writer.append(piece).unwrap();
+            }
+            assert!(!pieces.exists() || rows > 1, "not before it is whole");
+            writer.finish().unwrap();
+            let read = |path: &Path| ArrayD::<f32>::read_npy(std::fs::File::open(path).unwrap()).unwrap();
+            assert_eq!(read(&pieces), read(&once));
+        }
     }
 
     #[test]

@@ -9,8 +9,10 @@ use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use upg_core::{ParamLayout, Real, Tensor};
+use xxhash_rust::xxh3::Xxh3;
 
 /// Prefix of the tensors that are not parameters.
 pub const STATE: &str = "state.";
@@ -40,6 +42,9 @@ pub enum WeightsProblem {
     /// The tensors aren't those of the flow.
     #[error("{}", first_of(.0))]
     Mismatch(Vec<Mismatch>),
+    /// The file carries a checksum, and it doesn't fit.
+    #[error("the checksum is that of other content: the file was altered or damaged")]
+    Altered,
     /// A NaN or an infinity, or a number too large for the precision asked for.
     #[error("tensor {name} has the value {value} at {index:?}: accepted are finite numbers of {precision}")]
     NotFinite {
@@ -126,8 +131,21 @@ pub fn read_params<T: Real>(path: &Path, layout: &ParamLayout) -> Result<Vec<T>,
 }
 
 fn decode<T: Real>(bytes: &[u8], layout: &ParamLayout) -> Result<Vec<T>, WeightsProblem> {
+    params_of(&open(bytes)?, layout)
+}
+
+/// The tensors in the bytes of a file, whose checksum is compared if it carries one.
+pub(crate) fn open(bytes: &[u8]) -> Result<SafeTensors<'_>, WeightsProblem> {
     let file = SafeTensors::deserialize(bytes).map_err(|e| WeightsProblem::NotSafetensors(e.to_string()))?;
-    let mismatches = compare(&file, layout);
+    match checksum_place(bytes) {
+        Some(place) if bytes[place.clone()] != checksum(bytes, place.clone()) => Err(WeightsProblem::Altered),
+        _ => Ok(file),
+    }
+}
+
+/// The parameters in an open file.
+pub(crate) fn params_of<T: Real>(file: &SafeTensors<'_>, layout: &ParamLayout) -> Result<Vec<T>, WeightsProblem> {
+    let mismatches = compare(file, layout);
     if !mismatches.is_empty() {
         return Err(WeightsProblem::Mismatch(mismatches));
     }
@@ -137,6 +155,45 @@ fn decode<T: Real>(bytes: &[u8], layout: &ParamLayout) -> Result<Vec<T>, Weights
         extend(&mut flat, tensor, &view)?;
     }
     Ok(flat)
+}
+
+/// The tensors `state.{name}.…` of an open file, in the layout of the parameters; numbers of any value.
+pub(crate) fn state_of<T: Real>(
+    file: &SafeTensors<'_>,
+    name: &str,
+    layout: &ParamLayout,
+) -> Result<Vec<T>, WeightsProblem> {
+    let mut nested = ParamLayout::default();
+    nested.nest(&format!("{STATE}{name}."), layout);
+    let mismatches: Vec<_> = nested.tensors().iter().filter_map(|tensor| compare_one(file, tensor)).collect();
+    if !mismatches.is_empty() {
+        return Err(WeightsProblem::Mismatch(mismatches));
+    }
+    let mut flat = Vec::with_capacity(layout.size());
+    for tensor in nested.tensors() {
+        let view = file.tensor(&tensor.name).expect("no tensor is missing");
+        flat.extend((0..tensor.size()).map(|at| T::of(number(&view, at))));
+    }
+    Ok(flat)
+}
+
+/// Name of the tensor that holds the checksum of the whole file.
+const CHECKSUM: &str = "state.checksum";
+
+/// Where the checksum stands among the bytes of a file, if it has one.
+fn checksum_place(bytes: &[u8]) -> Option<Range<usize>> {
+    let (header, metadata) = SafeTensors::read_metadata(bytes).ok()?;
+    let (begin, end) = metadata.info(CHECKSUM)?.data_offsets;
+    let data = header + size_of::<u64>();
+    (end - begin == size_of::<u128>()).then_some(data + begin..data + end)
+}
+
+/// XXH3-128 of all bytes but those at `place`, little-endian.
+fn checksum(bytes: &[u8], place: Range<usize>) -> [u8; 16] {
+    let mut hash = Xxh3::new();
+    hash.update(&bytes[..place.start]);
+    hash.update(&bytes[place.end..]);
+    hash.digest128().to_le_bytes()
 }
 
 /// All differences, in the order of the layout, then the extra tensors by name.
@@ -218,6 +275,11 @@ impl OutTensor {
         Self { name, shape, dtype, bytes }
     }
 
+    /// A tensor of bytes.
+    pub(crate) fn of_bytes(name: impl Into<String>, bytes: Vec<u8>) -> Self {
+        Self { name: name.into(), shape: vec![bytes.len()], dtype: Dtype::U8, bytes }
+    }
+
     /// The tensors of a flat buffer in the layout of the parameters, each name behind `prefix`.
     pub fn of_layout<T: Real>(prefix: &str, layout: &ParamLayout, flat: &[T]) -> Vec<Self> {
         assert_eq!(flat.len(), layout.size(), "length of the buffer, and of its layout");
@@ -242,10 +304,28 @@ impl OutTensor {
 /// # Errors
 /// If the file can't be written; then nothing is left of it.
 pub fn write_tensors(file: OutputFile, tensors: &[OutTensor], provenance: &Provenance) -> Result<(), OutputError> {
+    file.commit(&encode(tensors, provenance))
+}
+
+/// As [`write_tensors`], with a checksum of the whole file in it.
+pub(crate) fn write_with_checksum(
+    file: OutputFile,
+    mut tensors: Vec<OutTensor>,
+    provenance: &Provenance,
+) -> Result<(), OutputError> {
+    tensors.push(OutTensor::of_bytes(CHECKSUM, vec![0; size_of::<u128>()]));
+    let mut bytes = encode(&tensors, provenance);
+    drop(tensors);
+    let place = checksum_place(&bytes).expect("it was just written");
+    let sum = checksum(&bytes, place.clone());
+    bytes[place].copy_from_slice(&sum);
+    file.commit(&bytes)
+}
+
+fn encode(tensors: &[OutTensor], provenance: &Provenance) -> Vec<u8> {
     let metadata = HashMap::from([(PROVENANCE.to_owned(), provenance.to_json())]);
     let named = tensors.iter().map(|tensor| (&tensor.name[..], tensor.view()));
-    let bytes = safetensors::serialize(named, Some(metadata)).expect("names and numbers");
-    file.commit(&bytes)
+    safetensors::serialize(named, Some(metadata)).expect("names and numbers")
 }
 
 #[cfg(test)]

@@ -116,6 +116,43 @@ impl<'de> Deserialize<'de> for Whole {
     }
 }
 
+/// A number of steps, samples or the like from a file; larger than any lattice.
+struct Count(u64);
+
+impl<'de> Deserialize<'de> for Count {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(CountVisitor)
+    }
+}
+
+/// The largest number of steps or samples a file may ask for.
+const MOST: u64 = 1_000_000_000_000;
+
+struct CountVisitor;
+
+impl de::Visitor<'_> for CountVisitor {
+    type Value = Count;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a whole number up to {MOST}")
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Count, E> {
+        if value <= MOST { Ok(Count(value)) } else { Err(E::invalid_value(de::Unexpected::Unsigned(value), &self)) }
+    }
+}
+
+/// A number of steps.
+pub(super) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    Ok(Count::deserialize(deserializer)?.0)
+}
+
+/// A number of samples.
+pub(super) fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    let Count(value) = Count::deserialize(deserializer)?;
+    usize::try_from(value).map_err(|_| de::Error::custom("Expected a number that fits this machine"))
+}
+
 struct WholeVisitor;
 
 impl de::Visitor<'_> for WholeVisitor {

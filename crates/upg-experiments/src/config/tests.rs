@@ -25,7 +25,7 @@ fn every_field_arrives() {
         start: StartAt::Identity,
     };
     let target = TargetConfig::Phi4 { lattice: vec![5, 3], kappa: 0.1, lambda: 1.0 };
-    assert_eq!(config, Config { flow: FlowConfig::RealNvp(flow), target });
+    assert_eq!(config, Config::new(FlowConfig::RealNvp(flow), target));
     let model = config.build::<f32>().unwrap();
     assert_eq!((model.flow.dof(), model.target.dof(), model.sample_shape), (15, 15, vec![5, 3]));
 }

@@ -43,7 +43,7 @@ pub fn cases() -> Vec<Case> {
 fn implicitly_invertible() -> Case {
     let lattice = vec![16, 16];
     let flow = U1Flow { lattice: lattice.clone(), layers: 24, mixtures: 6, hidden: vec![8, 8], ..U1Flow::default() };
-    let config = Config { flow: FlowConfig::U1(flow), target: TargetConfig::U1 { lattice, beta: 3.0 } };
+    let config = Config::new(FlowConfig::U1(flow), TargetConfig::U1 { lattice, beta: 3.0 });
     Case { flow: "u1", target: "u1", config, divergences: &[Divergence::Reverse, Divergence::Forward] }
 }
 
@@ -56,8 +56,7 @@ fn explicitly_invertible() -> Vec<Case> {
     let realnvp = RealNvp { lattice: lattice(), couplings: 8, hidden: hidden(), activation, mask, clamp: None, start };
     let target = TargetConfig::Phi4 { lattice: lattice(), kappa: 0.3, lambda: 0.022 };
     let divergences = &[Divergence::Reverse, Divergence::Forward];
-    let case =
-        |name, flow| Case { flow: name, target: "phi4", config: Config { flow, target: target.clone() }, divergences };
+    let case = |name, flow| Case { flow: name, target: "phi4", config: Config::new(flow, target.clone()), divergences };
     vec![case("z2nice", FlowConfig::Z2Nice(z2nice)), case("realnvp", FlowConfig::RealNvp(realnvp))]
 }
 

@@ -1,0 +1,129 @@
+//! The sections `data` and `evaluation`: samples of the target, and what is computed at the end.
+
+use super::Invalid;
+use super::fields::size;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+use upg_targets::{ChainPlan, HmcOptions};
+
+/// The section `data`: samples of the target to train the forward KL on, and to test on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default, rename = "data")]
+pub struct Data {
+    /// What the forward KL is trained on; without it there is a test set only.
+    pub train: Source,
+    /// What forward ESS and negative log-likelihood are computed on.
+    pub test: Source,
+    /// How samples are drawn where there is no exact sampler.
+    pub hmc: Hmc,
+}
+
+impl Default for Data {
+    fn default() -> Self {
+        Self { train: Source::Draw(10_000), test: Source::Draw(10_000), hmc: Hmc::default() }
+    }
+}
+
+/// Where samples come from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename = "source")]
+pub enum Source {
+    /// So many are drawn: exactly where the target has a sampler, else by HMC.
+    Draw(#[serde(deserialize_with = "size")] usize),
+    /// A `.npy` file, `[batch, dof]` or `[batch, lattice…]`.
+    File(PathBuf),
+}
+
+/// How HMC draws; see [`ChainPlan`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default, rename = "hmc")]
+pub struct Hmc {
+    /// Number of independent chains.
+    #[serde(deserialize_with = "size")]
+    pub chains: usize,
+    /// Sweeps before the first sample, in which the step size is tuned.
+    #[serde(deserialize_with = "size")]
+    pub warm_up: usize,
+    /// Sweeps from one sample of a chain to the next.
+    #[serde(deserialize_with = "size")]
+    pub thin: usize,
+    /// Length of a trajectory.
+    pub length: f64,
+}
+
+impl Default for Hmc {
+    fn default() -> Self {
+        let ChainPlan { chains, warm_up, thin, hmc, .. } = ChainPlan::default();
+        Self { chains, warm_up, thin, length: hmc.length }
+    }
+}
+
+impl Hmc {
+    /// The plan for so many samples.
+    pub fn plan(&self, samples: usize) -> ChainPlan {
+        let Self { chains, warm_up, thin, length } = *self;
+        ChainPlan { samples, chains, warm_up, thin, hmc: HmcOptions { length, ..HmcOptions::default() } }
+    }
+}
+
+impl Data {
+    /// Checks all ranges.
+    ///
+    /// # Errors
+    /// The first field whose value isn't accepted.
+    pub(super) fn check(&self) -> Result<(), Invalid> {
+        for (field, source) in [("data.train", &self.train), ("data.test", &self.test)] {
+            if let Source::Draw(0) = source {
+                return Err(refuse(field, "Draw(0)", "Draw(n) with n of at least 1, or File(\"….npy\")"));
+            }
+        }
+        let Hmc { chains, warm_up, thin, length } = &self.hmc;
+        for (field, value) in [("data.hmc.chains", chains), ("data.hmc.warm_up", warm_up), ("data.hmc.thin", thin)] {
+            if *value == 0 {
+                return Err(refuse(field, "0", "a whole number of at least 1"));
+            }
+        }
+        if !(length.is_finite() && *length > 0.0) {
+            return Err(refuse("data.hmc.length", length, "a finite number above 0"));
+        }
+        Ok(())
+    }
+}
+
+/// The section `evaluation`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default, rename = "evaluation")]
+pub struct EvaluationConfig {
+    /// Samples of the flow.
+    #[serde(deserialize_with = "size")]
+    pub samples: usize,
+    /// Blocks of the jackknife.
+    #[serde(deserialize_with = "size")]
+    pub blocks: usize,
+}
+
+impl Default for EvaluationConfig {
+    fn default() -> Self {
+        Self { samples: 100_000, blocks: 100 }
+    }
+}
+
+impl EvaluationConfig {
+    /// Checks all ranges.
+    ///
+    /// # Errors
+    /// The first field whose value isn't accepted.
+    pub(super) fn check(&self) -> Result<(), Invalid> {
+        if self.blocks < 2 {
+            return Err(refuse("evaluation.blocks", self.blocks, "a whole number of at least 2"));
+        }
+        if self.samples < self.blocks {
+            return Err(refuse("evaluation.samples", self.samples, "at least as many as evaluation.blocks"));
+        }
+        Ok(())
+    }
+}
+
+fn refuse(field: &str, value: impl ToString, accepted: &str) -> Invalid {
+    Invalid { field: field.into(), value: value.to_string(), accepted: accepted.into() }
+}

@@ -1,0 +1,49 @@
+//! `upg config schema`: a documented example of every field, which is itself a valid configuration.
+
+/// The example, RON with comments.
+pub const EXAMPLE: &str = include_str!("schema.ron");
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Config, locate};
+    use super::EXAMPLE;
+
+    #[test]
+    fn the_example_is_an_experiment_that_names_every_field_of_every_section() {
+        let config = Config::parse(EXAMPLE).unwrap();
+        config.build::<f32>().unwrap();
+        let named: Vec<_> = locate::fields(EXAMPLE).into_iter().map(|field| field.path).collect();
+        for field in locate::fields(&config.to_ron()) {
+            assert!(named.contains(&field.path), "{} is not explained", field.path);
+        }
+        for all in [
+            "Reparam",
+            "PathTwoPassLean",
+            "MaxLikelihood",
+            "Gdreg",
+            "Sgd(",
+            "Plateau(",
+            "Z2Nice(",
+            "U1(",
+            "Gmm(",
+            "Gaussian(",
+        ] {
+            assert!(EXAMPLE.contains(all), "{all} is not explained");
+        }
+    }
+
+    #[test]
+    fn the_defaults_it_states_are_the_defaults() {
+        let text = "(flow: Z2Nice(lattice: [2], couplings: 1, hidden: [3]), target: Gmm(dim: 2), data: ())";
+        let defaults = Config::parse(text).unwrap().to_ron();
+        for field in locate::fields(&defaults).into_iter().filter(|field| !field.path.starts_with("flow")) {
+            let (name, value) = (field.path.rsplit('.').next().unwrap(), field.value_text(&defaults));
+            let stated = EXAMPLE.lines().find(|line| line.trim_start().starts_with(&format!("{name}: ")));
+            let Some((_, told)) = stated.and_then(|line| line.rsplit_once("default ")) else { continue };
+            let told = told.split(';').next().unwrap();
+            let same =
+                told == value || told.parse::<f64>().ok().zip(value.parse::<f64>().ok()).is_some_and(|(a, b)| a == b);
+            assert!(same || field.path == "data.hmc.warm_up", "{}: {value}, stated as {told}", field.path);
+        }
+    }
+}

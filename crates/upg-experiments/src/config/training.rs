@@ -1,0 +1,271 @@
+//! The section `training`: what is minimised, how, for how long, and what is written meanwhile.
+
+use super::Invalid;
+use super::fields::{count, size};
+use crate::method::Method;
+use crate::optimiser::{Refused, Rule};
+use crate::schedule::{Ramp, Schedule};
+use serde::{Deserialize, Serialize};
+use upg_core::{ForwardKl, ReverseKl};
+
+/// The section `training`; every field has a default.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default, rename = "training")]
+pub struct Training {
+    /// Number of steps; also the length of a cosine schedule that names none.
+    #[serde(deserialize_with = "count")]
+    pub steps: u64,
+    /// Samples per step, of base samples and of data each.
+    #[serde(deserialize_with = "size")]
+    pub batch: usize,
+    /// Decides everything that is random: initial weights, base samples, the order of the data.
+    pub seed: u64,
+    /// Precision of weights, fields and gradients.
+    pub precision: Precision,
+    /// What is minimised, and how its gradient is estimated.
+    pub objective: Objective,
+    /// The optimiser with its learning rate.
+    pub optimiser: Rule,
+    /// The learning rate as a function of the step.
+    pub schedule: Schedule,
+    /// Steps in which the learning rate rises linearly to its full value.
+    #[serde(deserialize_with = "count")]
+    pub warm_up: u64,
+    /// Largest norm of the gradient; longer ones are scaled down to it. `None`: any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clip: Option<f64>,
+    /// Decay per step of the exponential moving average of the weights. `None`: no average.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ema: Option<f64>,
+    /// A coupling of the target that starts elsewhere and moves to its value. `None`: it stays.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub anneal: Option<Anneal>,
+    /// How often the flow is tested on fresh samples, and on the test data.
+    pub validation: Validation,
+    /// How often all is saved.
+    pub checkpoint: Checkpoint,
+    /// Steps between two lines of `metrics.jsonl`.
+    #[serde(deserialize_with = "count")]
+    pub log_every: u64,
+    /// The run is given up after so many steps in a row whose gradient isn't finite.
+    #[serde(deserialize_with = "count")]
+    pub abort_after: u64,
+    /// Whether event files for TensorBoard are written beside `metrics.jsonl`.
+    pub tensorboard: Tensorboard,
+}
+
+impl Default for Training {
+    fn default() -> Self {
+        Self {
+            steps: 10_000,
+            batch: 1000,
+            seed: 1,
+            precision: Precision::F32,
+            objective: Objective::Reverse(ReverseKl::PathFast),
+            optimiser: Rule::Adam { rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 },
+            schedule: Schedule::Constant,
+            warm_up: 0,
+            clip: None,
+            ema: None,
+            anneal: None,
+            validation: Validation::default(),
+            checkpoint: Checkpoint::default(),
+            log_every: 10,
+            abort_after: 20,
+            tensorboard: Tensorboard::Off,
+        }
+    }
+}
+
+/// A precision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename = "precision")]
+pub enum Precision {
+    /// Single.
+    F32,
+    /// Double.
+    F64,
+}
+
+/// Whether event files are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename = "tensorboard")]
+pub enum Tensorboard {
+    /// No.
+    Off,
+    /// Yes.
+    On,
+}
+
+/// What is minimised.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename = "objective", deny_unknown_fields)]
+pub enum Objective {
+    /// KL(q‖p), from base samples.
+    Reverse(#[serde(with = "ReverseName")] ReverseKl),
+    /// KL(p‖q), from data.
+    Forward(#[serde(with = "ForwardName")] ForwardKl),
+    /// The weighted sum of both.
+    Sum {
+        /// How the gradient of the reverse KL is estimated.
+        #[serde(with = "ReverseName")]
+        reverse: ReverseKl,
+        /// Its weight.
+        reverse_weight: f64,
+        /// How the gradient of the forward KL is estimated.
+        #[serde(with = "ForwardName")]
+        forward: ForwardKl,
+        /// Its weight.
+        forward_weight: f64,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "ReverseKl", rename = "estimator")]
+enum ReverseName {
+    Reparam,
+    PathFast,
+    PathTwoPass,
+    PathTwoPassLean,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "ForwardKl", rename = "estimator")]
+enum ForwardName {
+    MaxLikelihood,
+    PathFast,
+    Gdreg,
+}
+
+impl Objective {
+    /// Weight and estimator of every term.
+    pub fn terms(self) -> Vec<(f64, Method)> {
+        match self {
+            Self::Reverse(how) => vec![(1.0, Method::Reverse(how))],
+            Self::Forward(how) => vec![(1.0, Method::Forward(how))],
+            Self::Sum { reverse, reverse_weight, forward, forward_weight } => {
+                vec![(reverse_weight, Method::Reverse(reverse)), (forward_weight, Method::Forward(forward))]
+            }
+        }
+    }
+
+    /// Whether data of the target are needed.
+    pub fn needs_data(self) -> bool {
+        !matches!(self, Self::Reverse(_))
+    }
+}
+
+/// Which coupling of the target moves, from where, and for how many steps.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename = "anneal")]
+pub enum Anneal {
+    /// β of U(1) gauge theory.
+    Beta(Ramp),
+    /// κ of φ⁴ theory.
+    Kappa(Ramp),
+    /// λ of φ⁴ theory.
+    Lambda(Ramp),
+}
+
+impl Anneal {
+    /// The course of the coupling.
+    pub fn ramp(&self) -> &Ramp {
+        match self {
+            Self::Beta(ramp) | Self::Kappa(ramp) | Self::Lambda(ramp) => ramp,
+        }
+    }
+}
+
+/// How often the flow is tested.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default, rename = "validation")]
+pub struct Validation {
+    /// Steps between two tests.
+    #[serde(deserialize_with = "count")]
+    pub every: u64,
+    /// Fresh samples in each; the same number of test data at most.
+    #[serde(deserialize_with = "size")]
+    pub samples: usize,
+}
+
+impl Default for Validation {
+    fn default() -> Self {
+        Self { every: 250, samples: 4096 }
+    }
+}
+
+/// How often all is saved.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default, rename = "checkpoint")]
+pub struct Checkpoint {
+    /// Steps between two checkpoints.
+    #[serde(deserialize_with = "count")]
+    pub every: u64,
+    /// Minutes after which one is due in any case.
+    pub minutes: f64,
+}
+
+impl Default for Checkpoint {
+    fn default() -> Self {
+        Self { every: 1000, minutes: 5.0 }
+    }
+}
+
+impl Training {
+    /// Checks all ranges.
+    ///
+    /// # Errors
+    /// The first field whose value isn't accepted.
+    pub(super) fn check(&self) -> Result<(), Invalid> {
+        let at_least_1 = "a whole number of at least 1";
+        for (field, value) in [
+            ("batch", self.batch as u64),
+            ("log_every", self.log_every),
+            ("abort_after", self.abort_after),
+            ("validation.every", self.validation.every),
+            ("validation.samples", self.validation.samples as u64),
+            ("checkpoint.every", self.checkpoint.every),
+        ] {
+            require(value > 0, field, value, at_least_1)?;
+        }
+        require(self.checkpoint.minutes > 0.0, "checkpoint.minutes", self.checkpoint.minutes, "a number above 0")?;
+        if let Some(clip) = self.clip {
+            require(clip > 0.0, "clip", clip, "a number above 0, or none")?;
+        }
+        if let Some(ema) = self.ema {
+            require((0.0..1.0).contains(&ema), "ema", ema, "at least 0, below 1, or none")?;
+        }
+        self.check_weights()?;
+        self.optimiser.check().map_err(|refused| refused.inside("optimiser"))?;
+        self.schedule.check(self.optimiser.rate()).map_err(|refused| refused.inside("schedule"))?;
+        match &self.anneal {
+            None => Ok(()),
+            Some(anneal) => anneal.ramp().check().map_err(|refused| refused.inside("anneal")),
+        }
+    }
+
+    fn check_weights(&self) -> Result<(), Invalid> {
+        let Objective::Sum { reverse_weight, forward_weight, .. } = self.objective else { return Ok(()) };
+        for (field, weight) in
+            [("objective.reverse_weight", reverse_weight), ("objective.forward_weight", forward_weight)]
+        {
+            require(weight.is_finite() && weight > 0.0, field, weight, "a finite number above 0")?;
+        }
+        Ok(())
+    }
+}
+
+impl Refused {
+    /// The refusal of `training.section.field`.
+    fn inside(self, section: &str) -> Invalid {
+        let Self { field, value, accepted } = self;
+        Invalid { field: format!("training.{section}.{field}"), value, accepted }
+    }
+}
+
+fn require(accept: bool, field: &str, value: impl ToString, accepted: &str) -> Result<(), Invalid> {
+    if accept {
+        return Ok(());
+    }
+    Err(Invalid { field: format!("training.{field}"), value: value.to_string(), accepted: accepted.into() })
+}

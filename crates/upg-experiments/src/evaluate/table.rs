@@ -1,0 +1,56 @@
+//! The summary as text.
+
+use super::summary::{Number, Summary};
+use std::fmt::Write;
+use std::path::Path;
+
+/// The table that is printed, and where the numbers are.
+pub(super) fn text(summary: &Summary, path: &Path) -> String {
+    let mut out = String::new();
+    let mut line = |name: &str, value: String| writeln!(out, "{name:<28} {value}").expect("memory takes all");
+    let of = |x: Option<f64>, digits: usize| x.map_or("not computed".into(), |x| format!("{x:.digits$}"));
+    line("samples", format!("{} of the {} weights", summary.samples, summary.weights));
+    line("ESS, reverse", of(summary.ess_reverse, 4));
+    line("ESS, forward", summary.ess_forward.map_or("not computed (no data)".into(), |x| format!("{x:.4}")));
+    line("Metropolis acceptance", of(summary.acceptance, 4));
+    line("tau_int, slowest primary", with_error(summary.tau_int, summary.tau_int_error));
+    line("loss, bound on -log Z", with_error(summary.loss, summary.loss_error));
+    line("log Z", number(summary.log_z.number));
+    if let Some(log_z) = summary.log_z_forward {
+        line("log Z from the data", with_error(Some(log_z.value), Some(log_z.error)));
+    }
+    line("free energy per site", number(summary.free_energy_per_site));
+    if let Some(nll) = summary.nll {
+        line("-log q on the test data", with_error(Some(nll.value), Some(nll.error)));
+    }
+    line("", "reweighted                     along the chain".into());
+    for (name, &reweighted) in &summary.observables {
+        let along = summary.observables_chain[name].number;
+        let (value, chain) = (plain(reweighted), plain(along));
+        let exact = reweighted.exact.map_or(String::new(), |exact| format!("exact {exact:.6}"));
+        line(name, format!("{value:<30} {chain:<30} {exact}"));
+    }
+    for warning in &summary.log_z.warnings {
+        line("log Z is not to be trusted:", warning.clone());
+    }
+    write!(out, "written to {}", path.display()).expect("memory takes all");
+    out
+}
+
+fn plain(number: Number) -> String {
+    with_error(number.value, number.error)
+}
+
+/// The number with its error, beside the exact value.
+fn number(number: Number) -> String {
+    let exact = number.exact.map_or(String::new(), |exact| format!("exact {exact:.6}"));
+    format!("{:<30} {exact}", plain(number)).trim_end().to_owned()
+}
+
+fn with_error(value: Option<f64>, error: Option<f64>) -> String {
+    match (value, error) {
+        (Some(value), Some(error)) => format!("{value:.6} ± {error:.6}"),
+        (Some(value), None) => format!("{value:.6}"),
+        _ => "not computed".into(),
+    }
+}

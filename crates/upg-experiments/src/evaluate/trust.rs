@@ -1,0 +1,133 @@
+//! When an estimate of log Z isn't to be trusted.
+//!
+//! Each test has its own blind spot. Few effective samples or a heavy single weight show in the samples of q alone, but q can't show what it
+//! misses: a flow that has lost one of two equal modes has a reverse ESS near 1 and log Z too low by log 2. That shows where something
+//! from outside is known: samples of p (forward ESS, log Z from 1/w) or an exact value.
+
+use crate::stats::{DataWeightSums, Estimate, WeightSums};
+
+/// Fewest effective samples.
+const EFFECTIVE: f64 = 100.0;
+/// Smallest effective sample size.
+const ESS: f64 = 0.01;
+/// Largest share of a single weight.
+const SHARE: f64 = 0.05;
+/// Standard errors by which two estimates may differ.
+const SIGMAS: f64 = 5.0;
+/// The forward ESS may be smaller than the reverse one by this factor.
+const RATIO: f64 = 0.1;
+
+/// Everything the samples of q say against their own log Z.
+pub fn of_samples(weights: &WeightSums) -> Vec<String> {
+    let (Some(ess), Some(share)) = (weights.ess(), weights.largest_share()) else {
+        return vec![format!("{} of {} log-weights are not finite", weights.not_finite(), weights.samples())];
+    };
+    let effective = ess * weights.samples() as f64;
+    let mut warnings = vec![];
+    if effective < EFFECTIVE {
+        warnings.push(format!("only {effective:.1} effective samples, at least {EFFECTIVE} are needed"));
+    }
+    if ess < ESS {
+        warnings.push(format!("the reverse ESS is {ess:.2e}, below {ESS}"));
+    }
+    if share > SHARE {
+        warnings.push(format!("the heaviest sample has {:.0} % of the weight", 100.0 * share));
+    }
+    warnings
+}
+
+/// What samples of the target say against the log Z of the flow's samples.
+pub fn of_data(samples: &WeightSums, data: &DataWeightSums) -> Vec<String> {
+    let mut warnings = vec![];
+    if let (Some(reverse), Some(forward)) = (samples.ess(), data.ess())
+        && forward < RATIO * reverse
+    {
+        warnings.push(format!(
+            "the forward ESS is {forward:.2e}, the reverse ESS {reverse:.3}: the flow misses a part of the target (mode collapse)"
+        ));
+    }
+    if let (Some(reverse), Some(forward)) = (log_z(samples), log_z_of_data(data))
+        && disagree(reverse, forward)
+    {
+        warnings.push(format!(
+            "log Z from the data is {:.4} ± {:.4}, from the samples {:.4} ± {:.4}: they disagree",
+            forward.value, forward.error, reverse.value, reverse.error
+        ));
+    }
+    warnings
+}
+
+/// What an exact value says against an estimate of the quantity `name`.
+pub fn of_exact(name: &str, estimate: Estimate, exact: f64) -> Option<String> {
+    let Estimate { value, error } = estimate;
+    disagree(estimate, Estimate { value: exact, error: rounding(exact) })
+        .then(|| format!("{name} is {value:.5} ± {error:.5}, exactly {exact:.5}: the flow misses a part of the target"))
+}
+
+/// log Z of samples of q.
+pub fn log_z(weights: &WeightSums) -> Option<Estimate> {
+    Some(Estimate { value: weights.log_mean()?, error: weights.log_mean_error()? })
+}
+
+/// log Z of samples of p.
+pub fn log_z_of_data(weights: &DataWeightSums) -> Option<Estimate> {
+    Some(Estimate { value: weights.log_z()?, error: weights.log_z_error()? })
+}
+
+/// Errors of single precision in a sum like the action: what no standard error knows of.
+fn rounding(value: f64) -> f64 {
+    1e-6 * (1.0 + value.abs())
+}
+
+fn disagree(a: Estimate, b: Estimate) -> bool {
+    (a.value - b.value).abs() > SIGMAS * a.error.hypot(b.error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sums(log_weights: impl IntoIterator<Item = f64>) -> WeightSums {
+        let mut sums = WeightSums::default();
+        log_weights.into_iter().for_each(|w| sums.push(w));
+        sums
+    }
+
+    #[test]
+    fn good_weights_are_trusted() {
+        let weights = sums((0..1000).map(|i| 3.0 + 0.1 * f64::from(i % 7)));
+        assert_eq!(of_samples(&weights), [""; 0]);
+        let mut data = DataWeightSums::default();
+        (0..1000).for_each(|i| data.push(3.0 + 0.1 * f64::from(i % 7)));
+        assert_eq!(of_data(&weights, &data), [""; 0]);
+    }
+
+    #[test]
+    fn each_sign_of_a_bad_estimate_is_named() {
+        let few = of_samples(&sums((0..50).map(f64::from)));
+        assert!(few.iter().any(|w| w.contains("effective samples")) && few.iter().any(|w| w.contains("heaviest")));
+        let poor = of_samples(&sums((0..100_000).map(|i| if i < 500 { 0.0 } else { -30.0 })));
+        assert!(poor.len() == 1 && poor[0].contains("reverse ESS"), "{poor:?}");
+        assert!(of_samples(&sums([0.0, f64::NAN]))[0].contains("1 of 2"));
+    }
+
+    /// One of two equal modes is lost: in it q is e^{−40} of what it should be.
+    #[test]
+    fn a_lost_mode_shows_in_the_data() {
+        let weights = sums((0..1000).map(|i| 0.01 * f64::from(i % 3)));
+        assert_eq!(of_samples(&weights), [""; 0]);
+        let mut data = DataWeightSums::default();
+        (0..1000).for_each(|i| data.push(if i % 2 == 0 { 0.01 } else { 40.0 }));
+        let warnings = of_data(&weights, &data);
+        assert!(warnings.len() == 2 && warnings[0].contains("mode collapse"), "{warnings:?}");
+        assert!((data.log_z().unwrap() - 2f64.ln()).abs() < 0.02);
+    }
+
+    #[test]
+    fn exact_values_are_witnesses() {
+        let estimate = Estimate { value: 1.0, error: 0.1 };
+        assert_eq!(of_exact("q2", estimate, 1.4), None);
+        assert!(of_exact("q2", estimate, 1.6).unwrap().starts_with("q2 is 1.00000"));
+        assert_eq!(of_exact("a", Estimate { value: -300.0001, error: 0.0 }, -300.0), None, "single precision");
+    }
+}

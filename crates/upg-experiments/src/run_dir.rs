@@ -1,0 +1,272 @@
+//! The folder of a run, and who may write to it.
+//!
+//! | file | content |
+//! |---|---|
+//! | `config.ron` | the configuration, every field spelled out |
+//! | `provenance.json` | what made the run: version, commit, processor, threads, precision, seed |
+//! | `metrics.jsonl` | one object per logged step |
+//! | `checkpoint.safetensors` | the latest checkpoint; `checkpoint.previous.safetensors` the one before |
+//! | `checkpoint.best.safetensors` | the weights of the best validation |
+//! | `train.npy`, `test.npy` | samples of the target that were drawn for the run |
+//! | `checkpoint.damaged.safetensors` | a latest checkpoint that could not be used, and was not |
+//! | `summary.json`, `evaluation/` | results of `upg evaluate`, and what the report shows beside them |
+//! | `lock` | locked while a run is going on |
+
+use crate::checkpoint::CheckpointError;
+use crate::config::{Config, ConfigError, ConfigFile, Difference};
+use crate::output::{OutputError, OutputFile};
+use std::fs::{File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// What to do about a run that is there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// Leave it alone and stop.
+    Refuse,
+    /// Go on where it stopped.
+    Resume,
+    /// Delete it and begin anew.
+    Replace,
+}
+
+/// Files of a run that `--force` removes; nothing else in the folder is touched.
+const FILES: [&str; 10] =
+    [CONFIG, PROVENANCE, METRICS, LATEST, PREVIOUS, BEST, DAMAGED, "train.npy", "test.npy", SUMMARY];
+
+const CONFIG: &str = "config.ron";
+const PROVENANCE: &str = "provenance.json";
+const METRICS: &str = "metrics.jsonl";
+const LATEST: &str = "checkpoint.safetensors";
+const PREVIOUS: &str = "checkpoint.previous.safetensors";
+const BEST: &str = "checkpoint.best.safetensors";
+const DAMAGED: &str = "checkpoint.damaged.safetensors";
+const SUMMARY: &str = "summary.json";
+const LOCK: &str = "lock";
+
+/// The folder of a run.
+#[derive(Clone, Debug)]
+pub struct RunDir {
+    path: PathBuf,
+}
+
+/// A run's folder, locked against other runs while this lives.
+#[derive(Debug)]
+pub struct LockedRun {
+    dir: RunDir,
+    _lock: File,
+}
+
+/// A folder can't be used for a run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// It holds a run and neither `--resume` nor `--force` was given.
+    #[error("--out = {}: holds a run already: accepted are --resume, --force, or another folder", .0.display())]
+    Occupied(PathBuf),
+    /// It holds no run.
+    #[error("--run = {}: {missing} is missing: accepted is the folder of a run of `upg train`", path.display())]
+    NoRun {
+        /// The folder.
+        path: PathBuf,
+        /// What a run's folder would hold.
+        missing: &'static str,
+    },
+    /// Another process trains there.
+    #[error("{}: another run is going on in this folder", .0.display())]
+    Locked(PathBuf),
+    /// The configuration isn't that of the run.
+    #[error("--resume in {}: {difference}", path.display())]
+    Changed {
+        /// The folder.
+        path: PathBuf,
+        /// What differs.
+        difference: Box<Difference>,
+    },
+    /// The system refuses.
+    #[error("{}: {source}", path.display())]
+    System {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The configuration in the folder is wrong.
+    #[error(transparent)]
+    Config(Box<ConfigError>),
+    /// A file can't be written.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+    /// A checkpoint can't be read.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+}
+
+impl From<ConfigError> for RunError {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(Box::new(error))
+    }
+}
+
+impl RunError {
+    /// 2 if the input is wrong, 1 if the run failed.
+    pub fn exit_status(&self) -> u8 {
+        match self {
+            Self::Output(error) => error.exit_status(),
+            _ => 2,
+        }
+    }
+}
+
+impl RunDir {
+    /// The folder of a run that exists.
+    ///
+    /// # Errors
+    /// If it holds no configuration.
+    pub fn open(path: &Path) -> Result<Self, RunError> {
+        let dir = Self { path: path.to_owned() };
+        if dir.file(CONFIG).is_file() {
+            return Ok(dir);
+        }
+        Err(RunError::NoRun { path: dir.path, missing: CONFIG })
+    }
+
+    /// The folder for a run of `config`, made if it is missing, locked, with `config.ron` in it.
+    ///
+    /// # Errors
+    /// If it holds a run and `existing` doesn't say what to do about it, if it holds a run of another configuration, if another
+    /// process uses it, or the system refuses.
+    pub fn begin(path: &Path, config: &Config, existing: Existing) -> Result<LockedRun, RunError> {
+        let dir = Self { path: path.to_owned() };
+        let system = |source| RunError::System { path: path.to_owned(), source };
+        if dir.is_occupied() && existing == Existing::Refuse {
+            return Err(RunError::Occupied(dir.path));
+        }
+        std::fs::create_dir_all(path).map_err(system)?;
+        let lock = File::create(dir.file(LOCK)).map_err(system)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(RunError::Locked(dir.path)),
+            Err(TryLockError::Error(source)) => return Err(system(source)),
+        }
+        match existing {
+            Existing::Replace => dir.clear()?,
+            Existing::Resume if dir.file(CONFIG).is_file() => dir.compare(config)?,
+            Existing::Resume | Existing::Refuse => {}
+        }
+        if !dir.file(CONFIG).is_file() {
+            OutputFile::create(&dir.file(CONFIG))?.commit(config.to_pretty_ron().as_bytes())?;
+        }
+        Ok(LockedRun { dir, _lock: lock })
+    }
+
+    /// Whether there are files of a run.
+    fn is_occupied(&self) -> bool {
+        FILES.iter().any(|name| self.file(name).exists())
+    }
+
+    fn clear(&self) -> Result<(), RunError> {
+        for path in FILES.iter().map(|name| self.file(name)).filter(|path| path.exists()) {
+            std::fs::remove_file(&path).map_err(|source| RunError::System { path, source })?;
+        }
+        let evaluation = self.file("evaluation");
+        match evaluation.is_dir() {
+            true => {
+                std::fs::remove_dir_all(&evaluation).map_err(|source| RunError::System { path: evaluation, source })
+            }
+            false => Ok(()),
+        }
+    }
+
+    fn compare(&self, config: &Config) -> Result<(), RunError> {
+        match self.config()?.config.first_difference(config) {
+            None => Ok(()),
+            Some(difference) => Err(RunError::Changed { path: self.path.clone(), difference: Box::new(difference) }),
+        }
+    }
+
+    /// The configuration of the run.
+    ///
+    /// # Errors
+    /// If it can't be read.
+    pub fn config(&self) -> Result<ConfigFile, ConfigError> {
+        ConfigFile::read(&self.file(CONFIG))
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A file in the folder.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// `metrics.jsonl`.
+    pub fn metrics(&self) -> PathBuf {
+        self.file(METRICS)
+    }
+
+    /// `provenance.json`.
+    pub fn provenance(&self) -> PathBuf {
+        self.file(PROVENANCE)
+    }
+
+    /// `summary.json`.
+    pub fn summary(&self) -> PathBuf {
+        self.file(SUMMARY)
+    }
+
+    /// The latest checkpoint.
+    pub fn latest(&self) -> PathBuf {
+        self.file(LATEST)
+    }
+
+    /// The checkpoint before the latest.
+    pub fn previous(&self) -> PathBuf {
+        self.file(PREVIOUS)
+    }
+
+    /// The weights of the best validation.
+    pub fn best(&self) -> PathBuf {
+        self.file(BEST)
+    }
+
+    /// Gives a latest checkpoint that can't be used another name, lest it take the place of the good one before it.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub fn set_latest_aside(&self) -> Result<(), RunError> {
+        let (latest, aside) = (self.latest(), self.file(DAMAGED));
+        if !latest.exists() {
+            return Ok(());
+        }
+        std::fs::rename(&latest, &aside).map_err(|source| RunError::System { path: aside, source })
+    }
+
+    /// Gives the latest checkpoint its second name, so that the next one can take the first; at no moment is there none.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub fn keep_latest_as_previous(&self) -> Result<(), RunError> {
+        let (latest, previous) = (self.latest(), self.previous());
+        if !latest.exists() {
+            return Ok(());
+        }
+        let spare = self.file(".checkpoint.previous.tmp");
+        let _ = std::fs::remove_file(&spare); // of a process that was killed
+        let linked = std::fs::hard_link(&latest, &spare).and_then(|()| std::fs::rename(&spare, &previous));
+        // A file system without links: the copy costs time, not safety.
+        linked
+            .or_else(|_| std::fs::copy(&latest, &spare).and_then(|_| std::fs::rename(&spare, &previous)))
+            .map_err(|source| RunError::System { path: previous, source })
+    }
+}
+
+impl std::ops::Deref for LockedRun {
+    type Target = RunDir;
+
+    fn deref(&self) -> &RunDir {
+        &self.dir
+    }
+}
