@@ -13,7 +13,8 @@ use nalgebra::{DMatrix, DVector};
 use ndarray::{Array2, array};
 use proptest::prelude::*;
 use upg_core::{
-    Batch, Cpu, Cut, EndSamples, Engine, ForwardKl, Layer, Real, ReverseKl, StandardNormal, Start, Streams, Target,
+    Batch, Chain, Cpu, Cut, EndSamples, Engine, ForwardKl, Layer, Pass, Real, ReverseKl, StandardNormal, Start,
+    Streams, Target, Workspace,
 };
 use upg_testkit::flow::{AnyEngine, Parts, agreement::assert_paths_agree, zero::assert_zero_for_every_sample};
 use upg_testkit::{domain::Domain, draw, models::AnharmonicChain, tolerance::Tolerance};
@@ -143,6 +144,80 @@ fn end_samples_come_on_request_and_follow_the_batch() {
     let mut streams = Streams::new(1);
     let start = Start::Draw { samples: 7, streams: &mut streams };
     assert_eq!(engine.reverse_kl(ReverseKl::PathFast, &theta, start).end.dim(), (7, 3));
+}
+
+/// Samples drawn in pieces of whole micro-batches are those drawn at once.
+#[test]
+fn samples_come_in_pieces() {
+    let (engine, theta) = small_engine(CUT);
+    let mut engine = engine.with_end_samples(EndSamples::Keep);
+    let (mut whole, mut pieces) = (Streams::new(3), Streams::new(3));
+    let all = engine.sample(&theta, Start::Draw { samples: 21, streams: &mut whole });
+    let (end, log_weights) = (all.end.to_owned(), all.log_weights.to_vec());
+    let mut first = 0;
+    for samples in [8, 12, 1] {
+        let piece = engine.sample(&theta, Start::Draw { samples, streams: &mut pieces });
+        assert_eq!(piece.end, end.slice(ndarray::s![first..first + samples, ..]));
+        assert_eq!(piece.log_weights, &log_weights[first..first + samples]);
+        first += samples;
+    }
+    assert_eq!(whole, pieces);
+}
+
+/// With another target, the engine gives what a new engine with that target gives.
+#[test]
+fn a_target_can_be_replaced() {
+    let target = |seed| AnharmonicChain::random(3, &mut draw::rng(seed));
+    let engine = |seed| {
+        let flow: AnyLayer<f64> = Box::new(Linear::new(3));
+        Engine::new(Cpu::here(), flow, StandardNormal::new(3), target(seed), CUT)
+    };
+    let theta = draw::parameters(&mut draw::rng(4), &engine(1).layout());
+    let z = draw::normal(&mut draw::rng(2), 9, 3, 1.0);
+    let gradient = |engine: &mut Engine<Cpu<f64>, AnyLayer<f64>>| {
+        engine.reverse_kl(ReverseKl::PathFast, &theta, Start::Given(z.view())).grad.clone()
+    };
+    let (mut changed, mut other) = (engine(1), engine(2));
+    let before = gradient(&mut changed);
+    changed.set_target(target(2));
+    assert_eq!(gradient(&mut changed), gradient(&mut other));
+    assert_ne!(gradient(&mut changed), before);
+}
+
+/// Layer after layer, a chain gives what its layers give; its inverse undoes them in the opposite order.
+#[test]
+fn a_chain_can_be_watched() {
+    let layers = || -> Vec<AnyLayer<f64>> {
+        vec![Box::new(Linear::new(3)), Box::new(Bend::new(3, Shape::Tanh)), Box::new(Linear::new(3))]
+    };
+    let flow = Chain::new::<Cpu<f64>>(layers());
+    let theta = draw::parameters(&mut draw::rng(5), &Layer::<Cpu<f64>>::params(&flow));
+    let start = Batch::from_samples(draw::normal(&mut draw::rng(6), 4, 3, 1.0).view());
+    let (device, mut tape, mut scratch) = (Cpu::<f64>::here(), Workspace::default(), Workspace::default());
+    let mut seen: Vec<Batch<f64>> = vec![start.clone()];
+    let mut x = start.clone();
+    let mut log_det = vec![0.0; 4];
+    let mut pass = Pass { device: &device, theta: &theta[..], tape: &mut tape, scratch: &mut scratch };
+    flow.forward_each(&mut pass, &mut x, &mut log_det, |l, x, log_det| {
+        assert_eq!((l + 1, log_det.len()), (seen.len(), 4));
+        seen.push(x.clone());
+    });
+    let mut single = start.clone();
+    let mut at = 0;
+    for (l, layer) in layers().iter().enumerate() {
+        let range = at..at + layer.params().size();
+        at = range.end;
+        let mut pass = Pass { device: &device, theta: &theta[range], tape: &mut tape, scratch: &mut scratch };
+        layer.forward(&mut pass, &mut single, &mut vec![0.0; 4]);
+        assert_eq!(single.as_slice(), seen[l + 1].as_slice(), "after layer {l}");
+    }
+    let mut pass = Pass { device: &device, theta: &theta[..], tape: &mut tape, scratch: &mut scratch };
+    flow.inverse_chain().forward_each(&mut pass, &mut x, &mut log_det, |l, x, _| {
+        let expected = seen[2 - l].as_slice();
+        let error = x.as_slice().iter().zip(expected).fold(0.0, |e: f64, (a, b)| e.max((a - b).abs()));
+        assert!(error < 1e-12, "after undoing layer {}: off by {error}", 2 - l);
+    });
+    assert!(log_det.iter().all(|l| l.abs() < 1e-12), "{log_det:?}");
 }
 
 /// Tensors of a chain in a chain carry their way in their names, and lie one behind the other.

@@ -20,6 +20,7 @@ pub(super) fn check<C: FlowCase>(trial: &mut Trial<'_, C>) {
         check_precision(trial, estimator, &samples);
         check_threads::<f64, C>(trial, estimator, &samples);
         check_threads::<f32, C>(trial, estimator, &samples);
+        check_without_gradient(trial, estimator, &samples);
     }
     check_reuse(trial);
     check_draws(trial);
@@ -90,6 +91,24 @@ fn check_threads<T: Real, C: FlowCase>(trial: &Trial<'_, C>, estimator: Estimato
         let what = trial.label(&format!("{estimator:?} in {}, 1 and {threads} threads", T::NAME));
         assert_same_bits(&what, &one, &run(threads));
     }
+}
+
+/// Without a gradient, loss, log-weights, log-dets and end samples are those with one, up to the round-off of another order of sums.
+fn check_without_gradient<C: FlowCase>(trial: &Trial<'_, C>, estimator: Estimator, samples: &Array2<f64>) {
+    let mut engine = trial.engine::<f64>(Cpu::here(), SMALL).with_end_samples(EndSamples::Keep);
+    let with = estimator.run(&mut engine, &trial.theta, samples.view());
+    let (loss, end) = (with.loss, with.end.to_owned());
+    let (log_weights, log_det) = (with.log_weights.to_vec(), with.log_det.to_vec());
+    let without = match estimator {
+        Estimator::Reverse(_) => engine.sample(&trial.theta, Start::Given(samples.view())),
+        Estimator::Forward(_) => engine.weigh(&trial.theta, samples.view()),
+    };
+    let what = |name: &str| trial.label(&format!("{name} without a gradient, and of {estimator:?}"));
+    let tolerance = Tolerance::theorem::<f64>();
+    assert_close(&what("end samples"), &without.end.iter().copied().collect::<Vec<_>>(), flat(&end), tolerance);
+    assert_on_scale_of_terms(&what("log-dets"), without.log_det, &log_det, tolerance);
+    assert_on_scale_of_terms(&what("log-weights"), without.log_weights, &log_weights, tolerance);
+    assert_on_scale_of_terms(&what("loss"), &[without.loss], &[loss], tolerance);
 }
 
 /// Gradient, log-weights, log-dets and loss in one vector (widening loses nothing).
