@@ -183,7 +183,8 @@ fn in_pool<T: Real>(threads: usize) -> Vec<Vec<u64>> {
         }
         let mut sum = start.clone();
         combine(0.3, &mut sum, -1.7, &grads[0]);
-        all.extend([bits(&sum), vec![norm(&grads[1]).to_bits()]]);
+        let norms = [&sum, &start, &grads[0], &grads[1]].map(|vector| norm(vector).to_bits());
+        all.extend([bits(&sum), norms.to_vec()]);
     });
     all
 }
