@@ -11,11 +11,11 @@
 //! The flat index x is C order of the lattice. On an extent of 2 both neighbours are the same site (the bond counts twice),
 //! on an extent of 1 the neighbour is the site itself. Shapes: φ and force `[sites, samples]`, action `[samples]`.
 //!
-//! Exact results: [`Phi4::exact`]. Observables: `phi4/observables.rs`. Other conventions of the couplings: [`Phi4::from_mass_convention`], [`Phi4::from_continuum_convention`].
+//! Exact results: [`Phi4::exact`]. Observables: [`observables`]. Other conventions of the couplings: [`Phi4::from_mass_convention`], [`Phi4::from_continuum_convention`].
 
 mod conventions;
 mod exact;
-mod observables;
+pub mod observables;
 mod transfer;
 
 pub use conventions::{ContinuumCouplings, FieldScale, MassCouplings};

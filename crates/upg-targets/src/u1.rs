@@ -8,11 +8,11 @@
 //!
 //! Array of links [μ, x_0, x_1] in C order: link μ at (x_0, x_1) is row (μ L_0 + x_0) L_1 + x_1. Links need not lie in
 //! [0, 2π); plaquettes up to 10⁴ in size are as accurate as their own rounding. Shapes: u and force `[2V, samples]`,
-//! action and observables `[samples]`. Exact results: [`U1::exact`].
+//! action `[samples]`. Exact results: [`U1::exact`]. Observables: [`observables`].
 
 mod exact;
 mod instanton;
-mod observables;
+pub mod observables;
 
 pub use exact::U1Exact;
 pub use instanton::Instanton;

@@ -3,6 +3,7 @@
 use ndarray::{Array2, s};
 use rand::{Rng as _, SeedableRng};
 use std::f64::consts::TAU;
+use std::iter::successors;
 use std::sync::{
     Mutex,
     atomic::{AtomicUsize, Ordering},
@@ -135,10 +136,7 @@ fn groups_draw_from_streams_that_nobody_else_has() {
     assert_eq!(used.len(), 8);
     let others: Vec<Rng> = (0..20).map(|_| streams.next_stream()).collect();
     for (i, stream) in used.iter().enumerate() {
-        let within = |other: &Rng| {
-            let mut other = other.clone();
-            (0..2000).any(|_| std::mem::replace(&mut other, after(&other)) == *stream)
-        };
+        let within = |other: &Rng| successors(Some(other.clone()), |s| Some(after(s))).take(2000).any(|s| s == *stream);
         assert!(!others.iter().chain(&used[..i]).any(within), "group {i}");
     }
 }
