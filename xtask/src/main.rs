@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
+mod reproduce_figures;
 mod reproduce_table2;
 
 /// Tasks of the workspace.
@@ -17,10 +18,13 @@ struct Cli {
 enum Task {
     /// Measures the cost of the estimators on this machine, as in Table 2 of arXiv:2403.15881.
     ReproduceTable2(reproduce_table2::Arguments),
+    /// Trains the paper's problems with ordinary and with path gradients, at equal steps and at equal seconds.
+    ReproduceFigures(reproduce_figures::Arguments),
 }
 
 fn main() -> ExitCode {
     match Cli::parse().task {
         Task::ReproduceTable2(arguments) => reproduce_table2::run(&arguments),
+        Task::ReproduceFigures(arguments) => reproduce_figures::run(&arguments),
     }
 }

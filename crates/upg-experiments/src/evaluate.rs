@@ -1,6 +1,6 @@
 //! `upg evaluate`: what a trained flow is worth, in numbers with errors.
 //!
-//! N independent samples x of q with weights w = p̃(x)/q(x) give, all in double precision:
+//! N independent samples x of q with weights w = p̃(x)/q(x) give, all in double precision, MATH (12) to (14):
 //!
 //! | number | how |
 //! |---|---|

@@ -2,12 +2,18 @@
 //!
 //! | module | what it reads or writes |
 //! |---|---|
-//! | [`config`] | a flow and a target in RON; the registry of flows and targets |
+//! | [`config`] | experiments in RON; the registry of flows and targets |
 //! | [`weights`] | parameters and results, safetensors |
-//! | [`samples`] | batches of samples, `.npy` |
+//! | [`samples`], [`data`] | batches of samples, `.npy`; samples of the target |
 //! | [`output`] | files that are either complete or not there, and what made them |
+//! | [`run_dir`], [`checkpoint`] | the folder of a run, and all a run needs to go on |
 //! | [`gradient`] | `upg gradient`: one gradient of one batch |
-//! | [`table2`] | the cost of the estimators, measured |
+//! | [`train`] | `upg train`: the training loop |
+//! | [`evaluate`], [`sample`], [`variance`] | `upg evaluate`, `upg sample`, `upg variance`: from the weights of a run |
+//! | [`report_files`] | `upg report`: a page of one or several runs |
+//! | [`table2`], [`figures`] | the cost of the estimators, and what they are worth, measured |
+//!
+//! Without files: [`optimiser`], [`schedule`], [`stats`], [`randomness`]; text from data: [`report`], [`plot`], [`tensorboard`].
 //!
 //! What is wrong with an input is said in one line that names the file, the field, its value and what is accepted;
 //! [`Error::exit_status`] tells wrong input (2) from a run that failed (1).
@@ -17,11 +23,15 @@ pub mod config;
 pub mod data;
 pub mod error;
 pub mod evaluate;
+pub mod figures;
 pub mod gradient;
 pub mod method;
 pub mod optimiser;
 pub mod output;
+pub mod plot;
 pub mod randomness;
+pub mod report;
+pub mod report_files;
 pub mod run_dir;
 pub mod run_weights;
 pub mod sample;

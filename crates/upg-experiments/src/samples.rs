@@ -142,6 +142,20 @@ pub fn write_numbers(path: &Path, values: &[f64]) -> Result<(), OutputError> {
     OutputFile::create(path)?.commit(&bytes)
 }
 
+/// Reads a one-dimensional array of f64.
+///
+/// # Errors
+/// If the file can't be read, or holds something else.
+pub fn read_numbers(path: &Path) -> Result<Vec<f64>, SamplesError> {
+    let wrong = |problem| SamplesError { file: path.to_owned(), problem };
+    let bytes = std::fs::read(path).map_err(|e| wrong(SamplesProblem::Unreadable(e)))?;
+    let array = parse::<f64>(&bytes).map_err(wrong)?;
+    match array.ndim() {
+        1 => Ok(array.iter().copied().collect()),
+        _ => Err(wrong(SamplesProblem::Shape { found: array.shape().to_vec(), accepted: "[numbers]".into() })),
+    }
+}
+
 /// A `.npy` file of an array whose number of rows is known and whose rows come piece by piece; memory doesn't grow with it.
 #[derive(Debug)]
 pub struct RowWriter<T> {

@@ -39,3 +39,6 @@ pub fn run(args: &TrainArgs) -> Result<String, Error> {
         Precision::F64 => session::run_in::<f64>(&plan),
     }
 }
+
+#[cfg(test)]
+mod tests;

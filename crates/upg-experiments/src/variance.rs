@@ -1,6 +1,6 @@
 //! `upg variance`: how noisy each estimator of the gradient is at the present weights.
 //!
-//! With g_r the gradient of repetition r = 1 … R, a mean over B samples, and ḡ their mean, per parameter and summed over parameters:
+//! MATH (15): with g_r the gradient of repetition r = 1 … R, a mean over B samples, and ḡ their mean, per parameter and summed over parameters:
 //!
 //! | number | how |
 //! |---|---|

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use upg_experiments::config::{ConfigFile, schema};
-use upg_experiments::{Error, evaluate, gradient, sample, train, variance};
+use upg_experiments::{Error, evaluate, gradient, report_files, sample, train, variance};
 
 /// Path gradients for normalizing flows.
 #[derive(Parser)]
@@ -27,6 +27,8 @@ enum Command {
     Sample(sample::SampleArgs),
     /// Variance and signal-to-noise ratio of every estimator of the gradient.
     Variance(variance::VarianceArgs),
+    /// One HTML page of one or several runs side by side.
+    Report(report_files::ReportArgs),
     /// Configurations.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -63,6 +65,7 @@ fn main() -> ExitCode {
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Sample(args) => sample::run(&args),
         Command::Variance(args) => variance::run(&args),
+        Command::Report(args) => report_files::run(&args),
         Command::Config(command) => config(&command),
     };
     finish(outcome)

@@ -1,12 +1,12 @@
 //! Sums of weights w = p̃/q that are given by their logarithms, and what they tell about q.
 //!
-//! For N samples of q:
+//! For N samples of q, MATH (12):
 //!
 //! ```text
 //! ESS = mean(w)² / mean(w²) ∈ (0, 1],   log Z ≈ log mean(w) ± √((1/ESS − 1)/N) .
 //! ```
 //!
-//! For samples of p (data) E_p[1/w] = 1/Z, hence the forward ESS = 1/(mean_p(w) mean_p(1/w)) and log Z ≈ −log mean_p(1/w).
+//! For samples of p (data), MATH (13), E_p[1/w] = 1/Z, hence the forward ESS = 1/(mean_p(w) mean_p(1/w)) and log Z ≈ −log mean_p(1/w).
 //! Both need supports that agree: a w of 0 in the data makes mean_p(1/w) infinite.
 //!
 //! Sums are kept relative to the largest weight so far, so log-weights of any size and spread neither over- nor underflow.

@@ -1,0 +1,52 @@
+//! `cargo xtask reproduce-figures`: trains with ordinary and with path gradients, prints the table, writes JSON and plots.
+
+use clap::Args;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+use upg_experiments::figures::{self, Extent, FiguresError};
+use upg_experiments::gradient::threads_parser;
+use upg_experiments::output::Provenance;
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// Small problems and three seeds: within ten minutes on two cores.
+    #[arg(long)]
+    quick: bool,
+    /// Threads; by default one a core.
+    #[arg(long, value_parser = threads_parser())]
+    threads: Option<usize>,
+    /// Folder for `figures.json` and `figures.html`; made if it is missing.
+    #[arg(long, default_value = "figures-out")]
+    out: PathBuf,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> ExitCode {
+    match train_and_write(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(error.exit_status())
+        }
+    }
+}
+
+fn train_and_write(arguments: &Arguments) -> Result<(), FiguresError> {
+    let threads = arguments.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let extent = if arguments.quick { Extent::Quick } else { Extent::Full };
+    let folder = |source| FiguresError::Folder { path: arguments.out.clone(), source };
+    std::fs::create_dir_all(&arguments.out).map_err(folder)?;
+    let problems = figures::problems(extent);
+    let configs: Vec<_> = problems.iter().map(|problem| problem.config.to_ron()).collect();
+    let provenance =
+        Provenance::new(threads, "f32", Some(*extent.seeds().start()), format!("[{}]", configs.join(", ")));
+    let (begin, mut outcomes) = (Instant::now(), vec![]);
+    for problem in &problems {
+        let say = |what: &str| eprintln!("{:6.0} s  {what}", begin.elapsed().as_secs_f64());
+        outcomes.extend(figures::compare(problem, extent.seeds(), threads, say)?);
+        figures::write(&arguments.out, &outcomes, &provenance)?; // what there is so far, should it be interrupted
+    }
+    print!("{}", figures::text(&figures::rows(&outcomes)));
+    println!("written to {0}/figures.json and {0}/figures.html", arguments.out.display());
+    Ok(())
+}
