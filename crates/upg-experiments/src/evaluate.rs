@@ -22,37 +22,25 @@ pub mod trust;
 pub use summary::{Number, Observed, Summary};
 
 use crate::Error;
-use crate::config::{Model, Precision};
-use crate::data::DataRequest;
-use crate::gradient::threads_parser;
-use crate::output::{OutputFile, Provenance};
+use crate::config::Precision;
+use crate::output::OutputFile;
 use crate::randomness::Purpose;
 use crate::run_dir::{RunDir, RunError};
-use crate::run_weights::{Loaded, Weights};
+use crate::run_weights::{Loaded, RunArgs};
 use clap::Args;
 use collect::{Collected, Weighed};
 use ndarray::Array2;
-use std::path::PathBuf;
-use upg_core::{Cpu, Device, EndSamples, Real};
+use upg_core::{EndSamples, Real};
 
 /// What `upg evaluate` is asked for.
 #[derive(Clone, Debug, Args)]
 pub struct EvaluateArgs {
-    /// Folder of the run.
-    #[arg(long, value_name = "DIR")]
-    pub run: PathBuf,
+    /// The run and its weights.
+    #[command(flatten)]
+    pub run: RunArgs,
     /// Samples of the flow, instead of `evaluation.samples`.
     #[arg(long)]
     pub samples: Option<usize>,
-    /// Which weights.
-    #[arg(long, default_value = "best")]
-    pub weights: Weights,
-    /// Threads; by default one a core. The result does not depend on it.
-    #[arg(long, value_parser = threads_parser())]
-    pub threads: Option<usize>,
-    /// Instead of `training.seed`.
-    #[arg(long)]
-    pub seed: Option<u64>,
 }
 
 /// Evaluates, writes `summary.json`, and returns the table to be shown.
@@ -60,16 +48,15 @@ pub struct EvaluateArgs {
 /// # Errors
 /// If the run or an argument is wrong, or a file can't be written.
 pub fn run(args: &EvaluateArgs) -> Result<String, Error> {
-    let dir = RunDir::open(&args.run)?;
-    match dir.config().map_err(RunError::from)?.config.training.precision {
+    let (dir, precision) = args.run.open()?;
+    match precision {
         Precision::F32 => run_in::<f32>(args, &dir),
         Precision::F64 => run_in::<f64>(args, &dir),
     }
 }
 
 fn run_in<T: Real + ndarray_npy::WritableElement>(args: &EvaluateArgs, dir: &RunDir) -> Result<String, Error> {
-    let device = args.threads.map_or_else(Cpu::<T>::all_cores, Cpu::new);
-    let mut loaded = Loaded::new(dir, args.weights, device.clone(), args.seed, EndSamples::Keep)?;
+    let mut loaded = Loaded::<T>::new(dir, &args.run, EndSamples::Keep)?;
     let evaluation = &loaded.config.evaluation;
     let samples = args.samples.unwrap_or(evaluation.samples);
     if samples < evaluation.blocks {
@@ -78,34 +65,11 @@ fn run_in<T: Real + ndarray_npy::WritableElement>(args: &EvaluateArgs, dir: &Run
         return Err(Error::Usage(problem));
     }
     let out = OutputFile::create(&dir.summary())?;
-    let data = test_data(&loaded, dir, &device)?;
-    let summary = evaluate(&mut loaded, samples, data.as_ref());
-    let provenance =
-        Provenance::new(device.threads(), T::NAME, Some(loaded.config.training.seed), loaded.config.to_ron());
-    let (summary, details) = summary?;
+    let data = loaded.data(dir, Purpose::TestData)?;
+    let (summary, details) = evaluate(&mut loaded, samples, data.as_ref())?;
     details.write(dir)?;
-    out.commit(summary.to_json(&provenance).as_bytes())?;
+    out.commit(summary.to_json(&loaded.provenance()).as_bytes())?;
     Ok(table::text(&summary, &dir.summary()))
-}
-
-/// The test data of a run: those it kept, or those it would have drawn.
-fn test_data<T: Real + ndarray_npy::WritableElement>(
-    loaded: &Loaded<T>,
-    dir: &RunDir,
-    device: &Cpu<T>,
-) -> Result<Option<Array2<T>>, Error> {
-    let Some(data) = loaded.config.data() else { return Ok(None) };
-    let Model { target, sample_shape, space, .. } = loaded.config.build::<T>()?;
-    let own_seed = dir.config().map_err(RunError::from)?.config.training.seed;
-    let request = DataRequest {
-        data: &data,
-        target: &target,
-        sample_shape: &sample_shape,
-        space,
-        seed: own_seed,
-        keep: Some(dir),
-    };
-    device.install(|| request.fetch(Purpose::TestData)).map(Some)
 }
 
 /// All numbers of weights on `samples` fresh samples and on `data`, shape `[samples, dof]`.

@@ -2,14 +2,49 @@
 
 use crate::Error;
 use crate::checkpoint::read_ema;
-use crate::config::{Config, Model};
+use crate::config::{Config, Model, Precision};
+use crate::data::DataRequest;
+use crate::gradient::threads_parser;
+use crate::output::Provenance;
+use crate::randomness::Purpose;
 use crate::run_dir::{RunDir, RunError};
 use crate::weights::read_params;
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
+use ndarray::Array2;
 use serde::Serialize;
 use std::fmt;
-use upg_core::{Cpu, EndSamples, Engine, Layer, ParamLayout, Real};
+use std::path::PathBuf;
+use upg_core::{Cpu, Device, EndSamples, Engine, Layer, ParamLayout, Real};
 use upg_flows::Flow;
+
+/// The arguments of every command that starts from the weights of a run.
+#[derive(Clone, Debug, Args)]
+pub struct RunArgs {
+    /// Folder of the run.
+    #[arg(long, value_name = "DIR")]
+    pub run: PathBuf,
+    /// Which weights.
+    #[arg(long, default_value = "best")]
+    pub weights: Weights,
+    /// Threads; by default one a core. The result does not depend on it.
+    #[arg(long, value_parser = threads_parser())]
+    pub threads: Option<usize>,
+    /// Instead of `training.seed`.
+    #[arg(long)]
+    pub seed: Option<u64>,
+}
+
+impl RunArgs {
+    /// The folder and the precision of its run.
+    ///
+    /// # Errors
+    /// If it holds no run, or a wrong configuration.
+    pub fn open(&self) -> Result<(RunDir, Precision), Error> {
+        let dir = RunDir::open(&self.run)?;
+        let precision = dir.config().map_err(RunError::from)?.config.training.precision;
+        Ok((dir, precision))
+    }
+}
 
 /// Which weights of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
@@ -31,8 +66,10 @@ impl fmt::Display for Weights {
 
 /// A run's model with weights in an engine.
 pub struct Loaded<T: Real> {
-    /// Configuration of the run.
+    /// Configuration of the run, but for the seed, which decides what is drawn now.
     pub config: Config,
+    /// The seed of the run, which decided its data.
+    run_seed: u64,
     /// The engine; it keeps end samples if that was asked for.
     pub engine: Engine<Cpu<T>, Flow<T>>,
     /// The weights.
@@ -55,22 +92,38 @@ impl<T: Real> Loaded<T> {
     ///
     /// # Errors
     /// If the folder holds no run, or the weights asked for are missing or damaged.
-    pub fn new(
-        dir: &RunDir,
-        weights: Weights,
-        device: Cpu<T>,
-        seed: Option<u64>,
-        end_samples: EndSamples,
-    ) -> Result<Self, Error> {
+    pub fn new(dir: &RunDir, args: &RunArgs, end_samples: EndSamples) -> Result<Self, Error> {
         let file = dir.config().map_err(RunError::from)?;
         let Model { flow, cut, base, target, sample_shape, .. } = file.build::<T>()?;
         let layout = Layer::<Cpu<T>>::params(&flow);
-        let theta = weights_of(dir, weights, &layout)?;
+        let theta = weights_of(dir, args.weights, &layout)?;
+        let device = args.threads.map_or_else(Cpu::all_cores, Cpu::new);
         let engine = Engine::new(device, flow, base, target, cut).with_end_samples(end_samples);
         let mut config = file.config;
-        config.training.seed = seed.unwrap_or(config.training.seed);
+        let run_seed = config.training.seed;
+        config.training.seed = args.seed.unwrap_or(run_seed);
         let piece = PIECE.next_multiple_of(cut.micro_batch);
-        Ok(Self { config, engine, theta, layout, sample_shape, piece, weights })
+        Ok(Self { config, run_seed, engine, theta, layout, sample_shape, piece, weights: args.weights })
+    }
+
+    /// What makes the results of this process.
+    pub fn provenance(&self) -> Provenance {
+        let threads = self.engine.device().threads();
+        Provenance::new(threads, T::NAME, Some(self.config.training.seed), self.config.to_ron())
+    }
+}
+
+impl<T: Real + ndarray_npy::WritableElement> Loaded<T> {
+    /// The samples of the target that the run has for `purpose`, shape `[samples, dof]`: those it kept, or those it would have drawn.
+    ///
+    /// # Errors
+    /// If they can't be read or drawn.
+    pub fn data(&self, dir: &RunDir, purpose: Purpose) -> Result<Option<Array2<T>>, Error> {
+        let Some(data) = self.config.data() else { return Ok(None) };
+        let Model { target, sample_shape, space, .. } = self.config.build::<T>()?;
+        let (target, sample_shape, seed) = (&target, &sample_shape[..], self.run_seed);
+        let request = DataRequest { data: &data, target, sample_shape, space, seed, keep: Some(dir) };
+        self.engine.device().install(|| request.fetch(purpose)).map(Some)
     }
 }
 

@@ -5,23 +5,22 @@
 
 use crate::Error;
 use crate::config::Precision;
-use crate::gradient::threads_parser;
 use crate::output::OutputFile;
 use crate::randomness::Purpose;
-use crate::run_dir::{RunDir, RunError};
-use crate::run_weights::{Loaded, Weights};
+use crate::run_dir::RunDir;
+use crate::run_weights::{Loaded, RunArgs};
 use crate::samples::RowWriter;
 use crate::stats::{IndependenceChain, Move};
 use clap::Args;
 use std::path::PathBuf;
-use upg_core::{Cpu, EndSamples, Real, Rng, Start};
+use upg_core::{EndSamples, Real, Rng, Start};
 
 /// What `upg sample` is asked for.
 #[derive(Clone, Debug, Args)]
 pub struct SampleArgs {
-    /// Folder of the run.
-    #[arg(long, value_name = "DIR")]
-    pub run: PathBuf,
+    /// The run and its weights.
+    #[command(flatten)]
+    pub run: RunArgs,
     /// Number of samples.
     #[arg(short = 'n', long = "samples")]
     pub samples: usize,
@@ -34,15 +33,6 @@ pub struct SampleArgs {
     /// Write the states of an independence Metropolis chain: unbiased samples of the target, correlated.
     #[arg(long)]
     pub metropolis: bool,
-    /// Which weights.
-    #[arg(long, default_value = "best")]
-    pub weights: Weights,
-    /// Threads; by default one a core. The result does not depend on it.
-    #[arg(long, value_parser = threads_parser())]
-    pub threads: Option<usize>,
-    /// Instead of `training.seed`.
-    #[arg(long)]
-    pub seed: Option<u64>,
 }
 
 /// Draws and writes; returns one line that says what was done.
@@ -53,16 +43,15 @@ pub fn run(args: &SampleArgs) -> Result<String, Error> {
     if args.samples == 0 {
         return Err(Error::Usage("-n = 0: accepted is at least 1 sample".into()));
     }
-    let dir = RunDir::open(&args.run)?;
-    match dir.config().map_err(RunError::from)?.config.training.precision {
+    let (dir, precision) = args.run.open()?;
+    match precision {
         Precision::F32 => run_in::<f32>(args, &dir),
         Precision::F64 => run_in::<f64>(args, &dir),
     }
 }
 
 fn run_in<T: Real>(args: &SampleArgs, dir: &RunDir) -> Result<String, Error> {
-    let device = args.threads.map_or_else(Cpu::<T>::all_cores, Cpu::new);
-    let mut loaded = Loaded::new(dir, args.weights, device, args.seed, EndSamples::Keep)?;
+    let mut loaded = Loaded::<T>::new(dir, &args.run, EndSamples::Keep)?;
     let mut out = RowWriter::<T>::begin(OutputFile::create(&args.out)?, args.samples, &loaded.sample_shape)?;
     let log_weights = args.log_weights.as_deref().map(OutputFile::create).transpose()?;
     let mut log_weights = log_weights.map(|file| RowWriter::<f64>::begin(file, args.samples, &[])).transpose()?;

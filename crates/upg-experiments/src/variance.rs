@@ -13,42 +13,31 @@
 
 use crate::Error;
 use crate::config::Precision;
-use crate::data::{Batches, DataRequest};
-use crate::gradient::threads_parser;
+use crate::data::Batches;
 use crate::method::{Divergence, Method};
-use crate::output::{OutputFile, Provenance};
+use crate::output::OutputFile;
 use crate::randomness::Purpose;
-use crate::run_dir::{RunDir, RunError};
-use crate::run_weights::{Loaded, Weights};
+use crate::run_dir::RunDir;
+use crate::run_weights::{Loaded, RunArgs};
 use crate::stats::Estimate;
 use clap::Args;
 use ndarray::Array2;
 use serde::Serialize;
 use std::fmt::Write;
-use std::path::PathBuf;
-use upg_core::{Cpu, Device, EndSamples, Real, Start};
+use upg_core::{EndSamples, Real, Start};
 
 /// What `upg variance` is asked for.
 #[derive(Clone, Debug, Args)]
 pub struct VarianceArgs {
-    /// Folder of the run.
-    #[arg(long, value_name = "DIR")]
-    pub run: PathBuf,
-    /// Which weights.
-    #[arg(long, default_value = "best")]
-    pub weights: Weights,
+    /// The run and its weights.
+    #[command(flatten)]
+    pub run: RunArgs,
     /// Number of gradients of each estimator.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(20..))]
     pub repetitions: u32,
     /// Samples of each gradient.
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
     pub batch: u32,
-    /// Threads; by default one a core. The result does not depend on it.
-    #[arg(long, value_parser = threads_parser())]
-    pub threads: Option<usize>,
-    /// Instead of `training.seed`.
-    #[arg(long)]
-    pub seed: Option<u64>,
 }
 
 /// The noise of one estimator.
@@ -75,49 +64,30 @@ pub struct Noise {
 /// # Errors
 /// If the run or an argument is wrong, or the file can't be written.
 pub fn run(args: &VarianceArgs) -> Result<String, Error> {
-    let dir = RunDir::open(&args.run)?;
-    match dir.config().map_err(RunError::from)?.config.training.precision {
+    let (dir, precision) = args.run.open()?;
+    match precision {
         Precision::F32 => run_in::<f32>(args, &dir),
         Precision::F64 => run_in::<f64>(args, &dir),
     }
 }
 
 fn run_in<T: Real + ndarray_npy::WritableElement>(args: &VarianceArgs, dir: &RunDir) -> Result<String, Error> {
-    let device = args.threads.map_or_else(Cpu::<T>::all_cores, Cpu::new);
-    let mut loaded = Loaded::new(dir, args.weights, device.clone(), args.seed, EndSamples::Discard)?;
+    let mut loaded = Loaded::<T>::new(dir, &args.run, EndSamples::Discard)?;
     let path = dir.file("variance.json");
     let out = OutputFile::create(&path)?;
-    let data = data_of(&loaded, dir, &device)?;
+    let trains_on_data = loaded.config.training.objective.needs_data();
+    let data = loaded.data(dir, if trains_on_data { Purpose::TrainData } else { Purpose::TestData })?;
     let plan = Repetitions { number: args.repetitions as usize, batch: args.batch as usize };
     let noise = measure(&mut loaded, plan, data);
-    let seed = loaded.config.training.seed;
-    let provenance = Provenance::new(device.threads(), T::NAME, Some(seed), loaded.config.to_ron());
     let object = serde_json::json!({
-        "weights": loaded.weights, "repetitions": plan.number, "batch": plan.batch, "estimators": noise, "provenance": provenance,
+        "weights": loaded.weights,
+        "repetitions": plan.number,
+        "batch": plan.batch,
+        "estimators": noise,
+        "provenance": loaded.provenance(),
     });
     out.commit(serde_json::to_string_pretty(&object).expect("names and numbers").as_bytes())?;
     Ok(format!("{}written to {}", table(&noise), path.display()))
-}
-
-/// Samples of the target: what the run trained on, or tested on.
-fn data_of<T: Real + ndarray_npy::WritableElement>(
-    loaded: &Loaded<T>,
-    dir: &RunDir,
-    device: &Cpu<T>,
-) -> Result<Option<Array2<T>>, Error> {
-    let Some(data) = loaded.config.data() else { return Ok(None) };
-    let model = loaded.config.build::<T>()?;
-    let own_seed = dir.config().map_err(RunError::from)?.config.training.seed;
-    let request = DataRequest {
-        data: &data,
-        target: &model.target,
-        sample_shape: &model.sample_shape,
-        space: model.space,
-        seed: own_seed,
-        keep: Some(dir),
-    };
-    let purpose = if loaded.config.training.objective.needs_data() { Purpose::TrainData } else { Purpose::TestData };
-    device.install(|| request.fetch(purpose)).map(Some)
 }
 
 /// How many gradients of how many samples.

@@ -190,7 +190,7 @@ pub struct Validation {
 
 impl Default for Validation {
     fn default() -> Self {
-        Self { every: 250, samples: 4096 }
+        Self { every: 500, samples: 4096 }
     }
 }
 

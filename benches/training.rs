@@ -1,0 +1,98 @@
+//! What the training loop costs beside the gradient and the step of the optimiser: `cargo bench --bench training`.
+//!
+//! In one run, in turn: `upg train` as users run it (its own folder, metrics, tests, checkpoints, all at their defaults), and a bare loop that
+//! computes the same gradients of the same samples and makes the same steps of the optimiser, and nothing else. Time of `upg train` is that of
+//! the whole command less that of a run of no steps, so that drawing data isn't counted.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+use upg_core::{Cpu, Device, Engine, Start};
+use upg_experiments::config::{Config, ConfigFile, Model};
+use upg_experiments::method::Method;
+use upg_experiments::optimiser::{Optimiser, Update};
+use upg_experiments::randomness::Purpose;
+use upg_experiments::train::{self, TrainArgs};
+
+/// Experiments with a single reverse KL, and how many steps are timed.
+const EXPERIMENTS: [(&str, u64); 3] = [("u1_8x8_beta2", 500), ("phi4_16x8_quick", 500), ("phi4_8x2_reverse", 2000)];
+
+fn main() {
+    let repetitions = std::env::var("UPG_BENCH_REPETITIONS").ok().and_then(|n| n.parse().ok()).unwrap_or(9);
+    println!("medians of {repetitions} interleaved repetitions, f32, all cores");
+    println!(
+        "{:>18} {:>6} {:>7} {:>12} {:>12} {:>8}",
+        "experiment", "batch", "steps", "bare s", "upg train s", "ratio"
+    );
+    for (name, steps) in EXPERIMENTS {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../configs/{name}.ron"));
+        let config = ConfigFile::read(&path).unwrap_or_else(|e| panic!("{e}")).config;
+        let mut rounds: Vec<[f64; 3]> = (0..=repetitions)
+            .map(|_| {
+                let bare = bare(&config, steps);
+                let loops = train_for(&path, steps) - train_for(&path, 0);
+                [bare, loops, loops / bare]
+            })
+            .collect();
+        rounds.remove(0); // warms up
+        let [bare, loops, ratio] = [0, 1, 2].map(|i| median(rounds.iter().map(|round| round[i])));
+        println!("{name:>18} {:>6} {steps:>7} {bare:>12.3} {loops:>12.3} {ratio:>8.3}", config.training.batch);
+    }
+}
+
+/// Seconds of the gradients and the steps of the optimiser alone.
+fn bare(config: &Config, steps: u64) -> f64 {
+    let training = &config.training;
+    let Model { flow, cut, base, target, .. } = config.build::<f32>().expect("a valid experiment");
+    let device = Cpu::<f32>::all_cores();
+    let mut engine = Engine::new(device.clone(), flow, base, target, cut);
+    let mut theta: Vec<f32> = engine.layout().initialise(&mut Purpose::Weights.streams(training.seed).next_stream());
+    let mut optimiser = Optimiser::new(training.optimiser, theta.len());
+    let &[(_, Method::Reverse(how))] = &training.objective.terms()[..] else { panic!("a single reverse KL") };
+    let begin = Instant::now();
+    for step in 0..steps {
+        let mut streams = Purpose::Step(step).streams(training.seed);
+        let start = Start::Draw { samples: training.batch, streams: &mut streams };
+        let grad = engine.reverse_kl(how, &theta, start).grad;
+        let update = Update { theta: &mut theta, grad, rate: training.optimiser.rate(), scale: 1.0, average: None };
+        device.install(|| optimiser.step(update));
+    }
+    begin.elapsed().as_secs_f64()
+}
+
+/// Seconds of `upg train`.
+fn train_for(config: &Path, steps: u64) -> f64 {
+    let folder = Folder::new();
+    let args = TrainArgs {
+        config: Some(config.to_owned()),
+        steps: Some(steps),
+        out: Some(folder.0.clone()),
+        resume: false,
+        force: false,
+        threads: None,
+        seed: None,
+    };
+    let begin = Instant::now();
+    train::run(&args).unwrap_or_else(|e| panic!("{e}"));
+    begin.elapsed().as_secs_f64()
+}
+
+/// A folder for one run, gone afterwards.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        Self(std::env::temp_dir().join(format!("upg-bench-training-{}", std::process::id())))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
