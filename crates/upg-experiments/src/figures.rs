@@ -62,3 +62,6 @@ pub fn write(folder: &Path, outcomes: &[Outcome], provenance: &Provenance) -> Re
     OutputFile::create(&folder.join("figures.json"))?.commit(json.as_bytes())?;
     OutputFile::create(&folder.join("figures.html"))?.commit(page(outcomes, &rows, provenance).as_bytes())
 }
+
+#[cfg(test)]
+mod tests;
