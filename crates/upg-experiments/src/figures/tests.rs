@@ -47,6 +47,7 @@ fn the_files_hold_every_comparison() {
     let page = std::fs::read_to_string(folder.path().join("figures.html")).unwrap();
     roxmltree::Document::parse_with_options(&page, roxmltree::ParsingOptions { allow_dtd: true, ..Default::default() })
         .expect("a page is well-formed");
-    assert!(page.matches("<svg").count() == 12 && page.contains("two &lt;dimensions&gt;"));
+    assert_eq!(page.matches("<figure>").count(), 12, "three metrics by steps and by seconds, for two divergences");
+    assert!(page.contains("two &lt;dimensions&gt;"));
     assert!(!page.contains("src=") && !page.contains("href="), "it stands alone");
 }
