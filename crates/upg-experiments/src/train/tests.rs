@@ -148,7 +148,7 @@ fn a_step_that_is_not_finite_is_skipped_and_says_where() {
         // The log-scale, in rows 2 and 3 of the bias, is 1e5: e^s overflows.
         (FLOW, "Reverse(PathFast)", "layers.1.net.1.bias", 1e5, Fault::Layer(1)),
         // Its inverse divides by e^s = 0.
-        (FLOW, "Forward(MaxLikelihood)", "layers.1.net.1.bias", -1e5, Fault::InverseLayer(1)),
+        (FLOW, "Forward(MaxLikelihood)", "layers.2.net.1.bias", -1e5, Fault::InverseLayer(2)),
         // Fields of 10¹³⁰ have finite log-dets and no finite action.
         (z2nice, "Reverse(PathFast)", "layers.3.log_scale", 300.0, Fault::Density),
         (z2nice, "Reverse(Reparam)", "layers.0.net.0.weight", f64::NAN, Fault::Layer(0)),
