@@ -93,14 +93,18 @@ pub enum CheckpointError {
         /// What is wrong.
         problem: String,
     },
-    /// Neither the latest nor the previous checkpoint can be used.
-    #[error("{latest}; and the one before: {previous}")]
-    Both {
+    /// There are checkpoints, and none can be used.
+    #[error("{latest}{}; accepted: a checkpoint as it was written, or --force, which begins anew", and_before(.previous))]
+    NoneGood {
         /// What is wrong with the latest.
         latest: Box<CheckpointError>,
-        /// What is wrong with the one before.
-        previous: Box<CheckpointError>,
+        /// What is wrong with the one before, if there is one.
+        previous: Option<Box<CheckpointError>>,
     },
+}
+
+fn and_before(previous: &Option<Box<CheckpointError>>) -> String {
+    previous.as_ref().map_or(String::new(), |previous| format!("; and the one before: {previous}"))
 }
 
 /// What was found on the way to the state of a run.
@@ -118,11 +122,13 @@ impl<T: Real> State<T> {
     /// Writes the state as the latest checkpoint of a run; what was the latest is then the previous one.
     ///
     /// # Errors
-    /// If the system refuses; the last good checkpoint is then still there.
+    /// If the system refuses; the last two checkpoints are then what they were.
     pub fn save(&self, dir: &RunDir, layout: &ParamLayout, provenance: &Provenance) -> Result<(), RunError> {
-        let file = OutputFile::create(&dir.latest())?;
+        let mut writer = OutputFile::create(&dir.latest())?.writer()?;
+        writer.write(&weights::encode_with_checksum(self.tensors(layout), provenance))?;
+        writer.sync()?;
         dir.keep_latest_as_previous()?;
-        Ok(weights::write_with_checksum(file, self.tensors(layout), provenance)?)
+        Ok(writer.finish()?)
     }
 
     fn tensors(&self, layout: &ParamLayout) -> Vec<OutTensor> {
@@ -148,12 +154,13 @@ impl<T: Real> State<T> {
             return Ok(Found::Nothing);
         }
         Self::read(&latest, config, layout).map(Found::Latest).or_else(|reason| {
-            if !previous.exists() {
-                return Err(reason);
-            }
-            match Self::read(&previous, config, layout) {
-                Ok(state) => Ok(Found::Previous(state, reason)),
-                Err(other) => Err(CheckpointError::Both { latest: Box::new(reason), previous: Box::new(other) }),
+            let before = previous.exists().then(|| Self::read(&previous, config, layout)).transpose();
+            match before {
+                Ok(Some(state)) => Ok(Found::Previous(state, reason)),
+                Ok(None) => Err(CheckpointError::NoneGood { latest: Box::new(reason), previous: None }),
+                Err(other) => {
+                    Err(CheckpointError::NoneGood { latest: Box::new(reason), previous: Some(Box::new(other)) })
+                }
             }
         })
     }
@@ -174,7 +181,7 @@ impl<T: Real> State<T> {
     /// As [`read`](Self::read).
     pub fn decode(bytes: &[u8], path: &Path, config: &Config, layout: &ParamLayout) -> Result<Self, CheckpointError> {
         let wrong = |problem| WeightsError { file: path.to_owned(), problem };
-        let file = weights::open(bytes).map_err(wrong)?;
+        let file = weights::open_with_checksum(bytes).map_err(wrong)?;
         let progress =
             progress_of(&file).map_err(|problem| CheckpointError::Progress { file: shown(path), problem })?;
         let theta = weights::params_of(&file, layout).map_err(wrong)?;
@@ -210,7 +217,7 @@ pub fn save_weights<T: Real>(
     provenance: &Provenance,
 ) -> Result<(), OutputError> {
     let file = OutputFile::create(path)?;
-    weights::write_with_checksum(file, OutTensor::of_layout("", layout, theta), provenance)
+    file.commit(&weights::encode_with_checksum(OutTensor::of_layout("", layout, theta), provenance))
 }
 
 /// Reads the moving average of the weights from a checkpoint.

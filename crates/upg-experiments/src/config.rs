@@ -19,7 +19,7 @@
 
 mod data;
 mod diff;
-mod fields;
+pub(crate) mod fields;
 mod file;
 mod locate;
 pub mod schema;
@@ -273,7 +273,8 @@ impl TargetConfig {
             (Anneal::Kappa(_), Self::Phi4 { kappa, .. }) => *kappa = value,
             (Anneal::Lambda(_), Self::Phi4 { lambda, .. }) => *lambda = value,
             _ => {
-                let (value, accepted) = (format!("{anneal:?}"), "Beta with U1, Kappa or Lambda with Phi4".into());
+                let value = fields::options().to_string(anneal).expect("a ramp has a text");
+                let accepted = "Beta with U1, Kappa or Lambda with Phi4".into();
                 return Err(Invalid { field: "training.anneal".into(), value, accepted });
             }
         }

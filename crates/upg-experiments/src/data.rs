@@ -7,7 +7,7 @@ use crate::Error;
 use crate::config::{AnyTarget, Data, Source, Space};
 use crate::randomness::Purpose;
 use crate::run_dir::RunDir;
-use crate::samples::{Samples, read_samples, write_samples};
+use crate::samples::{Samples, SamplesError, read_samples, write_samples};
 use ndarray::{Array2, ArrayView2, Axis};
 use rand::seq::SliceRandom;
 use std::path::Path;
@@ -45,13 +45,11 @@ impl<T: Real + ndarray_npy::WritableElement> DataRequest<'_, T> {
     /// # Errors
     /// If a file is wrong, can't be written, or the target can't be sampled as asked.
     pub fn fetch(&self, purpose: Purpose) -> Result<Array2<T>, Error> {
-        let (source, name) = match purpose {
-            Purpose::TrainData => (&self.data.train, "train.npy"),
-            _ => (&self.data.test, "test.npy"),
-        };
-        match (source, self.keep.map(|dir| dir.file(name))) {
-            (Source::File(path), _) => self.read(path),
-            (Source::Draw(_), Some(path)) if path.exists() => self.read(&path),
+        let (source, name) = self.source(purpose);
+        let kept = self.keep.map(|dir| dir.file(&format!("{name}.npy")));
+        match (source, kept) {
+            (Source::File(_), _) => Ok(self.given(purpose)?.expect("it is a file")),
+            (Source::Draw(_), Some(path)) if path.exists() => Ok(self.read(&path)?),
             (&Source::Draw(samples), path) => {
                 let drawn = self.draw(samples, purpose)?;
                 if let Some(path) = path {
@@ -63,7 +61,25 @@ impl<T: Real + ndarray_npy::WritableElement> DataRequest<'_, T> {
         }
     }
 
-    fn read(&self, path: &Path) -> Result<Array2<T>, Error> {
+    /// The samples of one purpose, if they are in a file of the user's.
+    ///
+    /// # Errors
+    /// If the file is wrong; the error says which field of the configuration names it.
+    pub fn given(&self, purpose: Purpose) -> Result<Option<Array2<T>>, Error> {
+        let (Source::File(path), name) = self.source(purpose) else { return Ok(None) };
+        let field = format!("data.{name}");
+        self.read(path).map(Some).map_err(|error| Error::Given { field, error })
+    }
+
+    /// Where the samples come from, and the name of the field that says so.
+    fn source(&self, purpose: Purpose) -> (&Source, &'static str) {
+        match purpose {
+            Purpose::TrainData => (&self.data.train, "train"),
+            _ => (&self.data.test, "test"),
+        }
+    }
+
+    fn read(&self, path: &Path) -> Result<Array2<T>, SamplesError> {
         let mut values = read_samples::<T>(path, self.sample_shape)?.values;
         if self.space == Space::Links {
             values.mapv_inplace(wrap_angle);

@@ -42,6 +42,29 @@ pub enum Error {
     /// Samples of the target can't be had, or aren't those they should be.
     #[error("{0}")]
     Data(String),
+    /// The samples file that a field of the configuration names is wrong.
+    #[error("{field}: {error}")]
+    Given {
+        /// The field, e.g. `data.train`.
+        field: String,
+        /// What is wrong.
+        error: SamplesError,
+    },
+    /// The weights overflowed; they aren't saved.
+    #[error(
+        "step {step}: weights in {tensor} are not finite: the learning rate is too large; the latest checkpoint is that of step {saved}"
+    )]
+    Overflown {
+        /// The step after which it was noticed.
+        step: u64,
+        /// The first tensor with such a weight.
+        tensor: String,
+        /// The step of the latest checkpoint.
+        saved: u64,
+    },
+    /// Something that went wrong once the run had begun. What was saved stays.
+    #[error(transparent)]
+    Failed(Box<Error>),
     /// The system doesn't hand out signals.
     #[error("cannot listen to signals: {0}")]
     Signals(io::Error),
@@ -84,10 +107,11 @@ impl Error {
     pub fn exit_status(&self) -> u8 {
         match self {
             Self::Config(_) | Self::Weights(_) | Self::Samples(_) | Self::Method(_) => 2,
-            Self::Invalid(_) | Self::Usage(_) | Self::Data(_) => 2,
+            Self::Invalid(_) | Self::Usage(_) | Self::Data(_) | Self::Given { .. } => 2,
             Self::Run(error) => error.exit_status(),
             Self::Output(error) => error.exit_status(),
             Self::NotFinite { .. } | Self::Signals(_) | Self::Interrupted { .. } | Self::Diverged { .. } => 1,
+            Self::Failed(_) | Self::Overflown { .. } => 1,
         }
     }
 }

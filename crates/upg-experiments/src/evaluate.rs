@@ -69,7 +69,7 @@ fn run_in<T: Real + ndarray_npy::WritableElement>(args: &EvaluateArgs, dir: &Run
     let (summary, details) = evaluate(&mut loaded, samples, data.as_ref())?;
     details.write(dir)?;
     out.commit(summary.to_json(&loaded.provenance()).as_bytes())?;
-    Ok(table::text(&summary, &dir.summary()))
+    Ok(table::text(&summary, data.is_some(), &dir.summary()))
 }
 
 /// All numbers of weights on `samples` fresh samples and on `data`, shape `[samples, dof]`.

@@ -51,7 +51,8 @@ impl OutputFile {
     /// Tries a temporary file beside `path`, so that an unusable place is found out before any work is done.
     ///
     /// # Errors
-    /// [`OutputError::Place`] if `path` is something else than a file, or its folder is missing or not writable.
+    /// [`OutputError::Place`] if `path` is something else than a file, or its folder is missing or not writable;
+    /// [`OutputError::Write`] if the disk is full.
     pub fn create(path: &Path) -> Result<Self, OutputError> {
         let refuse = |reason: String| OutputError::Place { path: path.to_owned(), reason };
         let folder = folder_of(path);
@@ -63,8 +64,11 @@ impl OutputFile {
             let folder = folder.display();
             return Err(refuse(format!("{folder} is not a folder, accepted is a file in a folder that exists")));
         }
-        temporary(path).map_err(|e| refuse(format!("cannot create a file there: {e}")))?;
-        Ok(Self { path: path.to_owned() })
+        match temporary(path) {
+            Ok(_) => Ok(Self { path: path.to_owned() }),
+            Err(source) if is_full(&source) => Err(OutputError::Write { path: path.to_owned(), source }),
+            Err(e) => Err(refuse(format!("cannot create a file there: {e}"))),
+        }
     }
 
     /// Writes `content`, syncs it to the disk and gives it its name.
@@ -105,6 +109,15 @@ impl OutputWriter {
         self.file.write_all(piece).map_err(|source| OutputError::Write { path: self.path.clone(), source })
     }
 
+    /// Makes sure that all pieces are on the disk.
+    ///
+    /// # Errors
+    /// [`OutputError::Write`].
+    pub fn sync(&mut self) -> Result<(), OutputError> {
+        let outcome = self.file.as_file().sync_all();
+        outcome.map_err(|source| OutputError::Write { path: self.path.clone(), source })
+    }
+
     /// Syncs the file to the disk and gives it its name.
     ///
     /// # Errors
@@ -114,11 +127,35 @@ impl OutputWriter {
     }
 }
 
+/// Whether it is for lack of space that the system refuses.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// Removes what a process that was killed left of `path` under a temporary name. Nobody else may be writing it.
+pub(crate) fn remove_temporaries(path: &Path) {
+    let prefix = temporary_prefix(path);
+    for entry in folder_of(path).read_dir().into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        if name.to_str().is_some_and(|name| name.starts_with(&prefix) && name.ends_with(TEMPORARY)) {
+            let _ = std::fs::remove_file(entry.path()); // it takes room, no more
+        }
+    }
+}
+
+/// How the temporary names of `path` begin.
+fn temporary_prefix(path: &Path) -> String {
+    format!(".{}.", path.file_name().unwrap_or_default().to_string_lossy())
+}
+
+/// How they end.
+const TEMPORARY: &str = ".tmp";
+
 /// A file beside `path`, removed when dropped.
 fn temporary(path: &Path) -> io::Result<NamedTempFile> {
-    let prefix = format!(".{}.", path.file_name().unwrap_or_default().to_string_lossy());
+    let prefix = temporary_prefix(path);
     let mut builder = tempfile::Builder::new();
-    builder.prefix(&prefix).suffix(".tmp");
+    builder.prefix(&prefix).suffix(TEMPORARY);
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // less the umask
     builder.tempfile_in(folder_of(path))

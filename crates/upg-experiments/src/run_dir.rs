@@ -10,11 +10,13 @@
 //! | `train.npy`, `test.npy` | samples of the target that were drawn for the run |
 //! | `checkpoint.damaged.safetensors` | a latest checkpoint that could not be used, and was not |
 //! | `summary.json`, `evaluation/` | results of `upg evaluate`, and what the report shows beside them |
+//! | `variance.json` | results of `upg variance` |
+//! | `tensorboard/` | event files |
 //! | `lock` | locked while a run is going on |
 
 use crate::checkpoint::CheckpointError;
 use crate::config::{Config, ConfigError, ConfigFile, Difference};
-use crate::output::{OutputError, OutputFile};
+use crate::output::{OutputError, OutputFile, is_full, remove_temporaries};
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -30,9 +32,13 @@ pub enum Existing {
     Replace,
 }
 
-/// Files of a run that `--force` removes; nothing else in the folder is touched.
-const FILES: [&str; 10] =
-    [CONFIG, PROVENANCE, METRICS, LATEST, PREVIOUS, BEST, DAMAGED, "train.npy", "test.npy", SUMMARY];
+/// Files of the training, written under the lock, in the order in which `--force` removes them: of whatever a process leaves that was
+/// killed meanwhile the configuration still says what it is.
+const FILES: [&str; 9] = [PREVIOUS, LATEST, BEST, DAMAGED, METRICS, "train.npy", "test.npy", PROVENANCE, CONFIG];
+
+/// What `--force` removes besides; nothing else in the folder is touched.
+const RESULTS: [&str; 2] = [SUMMARY, "variance.json"];
+const RESULT_FOLDERS: [&str; 2] = ["evaluation", "tensorboard"];
 
 const CONFIG: &str = "config.ron";
 const PROVENANCE: &str = "provenance.json";
@@ -43,6 +49,8 @@ const BEST: &str = "checkpoint.best.safetensors";
 const DAMAGED: &str = "checkpoint.damaged.safetensors";
 const SUMMARY: &str = "summary.json";
 const LOCK: &str = "lock";
+/// A temporary name of the previous checkpoint.
+const SPARE: &str = ".checkpoint.previous.safetensors.link.tmp";
 
 /// The folder of a run.
 #[derive(Clone, Debug)]
@@ -70,6 +78,14 @@ pub enum RunError {
         path: PathBuf,
         /// What a run's folder would hold.
         missing: &'static str,
+    },
+    /// There can't be a folder, or no files in it.
+    #[error("--out = {}: cannot write there: {source}: accepted is a folder, or a place for one", path.display())]
+    Place {
+        /// The place.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
     },
     /// Another process trains there.
     #[error("{}: another run is going on in this folder", .0.display())]
@@ -112,6 +128,8 @@ impl RunError {
     pub fn exit_status(&self) -> u8 {
         match self {
             Self::Output(error) => error.exit_status(),
+            Self::System { .. } => 1,
+            Self::Place { source, .. } if is_full(source) => 1,
             _ => 2,
         }
     }
@@ -130,27 +148,29 @@ impl RunDir {
         Err(RunError::NoRun { path: dir.path, missing: CONFIG })
     }
 
-    /// The folder for a run of `config`, made if it is missing, locked, with `config.ron` in it.
+    /// The folder for a run of `config`, made if it is missing, locked, with `config.ron` in it and without temporary files.
     ///
     /// # Errors
     /// If it holds a run and `existing` doesn't say what to do about it, if it holds a run of another configuration, if another
     /// process uses it, or the system refuses.
     pub fn begin(path: &Path, config: &Config, existing: Existing) -> Result<LockedRun, RunError> {
         let dir = Self { path: path.to_owned() };
-        let system = |source| RunError::System { path: path.to_owned(), source };
+        let place = |source| RunError::Place { path: path.to_owned(), source };
         if dir.is_occupied() && existing == Existing::Refuse {
             return Err(RunError::Occupied(dir.path));
         }
-        std::fs::create_dir_all(path).map_err(system)?;
-        let lock = File::create(dir.file(LOCK)).map_err(system)?;
+        std::fs::create_dir_all(path).map_err(place)?;
+        let lock = File::create(dir.file(LOCK)).map_err(place)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(RunError::Locked(dir.path)),
-            Err(TryLockError::Error(source)) => return Err(system(source)),
+            Err(TryLockError::Error(source)) => return Err(place(source)),
         }
+        FILES.iter().for_each(|name| remove_temporaries(&dir.file(name)));
         match existing {
             Existing::Replace => dir.clear()?,
-            Existing::Resume if dir.file(CONFIG).is_file() => dir.compare(config)?,
+            Existing::Resume if dir.is_occupied() => dir.compare(config)?,
+            Existing::Refuse if dir.is_occupied() => return Err(RunError::Occupied(dir.path)), // it began since we looked
             Existing::Resume | Existing::Refuse => {}
         }
         if !dir.file(CONFIG).is_file() {
@@ -161,20 +181,17 @@ impl RunDir {
 
     /// Whether there are files of a run.
     fn is_occupied(&self) -> bool {
-        FILES.iter().any(|name| self.file(name).exists())
+        FILES.iter().chain(&RESULTS).any(|name| self.file(name).exists())
     }
 
     fn clear(&self) -> Result<(), RunError> {
-        for path in FILES.iter().map(|name| self.file(name)).filter(|path| path.exists()) {
+        for path in RESULT_FOLDERS.map(|name| self.file(name)).into_iter().filter(|path| path.is_dir()) {
+            std::fs::remove_dir_all(&path).map_err(|source| RunError::System { path, source })?;
+        }
+        for path in RESULTS.iter().chain(&FILES).map(|name| self.file(name)).filter(|path| path.exists()) {
             std::fs::remove_file(&path).map_err(|source| RunError::System { path, source })?;
         }
-        let evaluation = self.file("evaluation");
-        match evaluation.is_dir() {
-            true => {
-                std::fs::remove_dir_all(&evaluation).map_err(|source| RunError::System { path: evaluation, source })
-            }
-            false => Ok(()),
-        }
+        Ok(())
     }
 
     fn compare(&self, config: &Config) -> Result<(), RunError> {
@@ -253,13 +270,15 @@ impl RunDir {
         if !latest.exists() {
             return Ok(());
         }
-        let spare = self.file(".checkpoint.previous.tmp");
-        let _ = std::fs::remove_file(&spare); // of a process that was killed
+        let spare = self.file(SPARE);
+        let _ = std::fs::remove_file(&spare); // of an attempt that failed
         let linked = std::fs::hard_link(&latest, &spare).and_then(|()| std::fs::rename(&spare, &previous));
         // A file system without links: the copy costs time, not safety.
         linked
             .or_else(|_| std::fs::copy(&latest, &spare).and_then(|_| std::fs::rename(&spare, &previous)))
-            .map_err(|source| RunError::System { path: previous, source })
+            .map_err(|source| RunError::System { path: previous, source })?;
+        let _ = std::fs::remove_file(&spare); // still there if the two were one file, of which a rename makes nothing
+        Ok(())
     }
 }
 

@@ -96,6 +96,11 @@ impl<T: Real> Loaded<T> {
         let file = dir.config().map_err(RunError::from)?;
         let Model { flow, cut, base, target, sample_shape, .. } = file.build::<T>()?;
         let layout = Layer::<Cpu<T>>::params(&flow);
+        if args.weights == Weights::Ema && file.config.training.ema.is_none() {
+            let run = dir.path().display();
+            let problem = format!("--weights = ema: training.ema is absent in {run}: accepted are best and latest");
+            return Err(Error::Usage(problem));
+        }
         let theta = weights_of(dir, args.weights, &layout)?;
         let device = args.threads.map_or_else(Cpu::all_cores, Cpu::new);
         let engine = Engine::new(device, flow, base, target, cut).with_end_samples(end_samples);

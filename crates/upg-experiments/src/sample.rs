@@ -43,6 +43,10 @@ pub fn run(args: &SampleArgs) -> Result<String, Error> {
     if args.samples == 0 {
         return Err(Error::Usage("-n = 0: accepted is at least 1 sample".into()));
     }
+    if args.log_weights.as_ref() == Some(&args.out) {
+        let out = args.out.display();
+        return Err(Error::Usage(format!("--log-weights = {out}: is --out too: accepted is another file")));
+    }
     let (dir, precision) = args.run.open()?;
     match precision {
         Precision::F32 => run_in::<f32>(args, &dir),
@@ -57,11 +61,13 @@ fn run_in<T: Real>(args: &SampleArgs, dir: &RunDir) -> Result<String, Error> {
     let mut log_weights = log_weights.map(|file| RowWriter::<f64>::begin(file, args.samples, &[])).transpose()?;
     let seed = loaded.config.training.seed;
     let mut streams = Purpose::Samples.streams(seed);
+    let mut not_finite = 0;
     let mut walk = args.metropolis.then(|| Walk::new(Purpose::Metropolis.streams(seed).next_stream()));
     for first in (0..args.samples).step_by(loaded.piece) {
         let samples = loaded.piece.min(args.samples - first);
         let drawn = loaded.engine.sample(&loaded.theta, Start::Draw { samples, streams: &mut streams });
         let mut weights = drawn.log_weights.to_vec();
+        not_finite += weights.iter().filter(|weight| !weight.is_finite()).count();
         let mut rows = drawn.end.to_owned();
         if let Some(walk) = &mut walk {
             for (mut row, weight) in rows.rows_mut().into_iter().zip(&mut weights) {
@@ -79,7 +85,11 @@ fn run_in<T: Real>(args: &SampleArgs, dir: &RunDir) -> Result<String, Error> {
     out.finish()?;
     let acceptance = walk.and_then(|walk| walk.chain.acceptance());
     let acceptance = acceptance.map_or(String::new(), |rate| format!(", acceptance {rate:.4}"));
-    Ok(format!("{} samples{acceptance}; written to {}", args.samples, args.out.display()))
+    let not_finite = match not_finite {
+        0 => String::new(),
+        some => format!(", {some} log-weights not finite"),
+    };
+    Ok(format!("{} samples{acceptance}{not_finite}; written to {}", args.samples, args.out.display()))
 }
 
 /// The chain and the state it is at.

@@ -23,6 +23,7 @@ mod tests;
 pub use ramp::{Ramp, Shape};
 pub use scheduler::{Scheduler, SchedulerState, Watched};
 
+use crate::config::fields::{count, optional_count};
 use crate::optimiser::{Refused, require};
 use serde::{Deserialize, Serialize};
 
@@ -39,12 +40,13 @@ pub enum Schedule {
         #[serde(default)]
         floor: f64,
         /// The step at which it ends; by default the end of the run.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "optional_count")]
         steps: Option<u64>,
     },
     /// Lowered whenever a metric stops improving.
     Plateau {
         /// Number of steps on end without improvement that are tolerated.
+        #[serde(deserialize_with = "count")]
         patience: u64,
         /// The share of |best| by which a metric must fall to have improved.
         #[serde(default = "threshold")]

@@ -143,6 +143,18 @@ pub(crate) fn open(bytes: &[u8]) -> Result<SafeTensors<'_>, WeightsProblem> {
     }
 }
 
+/// The same for a file that was written with a checksum: without one it isn't what it was.
+pub(crate) fn open_with_checksum(bytes: &[u8]) -> Result<SafeTensors<'_>, WeightsProblem> {
+    let file = open(bytes)?;
+    match checksum_place(bytes) {
+        Some(_) => Ok(file),
+        None => {
+            let missing = Mismatch::Missing { name: CHECKSUM.into(), accepted: vec![size_of::<u128>()] };
+            Err(WeightsProblem::Mismatch(vec![missing]))
+        }
+    }
+}
+
 /// The parameters in an open file.
 pub(crate) fn params_of<T: Real>(file: &SafeTensors<'_>, layout: &ParamLayout) -> Result<Vec<T>, WeightsProblem> {
     let mismatches = compare(file, layout);
@@ -307,19 +319,15 @@ pub fn write_tensors(file: OutputFile, tensors: &[OutTensor], provenance: &Prove
     file.commit(&encode(tensors, provenance))
 }
 
-/// As [`write_tensors`], with a checksum of the whole file in it.
-pub(crate) fn write_with_checksum(
-    file: OutputFile,
-    mut tensors: Vec<OutTensor>,
-    provenance: &Provenance,
-) -> Result<(), OutputError> {
+/// The bytes that [`write_tensors`] writes, with a checksum of the whole file in them.
+pub(crate) fn encode_with_checksum(mut tensors: Vec<OutTensor>, provenance: &Provenance) -> Vec<u8> {
     tensors.push(OutTensor::of_bytes(CHECKSUM, vec![0; size_of::<u128>()]));
     let mut bytes = encode(&tensors, provenance);
     drop(tensors);
     let place = checksum_place(&bytes).expect("it was just written");
     let sum = checksum(&bytes, place.clone());
     bytes[place].copy_from_slice(&sum);
-    file.commit(&bytes)
+    bytes
 }
 
 fn encode(tensors: &[OutTensor], provenance: &Provenance) -> Vec<u8> {

@@ -116,40 +116,53 @@ impl<'de> Deserialize<'de> for Whole {
     }
 }
 
-/// A number of steps, samples or the like from a file; larger than any lattice.
-struct Count(u64);
+/// A whole number from a file, at most `MOST`; larger than any lattice.
+struct Count<const MOST: u64>(u64);
 
-impl<'de> Deserialize<'de> for Count {
+impl<'de, const MOST: u64> Deserialize<'de> for Count<MOST> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(CountVisitor)
+        deserializer.deserialize_any(CountVisitor::<MOST>)
     }
 }
 
-/// The largest number of steps or samples a file may ask for.
-const MOST: u64 = 1_000_000_000_000;
+struct CountVisitor<const MOST: u64>;
 
-struct CountVisitor;
-
-impl de::Visitor<'_> for CountVisitor {
-    type Value = Count;
+impl<const MOST: u64> de::Visitor<'_> for CountVisitor<MOST> {
+    type Value = Count<MOST>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "a whole number up to {MOST}")
     }
 
-    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Count, E> {
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Count<MOST>, E> {
         if value <= MOST { Ok(Count(value)) } else { Err(E::invalid_value(de::Unexpected::Unsigned(value), &self)) }
     }
 }
 
+/// The largest number of steps a file may ask for.
+const STEPS: u64 = 1_000_000_000_000;
+
+/// The largest number of samples: each takes memory.
+const SAMPLES: u64 = 1_000_000_000;
+
 /// A number of steps.
-pub(super) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-    Ok(Count::deserialize(deserializer)?.0)
+pub(crate) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    Ok(Count::<STEPS>::deserialize(deserializer)?.0)
+}
+
+/// A number of steps that may be left out.
+pub(crate) fn optional_count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    Ok(Option::<Count<STEPS>>::deserialize(deserializer)?.map(|Count(value)| value))
+}
+
+/// A seed.
+pub(super) fn seed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    Ok(Count::<{ u64::MAX }>::deserialize(deserializer)?.0)
 }
 
 /// A number of samples.
 pub(super) fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
-    let Count(value) = Count::deserialize(deserializer)?;
+    let Count(value) = Count::<SAMPLES>::deserialize(deserializer)?;
     usize::try_from(value).map_err(|_| de::Error::custom("Expected a number that fits this machine"))
 }
 

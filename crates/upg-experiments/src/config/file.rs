@@ -86,6 +86,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
 fn describe(path: &Path, text: &str, error: &SpannedError) -> ConfigError {
     let told = Position { line: error.span.start.line, column: error.span.start.col }.byte(text);
     let at = text.len() - text[told..].trim_start().len(); // RON may mean the blank before a value
+    let at = if text[..at].ends_with(['-', '"']) { at - 1 } else { at }; // or what is behind its first character
     let found = locate::fields(text);
     // What is missing doesn't belong to the field it is missing behind.
     let missing = matches!(error.code, ron::Error::MissingStructField { .. });
@@ -94,6 +95,18 @@ fn describe(path: &Path, text: &str, error: &SpannedError) -> ConfigError {
         file: path.to_owned(),
         position: Some(Position::of(text, at)),
         field: field.map(|field| (field.path.clone(), field.value_text(text))),
-        problem: error.code.to_string(),
+        problem: names_accepted_at(text, at, &error.code).unwrap_or_else(|| error.code.to_string()),
+    }
+}
+
+/// Where something stands that isn't a name and should be: which names are accepted. RON tells if there is a name, any name.
+fn names_accepted_at(text: &str, at: usize, problem: &ron::Error) -> Option<String> {
+    if !matches!(problem, ron::Error::SuggestRawIdentifier(_) | ron::Error::ExpectedIdentifier) {
+        return None;
+    }
+    let with_a_name = format!("{}none {}", &text[..at], &text[at..]);
+    match fields::options().from_str::<Config>(&with_a_name).err()?.code {
+        ron::Error::NoSuchEnumVariant { expected, .. } => Some(format!("Expected one of `{}`", expected.join("`, `"))),
+        _ => None,
     }
 }

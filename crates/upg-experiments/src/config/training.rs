@@ -1,7 +1,7 @@
 //! The section `training`: what is minimised, how, for how long, and what is written meanwhile.
 
 use super::Invalid;
-use super::fields::{count, size};
+use super::fields::{count, seed, size};
 use crate::method::Method;
 use crate::optimiser::{Refused, Rule};
 use crate::schedule::{Ramp, Schedule};
@@ -19,6 +19,7 @@ pub struct Training {
     #[serde(deserialize_with = "size")]
     pub batch: usize,
     /// Decides everything that is random: initial weights, base samples, the order of the data.
+    #[serde(deserialize_with = "seed")]
     pub seed: u64,
     /// Precision of weights, fields and gradients.
     pub precision: Precision,

@@ -4,14 +4,14 @@ use super::summary::{Number, Summary};
 use std::fmt::Write;
 use std::path::Path;
 
-/// The table that is printed, and where the numbers are.
-pub(super) fn text(summary: &Summary, path: &Path) -> String {
+/// The table that is printed, and where the numbers are; `has_data` tells what there is not from what is not finite.
+pub(super) fn text(summary: &Summary, has_data: bool, path: &Path) -> String {
     let mut out = String::new();
     let mut line = |name: &str, value: String| writeln!(out, "{name:<28} {value}").expect("memory takes all");
     let of = |x: Option<f64>, digits: usize| x.map_or("not computed".into(), |x| format!("{x:.digits$}"));
     line("samples", format!("{} of the {} weights", summary.samples, summary.weights));
     line("ESS, reverse", of(summary.ess_reverse, 4));
-    line("ESS, forward", summary.ess_forward.map_or("not computed (no data)".into(), |x| format!("{x:.4}")));
+    line("ESS, forward", if has_data { of(summary.ess_forward, 4) } else { "not computed (no data)".into() });
     line("Metropolis acceptance", of(summary.acceptance, 4));
     line("tau_int, slowest primary", with_error(summary.tau_int, summary.tau_int_error));
     line("loss, bound on -log Z", with_error(summary.loss, summary.loss_error));

@@ -1,5 +1,6 @@
 //! Annealing: a parameter of the target that starts elsewhere and goes to its value during the first steps.
 
+use crate::config::fields::count;
 use crate::optimiser::{Refused, require};
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +19,7 @@ pub struct Ramp {
     /// Where the parameter starts.
     pub from: f64,
     /// The first step that has the parameter's own value.
+    #[serde(deserialize_with = "count")]
     pub steps: u64,
     /// How it goes there.
     #[serde(default)]

@@ -65,7 +65,8 @@ impl Events {
             ("validation/loss", tested.map(|tested| tested.loss)),
             ("validation/nll", tested.and_then(|tested| tested.nll)),
         ];
-        let known: Vec<_> = all.into_iter().filter_map(|(tag, value)| Some((tag, value?))).collect();
+        let known: Vec<_> =
+            all.into_iter().filter_map(|(tag, value)| Some((tag, value.filter(|x| x.is_finite())?))).collect();
         let outcome = self.writer.scalars(line.step, wall_time, &known).and_then(|()| self.writer.flush());
         outcome.map_err(|source: io::Error| OutputError::Write { path: self.path.clone(), source })
     }

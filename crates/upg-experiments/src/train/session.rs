@@ -18,7 +18,7 @@ use crate::train::events::Events;
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use upg_core::{Cpu, Device, Real};
+use upg_core::{Cpu, Device, ParamLayout, Real};
 
 /// What `upg train` is asked for.
 #[derive(Clone, Debug, Args)]
@@ -77,7 +77,13 @@ impl Plan {
 fn config_of(args: &TrainArgs) -> Result<ConfigFile, Error> {
     match (&args.config, &args.out) {
         (Some(path), _) => Ok(ConfigFile::read(path)?),
-        (None, Some(out)) if args.resume => Ok(RunDir::open(out)?.config()?),
+        (None, Some(out)) if args.resume => match RunDir::open(out) {
+            Ok(dir) => Ok(dir.config()?),
+            Err(_) => {
+                let problem = format!("--out = {}: holds no run: accepted is one, or --config with it", out.display());
+                Err(Error::Usage(problem))
+            }
+        },
         _ => {
             Err(Error::Usage("--config: missing: accepted is the file of an experiment, or --resume with --out".into()))
         }
@@ -90,14 +96,18 @@ fn default_folder(config: Option<&Path>) -> PathBuf {
 
 pub(super) fn run_in<T: Real + ndarray_npy::WritableElement>(plan: &Plan) -> Result<String, Error> {
     let signals = Signals::listen().map_err(Error::Signals)?;
+    let given = given_data::<T>(&plan.config)?;
     let dir = RunDir::begin(&plan.out, &plan.config, plan.existing)?;
     let device = plan.threads.map_or_else(Cpu::all_cores, Cpu::new);
     let provenance = Provenance::new(device.threads(), T::NAME, Some(plan.config.training.seed), plan.config.to_ron());
-    OutputFile::create(&dir.provenance())?.commit(provenance.to_json().as_bytes())?;
-    let data = device.install(|| data_sets::<T>(&plan.config, &dir))?;
+    let data = device.install(|| data_sets(given, &plan.config, &dir))?;
     let mut trainer = Trainer::<T>::new(&plan.config, device, data)?;
+    let mut saved = None;
     match State::load(&dir, &plan.config, trainer.layout()).map_err(RunError::from)? {
-        Found::Latest(state) => trainer.restore(state)?,
+        Found::Latest(state) => {
+            saved = Some(state.progress.step);
+            trainer.restore(state)?;
+        }
         Found::Previous(state, reason) => {
             eprintln!("warning: {reason}; going on from the checkpoint before, of step {}", state.progress.step);
             dir.set_latest_aside()?;
@@ -105,17 +115,37 @@ pub(super) fn run_in<T: Real + ndarray_npy::WritableElement>(plan: &Plan) -> Res
         }
         Found::Nothing => {}
     }
-    Session::new(plan, dir, trainer, provenance, signals)?.run()
+    OutputFile::create(&dir.provenance())?.commit(provenance.to_json().as_bytes())?;
+    let session = Session { saved, ..Session::new(plan, dir, trainer, provenance, signals)? };
+    session.run().map_err(|error| Error::Failed(Box::new(error)))
 }
 
-/// The samples of the target that the run needs.
-fn data_sets<T: Real + ndarray_npy::WritableElement>(config: &Config, dir: &RunDir) -> Result<DataSets<T>, Error> {
+/// Samples in files of the user's; whether they are what they should be is known before anything is written.
+fn given_data<T: Real + ndarray_npy::WritableElement>(config: &Config) -> Result<DataSets<T>, Error> {
     let Some(data) = config.data() else { return Ok(DataSets::default()) };
     let Model { target, sample_shape, space, .. } = config.build::<T>()?;
     let (target, seed) = (&target, config.training.seed);
+    let request = DataRequest { data: &data, target, sample_shape: &sample_shape, space, seed, keep: None };
+    let train = if config.training.objective.needs_data() { request.given(Purpose::TrainData)? } else { None };
+    Ok(DataSets { train, test: request.given(Purpose::TestData)? })
+}
+
+/// The samples of the target that the run needs: those given, the others drawn.
+fn data_sets<T: Real + ndarray_npy::WritableElement>(
+    given: DataSets<T>,
+    config: &Config,
+    dir: &RunDir,
+) -> Result<DataSets<T>, Error> {
+    let Some(data) = config.data() else { return Ok(given) };
+    let Model { target, sample_shape, space, .. } = config.build::<T>()?;
+    let (target, seed) = (&target, config.training.seed);
     let request = DataRequest { data: &data, target, sample_shape: &sample_shape, space, seed, keep: Some(dir) };
-    let train = config.training.objective.needs_data().then(|| request.fetch(Purpose::TrainData)).transpose()?;
-    Ok(DataSets { train, test: Some(request.fetch(Purpose::TestData)?) })
+    let train = match given.train {
+        None if config.training.objective.needs_data() => Some(request.fetch(Purpose::TrainData)?),
+        train => train,
+    };
+    let test = given.test.map_or_else(|| request.fetch(Purpose::TestData), Ok)?;
+    Ok(DataSets { train, test: Some(test) })
 }
 
 /// A run under way.
@@ -130,6 +160,8 @@ struct Session<'a, T: Real> {
     progress: ProgressLine,
     /// When the clock of the run was last read.
     clock: Instant,
+    /// The step of the latest checkpoint.
+    saved: Option<u64>,
     saved_at: Instant,
     logged: (Instant, u64),
 }
@@ -153,13 +185,24 @@ impl<'a, T: Real> Session<'a, T> {
             progress.say(&format!("going on after step {step}"));
         }
         let (clock, saved_at, logged) = (now, now, (now, step));
-        Ok(Self { plan, dir, trainer, provenance, signals, metrics, events, progress, clock, saved_at, logged })
+        Ok(Self {
+            plan,
+            dir,
+            trainer,
+            provenance,
+            signals,
+            metrics,
+            events,
+            progress,
+            clock,
+            saved: None,
+            saved_at,
+            logged,
+        })
     }
 
     fn run(mut self) -> Result<String, Error> {
-        if self.trainer.progress().step == 0 {
-            self.save()?; // from here on there always is a checkpoint
-        }
+        self.save()?; // from here on there always is a checkpoint
         while self.trainer.progress().step < self.plan.steps {
             let step = self.trainer.step();
             self.progress.advance(step.step);
@@ -245,17 +288,31 @@ impl<'a, T: Real> Session<'a, T> {
         self.clock = Instant::now();
     }
 
-    /// Writes everything, in the order that loses nothing.
+    /// Writes everything, in the order that loses nothing; once a step, lest the checkpoint before the latest be its copy.
     fn save(&mut self) -> Result<(), Error> {
+        let step = Some(self.trainer.progress().step);
+        if self.saved == step {
+            return Ok(());
+        }
         self.read_clock();
         self.metrics.sync()?;
         let layout = self.trainer.layout().clone();
+        self.refuse_what_cannot_be_resumed(&layout)?;
         if let Some(best) = self.trainer.take_best() {
             save_weights(&self.dir.best(), &best, &layout, &self.provenance)?;
         }
         self.trainer.state().save(&self.dir, &layout, &self.provenance)?;
-        self.saved_at = Instant::now();
+        (self.saved, self.saved_at) = (step, Instant::now());
         Ok(())
+    }
+
+    /// An update that overflows leaves weights that no later step can mend: better the checkpoint that is there.
+    fn refuse_what_cannot_be_resumed(&self, layout: &ParamLayout) -> Result<(), Error> {
+        let theta = self.trainer.theta();
+        let overflown = layout.ranges().find(|(_, range)| !theta[range.clone()].iter().all(|x| x.is_finite()));
+        let Some((tensor, _)) = overflown else { return Ok(()) };
+        let (step, tensor, saved) = (self.trainer.progress().step, tensor.name.clone(), self.saved.unwrap_or(0));
+        Err(Error::Overflown { step, tensor, saved })
     }
 
     fn summary(&self) -> String {

@@ -4,7 +4,7 @@ use crate::config::Validation;
 use crate::randomness::Purpose;
 use crate::stats::{DataWeightSums, WeightSums};
 use ndarray::{Array2, s};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use upg_core::{Cpu, Engine, Real, Start};
 use upg_flows::Flow;
 
@@ -24,10 +24,16 @@ pub struct Tested {
     pub ess_reverse: Option<f64>,
     /// Effective sample size under the target, in (0, 1].
     pub ess_forward: Option<f64>,
-    /// mean(log q + S), a bound on −log Z.
+    /// mean(log q + S), a bound on −log Z; in JSON `null` where it isn't finite.
+    #[serde(deserialize_with = "number_or_null")]
     pub loss: f64,
     /// mean(−log q) on the test data.
     pub nll: Option<f64>,
+}
+
+/// A number; NaN for the `null` that JSON has in its place.
+fn number_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
 impl Tested {

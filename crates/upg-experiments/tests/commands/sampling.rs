@@ -1,0 +1,114 @@
+//! What `upg sample` writes, and `upg gradient` of it.
+
+use crate::support::{Experiment, distance, json, npy, progress, progress_number, tensors};
+use crate::{GAUGE, SCALAR, done, done_on, number, trained};
+use ndarray::{ArrayD, Axis};
+use ndarray_npy::ReadNpyExt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use upg_experiments::output::{OutputFile, Provenance};
+use upg_experiments::weights::{OutTensor, write_tensors};
+
+/// `upg gradient` of samples at the parameters in a file: their log-weights.
+fn log_weights(experiment: &Experiment, params: &Path, samples: &str) -> Vec<f64> {
+    let (config, out) = (experiment.argument("config.ron"), experiment.argument("gradient.safetensors"));
+    let inputs = ["gradient", "--config", &config, "--params", params.to_str().unwrap(), "--samples", samples];
+    let method = ["--estimator", "path-fast", "--divergence", "forward", "--dtype", "f64", "--out", &out];
+    done(&[&inputs[..], &method].concat());
+    tensors(Path::new(&out))["log_weight"].2.clone()
+}
+
+/// A weights file with the moving average of a checkpoint.
+fn average_of(experiment: &Experiment) -> PathBuf {
+    let path = experiment.path("ema.safetensors");
+    let all = tensors(&experiment.path("run/checkpoint.safetensors"));
+    let average: Vec<_> = all
+        .iter()
+        .filter_map(|(name, (shape, _, values))| {
+            Some(OutTensor::new(name.strip_prefix("state.ema.")?, &shape[..], values))
+        })
+        .collect();
+    let provenance = Provenance::new(1, "f64", None, String::new());
+    write_tensors(OutputFile::create(&path).unwrap(), &average, &provenance).unwrap();
+    path
+}
+
+#[test]
+fn samples_come_with_the_log_weights_of_the_weights_asked_for() {
+    for (config, tolerance, shape, number, all) in [
+        (SCALAR, 1e-11, &[9000, 4, 2][..], "<f8", &["best", "latest", "ema"][..]),
+        (GAUGE, 1e-4, &[9000, 2, 4, 4], "<f4", &["best", "latest"]),
+    ] {
+        let experiment = trained(config);
+        let latest = experiment.path("run/checkpoint.safetensors");
+        let (x, w) = (experiment.argument("x.npy"), experiment.argument("w.npy"));
+        let mut seen = vec![];
+        for &weights in all {
+            let said =
+                done_on(&experiment, "sample", &["-n", "9000", "--out", &x, "--log-weights", &w, "--weights", weights]);
+            assert_eq!(said, format!("9000 samples; written to {x}\n"));
+            let params = match weights {
+                "best" => experiment.path("run/checkpoint.best.safetensors"),
+                "latest" => latest.clone(),
+                _ => average_of(&experiment),
+            };
+            let written = npy(Path::new(&w));
+            let recomputed = log_weights(&experiment, &params, &x);
+            let error = distance(written.as_slice().unwrap(), &recomputed);
+            assert!(error < tolerance, "{weights}: {error:e}");
+            let header = fs::read(&x).unwrap();
+            assert!(String::from_utf8_lossy(&header[..128]).contains(number), "{weights}");
+            let samples = if number == "<f8" { npy(Path::new(&x)) } else { single(&x) };
+            assert_eq!((samples.shape(), written.shape()), (shape, &[9000][..]));
+            assert!(!seen.contains(&written), "{weights} are no others' weights");
+            seen.push(written);
+        }
+        let best = progress(&latest);
+        assert!(
+            !best.contains(&format!("best:Some((step:{}", progress_number(&latest, "step"))),
+            "else ema is best: {best}"
+        );
+    }
+}
+
+/// Single-precision samples, widened.
+fn single(path: &str) -> ArrayD<f64> {
+    ArrayD::<f32>::read_npy(fs::File::open(path).unwrap()).unwrap().mapv(f64::from)
+}
+
+fn rows(samples: &ArrayD<f64>) -> Vec<Vec<f64>> {
+    samples.axis_iter(Axis(0)).map(|row| row.iter().copied().collect()).collect()
+}
+
+/// State n is proposal n or state n − 1; a rejection repeats the log-weight with the sample; the acceptance is that of `upg evaluate`,
+/// which draws other proposals.
+#[test]
+fn a_markov_chain_repeats_what_it_rejects() {
+    const STATES: usize = 9000;
+    let experiment = trained(SCALAR);
+    let place = |name: &str| experiment.argument(name);
+    let sample = |x: &str, w: &str, more: &[&str]| {
+        let files = ["-n", &STATES.to_string(), "--out", &place(x), "--log-weights", &place(w)].map(str::to_owned);
+        done_on(&experiment, "sample", &[&files.each_ref().map(String::as_str)[..], more].concat())
+    };
+    sample("x.npy", "w.npy", &[]);
+    let said = sample("chain.npy", "states.npy", &["--metropolis"]);
+    let [proposals, states] = ["x.npy", "chain.npy"].map(|name| rows(&npy(&experiment.path(name))));
+    let [offered, weights] = ["w.npy", "states.npy"].map(|name| rows(&npy(&experiment.path(name))).concat());
+    let mut moves = 0;
+    assert_eq!((&states[0], weights[0]), (&proposals[0], offered[0]));
+    for n in 1..STATES {
+        let (moved, stayed) = (states[n] == proposals[n], states[n] == states[n - 1]);
+        assert!(moved != stayed, "state {n}");
+        assert_eq!(weights[n], if moved { offered[n] } else { weights[n - 1] }, "state {n}");
+        assert!(!(offered[n] >= weights[n - 1] && stayed), "a better proposal is always accepted, {n}");
+        moves += usize::from(moved);
+    }
+    let acceptance = moves as f64 / (STATES - 1) as f64;
+    assert!(said.contains(&format!("{STATES} samples, acceptance {acceptance:.4}; written to ")), "{said}");
+    done_on(&experiment, "evaluate", &[]);
+    let summary = json(&experiment.path("run/summary.json"));
+    let (other, tau) = (number(&summary["acceptance"]), number(&summary["tau_int"]));
+    let error = (2.0 * tau * acceptance * (1.0 - acceptance) * (1.0 / 4000.0 + 1.0 / STATES as f64)).sqrt();
+    assert!((acceptance - other).abs() < 5.0 * error, "{acceptance}, {other} ± {error}");
+}

@@ -1,0 +1,105 @@
+//! Runs in parts, signals, and several processes at once.
+
+use crate::support::{Experiment, errors, files, first_error_line, metrics, progress_number};
+use crate::{BOTH, DATA, ENDLESS, GAUGE, Left, Running};
+use std::fs;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+#[test]
+fn two_parts_are_the_whole() {
+    for (config, step) in [(GAUGE, "33"), (BOTH, "26"), (DATA, "34")] {
+        let experiment = Experiment::new(config);
+        experiment.trained("whole", &[]);
+        experiment.trained("parts", &["--steps", step, "--threads", "2"]);
+        let run = experiment.path("parts");
+        assert_eq!(progress_number(&run.join("checkpoint.safetensors"), "step").to_string(), step);
+        let said = experiment.trained("parts", &["--resume", "--threads", "1"]);
+        assert_eq!(said.lines().collect::<Vec<_>>(), [format!("going on after step {step}")]);
+        Left::of(&run).assert_is(&Left::of(&experiment.path("whole")), step);
+        let before = files(&run);
+        experiment.trained("parts", &["--resume"]); // there is nothing left to do
+        Left::of(&run).assert_is(&Left::of(&experiment.path("whole")), "once more");
+        assert!(before.keys().eq(files(&run).keys()) || config == DATA);
+    }
+}
+
+#[test]
+fn a_run_that_is_asked_to_stop_saves_and_stops() {
+    for signal in ["TERM", "INT"] {
+        let experiment = Experiment::new(ENDLESS);
+        let run = experiment.path("run");
+        let mut program = Running::start(experiment.train("run", &["--threads", "1"]));
+        program.wait_until(|| fs::metadata(run.join("metrics.jsonl")).is_ok_and(|file| file.len() > 0));
+        program.send(signal);
+        let output = program.output();
+        let step = progress_number(&run.join("checkpoint.safetensors"), "step");
+        let place = run.display();
+        let line = format!("error: SIG{signal} after step {step}: all is saved, --resume --out {place} goes on\n");
+        assert_eq!((output.status.code(), errors(&output)), (Some(1), line));
+        let logged = metrics(&run).last().unwrap()["step"].as_f64().unwrap();
+        assert!(logged <= step && step < logged + 20.0, "{logged}, {step}");
+
+        let steps = (step + 31.0).to_string();
+        experiment.trained("run", &["--resume", "--steps", &steps, "--threads", "2"]);
+        experiment.trained("whole", &["--steps", &steps]);
+        Left::of(&run).assert_is(&Left::of(&experiment.path("whole")), signal);
+    }
+}
+
+#[test]
+fn a_folder_serves_one_process_at_a_time() {
+    let experiment = Experiment::new(ENDLESS);
+    let run = experiment.path("run");
+    let mut program = Running::start(experiment.train("run", &[]));
+    program.wait_until(|| run.join("checkpoint.safetensors").exists());
+    for (how, fragment) in [
+        (&["--resume"][..], "another run is going on"),
+        (&["--force"], "another run is going on"),
+        (&[], "holds a run already"),
+    ] {
+        let output = experiment.train("run", &[how, &["--steps", "50"]].concat()).output().unwrap();
+        let line = first_error_line(&output);
+        assert_eq!(output.status.code(), Some(2), "{how:?}: {line}");
+        assert!(line.contains(fragment) && line.contains(run.to_str().unwrap()), "{how:?}: {line}");
+    }
+    program.send("TERM");
+    let output = program.output();
+    assert_eq!(output.status.code(), Some(1), "undisturbed until then: {}", errors(&output));
+    let step = progress_number(&run.join("checkpoint.safetensors"), "step") + 5.0;
+    experiment.trained("run", &["--resume", "--steps", &step.to_string()]);
+    experiment.trained("whole", &["--steps", &step.to_string()]);
+    Left::of(&run).assert_is(&Left::of(&experiment.path("whole")), "after the others were refused");
+}
+
+#[test]
+fn of_several_that_begin_at_once_one_does() {
+    let experiment = Experiment::new(ENDLESS);
+    let run = experiment.path("run");
+    for how in [&[][..], &["--resume"], &["--force"]] {
+        let mut programs: Vec<_> = (0..4).map(|_| Running::start(experiment.train("run", how))).collect();
+        let (mut refused, begun) = (vec![], Instant::now());
+        while refused.len() < 3 {
+            assert!(begun.elapsed() < Duration::from_secs(60), "{how:?}: {} of 3 were refused", refused.len());
+            match programs.iter_mut().position(Running::has_ended) {
+                Some(ended) => refused.push(programs.remove(ended).output()),
+                None => sleep(Duration::from_millis(1)),
+            }
+        }
+        let mut winner = programs.remove(0);
+        winner.wait_until(|| run.join("checkpoint.safetensors").exists());
+        winner.send("KILL");
+        assert_eq!(winner.output().status.code(), None, "{how:?}: it ran until it was killed");
+        for output in refused {
+            let line = first_error_line(&output);
+            assert_eq!(output.status.code(), Some(2), "{how:?}: {line}");
+            assert!(
+                line.contains("another run is going on") || line.contains("holds a run already"),
+                "{how:?}: {line}"
+            );
+        }
+        if how != ["--resume"] {
+            fs::remove_dir_all(&run).unwrap();
+        }
+    }
+}
