@@ -11,6 +11,7 @@
 //! The state of the random numbers is the seed and the number of the step, see [`randomness`](crate::randomness).
 
 use crate::config::Config;
+use crate::error::one_line;
 use crate::optimiser::{Optimiser, RestoreError};
 use crate::output::{OutputError, OutputFile, Provenance};
 use crate::run_dir::{RunDir, RunError};
@@ -46,6 +47,25 @@ pub struct Progress {
     pub seconds: f64,
     /// Fingerprint of the data, if there are any.
     pub data: Option<u64>,
+}
+
+impl Progress {
+    /// Whether a run can have come that far.
+    fn check(&self) -> Result<(), String> {
+        let Self { step, updates, skipped, skipped_in_a_row, seconds, best, .. } = *self;
+        if updates.checked_add(skipped) != Some(step) || skipped_in_a_row > skipped {
+            return Err(format!("{step} steps, {updates} updates, {skipped} skipped, {skipped_in_a_row} in a row"));
+        }
+        if !(seconds.is_finite() && seconds >= 0.0) {
+            return Err(format!("{seconds} seconds"));
+        }
+        match best {
+            Some(best) if best.step > step || !(0.0..=1.0).contains(&best.ess) => {
+                Err(format!("an ESS of {} at step {} of {step}", best.ess, best.step))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// The best validation so far.
@@ -125,10 +145,15 @@ impl<T: Real> State<T> {
     /// If the system refuses; the last two checkpoints are then what they were.
     pub fn save(&self, dir: &RunDir, layout: &ParamLayout, provenance: &Provenance) -> Result<(), RunError> {
         let mut writer = OutputFile::create(&dir.latest())?.writer()?;
-        writer.write(&weights::encode_with_checksum(self.tensors(layout), provenance))?;
+        writer.write(&self.encode(layout, provenance))?;
         writer.sync()?;
         dir.keep_latest_as_previous()?;
         Ok(writer.finish()?)
+    }
+
+    /// The bytes of a checkpoint.
+    pub fn encode(&self, layout: &ParamLayout, provenance: &Provenance) -> Vec<u8> {
+        weights::encode_with_checksum(self.tensors(layout), provenance)
     }
 
     fn tensors(&self, layout: &ParamLayout) -> Vec<OutTensor> {
@@ -181,7 +206,7 @@ impl<T: Real> State<T> {
     /// As [`read`](Self::read).
     pub fn decode(bytes: &[u8], path: &Path, config: &Config, layout: &ParamLayout) -> Result<Self, CheckpointError> {
         let wrong = |problem| WeightsError { file: path.to_owned(), problem };
-        let file = weights::open_with_checksum(bytes).map_err(wrong)?;
+        let file = weights::open_sealed(bytes).map_err(wrong)?;
         let progress =
             progress_of(&file).map_err(|problem| CheckpointError::Progress { file: shown(path), problem })?;
         let theta = weights::params_of(&file, layout).map_err(wrong)?;
@@ -203,7 +228,10 @@ fn shown(path: &Path) -> String {
 fn progress_of(file: &SafeTensors<'_>) -> Result<Progress, String> {
     let view = file.tensor(PROGRESS).map_err(|_| format!("tensor {PROGRESS} is missing"))?;
     let text = std::str::from_utf8(view.data()).map_err(|e| format!("tensor {PROGRESS}: {e}"))?;
-    ron::from_str(text).map_err(|e| format!("tensor {PROGRESS}: {e}"))
+    let progress: Progress =
+        ron::from_str(text).map_err(|e| format!("tensor {PROGRESS}: {}", one_line(&e.to_string(), 300)))?;
+    progress.check().map_err(|problem| format!("tensor {PROGRESS}: {problem}"))?;
+    Ok(progress)
 }
 
 /// Writes weights alone, with a checksum: the file of the best validation.
@@ -220,13 +248,27 @@ pub fn save_weights<T: Real>(
     file.commit(&weights::encode_with_checksum(OutTensor::of_layout("", layout, theta), provenance))
 }
 
+/// Reads the weights from a checkpoint, or from the file of the best validation.
+///
+/// # Errors
+/// If the file is damaged or holds others.
+pub fn read_weights<T: Real>(path: &Path, layout: &ParamLayout) -> Result<Vec<T>, WeightsError> {
+    read_sealed(path, |file| weights::params_of(file, layout))
+}
+
 /// Reads the moving average of the weights from a checkpoint.
 ///
 /// # Errors
 /// If the file is damaged or holds none.
 pub fn read_ema<T: Real>(path: &Path, layout: &ParamLayout) -> Result<Vec<T>, WeightsError> {
+    read_sealed(path, |file| weights::state_of(file, EMA, layout))
+}
+
+fn read_sealed<V>(
+    path: &Path,
+    take: impl FnOnce(&SafeTensors<'_>) -> Result<V, WeightsProblem>,
+) -> Result<V, WeightsError> {
     let wrong = |problem| WeightsError { file: path.to_owned(), problem };
     let bytes = std::fs::read(path).map_err(|e| wrong(WeightsProblem::Unreadable(e)))?;
-    let file = weights::open(&bytes).map_err(wrong)?;
-    weights::state_of(&file, EMA, layout).map_err(wrong)
+    weights::open_sealed(&bytes).and_then(|file| take(&file)).map_err(wrong)
 }

@@ -21,15 +21,17 @@ mod data;
 mod diff;
 pub(crate) mod fields;
 mod file;
+mod limits;
 mod locate;
 pub mod schema;
 mod training;
 
+use crate::error::{one_line, shape_text};
 use fields::{RealNvpFields, U1FlowFields, Z2NiceFields, extents, whole};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 use upg_core::{Base, Cpu, Cut, Real, StandardNormal, Target, UniformTorus};
-use upg_flows::{Flow, FlowError, RealNvp, U1Flow, Z2Nice};
+use upg_flows::{Flow, FlowError, RealNvp, Size, U1Flow, Z2Nice};
 use upg_targets::{DataSampler, Exact, Gaussian, Gmm, Observables, Phi4, TargetError, U1};
 
 pub use data::{Data, EvaluationConfig, Hmc, Source};
@@ -193,11 +195,23 @@ impl Config {
         lattice.iter().product()
     }
 
-    /// Checks all that can be checked without building anything: the ranges of the sections beside flow and target.
-    fn check(&self) -> Result<(), Invalid> {
+    /// Number of degrees of freedom.
+    fn dof(&self) -> u64 {
+        let per_site = if let FlowConfig::U1(_) = self.flow { 2 } else { 1 };
+        per_site * self.sites() as u64
+    }
+
+    /// Checks all that can be checked without building anything: the ranges of the sections beside flow and target, and how much is
+    /// asked for.
+    ///
+    /// # Errors
+    /// The first field whose value isn't accepted.
+    pub fn check(&self) -> Result<(), Invalid> {
         self.training.check()?;
         self.data.iter().try_for_each(Data::check)?;
         self.evaluation.check()?;
+        self.flow.size()?;
+        self.check_limits()?;
         match &self.training.anneal {
             None => Ok(()),
             Some(anneal) => self.target.annealed(anneal, anneal.ramp().from).map(|_| ()),
@@ -243,6 +257,18 @@ struct BuiltFlow<'a, T: Real> {
 }
 
 impl FlowConfig {
+    /// How large the flow is.
+    ///
+    /// # Errors
+    /// If it is larger than anybody wants.
+    pub fn size(&self) -> Result<Size, FlowError> {
+        match self {
+            Self::RealNvp(flow) => flow.size(),
+            Self::Z2Nice(flow) => flow.size(),
+            Self::U1(flow) => flow.size(),
+        }
+    }
+
     fn build<T: Real>(&self) -> Result<BuiltFlow<'_, T>, FlowError> {
         let (flow, cut, space, lattice) = match self {
             Self::RealNvp(flow) => (flow.build()?, flow.cut(), Space::Sites, &flow.lattice),
@@ -349,13 +375,13 @@ impl Domain<'_> {
         match *self {
             Self::Lattice(_, target) if target != flow => Err(Invalid {
                 field: "target.lattice".into(),
-                value: format!("{target:?}"),
-                accepted: format!("the flow's, flow.lattice = {flow:?}"),
+                value: shape_text(target),
+                accepted: format!("the flow's, flow.lattice = {}", shape_text(flow)),
             }),
             Self::Dof(field, dim) if dim != dof => Err(Invalid {
                 field: format!("target.{field}"),
                 value: format!("{dim} degrees of freedom"),
-                accepted: format!("as many as the flow has, {dof} with flow.lattice = {flow:?}"),
+                accepted: format!("as many as the flow has, {dof} with flow.lattice = {}", shape_text(flow)),
             }),
             _ => Ok(()),
         }
@@ -364,13 +390,15 @@ impl Domain<'_> {
 
 impl From<FlowError> for Invalid {
     fn from(error: FlowError) -> Self {
-        Self { field: format!("flow.{}", error.field), value: error.value, accepted: error.accepted.into() }
+        let value = one_line(&error.value, 100);
+        Self { field: format!("flow.{}", error.field), value, accepted: error.accepted.into() }
     }
 }
 
 impl From<TargetError> for Invalid {
     fn from(error: TargetError) -> Self {
-        Self { field: format!("target.{}", error.field), value: error.value, accepted: error.accepted.into() }
+        let value = one_line(&error.value, 100);
+        Self { field: format!("target.{}", error.field), value, accepted: error.accepted.into() }
     }
 }
 

@@ -1,14 +1,13 @@
 //! The model and the weights of a run that is there: what `evaluate`, `sample`, `variance` and `report` start from.
 
 use crate::Error;
-use crate::checkpoint::read_ema;
+use crate::checkpoint::{read_ema, read_weights};
 use crate::config::{Config, Model, Precision};
 use crate::data::DataRequest;
 use crate::gradient::threads_parser;
 use crate::output::Provenance;
 use crate::randomness::Purpose;
 use crate::run_dir::{RunDir, RunError};
-use crate::weights::read_params;
 use clap::{Args, ValueEnum};
 use ndarray::Array2;
 use serde::Serialize;
@@ -141,7 +140,7 @@ fn weights_of<T: Real>(dir: &RunDir, weights: Weights, layout: &ParamLayout) -> 
         return Err(RunError::NoRun { path: dir.path().to_owned(), missing }.into());
     }
     match weights {
-        Weights::Best | Weights::Latest => Ok(read_params(&path, layout)?),
+        Weights::Best | Weights::Latest => Ok(read_weights(&path, layout)?),
         Weights::Ema => Ok(read_ema(&path, layout)?),
     }
 }

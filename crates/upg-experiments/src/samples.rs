@@ -1,9 +1,12 @@
 //! Batches of samples in `.npy` files: f32 or f64, shape `[batch, dof]` or `[batch, lattice…]`, C or Fortran order.
 
-use crate::error::unravel;
+mod header;
+
+use crate::error::{shape_text, unravel};
 use crate::output::{OutputError, OutputFile, OutputWriter};
-use ndarray::{Array2, ArrayD, ArrayViewD};
-use ndarray_npy::{ReadNpyError, ReadNpyExt, ReadableElement, ViewElement, ViewNpyError, ViewNpyExt, WriteNpyExt};
+use header::Header;
+use ndarray::{Array2, ArrayD, IxDyn, ShapeBuilder};
+use ndarray_npy::WriteNpyExt;
 use std::io;
 use std::path::{Path, PathBuf};
 use upg_core::Real;
@@ -37,10 +40,15 @@ pub enum SamplesProblem {
     #[error("not a complete .npy file: {0}")]
     NotNpy(String),
     /// The elements have another type.
-    #[error("dtype = {0}: accepted are '<f4' and '<f8'")]
-    Dtype(String),
+    #[error("dtype = {found}: accepted: {accepted}")]
+    Dtype {
+        /// The type in the file.
+        found: String,
+        /// The accepted types.
+        accepted: &'static str,
+    },
     /// Wrong width or number of dimensions.
-    #[error("shape = {found:?}: accepted are {accepted}")]
+    #[error("shape = {}: accepted are {accepted}", shape_text(found))]
     Shape {
         /// Shape of the file.
         found: Vec<usize>,
@@ -48,7 +56,7 @@ pub enum SamplesProblem {
         accepted: String,
     },
     /// No samples.
-    #[error("shape = {0:?}: an empty batch, accepted is at least 1 sample")]
+    #[error("shape = {}: an empty batch, accepted is at least 1 sample", shape_text(.0))]
     Empty(Vec<usize>),
     /// A NaN or an infinity, or a number too large for the precision asked for.
     #[error("value = {value} at {index:?}: accepted are finite numbers of {precision}")]
@@ -69,35 +77,54 @@ pub enum SamplesProblem {
 pub fn read_samples<T: Real>(path: &Path, sample_shape: &[usize]) -> Result<Samples<T>, SamplesError> {
     let wrong = |problem| SamplesError { file: path.to_owned(), problem };
     let bytes = std::fs::read(path).map_err(|e| wrong(SamplesProblem::Unreadable(e)))?;
-    decode(&bytes, sample_shape).map_err(wrong)
+    decode_samples(&bytes, sample_shape).map_err(wrong)
 }
 
-fn decode<T: Real>(bytes: &[u8], sample_shape: &[usize]) -> Result<Samples<T>, SamplesProblem> {
-    match parse::<f32>(bytes) {
-        Err(SamplesProblem::Dtype(_)) => convert(&parse::<f64>(bytes)?, sample_shape),
-        single => convert(&single?, sample_shape),
+/// The samples in the bytes of a `.npy` file, of a model whose single sample has shape `sample_shape`.
+///
+/// # Errors
+/// As [`read_samples`].
+pub fn decode_samples<T: Real>(bytes: &[u8], sample_shape: &[usize]) -> Result<Samples<T>, SamplesProblem> {
+    let (header, numbers) = Header::read(bytes)?;
+    check_shape(&header.shape, sample_shape)?;
+    match header.dtype() {
+        "<f4" => convert(&array(&header, numbers, f32::from_le_bytes)?, sample_shape),
+        ">f4" => convert(&array(&header, numbers, f32::from_be_bytes)?, sample_shape),
+        "<f8" => convert(&array(&header, numbers, f64::from_le_bytes)?, sample_shape),
+        ">f8" => convert(&array(&header, numbers, f64::from_be_bytes)?, sample_shape),
+        _ => Err(header.wrong_dtype("'<f4' and '<f8'")),
     }
 }
 
-/// The array in the file, if its elements are of type `A`.
-fn parse<A: ReadableElement + ViewElement>(bytes: &[u8]) -> Result<ArrayD<A>, SamplesProblem> {
-    // The view compares the header with the length of the file before anything is allocated.
-    match ArrayViewD::<A>::view_npy(bytes) {
-        Ok(_) | Err(ViewNpyError::MisalignedData | ViewNpyError::NonNativeEndian) => {}
-        Err(ViewNpyError::WrongDescriptor(found)) => return Err(SamplesProblem::Dtype(found.to_string())),
-        Err(other) => return Err(SamplesProblem::NotNpy(other.to_string())),
+fn check_shape(shape: &[usize], sample_shape: &[usize]) -> Result<(), SamplesProblem> {
+    let dof: usize = sample_shape.iter().product();
+    match shape.split_first() {
+        Some((_, rest)) if rest != [dof] && rest != sample_shape => Err(wrong_shape(shape.to_vec(), sample_shape)),
+        None => Err(wrong_shape(shape.to_vec(), sample_shape)),
+        Some((0, _)) => Err(SamplesProblem::Empty(shape.to_vec())),
+        Some(_) => Ok(()),
     }
-    ArrayD::read_npy(bytes).map_err(|e: ReadNpyError| SamplesProblem::NotNpy(e.to_string()))
+}
+
+/// The array of `numbers`, whose length is compared with the header before anything is allocated.
+fn array<A: Real, const N: usize>(
+    header: &Header<'_>,
+    numbers: &[u8],
+    read: fn([u8; N]) -> A,
+) -> Result<ArrayD<A>, SamplesProblem> {
+    let whole = header.shape.iter().try_fold(N, |bytes, &extent| bytes.checked_mul(extent));
+    if whole != Some(numbers.len()) {
+        let (shape, found) = (shape_text(&header.shape), numbers.len());
+        return Err(SamplesProblem::NotNpy(format!("{found} bytes of numbers for the shape {shape}")));
+    }
+    let (numbers, _) = numbers.as_chunks::<N>();
+    let numbers = numbers.iter().map(|&bytes| read(bytes)).collect();
+    let shape = IxDyn(&header.shape).set_f(header.fortran_order);
+    Ok(ArrayD::from_shape_vec(shape, numbers).expect("the length was compared"))
 }
 
 fn convert<A: Real, T: Real>(array: &ArrayD<A>, sample_shape: &[usize]) -> Result<Samples<T>, SamplesProblem> {
     let (shape, dof) = (array.shape().to_vec(), sample_shape.iter().product());
-    match shape.split_first() {
-        Some((_, rest)) if rest != [dof] && rest != sample_shape => return Err(wrong_shape(shape, sample_shape)),
-        None => return Err(wrong_shape(shape, sample_shape)),
-        Some((0, _)) => return Err(SamplesProblem::Empty(shape)),
-        Some(_) => {}
-    }
     let values: Vec<T> = array.iter().map(|&x| T::of(x.wide())).collect(); // C order, whatever the layout
     if let Some(at) = values.iter().position(|x| !x.is_finite()) {
         let index = unravel(at, &shape);
@@ -149,11 +176,24 @@ pub fn write_numbers(path: &Path, values: &[f64]) -> Result<(), OutputError> {
 pub fn read_numbers(path: &Path) -> Result<Vec<f64>, SamplesError> {
     let wrong = |problem| SamplesError { file: path.to_owned(), problem };
     let bytes = std::fs::read(path).map_err(|e| wrong(SamplesProblem::Unreadable(e)))?;
-    let array = parse::<f64>(&bytes).map_err(wrong)?;
-    match array.ndim() {
-        1 => Ok(array.iter().copied().collect()),
-        _ => Err(wrong(SamplesProblem::Shape { found: array.shape().to_vec(), accepted: "[numbers]".into() })),
+    decode_numbers(&bytes).map_err(wrong)
+}
+
+/// The numbers in the bytes of a `.npy` file with a one-dimensional array of f64.
+///
+/// # Errors
+/// If the bytes are something else.
+pub fn decode_numbers(bytes: &[u8]) -> Result<Vec<f64>, SamplesProblem> {
+    let (header, numbers) = Header::read(bytes)?;
+    if header.shape.len() != 1 {
+        return Err(SamplesProblem::Shape { found: header.shape, accepted: "[numbers]".into() });
     }
+    let array = match header.dtype() {
+        "<f8" => array(&header, numbers, f64::from_le_bytes)?,
+        ">f8" => array(&header, numbers, f64::from_be_bytes)?,
+        _ => return Err(header.wrong_dtype("'<f8'")),
+    };
+    Ok(array.into_raw_vec_and_offset().0)
 }
 
 /// A `.npy` file of an array whose number of rows is known and whose rows come piece by piece; memory doesn't grow with it.
@@ -227,7 +267,8 @@ fn npy_header(number_size: usize, rows: usize, row_shape: &[usize]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ndarray::{Array, Array3, IxDyn, ShapeBuilder, arr2};
+    use ndarray::{Array, Array3, arr2};
+    use ndarray_npy::ReadNpyExt;
 
     fn bytes<A: ndarray_npy::WritableElement, D: ndarray::Dimension>(array: &Array<A, D>) -> Vec<u8> {
         let mut bytes = Vec::new();
@@ -236,7 +277,7 @@ mod tests {
     }
 
     fn message(bytes: &[u8], sample_shape: &[usize]) -> String {
-        decode::<f32>(bytes, sample_shape).unwrap_err().to_string()
+        decode_samples::<f32>(bytes, sample_shape).unwrap_err().to_string()
     }
 
     #[test]
@@ -247,17 +288,29 @@ mod tests {
         let f = Array3::from_shape_fn((4, 2, 3).f(), |(b, i, j)| value(b, i, j));
         assert!(bytes(&f).windows(4).any(|w| w == b"True"), "written in Fortran order");
         for (file, shape) in [(bytes(&flat), vec![4, 6]), (bytes(&c), vec![4, 2, 3]), (bytes(&f), vec![4, 2, 3])] {
-            let samples: Samples<f64> = decode(&file, &[2, 3]).unwrap();
+            let samples: Samples<f64> = decode_samples(&file, &[2, 3]).unwrap();
             assert_eq!((samples.values, samples.shape), (flat.clone(), shape));
         }
     }
 
     #[test]
     fn precisions_are_converted() {
-        let single: Samples<f64> = decode(&bytes(&arr2(&[[0.1_f32, -3.0]])), &[2]).unwrap();
+        let single: Samples<f64> = decode_samples(&bytes(&arr2(&[[0.1_f32, -3.0]])), &[2]).unwrap();
         assert_eq!(single.values, arr2(&[[f64::from(0.1_f32), -3.0]]));
-        let double: Samples<f32> = decode(&bytes(&arr2(&[[0.1_f64, -3.0]])), &[2]).unwrap();
+        let double: Samples<f32> = decode_samples(&bytes(&arr2(&[[0.1_f64, -3.0]])), &[2]).unwrap();
         assert_eq!(double.values, arr2(&[[0.1_f32, -3.0]]));
+    }
+
+    /// The standard's other byte order: every number turned round.
+    #[test]
+    fn big_endian_numbers_are_read() {
+        let array = arr2(&[[0.1, -3.0], [1e-300, 7.5]]);
+        let mut file = bytes(&array);
+        let start = file.len() - 8 * array.len();
+        file[start..].chunks_exact_mut(8).for_each(<[u8]>::reverse);
+        let descr = file.iter().position(|&byte| byte == b'<').unwrap();
+        file[descr] = b'>';
+        assert_eq!(decode_samples::<f64>(&file, &[2]).unwrap().values, array);
     }
 
     #[test]

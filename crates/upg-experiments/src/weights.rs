@@ -3,7 +3,7 @@
 //! A weights file holds every tensor of a [`ParamLayout`] under its name, F32 or F64. Tensors under `state.` belong to
 //! whatever wrote the file (a checkpoint's optimiser, say) and are ignored.
 
-use crate::error::unravel;
+use crate::error::{one_line, shape_text, unravel};
 use crate::output::{OutputError, OutputFile, Provenance};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::collections::HashMap;
@@ -45,6 +45,9 @@ pub enum WeightsProblem {
     /// The file carries a checksum, and it doesn't fit.
     #[error("the checksum is that of other content: the file was altered or damaged")]
     Altered,
+    /// A file that this program writes with a checksum has none.
+    #[error("there is no checksum in it: accepted is a checkpoint of `upg train` as it was written")]
+    NoChecksum,
     /// A NaN or an infinity, or a number too large for the precision asked for.
     #[error("tensor {name} has the value {value} at {index:?}: accepted are finite numbers of {precision}")]
     NotFinite {
@@ -97,13 +100,13 @@ pub enum Mismatch {
 impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Missing { name, accepted } => write!(f, "tensor {name} of shape {accepted:?} is missing"),
+            Self::Missing { name, accepted } => write!(f, "tensor {name} of shape {} is missing", shape_text(accepted)),
             Self::Extra { name, found } => {
-                let name = name.escape_debug();
-                write!(f, "tensor {name} of shape {found:?} is not a parameter of the flow")
+                let (name, found) = (one_line(name, 100), shape_text(found));
+                write!(f, "tensor {name} of shape {found} is not a parameter of the flow")
             }
             Self::Shape { name, found, accepted } => {
-                write!(f, "tensor {name} has shape {found:?}, accepted is {accepted:?}")
+                write!(f, "tensor {name} has shape {}, accepted is {}", shape_text(found), shape_text(accepted))
             }
             Self::Dtype { name, found } => write!(f, "tensor {name} has dtype {found:?}, accepted are F32 and F64"),
         }
@@ -127,32 +130,32 @@ fn first_of(mismatches: &[Mismatch]) -> String {
 pub fn read_params<T: Real>(path: &Path, layout: &ParamLayout) -> Result<Vec<T>, WeightsError> {
     let wrong = |problem| WeightsError { file: path.to_owned(), problem };
     let bytes = std::fs::read(path).map_err(|e| wrong(WeightsProblem::Unreadable(e)))?;
-    decode(&bytes, layout).map_err(wrong)
+    decode_params(&bytes, layout).map_err(wrong)
 }
 
-fn decode<T: Real>(bytes: &[u8], layout: &ParamLayout) -> Result<Vec<T>, WeightsProblem> {
+/// The parameters in the bytes of a safetensors file, in the order of `layout`.
+///
+/// # Errors
+/// As [`read_params`].
+pub fn decode_params<T: Real>(bytes: &[u8], layout: &ParamLayout) -> Result<Vec<T>, WeightsProblem> {
     params_of(&open(bytes)?, layout)
 }
 
 /// The tensors in the bytes of a file, whose checksum is compared if it carries one.
 pub(crate) fn open(bytes: &[u8]) -> Result<SafeTensors<'_>, WeightsProblem> {
-    let file = SafeTensors::deserialize(bytes).map_err(|e| WeightsProblem::NotSafetensors(e.to_string()))?;
+    let file =
+        SafeTensors::deserialize(bytes).map_err(|e| WeightsProblem::NotSafetensors(one_line(&e.to_string(), 300)))?;
     match checksum_place(bytes) {
         Some(place) if bytes[place.clone()] != checksum(bytes, place.clone()) => Err(WeightsProblem::Altered),
         _ => Ok(file),
     }
 }
 
-/// The same for a file that was written with a checksum: without one it isn't what it was.
-pub(crate) fn open_with_checksum(bytes: &[u8]) -> Result<SafeTensors<'_>, WeightsProblem> {
+/// As [`open`], for files that are never written without a checksum: where it is missing, its name may be what is damaged.
+pub(crate) fn open_sealed(bytes: &[u8]) -> Result<SafeTensors<'_>, WeightsProblem> {
     let file = open(bytes)?;
-    match checksum_place(bytes) {
-        Some(_) => Ok(file),
-        None => {
-            let missing = Mismatch::Missing { name: CHECKSUM.into(), accepted: vec![size_of::<u128>()] };
-            Err(WeightsProblem::Mismatch(vec![missing]))
-        }
-    }
+    checksum_place(bytes).ok_or(WeightsProblem::NoChecksum)?;
+    Ok(file)
 }
 
 /// The parameters in an open file.
@@ -319,15 +322,22 @@ pub fn write_tensors(file: OutputFile, tensors: &[OutTensor], provenance: &Prove
     file.commit(&encode(tensors, provenance))
 }
 
-/// The bytes that [`write_tensors`] writes, with a checksum of the whole file in them.
+/// The bytes of a file that [`write_tensors`] would write, with a checksum of the whole file in it.
 pub(crate) fn encode_with_checksum(mut tensors: Vec<OutTensor>, provenance: &Provenance) -> Vec<u8> {
     tensors.push(OutTensor::of_bytes(CHECKSUM, vec![0; size_of::<u128>()]));
     let mut bytes = encode(&tensors, provenance);
-    drop(tensors);
-    let place = checksum_place(&bytes).expect("it was just written");
-    let sum = checksum(&bytes, place.clone());
-    bytes[place].copy_from_slice(&sum);
+    seal(&mut bytes);
     bytes
+}
+
+/// Gives the bytes of a file the checksum that fits them, if they are a safetensors file with a place for one.
+///
+/// For tests that alter a file and want to know what is behind the checksum.
+pub fn seal(bytes: &mut [u8]) {
+    if let Some(place) = checksum_place(bytes) {
+        let sum = checksum(bytes, place.clone());
+        bytes[place].copy_from_slice(&sum);
+    }
 }
 
 fn encode(tensors: &[OutTensor], provenance: &Provenance) -> Vec<u8> {
@@ -359,9 +369,12 @@ mod tests {
     #[test]
     fn both_precisions_are_read_into_both() {
         let value = [0.1, -2.5, 3.0, 4.0, 5.0, 6.0, 0.7];
-        assert_eq!(decode::<f64>(&file(&tensors::<f64>()), &layout()).unwrap(), value);
-        assert_eq!(decode::<f32>(&file(&tensors::<f64>()), &layout()).unwrap(), value.map(|x| x as f32));
-        assert_eq!(decode::<f64>(&file(&tensors::<f32>()), &layout()).unwrap(), value.map(|x| f64::from(x as f32)));
+        assert_eq!(decode_params::<f64>(&file(&tensors::<f64>()), &layout()).unwrap(), value);
+        assert_eq!(decode_params::<f32>(&file(&tensors::<f64>()), &layout()).unwrap(), value.map(|x| x as f32));
+        assert_eq!(
+            decode_params::<f64>(&file(&tensors::<f32>()), &layout()).unwrap(),
+            value.map(|x| f64::from(x as f32))
+        );
     }
 
     #[test]
@@ -402,7 +415,7 @@ mod tests {
             (b"hello".to_vec(), "not a complete safetensors file"),
         ];
         for (bytes, fragment) in cases {
-            let message = decode::<f32>(&bytes, &layout()).unwrap_err().to_string();
+            let message = decode_params::<f32>(&bytes, &layout()).unwrap_err().to_string();
             assert!(message.contains(fragment) && !message.contains('\n'), "{message} should contain {fragment}");
         }
     }
@@ -410,7 +423,7 @@ mod tests {
     #[test]
     fn all_differences_are_told_at_once() {
         let extra = OutTensor::new("b", [1], &[1.0]);
-        let message = decode::<f64>(&file(&[extra]), &layout()).unwrap_err().to_string();
+        let message = decode_params::<f64>(&file(&[extra]), &layout()).unwrap_err().to_string();
         assert!(
             message.contains("weight") && message.contains("log_scale") && message.contains("tensor b"),
             "{message}"

@@ -40,6 +40,8 @@ use upg_core::{Init, ParamLayout, Real, Tensor};
 
 /// Channels of the input: cos P and sin P.
 const FEATURES: usize = 2;
+/// Largest extent of a window.
+const LARGEST_KERNEL: usize = 63;
 
 /// A periodic convolutional network on one choice of stripes.
 #[derive(Clone, Debug)]
@@ -85,7 +87,7 @@ impl Cnn {
     ///
     /// # Errors
     /// If an extent isn't a positive multiple of 4, the axis not 0 or 1, the offset above 3, a width or the number of
-    /// outputs zero, the kernel even, or the slope negative or not finite.
+    /// outputs zero, the kernel even or above 63, the slope negative or not finite, or a layer beyond 2²⁶ channels times sites.
     pub fn new(
         stripes: Stripes,
         hidden: &[usize],
@@ -98,6 +100,11 @@ impl Cnn {
         check_shape(hidden, outputs, kernel, slope)?;
         let window = Window { extent: kernel };
         let fields = fields(stripes, window, hidden, outputs);
+        let outputs_by_site = Field::new(stripes, ACTIVE, outputs, Order::SiteFirst);
+        if fields.iter().chain([&outputs_by_site]).any(|field| field.vectors() > Field::MOST_VECTORS) {
+            let accepted = "channels of a layer times its sites at most 67108863";
+            return Err(FlowError::new("hidden", [hidden, &[outputs]].concat(), accepted));
+        }
         let mut layout = ParamLayout::default();
         let mut layers: Vec<Convolution> = Vec::with_capacity(fields.len() - 1);
         for (k, pair) in fields.windows(2).enumerate() {
@@ -107,9 +114,8 @@ impl Cnn {
             layers.push(layer);
         }
         let constant_taps = layers[0].forward.taps_without_source();
-        let field = Field::new(stripes, ACTIVE, outputs, Order::SiteFirst);
-        let stencil = Stencil::new(stripes, window, Way::Forward, &fields[hidden.len()], &field);
-        let by_site = BySite { field, stencil };
+        let stencil = Stencil::new(stripes, window, Way::Forward, &fields[hidden.len()], &outputs_by_site);
+        let by_site = BySite { field: outputs_by_site, stencil };
         Ok(Self { layers, by_site, fields, layout, constant_taps, slope, instructions: InstructionSet::detect() })
     }
 
@@ -246,6 +252,14 @@ impl Cnn {
     }
 }
 
+/// Refuses an extent of a window that is even or too large.
+pub(crate) fn check_kernel(kernel: usize) -> Result<(), FlowError> {
+    if kernel.is_multiple_of(2) || kernel > LARGEST_KERNEL {
+        return Err(FlowError::new("kernel", kernel, "an odd number up to 63"));
+    }
+    Ok(())
+}
+
 fn check_shape(hidden: &[usize], outputs: usize, kernel: usize, slope: f64) -> Result<(), FlowError> {
     if hidden.contains(&0) {
         return Err(FlowError::new("hidden", hidden, "widths of at least 1"));
@@ -253,9 +267,7 @@ fn check_shape(hidden: &[usize], outputs: usize, kernel: usize, slope: f64) -> R
     if outputs == 0 {
         return Err(FlowError::new("outputs", outputs, "at least 1"));
     }
-    if kernel.is_multiple_of(2) {
-        return Err(FlowError::new("kernel", kernel, "an odd number"));
-    }
+    check_kernel(kernel)?;
     if !(slope.is_finite() && slope >= 0.0) {
         return Err(FlowError::new("slope", slope, "a number of at least 0"));
     }

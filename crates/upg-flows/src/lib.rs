@@ -20,6 +20,7 @@ pub mod matmul;
 pub mod mlp;
 pub mod ready;
 pub mod scaling;
+pub mod size;
 pub mod tan_mixture;
 
 pub use activation::Activation;
@@ -36,4 +37,5 @@ pub use mask::{Mask, MaskPattern};
 pub use mlp::{Bias, Mlp, StartAt};
 pub use ready::{Flow, RealNvp, U1Flow, Z2Nice};
 pub use scaling::{GlobalScaling, Scales};
+pub use size::Size;
 pub use tan_mixture::TanMixture;

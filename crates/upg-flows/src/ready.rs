@@ -4,7 +4,7 @@ use crate::{
     activation::Activation,
     additive::Additive,
     affine::Affine,
-    cnn::{Cnn, Stripes},
+    cnn::{Cnn, Stripes, check_kernel},
     coupling::Coupling,
     elementwise::Elementwise,
     error::FlowError,
@@ -12,6 +12,7 @@ use crate::{
     mask::MaskPattern,
     mlp::{Bias, Mlp, StartAt},
     scaling::{GlobalScaling, Scales},
+    size::{self, Size},
     tan_mixture::TanMixture,
 };
 use upg_core::{Chain, Cpu, Cut, Invertible, Real};
@@ -53,19 +54,30 @@ impl RealNvp {
         if self.clamp.is_some_and(|c| !(c.is_finite() && c > 0.0)) {
             return Err(FlowError::new("clamp", self.clamp, "a positive number, or none"));
         }
-        let affine = Affine { clamp: self.clamp };
-        let layers = self.plan(Bias::Yes).couplings::<T, _>(affine)?;
+        let layers = self.plan().couplings::<T, _>(self.transform())?;
         Ok(Chain::new::<Cpu<T>>(layers))
+    }
+
+    /// How large the flow is.
+    ///
+    /// # Errors
+    /// If there are no layers, more than 10,000 of them, nets of more than 100 hidden layers, or more of anything than [`Size::LARGEST`].
+    pub fn size(&self) -> Result<Size, FlowError> {
+        self.plan().size::<f64, _>(&self.transform())
     }
 
     /// How to cut a batch: see [`Cut`].
     pub fn cut(&self) -> Cut {
-        self.plan(Bias::Yes).cut()
+        self.plan().cut()
     }
 
-    fn plan(&self, bias: Bias) -> Plan<'_> {
+    fn transform(&self) -> Affine {
+        Affine { clamp: self.clamp }
+    }
+
+    fn plan(&self) -> Plan<'_> {
         let Self { lattice, couplings, hidden, activation, mask, start, .. } = self;
-        Plan { lattice, couplings: *couplings, hidden, activation: *activation, mask, bias, start: *start }
+        Plan { lattice, couplings: *couplings, hidden, activation: *activation, mask, bias: Bias::Yes, start: *start }
     }
 }
 
@@ -100,6 +112,15 @@ impl Z2Nice {
         let mut layers = self.plan().couplings::<T, _>(Additive)?;
         layers.push(Box::new(GlobalScaling::new(self.lattice.iter().product(), Scales::One)));
         Ok(Chain::new::<Cpu<T>>(layers))
+    }
+
+    /// How large the flow is.
+    ///
+    /// # Errors
+    /// As [`RealNvp::size`].
+    pub fn size(&self) -> Result<Size, FlowError> {
+        let couplings = self.plan().size::<f64, _>(&Additive)?;
+        Ok(Size { parameters: couplings.parameters + 1, ..couplings })
     }
 
     /// How to cut a batch: see [`Cut`].
@@ -159,14 +180,38 @@ impl U1Flow {
         let &[rows, columns] = self.lattice.as_slice() else {
             return Err(FlowError::new("lattice", &self.lattice, "two extents that are positive multiples of 4"));
         };
-        for (field, value) in [("layers", self.layers), ("mixtures", self.mixtures)] {
-            if value == 0 {
-                return Err(FlowError::new(field, value, "at least 1"));
-            }
+        if self.mixtures == 0 {
+            return Err(FlowError::new("mixtures", self.mixtures, "at least 1"));
         }
+        self.size()?;
         let layer = |i| self.coupling::<T>(Stripes { lattice: [rows, columns], cross: 1 - i % 2, offset: i / 2 % 4 });
         let layers = (0..self.layers).map(layer).collect::<Result<Vec<_>, _>>()?;
         Ok(Chain::new::<Cpu<T>>(layers))
+    }
+
+    /// How large the flow is.
+    ///
+    /// # Errors
+    /// As [`RealNvp::size`].
+    pub fn size(&self) -> Result<Size, FlowError> {
+        size::check_depth("layers", self.layers, &self.hidden)?;
+        check_kernel(self.kernel)?;
+        let outputs = (self.mixtures as u64).saturating_add(1);
+        let (layers, sites, hidden) = (self.layers as u64, size::sites(&self.lattice), self.hidden.as_slice());
+        let window = (self.kernel as u64).saturating_mul(self.kernel as u64);
+        let per_layer = size::parameters(2, hidden, outputs, window, 1);
+        let stencils = 2 * (hidden.len() as u64 + 1) + 1; // there, back, and for the gradient of the last
+        let kept_per_site = size::sum(hidden).saturating_add(outputs).saturating_add(4);
+        let Cut { micro_batch, lanes } = self.cut();
+        let size = Size {
+            parameters: layers.saturating_mul(per_layer),
+            indices: layers.saturating_mul(sites).saturating_mul(window).saturating_mul(stencils),
+            kept: layers
+                .saturating_mul(sites)
+                .saturating_mul(kept_per_site)
+                .saturating_mul((micro_batch * lanes) as u64),
+        };
+        size.check(&self.lattice, hidden)
     }
 
     fn coupling<T: Real>(&self, stripes: Stripes) -> Result<Box<dyn Invertible<Cpu<T>>>, FlowError> {
@@ -197,12 +242,10 @@ impl Plan<'_> {
         &self,
         transform: E,
     ) -> Result<Vec<Box<dyn Invertible<Cpu<T>>>>, FlowError> {
-        if self.lattice.iter().product::<usize>() < 2 {
+        if size::sites(self.lattice) < 2 {
             return Err(FlowError::new("lattice", self.lattice, "extents of at least 1, two sites in all"));
         }
-        if self.couplings == 0 {
-            return Err(FlowError::new("couplings", self.couplings, "at least 1"));
-        }
+        self.size(&transform)?;
         if let Activation::LeakyRelu(slope) = self.activation
             && !(slope > 0.0 && slope.is_finite())
         {
@@ -222,16 +265,39 @@ impl Plan<'_> {
         Ok(Box::new(Coupling::new(mask, net, transform)))
     }
 
+    fn size<T: Real, E: Elementwise<T>>(&self, transform: &E) -> Result<Size, FlowError> {
+        size::check_depth("couplings", self.couplings, self.hidden)?;
+        let (sites, couplings) = (size::sites(self.lattice), self.couplings as u64);
+        let parameters = size::couplings(self.mask, self.couplings, sites).map(|(layers, transformed)| {
+            let outputs = transformed.saturating_mul(transform.width() as u64);
+            let bias = u64::from(self.bias == Bias::Yes);
+            layers.saturating_mul(size::parameters(sites - transformed, self.hidden, outputs, 1, bias))
+        });
+        let Cut { micro_batch, lanes } = self.cut();
+        let size = Size {
+            parameters: parameters.fold(0, u64::saturating_add),
+            indices: couplings.saturating_mul(sites),
+            kept: self.kept().saturating_mul((micro_batch * lanes) as u64),
+        };
+        size.check(self.lattice, self.hidden)
+    }
+
+    /// Numbers on the tape of one sample, about.
+    fn kept(&self) -> u64 {
+        let per_coupling = size::sum(self.hidden).saturating_add(size::sites(self.lattice).saturating_mul(8));
+        (self.couplings as u64).saturating_mul(per_coupling)
+    }
+
     /// Wide nets: one lane, micro-batches that feed the matrix products. Small nets: lanes for the threads, and
     /// micro-batches whose tape stays within about half a megabyte.
     fn cut(&self) -> Cut {
         const WIDE: usize = 256;
-        const CACHED_NUMBERS: usize = 1 << 17;
+        const CACHED_NUMBERS: u64 = 1 << 17;
         let widest = self.hidden.iter().copied().max().unwrap_or(0);
-        let tape = self.couplings * (self.hidden.iter().sum::<usize>() + 8 * self.lattice.iter().product::<usize>());
+        let cached = (CACHED_NUMBERS / self.kept().max(1)) as usize;
         match widest >= WIDE {
             true => Cut { micro_batch: 1024, lanes: 1 },
-            false => Cut { micro_batch: (CACHED_NUMBERS / tape.max(1)).next_multiple_of(16).clamp(16, 512), lanes: 8 },
+            false => Cut { micro_batch: cached.next_multiple_of(16).clamp(16, 512), lanes: 8 },
         }
     }
 }

@@ -1,6 +1,7 @@
-//! Counting allocations, for the promise that a step after the first makes none.
+//! Counting allocations: for the promise that a step after the first makes none, and that a small file can't ask for much memory.
 //!
-//! A test binary installs the counter and holds a single test, so that nobody else allocates meanwhile:
+//! A test binary installs the counter. What all threads allocate is counted by [`during`]; the binary then holds a single test, so that
+//! nobody else allocates meanwhile. What one thread has at most is told by [`peak`], whatever other threads do.
 //!
 //! ```
 //! #[global_allocator]
@@ -8,16 +9,26 @@
 //!
 //! let counted = upg_testkit::alloc::during(|| drop(vec![0_u8; 100]));
 //! assert_eq!((counted.calls, counted.bytes), (1, 100));
+//!
+//! let (_, peak) = upg_testkit::alloc::peak(|| (vec![0_u8; 60], drop(vec![0_u8; 100]), vec![0_u8; 30]));
+//! assert_eq!((peak.largest, peak.held), (100, 160));
 //! ```
 
 use crate::flow::{AnyEngine, all_estimators};
 use ndarray::ArrayView2;
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use upg_core::{Real, ReverseKl, Start, Streams};
 
 static CALLS: AtomicUsize = AtomicUsize::new(0);
 static BYTES: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    /// Bytes this thread has allocated and not freed; what it frees for others counts too.
+    static HELD: Cell<isize> = const { Cell::new(0) };
+    static PEAK: Cell<Peak> = const { Cell::new(Peak { largest: 0, held: 0 }) };
+}
 
 /// The system's allocator, counting what is asked of it in all threads.
 pub struct Counter;
@@ -25,6 +36,13 @@ pub struct Counter;
 fn count(bytes: usize) {
     CALLS.fetch_add(1, SeqCst);
     BYTES.fetch_add(bytes, SeqCst);
+    hold(bytes.try_into().unwrap_or(isize::MAX));
+    let Peak { largest, held } = PEAK.get();
+    PEAK.set(Peak { largest: largest.max(bytes), held: held.max(HELD.get()) });
+}
+
+fn hold(bytes: isize) {
+    HELD.set(HELD.get().saturating_add(bytes));
 }
 
 // SAFETY: every method passes its arguments on to the system's allocator and returns what that returns.
@@ -43,11 +61,13 @@ unsafe impl GlobalAlloc for Counter {
 
     unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         count(new_size);
+        hold(-(layout.size() as isize));
         // SAFETY: as in alloc.
         unsafe { System.realloc(ptr, layout, new_size) }
     }
 
     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        hold(-(layout.size() as isize));
         // SAFETY: as in alloc.
         unsafe { System.dealloc(ptr, layout) }
     }
@@ -67,6 +87,24 @@ pub fn during<R>(work: impl FnOnce() -> R) -> Counted {
     let (calls, bytes) = (CALLS.load(SeqCst), BYTES.load(SeqCst));
     work();
     Counted { calls: CALLS.load(SeqCst) - calls, bytes: BYTES.load(SeqCst) - bytes }
+}
+
+/// What one thread had of memory at most, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peak {
+    /// The largest single allocation asked for.
+    pub largest: usize,
+    /// The most that was held at one time, beyond what was held before; while a block is resized, the old and the new one.
+    pub held: isize,
+}
+
+/// The result of `work`, and what this thread allocates meanwhile.
+pub fn peak<R>(work: impl FnOnce() -> R) -> (R, Peak) {
+    let before = HELD.get();
+    PEAK.set(Peak { largest: 0, held: before });
+    let result = work();
+    let Peak { largest, held } = PEAK.get();
+    (result, Peak { largest, held: held - before })
 }
 
 /// Steps of each estimator of which one, at least, must not allocate.

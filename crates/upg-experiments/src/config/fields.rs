@@ -193,11 +193,17 @@ fn wholes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<usize>, D::E
     Ok(Vec::<Whole>::deserialize(deserializer)?.into_iter().map(|Whole(value)| value).collect())
 }
 
+/// The most extents of a lattice: with more of them above 1 it would have too many sites.
+const MOST_EXTENTS: usize = 20;
+
 /// The extents of a lattice; their product can be formed.
 pub(super) fn extents<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<usize>, D::Error> {
     let lattice = wholes(deserializer)?;
     match lattice.iter().try_fold(1_usize, |sites, &extent| sites.checked_mul(extent)) {
-        Some(sites) if sites <= LARGEST => Ok(lattice),
-        _ => Err(de::Error::custom(format_args!("Expected a lattice of at most {LARGEST} sites"))),
+        Some(sites) if sites <= LARGEST && lattice.len() <= MOST_EXTENTS => Ok(lattice),
+        _ => {
+            let accepted = format_args!("Expected a lattice of at most {LARGEST} sites and {MOST_EXTENTS} extents");
+            Err(de::Error::custom(accepted))
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::locate::{self, Position};
 use super::{Config, Invalid, Model, fields};
+use crate::error::one_line;
 use ron::error::SpannedError;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -56,7 +57,23 @@ impl ConfigFile {
             field: None,
             problem: format!("cannot read the file: {e}"),
         })?;
+        Self::parse(path, text)
+    }
+
+    /// Reads a configuration from the text of a file called `path`.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn parse(path: &Path, text: String) -> Result<Self, ConfigError> {
         Ok(Self { config: parse(path, &text)?, path: path.to_owned(), text })
+    }
+
+    /// Checks all that can be checked without making the flow.
+    ///
+    /// # Errors
+    /// The first field whose value isn't accepted.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        self.config.check().map_err(|invalid| self.locate(invalid))
     }
 
     /// Makes the flow and the target.
@@ -72,7 +89,7 @@ impl ConfigFile {
         ConfigError {
             file: self.path.clone(),
             position: found.map(|field| Position::of(&self.text, field.value)),
-            field: Some((invalid.field, invalid.value)),
+            field: Some((invalid.field, one_line(&invalid.value, 100))),
             problem: format!("accepted: {}", invalid.accepted),
         }
     }
@@ -94,8 +111,8 @@ fn describe(path: &Path, text: &str, error: &SpannedError) -> ConfigError {
     ConfigError {
         file: path.to_owned(),
         position: Some(Position::of(text, at)),
-        field: field.map(|field| (field.path.clone(), field.value_text(text))),
-        problem: names_accepted_at(text, at, &error.code).unwrap_or_else(|| error.code.to_string()),
+        field: field.map(|field| (one_line(&field.path, 100), field.value_text(text))),
+        problem: one_line(&names_accepted_at(text, at, &error.code).unwrap_or_else(|| error.code.to_string()), 300),
     }
 }
 

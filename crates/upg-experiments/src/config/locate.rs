@@ -3,6 +3,7 @@
 //! A field is an identifier followed by a colon; its path is that of the field around it, a dot, its name: in
 //! `flow: RealNvp(lattice: [6, 4])` the path of the extents is `flow.lattice`. Texts that aren't RON give what can be found.
 
+use crate::error::one_line;
 use std::fmt;
 use std::ops::Range;
 
@@ -54,13 +55,7 @@ pub(super) struct Field {
 impl Field {
     /// The text of the value in one line, shortened to what a message can hold.
     pub fn value_text(&self, text: &str) -> String {
-        const LONGEST: usize = 60;
-        let words: Vec<_> = text[self.value..self.range.end].split_whitespace().collect();
-        let line = words.join(" ");
-        match line.char_indices().nth(LONGEST) {
-            Some((end, _)) => format!("{}…", &line[..end]),
-            None => line,
-        }
+        one_line(&text[self.value..self.range.end], 60)
     }
 }
 
@@ -100,6 +95,9 @@ pub(super) fn field_at(fields: &[Field], at: usize) -> Option<&Field> {
     fields.iter().rfind(|field| field.range.start <= at && at <= field.range.end)
 }
 
+/// Fields in more brackets than these are not told: no configuration has them, and their paths would grow with the square of their number.
+const DEEPEST: usize = 32;
+
 /// Fields found so far, and for every open bracket the field that is being read in it.
 struct Scan {
     fields: Vec<Field>,
@@ -108,6 +106,9 @@ struct Scan {
 
 impl Scan {
     fn begin(&mut self, name: &str, start: usize, value: usize) {
+        if self.open.len() > DEEPEST {
+            return;
+        }
         let outer = self.open.iter().rev().skip(1).find_map(|&field| field);
         let path = outer.map_or(name.to_owned(), |outer| format!("{}.{name}", self.fields[outer].path));
         *self.open.last_mut().expect("the text itself is never closed") = Some(self.fields.len());
@@ -229,5 +230,8 @@ mod tests {
             fields(broken);
         }
         assert_eq!(fields("(a: (b: 1")[1].value_text("(a: (b: 1"), "1");
+        let deep = "(a: ".repeat(100_000);
+        assert_eq!(fields(&deep).len(), DEEPEST - 1);
+        assert_eq!(fields(&format!("{deep}{}b: 1", ")".repeat(100_000))).last().unwrap().path, "b");
     }
 }

@@ -67,9 +67,14 @@ const REFUSED: [(&str, &str, &[&str]); 18] = [
 
 #[test]
 fn wrong_configurations_are_refused_in_one_line() {
+    refuses(&REFUSED);
+}
+
+/// Makes each change of [`FULL`] and looks for all parts of the message.
+fn refuses(cases: &[(&str, &str, &[&str])]) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("config");
-    for (old, new, fragments) in REFUSED {
+    for &(old, new, fragments) in cases {
         assert_eq!(FULL.matches(old).count(), 1, "{old}");
         std::fs::write(&path, FULL.replace(old, new)).unwrap();
         let outcome = ConfigFile::read(&path).and_then(|file| file.build::<f64>());
@@ -92,6 +97,76 @@ fn a_target_without_a_lattice_needs_as_many_dimensions() {
     assert_eq!(ragged.field, "target.covariance");
     let narrow = outcome("Gaussian(mean: [0], covariance: [[1]])").unwrap_err();
     assert_eq!(narrow.field, "target.mean");
+}
+
+/// A change of [`FULL`] that asks for more than anybody wants, and what must be said about it before anything is allocated.
+const TOO_MUCH: [(&str, &str, &[&str]); 11] = [
+    (
+        "[7, 6]",
+        "[1000000, 1000000]",
+        &["flow.hidden = [1000000, 1000000] (3000", "parameters): ", "at most 2147483648 parameters"],
+    ),
+    ("couplings: 3", "couplings: 10001", &["config:3:37: flow.couplings = 10001: ", "at most 10000"]),
+    (
+        "lattice: [5, 3], couplings: 3, hidden: [7, 6]",
+        "lattice: [1000, 1000], couplings: 100, hidden: [9]",
+        &["flow.lattice", "102"],
+    ),
+    (
+        "lattice: [5, 3], k",
+        "lattice: [5, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1], k",
+        &["target.lattice", "20 extents"],
+    ),
+    (
+        "lambda: 1),",
+        "lambda: 1), training: (batch: 1000000001),",
+        &["training.batch = 1000000001: ", "up to 1000000000"],
+    ),
+    (
+        "lambda: 1),",
+        "lambda: 1), training: (batch: 572662307, objective: Forward(Gdreg)),",
+        &["training.batch = 572662307: ", "at most 572662306 samples of 15 numbers"],
+    ),
+    (
+        "lambda: 1),",
+        "lambda: 1), data: (train: Draw(1000000000000)),",
+        &["data.train = Draw(1000000000000)", "572662306 samples"],
+    ),
+    (
+        "lambda: 1),",
+        "lambda: 1), data: (test: Draw(572662307)),",
+        &["data.test = Draw(572662307)", "at most 572662306 samples"],
+    ),
+    (
+        "lambda: 1),",
+        "lambda: 1), evaluation: (samples: 1000000001),",
+        &["evaluation.samples = 1000000001", "up to 1000000000"],
+    ),
+    (
+        "lambda: 1),",
+        "lambda: 1), evaluation: (samples: 2000000, blocks: 1000001),",
+        &["evaluation.blocks = 1000001", "up to 1000000"],
+    ),
+    (
+        "lambda: 1),",
+        "lambda: 1), training: (validation: (samples: 1000000001)),",
+        &["training.validation.samples = 1000000001"],
+    ),
+];
+
+#[test]
+fn what_nobody_wants_is_refused_in_one_line() {
+    refuses(&TOO_MUCH);
+}
+
+#[test]
+fn data_drawn_by_default_are_limited_too() {
+    let text = "(flow: U1(lattice: [1000, 1000], layers: 1, mixtures: 1, hidden: []), target: U1(lattice: [1000, 1000], beta: 1), \
+                training: (objective: Forward(PathFast)))";
+    let error = Config::parse(text).unwrap().check().unwrap_err();
+    assert_eq!((&error.field[..], &error.value[..]), ("data.train", "Draw(10000)"));
+    assert!(error.accepted.contains("at most 4294 samples of 2000000 numbers"), "{error}");
+    Config::parse(&text.replace("(objective: Forward(PathFast))", "()")).unwrap().check().unwrap();
 }
 
 const GAUGE: &str = "(

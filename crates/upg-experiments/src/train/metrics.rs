@@ -86,8 +86,8 @@ impl Metrics {
     }
 }
 
-/// The whole lines of steps up to `step`; a torn line ends them.
-fn lines_up_to(text: &[u8], step: u64) -> Vec<u8> {
+/// The whole lines of steps up to `step` in the bytes of a file; what isn't a line ends them.
+pub fn lines_up_to(text: &[u8], step: u64) -> Vec<u8> {
     let whole = text.split_inclusive(|&byte| byte == b'\n').filter(|line| line.ends_with(b"\n"));
     whole
         .map_while(|line| serde_json::from_slice::<Line>(line).ok().filter(|read| read.step <= step).map(|_| line))

@@ -158,6 +158,9 @@ pub(super) struct Field {
 }
 
 impl Field {
+    /// Of more than these the addresses in bytes wouldn't fit their type.
+    pub const MOST_VECTORS: usize = u32::MAX as usize / TILE;
+
     pub fn new(stripes: Stripes, classes: Classes, channels: usize, order: Order) -> Self {
         Self { classes, sites: stripes.sites(classes), channels, order }
     }

@@ -1,0 +1,26 @@
+//! Checkpoints. The bytes are read as they are and with a checksum that fits them, or the checksum would stop every change.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use std::sync::LazyLock;
+use upg_core::ParamLayout;
+use upg_experiments::checkpoint::State;
+use upg_experiments::config::Config;
+use upg_experiments::weights::seal;
+use upg_fuzz::{check, layout, runs};
+
+static RUNS: LazyLock<Vec<(Config, ParamLayout)>> =
+    LazyLock::new(|| runs().into_iter().map(|config| (config.clone(), layout(&config))).collect());
+
+fuzz_target!(|bytes: &[u8]| {
+    let mut sealed = bytes.to_vec();
+    seal(&mut sealed);
+    for (config, layout) in RUNS.iter() {
+        for bytes in [bytes, &sealed] {
+            if let Some(state) = check(State::<f32>::decode(bytes, "c".as_ref(), config, layout)) {
+                assert_eq!(state.theta.len(), layout.size());
+            }
+        }
+    }
+});

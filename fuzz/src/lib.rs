@@ -1,0 +1,54 @@
+//! What the fuzz targets share: the models whose files they load, and what must hold of every outcome.
+
+use std::path::{Path, PathBuf};
+use upg_core::{Cpu, Layer, ParamLayout};
+use upg_experiments::config::{Config, ConfigFile};
+
+/// The repository.
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The folders of the golden cases.
+pub fn golden() -> Vec<PathBuf> {
+    let folder = repository().join("crates/upg-experiments/tests/golden");
+    let mut cases: Vec<_> = folder.read_dir().expect("the golden cases").map(|case| case.expect("a case").path()).collect();
+    cases.sort();
+    cases
+}
+
+/// The configuration of a golden case.
+pub fn golden_config(case: &Path) -> Config {
+    ConfigFile::read(&case.join("config.ron")).expect("a configuration").config
+}
+
+/// Small runs, with every kind of state.
+pub fn runs() -> [Config; 4] {
+    [
+        "optimiser: Adam(rate: 0.001)",
+        "optimiser: AdamW(rate: 0.001), ema: 0.9, schedule: Plateau(patience: 3)",
+        "optimiser: Sgd(rate: 0.001, momentum: 0.9)",
+        "optimiser: Sgd(rate: 0.001)",
+    ]
+    .map(|training| {
+        let flow = "RealNvp(lattice: [2], couplings: 2, hidden: [3], activation: Tanh, mask: Alternating)";
+        let text = format!("(flow: {flow}, target: Gmm(dim: 2), training: (batch: 8, {training}))");
+        Config::parse(&text).expect("a configuration")
+    })
+}
+
+/// The layout of the parameters.
+pub fn layout(config: &Config) -> ParamLayout {
+    Layer::<Cpu<f32>>::params(&config.build::<f32>().expect("a model").flow)
+}
+
+/// Checks what is said about a wrong file: one line, not too long.
+pub fn check<V, E: ToString>(outcome: Result<V, E>) -> Option<V> {
+    let message = match outcome {
+        Ok(value) => return Some(value),
+        Err(error) => error.to_string(),
+    };
+    assert!(!message.is_empty() && message.len() < 2000, "{} bytes: {message}", message.len());
+    assert!(!message.contains(|c: char| c.is_control()), "{message:?}");
+    None
+}
