@@ -178,14 +178,20 @@ impl<T: Real> Trainer<T> {
         let Self { config, device, engine, layout, terms, batches, sum, log_weights, state, scheduler, .. } = self;
         let mut sources = Sources { number, config, batches, log_weights };
         let (loss, grad) = sources.gradient(engine, terms, &state.theta, sum);
-        let grad_norm = device.install(|| norm(grad));
+        // One visit to the threads for both: small flows would feel a second one.
+        let grad_norm = device.install(|| {
+            let grad_norm = norm(grad);
+            if loss.is_finite() && grad_norm.is_finite() {
+                let scale = config.training.clip.map_or(1.0, |clip| clip_factor(grad_norm, clip));
+                let average =
+                    state.ema.as_mut().zip(config.training.ema).map(|(theta, decay)| Average { theta, decay });
+                state.optimiser.step(Update { theta: &mut state.theta, grad, rate, scale, average });
+            }
+            grad_norm
+        });
         let fault = (!loss.is_finite() || !grad_norm.is_finite())
             .then(|| fault::find(&sources.replay(terms, &state.theta), grad, layout));
         if fault.is_none() {
-            let scale = config.training.clip.map_or(1.0, |clip| clip_factor(grad_norm, clip));
-            let average = state.ema.as_mut().zip(config.training.ema).map(|(theta, decay)| Average { theta, decay });
-            let update = Update { theta: &mut state.theta, grad, rate, scale, average };
-            device.install(|| state.optimiser.step(update));
             scheduler.observe(Watched { loss, log_weight_std: log_weights.standard_deviation() });
         }
         let progress = &mut state.progress;
