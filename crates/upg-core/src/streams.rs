@@ -38,7 +38,7 @@ impl Streams {
     /// assert_ne!(Streams::derived(7, &[1, 20]), Streams::derived(7, &[20, 1]));
     /// ```
     pub fn derived(seed: u64, path: &[u64]) -> Self {
-        Self::new(path.iter().fold(mix(seed), |state, &number| mix(state ^ mix(number))))
+        Self::new(path.iter().fold(mix(seed), |state, &number| mix(state ^ number)))
     }
 
     /// The next stream.

@@ -129,8 +129,8 @@ const TOO_MUCH: [(&str, &str, &[&str]); 11] = [
     ),
     (
         "lambda: 1),",
-        "lambda: 1), data: (train: Draw(1000000000000)),",
-        &["data.train = Draw(1000000000000)", "572662306 samples"],
+        "lambda: 1), data: (train: Draw(1000000000)),",
+        &["data.train = Draw(1000000000)", "572662306 samples"],
     ),
     (
         "lambda: 1),",
