@@ -16,7 +16,7 @@ const SCALAR: &str = "(
     flow: RealNvp(lattice: [4, 2], couplings: 3, hidden: [8], activation: Tanh, mask: Checkerboard),
     target: Phi4(lattice: [4, 2], kappa: 0.2, lambda: 0.1),
     training: (
-        steps: 150, batch: 64, seed: 5, precision: F64, ema: 0.9, optimiser: Adam(rate: 0.01),
+        steps: 150, batch: 64, seed: 6, precision: F64, ema: 0.9, optimiser: Adam(rate: 0.01),
         validation: (every: 25, samples: 300), log_every: 50,
     ),
     data: (test: Draw(2000), hmc: (chains: 50, warm_up: 30, thin: 5)),
@@ -28,7 +28,8 @@ const GAUGE: &str = "(
     flow: U1(lattice: [4, 4], layers: 4, mixtures: 2, hidden: [6]),
     target: U1(lattice: [4, 4], beta: 0.7),
     training: (
-        steps: 100, batch: 64, optimiser: Adam(rate: 0.01), validation: (every: 50, samples: 500), log_every: 50,
+        steps: 100, batch: 64, seed: 3, optimiser: Adam(rate: 0.01), validation: (every: 50, samples: 500),
+        log_every: 50,
     ),
     evaluation: (samples: 4000, blocks: 50),
 )";

@@ -26,7 +26,7 @@ const GAUGE: &str = "(
     flow: U1(lattice: [4, 4], layers: 2, mixtures: 2, hidden: [8, 8]),
     target: U1(lattice: [4, 4], beta: 0.6),
     training: (
-        steps: 120, batch: 24, seed: 5, ema: 0.9, anneal: Beta(from: 0.2, steps: 70, shape: Cosine),
+        steps: 120, batch: 24, seed: 6, ema: 0.9, anneal: Beta(from: 0.2, steps: 70, shape: Cosine),
         optimiser: Adam(rate: 0.01),
         schedule: Cosine(floor: 1e-5), validation: (every: 11, samples: 512), checkpoint: (every: 7), log_every: 3,
     ),
@@ -52,7 +52,7 @@ const DATA: &str = "(
     training: (
         steps: 110, batch: 16, seed: 7, precision: F64, objective: Forward(PathFast), tensorboard: On,
         optimiser: Sgd(rate: 0.01, momentum: 0.9), validation: (every: 17, samples: 32), checkpoint: (every: 4),
-        log_every: 1,
+        log_every: 1, clip: 1.0,
     ),
     data: (train: Draw(50), test: Draw(40)),
 )";
