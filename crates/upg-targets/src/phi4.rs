@@ -19,7 +19,7 @@ pub mod observables;
 mod transfer;
 
 pub use conventions::{ContinuumCouplings, FieldScale, MassCouplings};
-pub use exact::{Phi4Exact, single_site};
+pub use exact::single_site;
 
 use crate::{
     data::{ChainPlan, ChainReport, DataSampler, equilibrium_samples},
@@ -40,6 +40,15 @@ pub struct Phi4 {
     lambda: f64,
     /// Flat indices of the 2d neighbours of every site, shape `[sites, 2d]`.
     neighbours: Vec<usize>,
+}
+
+/// Exact results for one theory.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Phi4Exact {
+    /// log Z = log ∫ e^{−S(φ)} dφ.
+    pub log_z: f64,
+    /// ⟨φ²⟩ per site.
+    pub phi2: f64,
 }
 
 impl Phi4 {

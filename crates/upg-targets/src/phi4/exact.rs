@@ -5,18 +5,9 @@
 //! - κ = 0, decoupled sites: [`single_site`] with a = 1−2λ, b = λ.
 //! - a lattice T×2 or 2×T: the transfer matrix, accurate to about 1e-13.
 
-use super::{Phi4, transfer};
+use super::{Phi4, Phi4Exact, transfer};
 use crate::bessel::{Order, scaled_i_pair, scaled_k, scaled_k_difference};
 use std::f64::consts::{PI, TAU};
-
-/// Exact results for one theory.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Phi4Exact {
-    /// log Z = log ∫ e^{−S(φ)} dφ.
-    pub log_z: f64,
-    /// ⟨φ²⟩ per site.
-    pub phi2: f64,
-}
 
 impl Phi4 {
     /// log Z and ⟨φ²⟩, if there is no quartic term, no hopping, or the lattice is T×2; else `None`.

@@ -15,7 +15,7 @@
 //! M_{ij,kl} = sign(Λ_i Λ_j) |Λ_i Λ_j|^{1/2} [ Σ_{φχ} Q_{φi} Q_{χj} D(φ,χ) Q_{φk} Q_{χl} ] |Λ_k Λ_l|^{1/2} .
 //! ```
 
-use super::exact::Phi4Exact;
+use super::Phi4Exact;
 use nalgebra::{DMatrix, SymmetricEigen};
 
 /// Points of the quadrature per site.
