@@ -1,6 +1,6 @@
 //! A step after the first allocates nothing. The only test of its binary: nobody else may allocate meanwhile.
 
-#[path = "layers/bend.rs"]
+#[path = "all/layers/bend.rs"]
 mod bend;
 
 use bend::{Bend, Shape};

@@ -1,7 +1,7 @@
 //! SIGKILL at any moment.
 
+use super::{BOTH, DATA, GAUGE, Left, Running, go_on, half_done};
 use crate::support::{Experiment, errors, temporaries};
-use crate::{BOTH, DATA, GAUGE, Left, Running, go_on, half_done};
 use rand::RngExt;
 use std::fs;
 use std::path::Path;

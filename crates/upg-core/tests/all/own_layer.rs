@@ -1,17 +1,17 @@
 //! The example is right: its gradients against finite differences and against each other.
 
 #[allow(dead_code, reason = "the example's main")]
-#[path = "../examples/own_layer.rs"]
-mod own_layer;
+#[path = "../../examples/own_layer.rs"]
+mod example;
 
-use own_layer::{Banana, Bow, Way, data};
+use example::{Banana, Bow, Way, data};
 use upg_core::{Chain, Cpu, Cut, Engine, ForwardKl, Layer, ReverseKl, StandardNormal, Streams};
 use upg_testkit::flow::{AnyEngine, Estimator, agreement::assert_paths_agree};
 use upg_testkit::{draw, numeric::assert_gradient, tolerance::Tolerance};
 
 #[test]
 fn the_example_runs() {
-    own_layer::main();
+    example::main();
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Fields out of range, fields there are not, and what stands in their place.
 
+use super::{GOOD, assert_holds, refusal};
 use crate::support::{Experiment, files, upg};
-use crate::{GOOD, assert_holds, refusal};
 
 /// A field with its name and value in [`GOOD`], values that aren't accepted, and what the message says is.
 type Values = (&'static str, &'static str, &'static [&'static str], &'static str);

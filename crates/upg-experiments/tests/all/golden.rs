@@ -1,10 +1,8 @@
 //! `upg gradient` on the golden cases, compared norm-wise, tensor by tensor, with the results of independent programs.
 
-mod support;
-
+use crate::support::{GOLDEN, Tensors, distance, golden, npy, provenance, tensors, upg};
 use std::collections::BTreeSet;
 use std::path::Path;
-use support::{GOLDEN, Tensors, distance, golden, npy, provenance, tensors, upg};
 use upg_experiments::config::Config;
 use upg_experiments::samples::{Samples, write_samples};
 

@@ -3,13 +3,11 @@
 mod diverging;
 mod evaluation;
 mod sampling;
-#[path = "../support/mod.rs"]
-mod support;
 
+use crate::support::{Experiment, errors, files, json, upg};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
-use support::{Experiment, errors, files, json, upg};
 
 /// φ⁴ in double precision with test data and a moving average.
 const SCALAR: &str = "(

@@ -4,12 +4,10 @@ mod arguments;
 mod config;
 mod data;
 mod folder;
-#[path = "../support/mod.rs"]
-mod support;
 
+use crate::support::{Experiment, errors};
 use std::fs;
 use std::process::Output;
-use support::{Experiment, errors};
 
 /// Every field of the sections `training`, `data` and `evaluation`.
 const GOOD: &str = "(

@@ -3,15 +3,12 @@
 //! What must be that of the run that was never stopped: every tensor of the last checkpoint (weights, moments, moving average) and its
 //! progress but for the seconds, the best weights, the data that were drawn, and `metrics.jsonl` but for times.
 
-#![cfg(unix)]
-
 mod damaged;
 mod full_disk;
 mod killed;
 mod stopped;
-#[path = "../support/mod.rs"]
-mod support;
 
+use crate::support::{Content, Experiment, files, metrics, progress, raw};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,7 +16,6 @@ use std::io::Read;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
-use support::{Content, Experiment, files, metrics, progress, raw};
 
 /// An average, a coupling that moves, a rate that falls; hardly anything is due at the same step as anything else.
 const GAUGE: &str = "(

@@ -1,8 +1,6 @@
 //! Layers whose Jacobians aren't of coupling form, compositions of them, and flows, in the batteries.
 
-mod layers;
-
-use layers::{
+use crate::layers::{
     bend::{Bend, Shape},
     chain,
     linear::Linear,

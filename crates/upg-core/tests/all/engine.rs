@@ -1,8 +1,6 @@
 //! The engine, compositions and random streams: shapes, names, refusals; and estimators over random flows.
 
-mod layers;
-
-use layers::{
+use crate::layers::{
     AnyLayer,
     bend::{Bend, Shape},
     chain,

@@ -1,11 +1,9 @@
 //! A lost mode is visible: bimodal φ⁴ on 8×2 by the shipped experiments, shortened.
 
-mod support;
-
+use crate::support::upg;
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
-use support::upg;
 use tempfile::TempDir;
 
 /// log Z of φ⁴ on 8×2 at κ = 0.3, λ = 0.022 by transfer matrix.

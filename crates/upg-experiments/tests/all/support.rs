@@ -1,7 +1,5 @@
 //! Runs the program on files and reads what it wrote.
 
-#![allow(dead_code, reason = "no test file uses all of it")]
-
 use ndarray::ArrayD;
 use ndarray_npy::ReadNpyExt;
 use safetensors::{Dtype, SafeTensors};

@@ -1,7 +1,7 @@
 //! What `upg sample` writes, and `upg gradient` of it.
 
+use super::{GAUGE, SCALAR, done, done_on, number, trained};
 use crate::support::{Experiment, distance, json, npy, progress, progress_number, tensors};
-use crate::{GAUGE, SCALAR, done, done_on, number, trained};
 use ndarray::{ArrayD, Axis};
 use ndarray_npy::ReadNpyExt;
 use std::fs;

@@ -1,7 +1,7 @@
 //! Checkpoints that were cut or altered.
 
+use super::{Left, copy_of_half, half_done};
 use crate::support::{errors, files, first_error_line};
-use crate::{Left, copy_of_half, half_done};
 use rand::RngExt;
 use safetensors::SafeTensors;
 use std::fs;

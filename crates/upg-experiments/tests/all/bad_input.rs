@@ -1,12 +1,10 @@
 //! Wrong input: one clear line first, exit status 2, and no output file.
 
-mod support;
-
+use crate::support::{first_error_line, golden, npy, tensors, upg};
 use ndarray::{Array2, ArrayD};
 use ndarray_npy::WriteNpyExt;
 use std::fs;
 use std::path::PathBuf;
-use support::{first_error_line, golden, npy, tensors, upg};
 use tempfile::TempDir;
 use upg_experiments::output::{OutputFile, Provenance};
 use upg_experiments::weights::{OutTensor, write_tensors};

@@ -1,12 +1,8 @@
 //! Transforms without a closed-form inverse: their partials, the solver, and flows of them in the batteries of `upg-testkit`.
 
-#[path = "implicit/arguments.rs"]
 mod arguments;
-#[path = "implicit/partials.rs"]
 mod partials;
-#[path = "implicit/solver.rs"]
 mod solver;
-#[path = "implicit/transforms.rs"]
 mod transforms;
 
 use rand::RngExt;

@@ -1,7 +1,7 @@
 //! Places for a run, and the run that is there already.
 
+use super::{assert_holds, refusal, trained};
 use crate::support::{files, first_error_line, metrics, upg};
-use crate::{assert_holds, refusal, trained};
 use std::fs;
 
 #[test]

@@ -1,6 +1,6 @@
 //! Steps that are not finite.
 
-use crate::done;
+use super::done;
 use crate::support::{Experiment, errors, json, metrics, progress_number, tensors};
 use ndarray::Array2;
 use ndarray_npy::WriteNpyExt;

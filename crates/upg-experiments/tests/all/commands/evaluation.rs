@@ -1,7 +1,7 @@
 //! What `upg evaluate` and `upg variance` write.
 
+use super::{GAUGE, SCALAR, done_on, keys, number, trained};
 use crate::support::{json, temporaries};
-use crate::{GAUGE, SCALAR, done_on, keys, number, trained};
 use serde_json::Value;
 
 const KEYS: [&str; 17] = [

@@ -1,7 +1,7 @@
 //! Samples in files of the user's.
 
+use super::{GOOD, assert_holds, refusal};
 use crate::support::{Experiment, distance, files, npy, tensors};
-use crate::{GOOD, assert_holds, refusal};
 use ndarray::{Array, Array4, ArrayD, Dimension};
 use ndarray_npy::{WritableElement, WriteNpyExt};
 use std::fs;

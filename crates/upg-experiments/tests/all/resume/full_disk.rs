@@ -1,7 +1,7 @@
 //! A disk without room for a file.
 
+use super::{DATA, GAUGE, Left, copy_of_half, half_done};
 use crate::support::{Experiment, errors, first_error_line, temporaries};
-use crate::{DATA, GAUGE, Left, copy_of_half, half_done};
 use std::fs;
 use std::process::{Command, Output};
 

@@ -1,7 +1,7 @@
 //! Runs in parts, signals, and several processes at once.
 
+use super::{BOTH, DATA, ENDLESS, GAUGE, Left, Running};
 use crate::support::{Experiment, errors, files, first_error_line, metrics, progress_number};
-use crate::{BOTH, DATA, ENDLESS, GAUGE, Left, Running};
 use std::fs;
 use std::thread::sleep;
 use std::time::{Duration, Instant};

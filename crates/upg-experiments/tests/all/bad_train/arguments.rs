@@ -1,7 +1,7 @@
 //! Arguments that don't go together, and runs that lack what they ask for.
 
+use super::{assert_holds, refusal, trained};
 use crate::support::{errors, files, first_error_line, upg};
-use crate::{assert_holds, refusal, trained};
 use std::fs;
 use std::path::Path;
 

@@ -1,0 +1,13 @@
+//! Tests of the program, and of the crate from outside, in one binary: what they share is compiled and linked once.
+//! `mutations` counts what its process allocates, so it has one of its own.
+
+mod bad_input;
+mod bad_train;
+mod collapse;
+mod commands;
+mod configs;
+mod golden;
+#[cfg(unix)]
+mod resume;
+mod support;
+mod table2;

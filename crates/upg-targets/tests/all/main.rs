@@ -1,0 +1,10 @@
+//! Tests of the crate from outside, in one binary: what they share is compiled and linked once.
+
+mod battery;
+mod data;
+mod gaussian;
+mod gmm;
+mod hmc;
+mod observables;
+mod phi4;
+mod u1;
