@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 use upg_core::Cpu;
 use upg_experiments::config::{Config, ConfigFile, schema};
-use upg_experiments::data::DataSets;
-use upg_experiments::output::Provenance;
+use upg_experiments::io::data::DataSets;
+use upg_experiments::io::output::Provenance;
 use upg_experiments::train::Trainer;
 use upg_fuzz::{golden, repository, runs};
 

@@ -5,9 +5,9 @@
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
 use upg_core::ParamLayout;
-use upg_experiments::checkpoint::State;
+use upg_experiments::io::checkpoint::State;
 use upg_experiments::config::Config;
-use upg_experiments::weights::seal;
+use upg_experiments::io::weights::seal;
 use upg_fuzz::{check, layout, runs};
 
 static RUNS: LazyLock<Vec<(Config, ParamLayout)>> =

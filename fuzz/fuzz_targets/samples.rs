@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use upg_experiments::samples::decode_samples;
+use upg_experiments::io::samples::decode_samples;
 use upg_fuzz::check;
 
 fuzz_target!(|bytes: &[u8]| {

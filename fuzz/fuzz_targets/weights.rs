@@ -5,7 +5,7 @@
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
 use upg_core::ParamLayout;
-use upg_experiments::weights::decode_params;
+use upg_experiments::io::weights::decode_params;
 use upg_fuzz::{check, golden, golden_config, layout, runs};
 
 static LAYOUTS: LazyLock<Vec<ParamLayout>> = LazyLock::new(|| {

@@ -4,9 +4,9 @@ use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
-use upg_experiments::figures::{self, Extent, FiguresError};
-use upg_experiments::gradient::threads_parser;
-use upg_experiments::output::Provenance;
+use upg_experiments::commands::arguments::threads_parser;
+use upg_experiments::io::output::Provenance;
+use upg_experiments::paper::figures::{self, Extent, FiguresError};
 
 #[derive(Args)]
 pub(crate) struct Arguments {

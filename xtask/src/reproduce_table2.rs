@@ -3,9 +3,9 @@
 use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use upg_experiments::gradient::threads_parser;
-use upg_experiments::output::Provenance;
-use upg_experiments::table2::{self, SEED, TableError};
+use upg_experiments::commands::arguments::threads_parser;
+use upg_experiments::io::output::Provenance;
+use upg_experiments::paper::table2::{self, SEED, TableError};
 
 #[derive(Args)]
 pub(crate) struct Arguments {

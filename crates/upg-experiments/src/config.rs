@@ -19,15 +19,16 @@
 
 mod data;
 mod diff;
-pub(crate) mod fields;
+mod fields;
 mod file;
 mod limits;
 mod locate;
 pub mod schema;
 mod training;
 
-use crate::error::{one_line, shape_text};
-use fields::{RealNvpFields, U1FlowFields, Z2NiceFields, extents, whole};
+use crate::numbers::{extents, whole};
+use crate::text::{one_line, shape_text};
+use fields::{RealNvpFields, U1FlowFields, Z2NiceFields};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 use upg_core::{Base, Cpu, Cut, Real, StandardNormal, Target, UniformTorus};

@@ -2,12 +2,12 @@
 
 use crate::{
     config::{ConfigError, Invalid},
+    io::{
+        checkpoint::CheckpointError, data::DataError, output::OutputError, run_dir::RunError, samples::SamplesError,
+        weights::WeightsError,
+    },
     method::MethodError,
-    output::OutputError,
-    run_dir::RunError,
-    samples::SamplesError,
-    train::fault::Fault,
-    weights::WeightsError,
+    train::{fault::Fault, trainer::StateError},
 };
 use std::io;
 use std::path::PathBuf;
@@ -39,17 +39,15 @@ pub enum Error {
     /// The arguments don't go together.
     #[error("{0}")]
     Usage(String),
-    /// Samples of the target can't be had, or aren't those they should be.
-    #[error("{0}")]
-    Data(String),
-    /// The samples file that a field of the configuration names is wrong.
-    #[error("{field}: {error}")]
-    Given {
-        /// The field, e.g. `data.train`.
-        field: String,
-        /// What is wrong.
-        error: SamplesError,
-    },
+    /// Samples of the target can't be had.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// No checkpoint of the run can be read.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// The checkpoint is that of another run.
+    #[error(transparent)]
+    State(#[from] StateError),
     /// The weights overflowed; they aren't saved.
     #[error(
         "step {step}: weights in {tensor} are not finite: the learning rate is too large; the latest checkpoint is that of step {saved}"
@@ -107,70 +105,12 @@ impl Error {
     pub fn exit_status(&self) -> u8 {
         match self {
             Self::Config(_) | Self::Weights(_) | Self::Samples(_) | Self::Method(_) => 2,
-            Self::Invalid(_) | Self::Usage(_) | Self::Data(_) | Self::Given { .. } => 2,
+            Self::Invalid(_) | Self::Usage(_) | Self::Checkpoint(_) | Self::State(_) => 2,
             Self::Run(error) => error.exit_status(),
             Self::Output(error) => error.exit_status(),
+            Self::Data(error) => error.exit_status(),
             Self::NotFinite { .. } | Self::Signals(_) | Self::Interrupted { .. } | Self::Diverged { .. } => 1,
             Self::Failed(_) | Self::Overflown { .. } => 1,
         }
-    }
-}
-
-/// `text` in one line of about `longest` characters: what a file holds, or a parser says about it, may be of any length, and may hold
-/// line ends and what a terminal obeys.
-pub(crate) fn one_line(text: &str, longest: usize) -> String {
-    let mut line = String::new();
-    let words = text.split_whitespace().flat_map(|word| [" ", word]).skip(1);
-    for (length, c) in words.flat_map(str::chars).enumerate() {
-        match c {
-            _ if length == longest => {
-                line.push('…');
-                break;
-            }
-            _ if c.is_control() => line.extend(c.escape_default()),
-            _ => line.push(c),
-        }
-    }
-    line
-}
-
-/// A shape, shortened if it has many extents.
-pub(crate) fn shape_text(shape: &[usize]) -> String {
-    one_line(&format!("{shape:?}"), 60)
-}
-
-/// The index in C order of element `flat` of an array of shape `shape`.
-pub(crate) fn unravel(mut flat: usize, shape: &[usize]) -> Vec<usize> {
-    let mut index = vec![0; shape.len()];
-    for (i, &extent) in index.iter_mut().zip(shape).rev() {
-        *i = flat % extent;
-        flat /= extent;
-    }
-    index
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn any_text_becomes_a_line() {
-        for (text, line) in [
-            ("a\r\n  b\tc ", "a b c"),
-            ("", ""),
-            (" \n", ""),
-            ("\u{1b}[2J\0", "\\u{1b}[2J\\u{0}"),
-            ("äöüß ääää", "äöüß ää…"),
-            ("1234567", "1234567"),
-            ("12345678", "1234567…"),
-        ] {
-            assert_eq!(super::one_line(text, 7), line, "{text:?}");
-        }
-        assert_eq!(super::shape_text(&[3, 4]), "[3, 4]");
-        assert!(super::shape_text(&[1; 999]).len() < 80);
-    }
-
-    #[test]
-    fn unravel_is_c_order() {
-        assert_eq!(super::unravel(23, &[3, 2, 5]), [2, 0, 3]);
-        assert_eq!(super::unravel(0, &[]), [0; 0]);
     }
 }

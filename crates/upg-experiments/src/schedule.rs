@@ -23,7 +23,7 @@ mod tests;
 pub use ramp::{Ramp, Shape};
 pub use scheduler::{Scheduler, SchedulerState, Watched};
 
-use crate::config::fields::{count, optional_count};
+use crate::numbers::{count, optional_count};
 use crate::optimiser::{Refused, require};
 use serde::{Deserialize, Serialize};
 

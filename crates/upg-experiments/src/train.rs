@@ -1,44 +1,16 @@
-//! `upg train`: a run in a folder, saved as it goes, continued bit for bit.
+//! Training without files.
 //!
-//! | what | where |
+//! | module | what is there |
 //! |---|---|
-//! | the steps, without files | [`trainer`] |
-//! | the test between steps | [`validation`] |
-//! | what went wrong in a step that was skipped | [`fault`] |
-//! | `metrics.jsonl` | [`metrics`] |
-//! | folder and lock | [`run_dir`](crate::run_dir) |
-//! | checkpoints | [`checkpoint`](crate::checkpoint) |
-//!
-//! Order of writing, so that whatever ends the program loses nothing: the lines of `metrics.jsonl` go to the disk, then the best weights,
-//! then the checkpoint, under a temporary name first. After a crash the run resumes from the checkpoint and takes the lines beyond it out.
+//! | [`trainer`] | the steps |
+//! | [`validation`] | the test between steps |
+//! | [`fault`] | where a step went wrong that was skipped |
 
-mod events;
 pub mod fault;
-pub mod metrics;
-mod progress;
-mod session;
-mod signals;
 pub mod trainer;
 pub mod validation;
 
-pub use session::TrainArgs;
 pub use trainer::{Step, Trainer};
-
-use crate::Error;
-use crate::config::Precision;
-use session::Plan;
-
-/// Trains; returns one line that says what was done.
-///
-/// # Errors
-/// If an input is wrong, the gradient isn't finite too often, a file can't be written, or the run is interrupted. What was saved stays.
-pub fn run(args: &TrainArgs) -> Result<String, Error> {
-    let plan = Plan::new(args)?;
-    match plan.config.training.precision {
-        Precision::F32 => session::run_in::<f32>(&plan),
-        Precision::F64 => session::run_in::<f64>(&plan),
-    }
-}
 
 #[cfg(test)]
 mod tests;

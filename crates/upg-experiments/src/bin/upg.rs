@@ -2,10 +2,9 @@
 
 use clap::{Parser, Subcommand};
 use std::io::Write;
-use std::path::PathBuf;
 use std::process::ExitCode;
-use upg_experiments::config::{ConfigFile, schema};
-use upg_experiments::{Error, evaluate, gradient, report_files, sample, train, variance};
+use upg_experiments::Error;
+use upg_experiments::commands::{config, evaluate, gradient, report, sample, train, variance};
 
 /// Path gradients for normalizing flows.
 #[derive(Parser)]
@@ -28,34 +27,10 @@ enum Command {
     /// Variance and signal-to-noise ratio of every estimator of the gradient.
     Variance(variance::VarianceArgs),
     /// One HTML page of one or several runs side by side.
-    Report(report_files::ReportArgs),
+    Report(report::ReportArgs),
     /// Configurations.
     #[command(subcommand)]
-    Config(ConfigCommand),
-}
-
-#[derive(Subcommand)]
-enum ConfigCommand {
-    /// Whether a configuration is accepted.
-    Check {
-        /// The file, RON.
-        file: PathBuf,
-    },
-    /// A documented example of every field.
-    Schema,
-}
-
-fn config(command: &ConfigCommand) -> Result<String, Error> {
-    match command {
-        ConfigCommand::Check { file } => {
-            let config = ConfigFile::read(file)?;
-            let model = config.build::<f64>()?;
-            let parameters = upg_core::Layer::<upg_core::Cpu<f64>>::params(&model.flow).size();
-            let dof = model.sample_shape.iter().product::<usize>();
-            Ok(format!("{}: accepted: {dof} degrees of freedom, {parameters} parameters", file.display()))
-        }
-        ConfigCommand::Schema => Ok(schema::EXAMPLE.trim_end().to_owned()),
-    }
+    Config(config::ConfigCommand),
 }
 
 fn main() -> ExitCode {
@@ -65,8 +40,8 @@ fn main() -> ExitCode {
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Sample(args) => sample::run(&args),
         Command::Variance(args) => variance::run(&args),
-        Command::Report(args) => report_files::run(&args),
-        Command::Config(command) => config(&command),
+        Command::Report(args) => report::run(&args),
+        Command::Config(command) => config::run(&command),
     };
     finish(outcome)
 }

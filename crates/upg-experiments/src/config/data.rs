@@ -1,7 +1,7 @@
 //! The sections `data` and `evaluation`: samples of the target, and what is computed at the end.
 
 use super::Invalid;
-use super::fields::size;
+use crate::numbers::size;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use upg_targets::{ChainPlan, HmcOptions};

@@ -2,9 +2,9 @@
 //!
 //! The structs mirror those of other crates, which know nothing of files (serde's *remote derive*).
 
+use crate::numbers::{extents, whole, wholes};
 use ron::extensions::Extensions;
-use serde::{Deserialize, Deserializer, Serialize, de};
-use std::fmt;
+use serde::{Deserialize, Serialize};
 use upg_flows::{Activation, MaskPattern, RealNvp, StartAt, U1Flow, Z2Nice};
 
 /// RON as used here: `RealNvp(lattice: …)` without a second pair of parentheses, `clamp: 2.0` without `Some(…)`.
@@ -101,109 +101,4 @@ enum MaskName {
 enum InitName {
     Random,
     Identity,
-}
-
-/// The largest count or number of sites a file may ask for; what is larger is a slip of the pen.
-const LARGEST: usize = 1_000_000;
-
-/// A whole number from a file.
-struct Whole(usize);
-
-impl<'de> Deserialize<'de> for Whole {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // Asked for *any* value, RON says what it found, e.g. a float or a negative number.
-        deserializer.deserialize_any(WholeVisitor)
-    }
-}
-
-/// A whole number from a file, at most `MOST`; larger than any lattice.
-struct Count<const MOST: u64>(u64);
-
-impl<'de, const MOST: u64> Deserialize<'de> for Count<MOST> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(CountVisitor::<MOST>)
-    }
-}
-
-struct CountVisitor<const MOST: u64>;
-
-impl<const MOST: u64> de::Visitor<'_> for CountVisitor<MOST> {
-    type Value = Count<MOST>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a whole number up to {MOST}")
-    }
-
-    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Count<MOST>, E> {
-        if value <= MOST { Ok(Count(value)) } else { Err(E::invalid_value(de::Unexpected::Unsigned(value), &self)) }
-    }
-}
-
-/// The largest number of steps a file may ask for.
-const STEPS: u64 = 1_000_000_000_000;
-
-/// The largest number of samples: each takes memory.
-const SAMPLES: u64 = 1_000_000_000;
-
-/// A number of steps.
-pub(crate) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-    Ok(Count::<STEPS>::deserialize(deserializer)?.0)
-}
-
-/// A number of steps that may be left out.
-pub(crate) fn optional_count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
-    Ok(Option::<Count<STEPS>>::deserialize(deserializer)?.map(|Count(value)| value))
-}
-
-/// A seed.
-pub(super) fn seed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-    Ok(Count::<{ u64::MAX }>::deserialize(deserializer)?.0)
-}
-
-/// A number of samples.
-pub(super) fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
-    let Count(value) = Count::<SAMPLES>::deserialize(deserializer)?;
-    usize::try_from(value).map_err(|_| de::Error::custom("Expected a number that fits this machine"))
-}
-
-struct WholeVisitor;
-
-impl de::Visitor<'_> for WholeVisitor {
-    type Value = Whole;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a whole number up to {LARGEST}")
-    }
-
-    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Whole, E> {
-        match usize::try_from(value) {
-            Ok(value) if value <= LARGEST => Ok(Whole(value)),
-            _ => Err(E::invalid_value(de::Unexpected::Unsigned(value), &self)),
-        }
-    }
-}
-
-/// One whole number.
-pub(super) fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
-    Ok(Whole::deserialize(deserializer)?.0)
-}
-
-/// A list of whole numbers.
-fn wholes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<usize>, D::Error> {
-    Ok(Vec::<Whole>::deserialize(deserializer)?.into_iter().map(|Whole(value)| value).collect())
-}
-
-/// The most extents of a lattice: with more of them above 1 it would have too many sites.
-const MOST_EXTENTS: usize = 20;
-
-/// The extents of a lattice; their product can be formed.
-pub(super) fn extents<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<usize>, D::Error> {
-    let lattice = wholes(deserializer)?;
-    match lattice.iter().try_fold(1_usize, |sites, &extent| sites.checked_mul(extent)) {
-        Some(sites) if sites <= LARGEST && lattice.len() <= MOST_EXTENTS => Ok(lattice),
-        _ => {
-            let accepted = format_args!("Expected a lattice of at most {LARGEST} sites and {MOST_EXTENTS} extents");
-            Err(de::Error::custom(accepted))
-        }
-    }
 }

@@ -2,7 +2,7 @@
 
 use super::locate::{self, Position};
 use super::{Config, Invalid, Model, fields};
-use crate::error::one_line;
+use crate::text::one_line;
 use ron::error::SpannedError;
 use std::fmt;
 use std::path::{Path, PathBuf};

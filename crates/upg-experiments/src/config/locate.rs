@@ -3,7 +3,7 @@
 //! A field is an identifier followed by a colon; its path is that of the field around it, a dot, its name: in
 //! `flow: RealNvp(lattice: [6, 4])` the path of the extents is `flow.lattice`. Texts that aren't RON give what can be found.
 
-use crate::error::one_line;
+use crate::text::one_line;
 use std::fmt;
 use std::ops::Range;
 

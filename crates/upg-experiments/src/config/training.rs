@@ -1,8 +1,8 @@
 //! The section `training`: what is minimised, how, for how long, and what is written meanwhile.
 
 use super::Invalid;
-use super::fields::{count, seed, size};
 use crate::method::Method;
+use crate::numbers::{count, seed, size};
 use crate::optimiser::{Refused, Rule};
 use crate::schedule::{Ramp, Schedule};
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,6 @@
 //! Annealing: a parameter of the target that starts elsewhere and goes to its value during the first steps.
 
-use crate::config::fields::count;
+use crate::numbers::count;
 use crate::optimiser::{Refused, require};
 use serde::{Deserialize, Serialize};
 

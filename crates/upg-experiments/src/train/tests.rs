@@ -2,9 +2,9 @@
 
 use super::Trainer;
 use super::fault::Fault;
-use crate::checkpoint::State;
 use crate::config::{Config, Model};
-use crate::data::{Batches, DataSets};
+use crate::io::checkpoint::State;
+use crate::io::data::{Batches, DataSets};
 use crate::randomness::Purpose;
 use ndarray::Array2;
 use upg_core::{Cpu, Engine, ForwardKl, ParamLayout, ReverseKl, Start};

@@ -6,12 +6,11 @@
 
 use super::fault::{self, Fault};
 use super::validation::{Tested, Validator};
-use crate::Error;
-use crate::checkpoint::{Best, Progress, State};
 use crate::config::{Config, Invalid, Model};
-use crate::data::{Batches, DataSets};
+use crate::io::checkpoint::{Best, Progress, State};
+use crate::io::data::{Batches, DataSets};
 use crate::method::Method;
-use crate::optimiser::{Average, Optimiser, Update, clip_factor, combine, norm};
+use crate::optimiser::{Average, Optimiser, Refused, Update, clip_factor, combine, norm};
 use crate::randomness::Purpose;
 use crate::schedule::{Scheduler, Watched};
 use crate::stats::Moments;
@@ -59,6 +58,17 @@ pub struct Step {
     pub rate: f64,
     /// Why the weights were left as they are, if they were.
     pub fault: Option<Fault>,
+}
+
+/// A run can't go on from a state.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StateError {
+    /// It belongs to other data.
+    #[error("data: not the samples the run began with, accepted are those")]
+    OtherData,
+    /// The schedule can't be in it.
+    #[error("checkpoint: scheduler.{0}")]
+    Scheduler(#[from] Refused),
 }
 
 impl<T: Real> Trainer<T> {
@@ -122,13 +132,11 @@ impl<T: Real> Trainer<T> {
     ///
     /// # Errors
     /// If the state belongs to other data, or isn't one the schedule can be in.
-    pub fn restore(&mut self, state: State<T>) -> Result<(), Error> {
+    pub fn restore(&mut self, state: State<T>) -> Result<(), StateError> {
         if state.progress.data != self.state.progress.data {
-            return Err(Error::Data("data: not the samples the run began with, accepted are those".into()));
+            return Err(StateError::OtherData);
         }
-        self.scheduler
-            .restore(state.progress.scheduler)
-            .map_err(|refused| Error::Data(format!("checkpoint: scheduler.{refused}")))?;
+        self.scheduler.restore(state.progress.scheduler)?;
         self.state = state;
         Ok(())
     }

@@ -6,8 +6,8 @@ use ndarray_npy::WriteNpyExt;
 use std::fs;
 use std::path::PathBuf;
 use tempfile::TempDir;
-use upg_experiments::output::{OutputFile, Provenance};
-use upg_experiments::weights::{OutTensor, write_tensors};
+use upg_experiments::io::output::{OutputFile, Provenance};
+use upg_experiments::io::weights::{OutTensor, write_tensors};
 
 /// A folder with good inputs, and the arguments that use them.
 struct Scene {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use upg_experiments::config::{Config, ConfigFile};
-use upg_experiments::table2;
+use upg_experiments::paper::table2;
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs")

@@ -4,7 +4,7 @@ use crate::support::{GOLDEN, Tensors, distance, golden, npy, provenance, tensors
 use std::collections::BTreeSet;
 use std::path::Path;
 use upg_experiments::config::Config;
-use upg_experiments::samples::{Samples, write_samples};
+use upg_experiments::io::samples::{Samples, write_samples};
 
 /// One run of `upg gradient` on a golden case.
 struct Run {

@@ -9,11 +9,11 @@ mod seeds;
 use mutate::{Mutator, headers_of, numbers_of, texts_of};
 use seeds::{CheckpointSeed, configs, golden_files};
 use upg_core::{Cpu, Layer, ParamLayout};
-use upg_experiments::checkpoint::State;
 use upg_experiments::config::{Config, ConfigFile};
-use upg_experiments::samples::decode_samples;
-use upg_experiments::train::metrics::lines_up_to;
-use upg_experiments::weights::{decode_params, seal};
+use upg_experiments::io::checkpoint::State;
+use upg_experiments::io::metrics::lines_up_to;
+use upg_experiments::io::samples::decode_samples;
+use upg_experiments::io::weights::{decode_params, seal};
 use upg_testkit::alloc;
 
 #[global_allocator]

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use upg_core::Cpu;
 use upg_experiments::config::{Config, ConfigFile, schema};
-use upg_experiments::data::DataSets;
-use upg_experiments::output::Provenance;
+use upg_experiments::io::data::DataSets;
+use upg_experiments::io::output::Provenance;
 use upg_experiments::train::Trainer;
 
 /// The golden cases.

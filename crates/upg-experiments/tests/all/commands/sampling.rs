@@ -6,8 +6,8 @@ use ndarray::{ArrayD, Axis};
 use ndarray_npy::ReadNpyExt;
 use std::fs;
 use std::path::{Path, PathBuf};
-use upg_experiments::output::{OutputFile, Provenance};
-use upg_experiments::weights::{OutTensor, write_tensors};
+use upg_experiments::io::output::{OutputFile, Provenance};
+use upg_experiments::io::weights::{OutTensor, write_tensors};
 
 /// `upg gradient` of samples at the parameters in a file: their log-weights.
 fn log_weights(experiment: &Experiment, params: &Path, samples: &str) -> Vec<f64> {

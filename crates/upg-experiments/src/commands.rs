@@ -1,0 +1,11 @@
+//! The commands of `upg`, one module each: its options, and `run`, which does the work and returns the line to be printed.
+
+pub mod arguments;
+pub mod config;
+pub mod evaluate;
+pub mod gradient;
+pub mod report;
+pub mod run_weights;
+pub mod sample;
+pub mod train;
+pub mod variance;

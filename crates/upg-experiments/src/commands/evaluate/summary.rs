@@ -1,0 +1,178 @@
+//! `summary.json`: every number of an evaluation; what can't be computed is `null`.
+
+use super::chain::Chain;
+use super::collect::{Collected, Weighed};
+use super::trust;
+use crate::commands::run_weights::{Loaded, Weights};
+use crate::config::AnyTarget;
+use crate::io::output::Provenance;
+use crate::stats::{Blocks, Deal, Estimate, Moments, WeightSums};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use upg_core::Real;
+use upg_targets::Observable;
+
+/// The content of `summary.json`, but for what made it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Summary {
+    /// Number of samples of the flow.
+    pub samples: usize,
+    /// Which weights of the run.
+    pub weights: Weights,
+    /// Effective sample size under the flow.
+    pub ess_reverse: Option<f64>,
+    /// Effective sample size under the target.
+    pub ess_forward: Option<f64>,
+    /// Acceptance of the independence Metropolis chain.
+    pub acceptance: Option<f64>,
+    /// The longest integrated autocorrelation time of a primary along the chain.
+    pub tau_int: Option<f64>,
+    /// Its standard error.
+    pub tau_int_error: Option<f64>,
+    /// mean(log q + S), a bound on −log Z.
+    pub loss: Option<f64>,
+    /// Its standard error.
+    pub loss_error: Option<f64>,
+    /// The heaviest sample's share of the weight.
+    pub largest_share: Option<f64>,
+    /// log Z from the samples of the flow.
+    pub log_z: LogZ,
+    /// log Z from the data.
+    pub log_z_forward: Option<Estimate>,
+    /// −log Z per site.
+    pub free_energy_per_site: Number,
+    /// −log q on the test data.
+    pub nll: Option<Estimate>,
+    /// Observables by reweighting.
+    pub observables: BTreeMap<String, Number>,
+    /// Observables along the chain.
+    pub observables_chain: BTreeMap<String, Observed>,
+}
+
+/// A number with its error and its exact value; `null` where they aren't known.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Number {
+    /// The estimate.
+    pub value: Option<f64>,
+    /// Its standard error.
+    pub error: Option<f64>,
+    /// The exact value.
+    pub exact: Option<f64>,
+}
+
+/// The same along a chain.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Observed {
+    /// The number.
+    #[serde(flatten)]
+    pub number: Number,
+    /// The integrated autocorrelation time of the primary of the same name, if there is one.
+    pub tau_int: Option<f64>,
+}
+
+/// log Z, and whether to believe it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LogZ {
+    /// The number.
+    #[serde(flatten)]
+    pub number: Number,
+    /// Whether nothing speaks against it.
+    pub trusted: bool,
+    /// What speaks against it.
+    pub warnings: Vec<String>,
+}
+
+impl Number {
+    fn of(estimate: Option<Estimate>, exact: Option<f64>) -> Self {
+        let known = |x: f64| x.is_finite().then_some(x);
+        Self { value: estimate.and_then(|e| known(e.value)), error: estimate.and_then(|e| known(e.error)), exact }
+    }
+}
+
+impl Summary {
+    /// The summary with what made it, one JSON object.
+    pub fn to_json(&self, provenance: &Provenance) -> String {
+        let mut object = serde_json::to_value(self).expect("names and numbers");
+        object["provenance"] = serde_json::to_value(provenance).expect("names and numbers");
+        serde_json::to_string_pretty(&object).expect("names and numbers")
+    }
+}
+
+/// Forms all numbers.
+pub(super) fn summarise<T: Real>(
+    loaded: &Loaded<T>,
+    theory: &AnyTarget<T>,
+    collected: &Collected,
+    data: Option<&Weighed>,
+    chain: &Chain,
+) -> Summary {
+    let (mut weights, mut losses) = (WeightSums::default(), Moments::default());
+    weights.extend(&collected.log_weights);
+    collected.log_weights.iter().for_each(|w| losses.push(-w));
+    let number_of_blocks = loaded.config.evaluation.blocks;
+    let blocks = reweighted(collected, number_of_blocks);
+    let states = chain.blocks(collected, number_of_blocks);
+    let observables = theory.observables();
+    let number = |blocks: &Blocks, o: &Observable| Number::of(blocks.estimate(&|means| o.value(means)), o.exact);
+    let along = |o: &Observable| {
+        let primary = collected.names.iter().position(|name| *name == o.name);
+        let tau_int = primary.and_then(|i| chain.of_primary(i)).map(|of| of.tau);
+        Observed { number: number(&states, o), tau_int }
+    };
+    let log_z = Number::of(trust::log_z(&weights), theory.log_z());
+    let sites = loaded.config.sites() as f64;
+    let by_reweighting: BTreeMap<_, _> = observables.iter().map(|o| (o.name.clone(), number(&blocks, o))).collect();
+    let warnings = warnings(&weights, data, log_z, &by_reweighting);
+    Summary {
+        samples: collected.len(),
+        weights: loaded.weights,
+        ess_reverse: weights.ess(),
+        ess_forward: data.and_then(|data| data.weights.ess()),
+        acceptance: chain.acceptance,
+        tau_int: chain.slowest().map(|slowest| slowest.tau),
+        tau_int_error: chain.slowest().map(|slowest| slowest.tau_error),
+        loss: losses.mean(),
+        loss_error: losses.standard_error(),
+        largest_share: weights.largest_share(),
+        free_energy_per_site: scaled(log_z, -1.0 / sites),
+        log_z: LogZ { number: log_z, trusted: warnings.is_empty(), warnings },
+        log_z_forward: data.and_then(|data| trust::log_z_of_data(&data.weights)),
+        nll: data.and_then(|data| Some(Estimate { value: data.nll.mean()?, error: data.nll.standard_error()? })),
+        observables_chain: observables.iter().map(|o| (o.name.clone(), along(o))).collect(),
+        observables: by_reweighting,
+    }
+}
+
+fn reweighted(collected: &Collected, blocks: usize) -> Blocks {
+    let mut sums = Blocks::new(Deal::RoundRobin { blocks }, collected.names.len());
+    for (sample, &log_weight) in collected.log_weights.iter().enumerate() {
+        sums.push(log_weight, collected.primaries(sample));
+    }
+    sums
+}
+
+fn scaled(number: Number, factor: f64) -> Number {
+    Number {
+        value: number.value.map(|x| factor * x),
+        error: number.error.map(|x| factor.abs() * x),
+        exact: number.exact.map(|x| factor * x),
+    }
+}
+
+/// All that speaks against log Z.
+fn warnings(
+    weights: &WeightSums,
+    data: Option<&Weighed>,
+    log_z: Number,
+    observables: &BTreeMap<String, Number>,
+) -> Vec<String> {
+    let mut warnings = trust::of_samples(weights);
+    warnings.extend(data.into_iter().flat_map(|data| trust::of_data(weights, &data.weights)));
+    let named = [("log Z", log_z)].into_iter().chain(observables.iter().map(|(name, &number)| (&name[..], number)));
+    for (name, number) in named {
+        if let Number { value: Some(value), error: Some(error), exact: Some(exact) } = number {
+            warnings.extend(trust::of_exact(name, Estimate { value, error }, exact));
+        }
+    }
+    warnings
+}

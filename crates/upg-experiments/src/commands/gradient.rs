@@ -1,0 +1,134 @@
+//! `upg gradient`: one gradient of one batch, from files to a file.
+//!
+//! | tensor written | shape | precision | meaning |
+//! |---|---|---|---|
+//! | `end` | that of the samples | `--dtype` | x = T(z) for the reverse KL, z = T⁻¹(x) for the forward KL |
+//! | `log_det` | `[batch]` | F64 | log\|det\| of the map applied: of T, or of T⁻¹ |
+//! | `log_weight` | `[batch]` | F64 | log p̃(x) − log q(x) = −S(x) − log q(x) |
+//! | `loss` | `[]` | F64 | reverse KL: mean(log q + S); forward KL: mean(−log q) |
+//! | `grad.NAME` | that of the parameter | `--dtype` | gradient of the divergence, mean over the batch |
+//!
+//! The metadata entry `provenance` says, as JSON, what made them.
+
+use super::arguments::threads_parser;
+use crate::{
+    Error,
+    config::{ConfigFile, Model, Space},
+    io::{
+        output::{OutputFile, Provenance},
+        samples::{Samples, read_samples},
+        weights::{OutTensor, read_params, write_tensors},
+    },
+    method::{Divergence, Estimator, Method},
+};
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+use upg_core::{Cpu, EndSamples, Engine, Gradient, ParamLayout, Real, Start, vmath::scalar::wrap_angle};
+
+/// What `upg gradient` is asked for.
+#[derive(Clone, Debug, Args)]
+pub struct GradientArgs {
+    /// The flow and the target, RON.
+    #[arg(long, value_name = "RON")]
+    pub config: PathBuf,
+    /// The parameters of the flow; tensors under `state.` are ignored.
+    #[arg(long, value_name = "SAFETENSORS")]
+    pub params: PathBuf,
+    /// Base samples z for the reverse KL, data x for the forward KL: [batch, dof] or [batch, lattice…].
+    #[arg(long, value_name = "NPY")]
+    pub samples: PathBuf,
+    /// How the gradient is estimated.
+    #[arg(long)]
+    pub estimator: Estimator,
+    /// Of which divergence.
+    #[arg(long)]
+    pub divergence: Divergence,
+    /// Precision of the computation; log-weights are sums in f64 either way.
+    #[arg(long, default_value = "f32")]
+    pub dtype: Dtype,
+    /// Where the results go.
+    #[arg(long, value_name = "SAFETENSORS")]
+    pub out: PathBuf,
+    /// Threads; by default one a core. The result does not depend on it.
+    #[arg(long, value_parser = threads_parser())]
+    pub threads: Option<usize>,
+    /// The seed the samples were made with, for the record: nothing is drawn here.
+    #[arg(long)]
+    pub seed: Option<u64>,
+}
+
+/// A precision by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Dtype {
+    /// Single precision.
+    F32,
+    /// Double precision.
+    F64,
+}
+
+/// Computes the gradient and writes it; returns one line that says what was done.
+///
+/// # Errors
+/// If an input is wrong, a result isn't finite, or the output can't be written. There is no output file then.
+pub fn run(args: &GradientArgs) -> Result<String, Error> {
+    let method = Method::new(args.estimator, args.divergence)?;
+    let config = ConfigFile::read(&args.config)?;
+    match args.dtype {
+        Dtype::F32 => run_in::<f32>(args, method, &config),
+        Dtype::F64 => run_in::<f64>(args, method, &config),
+    }
+}
+
+fn run_in<T: Real>(args: &GradientArgs, method: Method, config: &ConfigFile) -> Result<String, Error> {
+    let model = config.build::<T>()?;
+    let out = OutputFile::create(&args.out)?;
+    let theta = read_params::<T>(&args.params, &layout_of(&model))?;
+    let mut samples = read_samples::<T>(&args.samples, &model.sample_shape)?;
+    if model.space == Space::Links {
+        samples.values.mapv_inplace(wrap_angle);
+    }
+
+    let device = args.threads.map_or_else(Cpu::all_cores, Cpu::new);
+    let provenance = Provenance::new(device.threads(), T::NAME, args.seed, config.config.to_ron());
+    let Model { flow, cut, base, target, .. } = model;
+    let mut engine = Engine::new(device, flow, base, target, cut).with_end_samples(EndSamples::Keep);
+    let layout = engine.layout();
+    let gradient = match method {
+        Method::Reverse(how) => engine.reverse_kl(how, &theta, Start::Given(samples.values.view())),
+        Method::Forward(how) => engine.forward_kl(how, &theta, samples.values.view()),
+    };
+    let tensors = tensors(&gradient, &layout, &samples);
+    all_finite(&tensors, T::NAME)?;
+    write_tensors(out, &tensors, &provenance)?;
+    Ok(summary(args, gradient.loss, &samples))
+}
+
+fn layout_of<T: Real>(model: &Model<T>) -> ParamLayout {
+    upg_core::Layer::<Cpu<T>>::params(&model.flow)
+}
+
+/// The results by name, in the order of the table above.
+fn tensors<T: Real>(gradient: &Gradient<'_, Cpu<T>>, layout: &ParamLayout, samples: &Samples<T>) -> Vec<OutTensor> {
+    let batch = [samples.values.nrows()];
+    let mut tensors = vec![
+        OutTensor::new("end", &samples.shape[..], gradient.end.iter()),
+        OutTensor::new("log_det", batch, gradient.log_det),
+        OutTensor::new("log_weight", batch, gradient.log_weights),
+        OutTensor::new("loss", [], [&gradient.loss]),
+    ];
+    tensors.extend(OutTensor::of_layout("grad.", layout, gradient.grad));
+    tensors
+}
+
+fn all_finite(tensors: &[OutTensor], precision: &'static str) -> Result<(), Error> {
+    match tensors.iter().find_map(OutTensor::first_not_finite) {
+        None => Ok(()),
+        Some((name, index, value)) => Err(Error::NotFinite { name: name.to_owned(), value, index, precision }),
+    }
+}
+
+fn summary<T: Real>(args: &GradientArgs, loss: f64, samples: &Samples<T>) -> String {
+    let GradientArgs { estimator, divergence, out, .. } = args;
+    let (batch, precision, out) = (samples.values.nrows(), T::NAME, out.display());
+    format!("{estimator} gradient of the {divergence} KL, batch {batch}, {precision}: loss {loss}; written to {out}")
+}

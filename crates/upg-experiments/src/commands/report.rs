@@ -1,0 +1,108 @@
+//! `upg report`: the files of runs, read for the page that [`report`](crate::report) makes of them.
+
+use crate::Error;
+use crate::commands::evaluate::collect::FEW;
+use crate::config::{Config, FlowConfig};
+use crate::io::output::OutputFile;
+use crate::io::run_dir::{RunDir, RunError};
+use crate::io::samples::{read_numbers, read_samples};
+use crate::report::page::{Field, FieldKind, Run, render};
+use clap::Args;
+use ndarray::Array2;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+/// What `upg report` is asked for.
+#[derive(Clone, Debug, Args)]
+pub struct ReportArgs {
+    /// Folders of runs, to be shown side by side.
+    #[arg(long, value_name = "DIR", num_args = 1.., required = true)]
+    pub run: Vec<PathBuf>,
+    /// Where the page goes; by default `report.html` in the folder of the first run.
+    #[arg(long, value_name = "HTML")]
+    pub out: Option<PathBuf>,
+}
+
+/// Reads, makes the page and writes it; returns one line that says what was done.
+///
+/// # Errors
+/// If a folder holds no run, one of its files can't be read, or the page can't be written.
+pub fn run(args: &ReportArgs) -> Result<String, Error> {
+    let dirs = args.run.iter().map(|path| RunDir::open(path)).collect::<Result<Vec<_>, _>>()?;
+    let path = args.out.clone().unwrap_or_else(|| dirs[0].file("report.html"));
+    let out = OutputFile::create(&path)?;
+    let runs = dirs.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    out.commit(render(&runs).as_bytes())?;
+    Ok(format!(
+        "{} of {}; written to {}",
+        if runs.len() == 1 { "report" } else { "comparison" },
+        names(&runs),
+        path.display()
+    ))
+}
+
+fn names(runs: &[Run]) -> String {
+    runs.iter().map(|run| &run.name[..]).collect::<Vec<_>>().join(", ")
+}
+
+fn read(dir: &RunDir) -> Result<Run, Error> {
+    let config = dir.config().map_err(RunError::from)?.config;
+    let metrics = text(&dir.metrics())?.unwrap_or_default();
+    let evaluation = dir.file("evaluation");
+    let shown = evaluation.join("samples.npy");
+    let shape = sample_shape(&config)?;
+    let dof: usize = shape.iter().product();
+    let samples = shown.is_file().then(|| read_samples::<f64>(&shown, &[dof])).transpose()?.map(|read| read.values);
+    let data = dir.file("test.npy");
+    let data = (dof <= FEW && data.is_file()).then(|| read_samples::<f64>(&data, &shape)).transpose()?;
+    let log_weights = evaluation.join("log_weights.npy");
+    Ok(Run {
+        name: name(dir.path()),
+        config: config.to_pretty_ron(),
+        provenance: json(&dir.provenance())?,
+        metrics: metrics.lines().filter_map(|line| serde_json::from_str(line).ok()).collect(),
+        summary: json(&dir.summary())?,
+        log_weights: log_weights.is_file().then(|| read_numbers(&log_weights)).transpose()?,
+        autocorrelation: autocorrelation(json(&evaluation.join("autocorrelation.json"))?),
+        field: samples.as_ref().and_then(|samples| field(&config, &shape, samples)),
+        marginals: samples.filter(|_| dof <= FEW),
+        data_marginals: data.map(|read| read.values),
+    })
+}
+
+/// Name of a run: that of its folder.
+fn name(path: &Path) -> String {
+    let full = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    full.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
+}
+
+fn sample_shape(config: &Config) -> Result<Vec<usize>, Error> {
+    Ok(config.build::<f32>()?.sample_shape)
+}
+
+/// A sample on a two-dimensional lattice.
+fn field(config: &Config, shape: &[usize], samples: &Array2<f64>) -> Option<Field> {
+    let kind = if matches!(config.flow, FlowConfig::U1(_)) { FieldKind::Links } else { FieldKind::Sites };
+    let two_dimensional = shape.len() == if kind == FieldKind::Links { 3 } else { 2 };
+    two_dimensional.then(|| Field { shape: shape.to_vec(), values: samples.row(0).to_vec(), kind })
+}
+
+fn autocorrelation(object: Option<Value>) -> Vec<(String, Vec<f64>)> {
+    let Some(Value::Object(named)) = object else { return vec![] };
+    let numbers = |value: Value| serde_json::from_value::<Vec<f64>>(value).unwrap_or_default();
+    named.into_iter().map(|(name, rho)| (name, numbers(rho))).collect()
+}
+
+/// A text file, if it is there.
+fn text(path: &Path) -> Result<Option<String>, RunError> {
+    let read = |path: &Path| std::fs::read_to_string(path);
+    let system = |source| RunError::System { path: path.to_owned(), source };
+    path.is_file().then(|| read(path)).transpose().map_err(system)
+}
+
+/// A JSON file, if it is there.
+fn json(path: &Path) -> Result<Option<Value>, RunError> {
+    let Some(text) = text(path)? else { return Ok(None) };
+    let wrong = |e: serde_json::Error| RunError::System { path: path.to_owned(), source: e.into() };
+    serde_json::from_str(&text).map(Some).map_err(wrong)
+}

@@ -1,0 +1,146 @@
+//! The model and the weights of a run that is there: what `evaluate`, `sample`, `variance` and `report` start from.
+
+use super::arguments::threads_parser;
+use crate::Error;
+use crate::config::{Config, Model, Precision};
+use crate::io::checkpoint::{read_ema, read_weights};
+use crate::io::data::DataRequest;
+use crate::io::output::Provenance;
+use crate::io::run_dir::{RunDir, RunError};
+use crate::randomness::Purpose;
+use clap::{Args, ValueEnum};
+use ndarray::Array2;
+use serde::Serialize;
+use std::fmt;
+use std::path::PathBuf;
+use upg_core::{Cpu, Device, EndSamples, Engine, Layer, ParamLayout, Real};
+use upg_flows::Flow;
+
+/// The arguments of every command that starts from the weights of a run.
+#[derive(Clone, Debug, Args)]
+pub struct RunArgs {
+    /// Folder of the run.
+    #[arg(long, value_name = "DIR")]
+    pub run: PathBuf,
+    /// Which weights.
+    #[arg(long, default_value = "best")]
+    pub weights: Weights,
+    /// Threads; by default one a core. The result does not depend on it.
+    #[arg(long, value_parser = threads_parser())]
+    pub threads: Option<usize>,
+    /// Instead of `training.seed`.
+    #[arg(long)]
+    pub seed: Option<u64>,
+}
+
+impl RunArgs {
+    /// The folder and the precision of its run.
+    ///
+    /// # Errors
+    /// If it holds no run, or a wrong configuration.
+    pub fn open(&self) -> Result<(RunDir, Precision), Error> {
+        let dir = RunDir::open(&self.run)?;
+        let precision = dir.config().map_err(RunError::from)?.config.training.precision;
+        Ok((dir, precision))
+    }
+}
+
+/// Which weights of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Weights {
+    /// Those of the best validation.
+    Best,
+    /// Those of the latest checkpoint.
+    Latest,
+    /// The moving average in the latest checkpoint.
+    Ema,
+}
+
+impl fmt::Display for Weights {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.to_possible_value().expect("no value is skipped").get_name())
+    }
+}
+
+/// A run's model with weights in an engine.
+pub struct Loaded<T: Real> {
+    /// Configuration of the run, but for the seed, which decides what is drawn now.
+    pub config: Config,
+    /// The seed of the run, which decided its data.
+    run_seed: u64,
+    /// The engine; it keeps end samples if that was asked for.
+    pub engine: Engine<Cpu<T>, Flow<T>>,
+    /// The weights.
+    pub theta: Vec<T>,
+    /// Layout of the weights.
+    pub layout: ParamLayout,
+    /// Shape of one sample.
+    pub sample_shape: Vec<usize>,
+    /// Samples the engine draws at a time: whole micro-batches, all lanes busy.
+    pub piece: usize,
+    /// Which weights they are.
+    pub weights: Weights,
+}
+
+/// Samples handled at a time when their number isn't bounded; memory stays that of so many.
+const PIECE: usize = 8192;
+
+impl<T: Real> Loaded<T> {
+    /// Loads a run.
+    ///
+    /// # Errors
+    /// If the folder holds no run, or the weights asked for are missing or damaged.
+    pub fn new(dir: &RunDir, args: &RunArgs, end_samples: EndSamples) -> Result<Self, Error> {
+        let file = dir.config().map_err(RunError::from)?;
+        let Model { flow, cut, base, target, sample_shape, .. } = file.build::<T>()?;
+        let layout = Layer::<Cpu<T>>::params(&flow);
+        if args.weights == Weights::Ema && file.config.training.ema.is_none() {
+            let run = dir.path().display();
+            let problem = format!("--weights = ema: training.ema is absent in {run}: accepted are best and latest");
+            return Err(Error::Usage(problem));
+        }
+        let theta = weights_of(dir, args.weights, &layout)?;
+        let device = args.threads.map_or_else(Cpu::all_cores, Cpu::new);
+        let engine = Engine::new(device, flow, base, target, cut).with_end_samples(end_samples);
+        let mut config = file.config;
+        let run_seed = config.training.seed;
+        config.training.seed = args.seed.unwrap_or(run_seed);
+        let piece = PIECE.next_multiple_of(cut.micro_batch);
+        Ok(Self { config, run_seed, engine, theta, layout, sample_shape, piece, weights: args.weights })
+    }
+
+    /// What makes the results of this process.
+    pub fn provenance(&self) -> Provenance {
+        let threads = self.engine.device().threads();
+        Provenance::new(threads, T::NAME, Some(self.config.training.seed), self.config.to_ron())
+    }
+}
+
+impl<T: Real + ndarray_npy::WritableElement> Loaded<T> {
+    /// The samples of the target that the run has for `purpose`, shape `[samples, dof]`: those it kept, or those it would have drawn.
+    ///
+    /// # Errors
+    /// If they can't be read or drawn.
+    pub fn data(&self, dir: &RunDir, purpose: Purpose) -> Result<Option<Array2<T>>, Error> {
+        let Some(data) = self.config.data() else { return Ok(None) };
+        let Model { target, sample_shape, space, .. } = self.config.build::<T>()?;
+        let (target, sample_shape, seed) = (&target, &sample_shape[..], self.run_seed);
+        let request = DataRequest { data: &data, target, sample_shape, space, seed, keep: Some(dir) };
+        Ok(Some(self.engine.device().install(|| request.fetch(purpose))?))
+    }
+}
+
+fn weights_of<T: Real>(dir: &RunDir, weights: Weights, layout: &ParamLayout) -> Result<Vec<T>, Error> {
+    let (path, missing) = match weights {
+        Weights::Best => (dir.best(), "checkpoint.best.safetensors (--weights latest does without)"),
+        Weights::Latest | Weights::Ema => (dir.latest(), "checkpoint.safetensors"),
+    };
+    if !path.is_file() {
+        return Err(RunError::NoRun { path: dir.path().to_owned(), missing }.into());
+    }
+    match weights {
+        Weights::Best | Weights::Latest => Ok(read_weights(&path, layout)?),
+        Weights::Ema => Ok(read_ema(&path, layout)?),
+    }
+}

@@ -1,0 +1,34 @@
+//! `upg train`: a run in a folder, saved as it goes, continued bit for bit.
+//!
+//! | what | where |
+//! |---|---|
+//! | the steps, without files | [`train`](crate::train) |
+//! | `metrics.jsonl` | [`metrics`](crate::io::metrics) |
+//! | folder and lock | [`run_dir`](crate::io::run_dir) |
+//! | checkpoints | [`checkpoint`](crate::io::checkpoint) |
+//!
+//! Order of writing, so that whatever ends the program loses nothing: the lines of `metrics.jsonl` go to the disk, then the best weights,
+//! then the checkpoint, under a temporary name first. After a crash the run resumes from the checkpoint and takes the lines beyond it out.
+
+mod events;
+mod progress;
+mod session;
+mod signals;
+
+pub use session::TrainArgs;
+
+use crate::Error;
+use crate::config::Precision;
+use session::Plan;
+
+/// Trains; returns one line that says what was done.
+///
+/// # Errors
+/// If an input is wrong, the gradient isn't finite too often, a file can't be written, or the run is interrupted. What was saved stays.
+pub fn run(args: &TrainArgs) -> Result<String, Error> {
+    let plan = Plan::new(args)?;
+    match plan.config.training.precision {
+        Precision::F32 => session::run_in::<f32>(&plan),
+        Precision::F64 => session::run_in::<f64>(&plan),
+    }
+}

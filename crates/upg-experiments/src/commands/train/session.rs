@@ -1,0 +1,329 @@
+//! A run in its folder: what is read before, written meanwhile, and said.
+
+use super::events::Events;
+use super::progress::ProgressLine;
+use super::signals::Signals;
+use crate::Error;
+use crate::commands::arguments::threads_parser;
+use crate::config::{Config, ConfigFile, Model, Tensorboard};
+use crate::io::checkpoint::{Found, State, save_weights};
+use crate::io::data::{DataRequest, DataSets};
+use crate::io::metrics::{Line, Metrics};
+use crate::io::output::{OutputFile, Provenance};
+use crate::io::run_dir::{Existing, LockedRun, RunDir};
+use crate::randomness::Purpose;
+use crate::stats::{DataWeightSums, WeightSums};
+use crate::train::validation::Tested;
+use crate::train::{Step, Trainer};
+use clap::Args;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use upg_core::{Cpu, Device, ParamLayout, Real};
+
+/// What `upg train` is asked for.
+#[derive(Clone, Debug, Args)]
+pub struct TrainArgs {
+    /// The experiment, RON; with --resume by default that of the run.
+    #[arg(long, value_name = "RON")]
+    pub config: Option<PathBuf>,
+    /// Stop after so many steps in all, by default those of the configuration. Schedules keep to the configuration.
+    #[arg(long)]
+    pub steps: Option<u64>,
+    /// Folder of the run; by default `runs/` and the name of the configuration.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Go on with the run in the folder; begin one if there is none.
+    #[arg(long, conflicts_with = "force")]
+    pub resume: bool,
+    /// Delete the run in the folder and begin anew.
+    #[arg(long)]
+    pub force: bool,
+    /// Threads; by default one a core. The result does not depend on it.
+    #[arg(long, value_parser = threads_parser())]
+    pub threads: Option<usize>,
+    /// Instead of `training.seed`.
+    #[arg(long)]
+    pub seed: Option<u64>,
+}
+
+/// What is to be done, from the arguments and the configuration.
+pub(super) struct Plan {
+    pub(super) config: Config,
+    steps: u64,
+    out: PathBuf,
+    existing: Existing,
+    threads: Option<usize>,
+}
+
+impl Plan {
+    pub(super) fn new(args: &TrainArgs) -> Result<Self, Error> {
+        let file = config_of(args)?;
+        file.build::<f64>()?; // all that is wrong is said before anything is touched
+        let mut config = file.config;
+        if let Some(seed) = args.seed {
+            config.training.seed = seed;
+        }
+        let existing = match (args.resume, args.force) {
+            (true, _) => Existing::Resume,
+            (_, true) => Existing::Replace,
+            _ => Existing::Refuse,
+        };
+        let out = args.out.clone().unwrap_or_else(|| default_folder(args.config.as_deref()));
+        Ok(Self { steps: args.steps.unwrap_or(config.training.steps), config, out, existing, threads: args.threads })
+    }
+}
+
+/// The configuration named, else that of the run to be resumed.
+fn config_of(args: &TrainArgs) -> Result<ConfigFile, Error> {
+    match (&args.config, &args.out) {
+        (Some(path), _) => Ok(ConfigFile::read(path)?),
+        (None, Some(out)) if args.resume => match RunDir::open(out) {
+            Ok(dir) => Ok(dir.config()?),
+            Err(_) => {
+                let problem = format!("--out = {}: holds no run: accepted is one, or --config with it", out.display());
+                Err(Error::Usage(problem))
+            }
+        },
+        _ => {
+            Err(Error::Usage("--config: missing: accepted is the file of an experiment, or --resume with --out".into()))
+        }
+    }
+}
+
+fn default_folder(config: Option<&Path>) -> PathBuf {
+    Path::new("runs").join(config.and_then(Path::file_stem).unwrap_or("run".as_ref()))
+}
+
+pub(super) fn run_in<T: Real + ndarray_npy::WritableElement>(plan: &Plan) -> Result<String, Error> {
+    let signals = Signals::listen().map_err(Error::Signals)?;
+    let given = given_data::<T>(&plan.config)?;
+    let dir = RunDir::begin(&plan.out, &plan.config, plan.existing)?;
+    let device = plan.threads.map_or_else(Cpu::all_cores, Cpu::new);
+    let provenance = Provenance::new(device.threads(), T::NAME, Some(plan.config.training.seed), plan.config.to_ron());
+    let data = device.install(|| data_sets(given, &plan.config, &dir))?;
+    let mut trainer = Trainer::<T>::new(&plan.config, device, data)?;
+    let mut saved = None;
+    match State::load(&dir, &plan.config, trainer.layout())? {
+        Found::Latest(state) => {
+            saved = Some(state.progress.step);
+            trainer.restore(state)?;
+        }
+        Found::Previous(state, reason) => {
+            eprintln!("warning: {reason}; going on from the checkpoint before, of step {}", state.progress.step);
+            dir.set_latest_aside()?;
+            trainer.restore(state)?;
+        }
+        Found::Nothing => {}
+    }
+    OutputFile::create(&dir.provenance())?.commit(provenance.to_json().as_bytes())?;
+    let session = Session { saved, ..Session::new(plan, dir, trainer, provenance, signals)? };
+    session.run().map_err(|error| Error::Failed(Box::new(error)))
+}
+
+/// Samples in files of the user's; whether they are what they should be is known before anything is written.
+fn given_data<T: Real + ndarray_npy::WritableElement>(config: &Config) -> Result<DataSets<T>, Error> {
+    let Some(data) = config.data() else { return Ok(DataSets::default()) };
+    let Model { target, sample_shape, space, .. } = config.build::<T>()?;
+    let (target, seed) = (&target, config.training.seed);
+    let request = DataRequest { data: &data, target, sample_shape: &sample_shape, space, seed, keep: None };
+    let train = if config.training.objective.needs_data() { request.given(Purpose::TrainData)? } else { None };
+    Ok(DataSets { train, test: request.given(Purpose::TestData)? })
+}
+
+/// The samples of the target that the run needs: those given, the others drawn.
+fn data_sets<T: Real + ndarray_npy::WritableElement>(
+    given: DataSets<T>,
+    config: &Config,
+    dir: &RunDir,
+) -> Result<DataSets<T>, Error> {
+    let Some(data) = config.data() else { return Ok(given) };
+    let Model { target, sample_shape, space, .. } = config.build::<T>()?;
+    let (target, seed) = (&target, config.training.seed);
+    let request = DataRequest { data: &data, target, sample_shape: &sample_shape, space, seed, keep: Some(dir) };
+    let train = match given.train {
+        None if config.training.objective.needs_data() => Some(request.fetch(Purpose::TrainData)?),
+        train => train,
+    };
+    let test = given.test.map_or_else(|| request.fetch(Purpose::TestData), Ok)?;
+    Ok(DataSets { train, test: Some(test) })
+}
+
+/// A run under way.
+struct Session<'a, T: Real> {
+    plan: &'a Plan,
+    dir: LockedRun,
+    trainer: Trainer<T>,
+    provenance: Provenance,
+    signals: Signals,
+    metrics: Metrics,
+    events: Option<Events>,
+    progress: ProgressLine,
+    /// When the clock of the run was last read.
+    clock: Instant,
+    /// The step of the latest checkpoint.
+    saved: Option<u64>,
+    saved_at: Instant,
+    logged: (Instant, u64),
+}
+
+impl<'a, T: Real> Session<'a, T> {
+    fn new(
+        plan: &'a Plan,
+        dir: LockedRun,
+        trainer: Trainer<T>,
+        provenance: Provenance,
+        signals: Signals,
+    ) -> Result<Self, Error> {
+        let step = trainer.progress().step;
+        let metrics = Metrics::open(&dir.metrics(), step)?;
+        let events = match plan.config.training.tensorboard {
+            Tensorboard::Off => None,
+            Tensorboard::On => Some(Events::open(&dir)?),
+        };
+        let (progress, now) = (ProgressLine::new(step, plan.steps), Instant::now());
+        if step > 0 {
+            progress.say(&format!("going on after step {step}"));
+        }
+        let (clock, saved_at, logged) = (now, now, (now, step));
+        Ok(Self {
+            plan,
+            dir,
+            trainer,
+            provenance,
+            signals,
+            metrics,
+            events,
+            progress,
+            clock,
+            saved: None,
+            saved_at,
+            logged,
+        })
+    }
+
+    fn run(mut self) -> Result<String, Error> {
+        self.save()?; // from here on there always is a checkpoint
+        while self.trainer.progress().step < self.plan.steps {
+            let step = self.trainer.step();
+            self.progress.advance(step.step);
+            self.refuse_to_go_on_for_ever(&step)?;
+            self.log(&step)?;
+            if self.is_checkpoint_due(step.step) {
+                self.save()?;
+            }
+            if let Some(signal) = self.signals.received() {
+                self.save()?;
+                return Err(Error::Interrupted { signal, step: step.step, dir: self.dir.path().to_owned() });
+            }
+        }
+        self.save()?;
+        Ok(self.summary())
+    }
+
+    /// Reports a skipped step; gives up after too many in a row.
+    fn refuse_to_go_on_for_ever(&mut self, step: &Step) -> Result<(), Error> {
+        let Some(fault) = &step.fault else { return Ok(()) };
+        let in_a_row = self.trainer.progress().skipped_in_a_row;
+        self.progress.say(&format!("warning: step {} skipped: {fault}", step.step));
+        if in_a_row < self.plan.config.training.abort_after {
+            return Ok(());
+        }
+        let fault = fault.clone();
+        self.log(step)?;
+        self.save()?;
+        Err(Error::Diverged { step: step.step, in_a_row, fault })
+    }
+
+    /// Tests, where a test is due, and writes a line, where one is due.
+    fn log(&mut self, step: &Step) -> Result<(), Error> {
+        let training = &self.plan.config.training;
+        let is_last = step.step == self.plan.steps;
+        let tested = (step.step.is_multiple_of(training.validation.every) || is_last).then(|| self.trainer.validate());
+        if !(step.step.is_multiple_of(training.log_every) || is_last || tested.is_some() || step.fault.is_some()) {
+            return Ok(());
+        }
+        self.read_clock();
+        let line = self.line(step, tested);
+        self.progress.show(&line);
+        self.metrics.append(&line)?;
+        if let Some(events) = &mut self.events {
+            events.append(&line)?;
+        }
+        self.logged = (Instant::now(), step.step);
+        Ok(())
+    }
+
+    fn line(&self, step: &Step, validation: Option<Tested>) -> Line {
+        let finite = |x: f64| x.is_finite().then_some(x);
+        let log_weights = self.trainer.log_weights();
+        let (mut reverse, mut forward) = (WeightSums::default(), DataWeightSums::default());
+        reverse.extend(&log_weights.reverse);
+        forward.extend(&log_weights.forward);
+        let (since, samples) = (self.logged.0.elapsed(), self.plan.config.training.batch as u64);
+        let made = (step.step - self.logged.1) * samples * self.plan.config.training.objective.terms().len() as u64;
+        let progress = self.trainer.progress();
+        Line {
+            step: step.step,
+            loss: finite(step.loss),
+            ess_reverse: reverse.ess(),
+            ess_forward: forward.ess(),
+            grad_norm: finite(step.grad_norm),
+            rate: step.rate,
+            seconds: progress.seconds,
+            samples_per_second: finite(made as f64 / since.as_secs_f64()),
+            skipped: progress.skipped,
+            fault: step.fault.as_ref().map(ToString::to_string),
+            validation,
+        }
+    }
+
+    fn is_checkpoint_due(&self, step: u64) -> bool {
+        let checkpoint = &self.plan.config.training.checkpoint;
+        step.is_multiple_of(checkpoint.every)
+            || self.saved_at.elapsed() > Duration::from_secs_f64((60.0 * checkpoint.minutes).min(1e9))
+    }
+
+    fn read_clock(&mut self) {
+        self.trainer.add_seconds(self.clock.elapsed().as_secs_f64());
+        self.clock = Instant::now();
+    }
+
+    /// Writes everything, in the order that loses nothing; once a step, lest the checkpoint before the latest be its copy.
+    fn save(&mut self) -> Result<(), Error> {
+        let step = Some(self.trainer.progress().step);
+        if self.saved == step {
+            return Ok(());
+        }
+        self.read_clock();
+        self.metrics.sync()?;
+        let layout = self.trainer.layout().clone();
+        self.refuse_what_cannot_be_resumed(&layout)?;
+        if let Some(best) = self.trainer.take_best() {
+            save_weights(&self.dir.best(), &best, &layout, &self.provenance)?;
+        }
+        self.trainer.state().save(&self.dir, &layout, &self.provenance)?;
+        (self.saved, self.saved_at) = (step, Instant::now());
+        Ok(())
+    }
+
+    /// An update that overflows leaves weights that no later step can mend: better the checkpoint that is there.
+    fn refuse_what_cannot_be_resumed(&self, layout: &ParamLayout) -> Result<(), Error> {
+        let theta = self.trainer.theta();
+        let overflown = layout.ranges().find(|(_, range)| !theta[range.clone()].iter().all(|x| x.is_finite()));
+        let Some((tensor, _)) = overflown else { return Ok(()) };
+        let (step, tensor, saved) = (self.trainer.progress().step, tensor.name.clone(), self.saved.unwrap_or(0));
+        Err(Error::Overflown { step, tensor, saved })
+    }
+
+    fn summary(&self) -> String {
+        let progress = self.trainer.progress();
+        let best =
+            progress.best.map_or(String::new(), |best| format!(", best ESS {:.4} at step {}", best.ess, best.step));
+        let skipped = match progress.skipped {
+            0 => String::new(),
+            skipped => format!(", {skipped} steps skipped"),
+        };
+        let (step, seconds, dir) = (progress.step, progress.seconds, self.dir.path().display());
+        format!("{step} steps in {seconds:.1} s{best}{skipped}; the run is in {dir}")
+    }
+}

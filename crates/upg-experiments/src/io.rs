@@ -1,0 +1,17 @@
+//! Everything that is read from files and written to them.
+//!
+//! | module | file |
+//! |---|---|
+//! | [`weights`] | parameters and results, safetensors |
+//! | [`samples`], [`data`] | batches of samples, `.npy`; samples of the target |
+//! | [`output`] | files that are either complete or not there, and what made them |
+//! | [`run_dir`], [`checkpoint`] | the folder of a run, and all a run needs to go on |
+//! | [`metrics`] | `metrics.jsonl` |
+
+pub mod checkpoint;
+pub mod data;
+pub mod metrics;
+pub mod output;
+pub mod run_dir;
+pub mod samples;
+pub mod weights;

@@ -1,0 +1,287 @@
+//! The folder of a run, and who may write to it.
+//!
+//! | file | content |
+//! |---|---|
+//! | `config.ron` | the configuration, every field spelled out |
+//! | `provenance.json` | what made the run: version, commit, processor, threads, precision, seed |
+//! | `metrics.jsonl` | one object per logged step |
+//! | `checkpoint.safetensors` | the latest checkpoint; `checkpoint.previous.safetensors` the one before |
+//! | `checkpoint.best.safetensors` | the weights of the best validation |
+//! | `train.npy`, `test.npy` | samples of the target that were drawn for the run |
+//! | `checkpoint.damaged.safetensors` | a latest checkpoint that could not be used, and was not |
+//! | `summary.json`, `evaluation/` | results of `upg evaluate`, and what the report shows beside them |
+//! | `variance.json` | results of `upg variance` |
+//! | `tensorboard/` | event files |
+//! | `lock` | locked while a run is going on |
+
+use crate::config::{Config, ConfigError, ConfigFile, Difference};
+use crate::io::output::{OutputError, OutputFile, is_full, remove_temporaries};
+use std::fs::{File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// What to do about a run that is there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// Leave it alone and stop.
+    Refuse,
+    /// Go on where it stopped.
+    Resume,
+    /// Delete it and begin anew.
+    Replace,
+}
+
+/// Files of the training, written under the lock, in the order in which `--force` removes them: of whatever a process leaves that was
+/// killed meanwhile the configuration still says what it is.
+const FILES: [&str; 9] = [PREVIOUS, LATEST, BEST, DAMAGED, METRICS, "train.npy", "test.npy", PROVENANCE, CONFIG];
+
+/// What `--force` removes besides; nothing else in the folder is touched.
+const RESULTS: [&str; 2] = [SUMMARY, "variance.json"];
+const RESULT_FOLDERS: [&str; 2] = ["evaluation", "tensorboard"];
+
+const CONFIG: &str = "config.ron";
+const PROVENANCE: &str = "provenance.json";
+const METRICS: &str = "metrics.jsonl";
+const LATEST: &str = "checkpoint.safetensors";
+const PREVIOUS: &str = "checkpoint.previous.safetensors";
+const BEST: &str = "checkpoint.best.safetensors";
+const DAMAGED: &str = "checkpoint.damaged.safetensors";
+const SUMMARY: &str = "summary.json";
+const LOCK: &str = "lock";
+/// A temporary name of the previous checkpoint.
+const SPARE: &str = ".checkpoint.previous.safetensors.link.tmp";
+
+/// The folder of a run.
+#[derive(Clone, Debug)]
+pub struct RunDir {
+    path: PathBuf,
+}
+
+/// A run's folder, locked against other runs while this lives.
+#[derive(Debug)]
+pub struct LockedRun {
+    dir: RunDir,
+    _lock: File,
+}
+
+/// A folder can't be used for a run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// It holds a run and neither `--resume` nor `--force` was given.
+    #[error("--out = {}: holds a run already: accepted are --resume, --force, or another folder", .0.display())]
+    Occupied(PathBuf),
+    /// It holds no run.
+    #[error("--run = {}: {missing} is missing: accepted is the folder of a run of `upg train`", path.display())]
+    NoRun {
+        /// The folder.
+        path: PathBuf,
+        /// What a run's folder would hold.
+        missing: &'static str,
+    },
+    /// There can't be a folder, or no files in it.
+    #[error("--out = {}: cannot write there: {source}: accepted is a folder, or a place for one", path.display())]
+    Place {
+        /// The place.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Another process trains there.
+    #[error("{}: another run is going on in this folder", .0.display())]
+    Locked(PathBuf),
+    /// The configuration isn't that of the run.
+    #[error("--resume in {}: {difference}", path.display())]
+    Changed {
+        /// The folder.
+        path: PathBuf,
+        /// What differs.
+        difference: Box<Difference>,
+    },
+    /// The system refuses.
+    #[error("{}: {source}", path.display())]
+    System {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The configuration in the folder is wrong.
+    #[error(transparent)]
+    Config(Box<ConfigError>),
+    /// A file can't be written.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+}
+
+impl From<ConfigError> for RunError {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(Box::new(error))
+    }
+}
+
+impl RunError {
+    /// 2 if the input is wrong, 1 if the run failed.
+    pub fn exit_status(&self) -> u8 {
+        match self {
+            Self::Output(error) => error.exit_status(),
+            Self::System { .. } => 1,
+            Self::Place { source, .. } if is_full(source) => 1,
+            _ => 2,
+        }
+    }
+}
+
+impl RunDir {
+    /// The folder of a run that exists.
+    ///
+    /// # Errors
+    /// If it holds no configuration.
+    pub fn open(path: &Path) -> Result<Self, RunError> {
+        let dir = Self { path: path.to_owned() };
+        if dir.file(CONFIG).is_file() {
+            return Ok(dir);
+        }
+        Err(RunError::NoRun { path: dir.path, missing: CONFIG })
+    }
+
+    /// The folder for a run of `config`, made if it is missing, locked, with `config.ron` in it and without temporary files.
+    ///
+    /// # Errors
+    /// If it holds a run and `existing` doesn't say what to do about it, if it holds a run of another configuration, if another
+    /// process uses it, or the system refuses.
+    pub fn begin(path: &Path, config: &Config, existing: Existing) -> Result<LockedRun, RunError> {
+        let dir = Self { path: path.to_owned() };
+        let place = |source| RunError::Place { path: path.to_owned(), source };
+        if dir.is_occupied() && existing == Existing::Refuse {
+            return Err(RunError::Occupied(dir.path));
+        }
+        std::fs::create_dir_all(path).map_err(place)?;
+        let lock = File::create(dir.file(LOCK)).map_err(place)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(RunError::Locked(dir.path)),
+            Err(TryLockError::Error(source)) => return Err(place(source)),
+        }
+        FILES.iter().for_each(|name| remove_temporaries(&dir.file(name)));
+        match existing {
+            Existing::Replace => dir.clear()?,
+            Existing::Resume if dir.is_occupied() => dir.compare(config)?,
+            Existing::Refuse if dir.is_occupied() => return Err(RunError::Occupied(dir.path)), // it began since we looked
+            Existing::Resume | Existing::Refuse => {}
+        }
+        if !dir.file(CONFIG).is_file() {
+            OutputFile::create(&dir.file(CONFIG))?.commit(config.to_pretty_ron().as_bytes())?;
+        }
+        Ok(LockedRun { dir, _lock: lock })
+    }
+
+    /// Whether there are files of a run.
+    fn is_occupied(&self) -> bool {
+        FILES.iter().chain(&RESULTS).any(|name| self.file(name).exists())
+    }
+
+    fn clear(&self) -> Result<(), RunError> {
+        for path in RESULT_FOLDERS.map(|name| self.file(name)).into_iter().filter(|path| path.is_dir()) {
+            std::fs::remove_dir_all(&path).map_err(|source| RunError::System { path, source })?;
+        }
+        for path in RESULTS.iter().chain(&FILES).map(|name| self.file(name)).filter(|path| path.exists()) {
+            std::fs::remove_file(&path).map_err(|source| RunError::System { path, source })?;
+        }
+        Ok(())
+    }
+
+    fn compare(&self, config: &Config) -> Result<(), RunError> {
+        match self.config()?.config.first_difference(config) {
+            None => Ok(()),
+            Some(difference) => Err(RunError::Changed { path: self.path.clone(), difference: Box::new(difference) }),
+        }
+    }
+
+    /// The configuration of the run.
+    ///
+    /// # Errors
+    /// If it can't be read.
+    pub fn config(&self) -> Result<ConfigFile, ConfigError> {
+        ConfigFile::read(&self.file(CONFIG))
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A file in the folder.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// `metrics.jsonl`.
+    pub fn metrics(&self) -> PathBuf {
+        self.file(METRICS)
+    }
+
+    /// `provenance.json`.
+    pub fn provenance(&self) -> PathBuf {
+        self.file(PROVENANCE)
+    }
+
+    /// `summary.json`.
+    pub fn summary(&self) -> PathBuf {
+        self.file(SUMMARY)
+    }
+
+    /// The latest checkpoint.
+    pub fn latest(&self) -> PathBuf {
+        self.file(LATEST)
+    }
+
+    /// The checkpoint before the latest.
+    pub fn previous(&self) -> PathBuf {
+        self.file(PREVIOUS)
+    }
+
+    /// The weights of the best validation.
+    pub fn best(&self) -> PathBuf {
+        self.file(BEST)
+    }
+
+    /// Gives a latest checkpoint that can't be used another name, lest it take the place of the good one before it.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub fn set_latest_aside(&self) -> Result<(), RunError> {
+        let (latest, aside) = (self.latest(), self.file(DAMAGED));
+        if !latest.exists() {
+            return Ok(());
+        }
+        std::fs::rename(&latest, &aside).map_err(|source| RunError::System { path: aside, source })
+    }
+
+    /// Gives the latest checkpoint its second name, so that the next one can take the first; at no moment is there none.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub fn keep_latest_as_previous(&self) -> Result<(), RunError> {
+        let (latest, previous) = (self.latest(), self.previous());
+        if !latest.exists() {
+            return Ok(());
+        }
+        let spare = self.file(SPARE);
+        let _ = std::fs::remove_file(&spare); // of an attempt that failed
+        let linked = std::fs::hard_link(&latest, &spare).and_then(|()| std::fs::rename(&spare, &previous));
+        // A file system without links: the copy costs time, not safety.
+        linked
+            .or_else(|_| std::fs::copy(&latest, &spare).and_then(|_| std::fs::rename(&spare, &previous)))
+            .map_err(|source| RunError::System { path: previous, source })?;
+        let _ = std::fs::remove_file(&spare); // still there if the two were one file, of which a rename makes nothing
+        Ok(())
+    }
+}
+
+impl std::ops::Deref for LockedRun {
+    type Target = RunDir;
+
+    fn deref(&self) -> &RunDir {
+        &self.dir
+    }
+}

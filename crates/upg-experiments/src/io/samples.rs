@@ -1,0 +1,371 @@
+//! Batches of samples in `.npy` files: f32 or f64, shape `[batch, dof]` or `[batch, lattice…]`, C or Fortran order.
+
+mod header;
+
+use crate::io::output::{OutputError, OutputFile, OutputWriter};
+use crate::text::{shape_text, unravel};
+use header::Header;
+use ndarray::{Array2, ArrayD, IxDyn, ShapeBuilder};
+use ndarray_npy::WriteNpyExt;
+use std::io;
+use std::path::{Path, PathBuf};
+use upg_core::Real;
+
+/// Samples as the engine takes them, and the shape they came in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Samples<T> {
+    /// Shape `[batch, dof]`, finite numbers.
+    pub values: Array2<T>,
+    /// Shape of the file, `[batch, dof]` or `[batch, lattice…]`.
+    pub shape: Vec<usize>,
+}
+
+/// A samples file is wrong.
+#[derive(Debug, thiserror::Error)]
+#[error("samples {}: {problem}", file.display())]
+pub struct SamplesError {
+    /// The file.
+    pub file: PathBuf,
+    /// What is wrong.
+    pub problem: SamplesProblem,
+}
+
+/// What can be wrong with a samples file.
+#[derive(Debug, thiserror::Error)]
+pub enum SamplesProblem {
+    /// The file can't be opened or read.
+    #[error("cannot read the file: {0}")]
+    Unreadable(io::Error),
+    /// The content isn't what a `.npy` file holds.
+    #[error("not a complete .npy file: {0}")]
+    NotNpy(String),
+    /// The elements have another type.
+    #[error("dtype = {found}: accepted: {accepted}")]
+    Dtype {
+        /// The type in the file.
+        found: String,
+        /// The accepted types.
+        accepted: &'static str,
+    },
+    /// Wrong width or number of dimensions.
+    #[error("shape = {}: accepted are {accepted}", shape_text(found))]
+    Shape {
+        /// Shape of the file.
+        found: Vec<usize>,
+        /// The accepted shapes.
+        accepted: String,
+    },
+    /// No samples.
+    #[error("shape = {}: an empty batch, accepted is at least 1 sample", shape_text(.0))]
+    Empty(Vec<usize>),
+    /// A NaN or an infinity, or a number too large for the precision asked for.
+    #[error("value = {value} at {index:?}: accepted are finite numbers of {precision}")]
+    NotFinite {
+        /// Index of the first one, C order.
+        index: Vec<usize>,
+        /// Its value in the file.
+        value: f64,
+        /// `f32` or `f64`.
+        precision: &'static str,
+    },
+}
+
+/// Reads the samples of a model whose single sample has shape `sample_shape`, e.g. the lattice.
+///
+/// # Errors
+/// If the file can't be read, has another type or shape, no samples, or a number that isn't finite in `T`.
+pub fn read_samples<T: Real>(path: &Path, sample_shape: &[usize]) -> Result<Samples<T>, SamplesError> {
+    let wrong = |problem| SamplesError { file: path.to_owned(), problem };
+    let bytes = std::fs::read(path).map_err(|e| wrong(SamplesProblem::Unreadable(e)))?;
+    decode_samples(&bytes, sample_shape).map_err(wrong)
+}
+
+/// The samples in the bytes of a `.npy` file, of a model whose single sample has shape `sample_shape`.
+///
+/// # Errors
+/// As [`read_samples`].
+pub fn decode_samples<T: Real>(bytes: &[u8], sample_shape: &[usize]) -> Result<Samples<T>, SamplesProblem> {
+    let (header, numbers) = Header::read(bytes)?;
+    check_shape(&header.shape, sample_shape)?;
+    match header.dtype() {
+        "<f4" => convert(&array(&header, numbers, f32::from_le_bytes)?, sample_shape),
+        ">f4" => convert(&array(&header, numbers, f32::from_be_bytes)?, sample_shape),
+        "<f8" => convert(&array(&header, numbers, f64::from_le_bytes)?, sample_shape),
+        ">f8" => convert(&array(&header, numbers, f64::from_be_bytes)?, sample_shape),
+        _ => Err(header.wrong_dtype("'<f4' and '<f8'")),
+    }
+}
+
+fn check_shape(shape: &[usize], sample_shape: &[usize]) -> Result<(), SamplesProblem> {
+    let dof: usize = sample_shape.iter().product();
+    match shape.split_first() {
+        Some((_, rest)) if rest != [dof] && rest != sample_shape => Err(wrong_shape(shape.to_vec(), sample_shape)),
+        None => Err(wrong_shape(shape.to_vec(), sample_shape)),
+        Some((0, _)) => Err(SamplesProblem::Empty(shape.to_vec())),
+        Some(_) => Ok(()),
+    }
+}
+
+/// The array of `numbers`, whose length is compared with the header before anything is allocated.
+fn array<A: Real, const N: usize>(
+    header: &Header<'_>,
+    numbers: &[u8],
+    read: fn([u8; N]) -> A,
+) -> Result<ArrayD<A>, SamplesProblem> {
+    let whole = header.shape.iter().try_fold(N, |bytes, &extent| bytes.checked_mul(extent));
+    if whole != Some(numbers.len()) {
+        let (shape, found) = (shape_text(&header.shape), numbers.len());
+        return Err(SamplesProblem::NotNpy(format!("{found} bytes of numbers for the shape {shape}")));
+    }
+    let (numbers, _) = numbers.as_chunks::<N>();
+    let numbers = numbers.iter().map(|&bytes| read(bytes)).collect();
+    let shape = IxDyn(&header.shape).set_f(header.fortran_order);
+    Ok(ArrayD::from_shape_vec(shape, numbers).expect("the length was compared"))
+}
+
+fn convert<A: Real, T: Real>(array: &ArrayD<A>, sample_shape: &[usize]) -> Result<Samples<T>, SamplesProblem> {
+    let (shape, dof) = (array.shape().to_vec(), sample_shape.iter().product());
+    let values: Vec<T> = array.iter().map(|&x| T::of(x.wide())).collect(); // C order, whatever the layout
+    if let Some(at) = values.iter().position(|x| !x.is_finite()) {
+        let index = unravel(at, &shape);
+        return Err(SamplesProblem::NotFinite { value: array[&index[..]].wide(), index, precision: T::NAME });
+    }
+    let values = Array2::from_shape_vec((shape[0], dof), values).expect("the width was checked");
+    Ok(Samples { values, shape })
+}
+
+fn wrong_shape(found: Vec<usize>, sample_shape: &[usize]) -> SamplesProblem {
+    let list = |extents: &[usize]| extents.iter().map(|n| format!(", {n}")).collect::<String>();
+    let flat = format!("[batch{}]", list(&[sample_shape.iter().product()]));
+    let accepted = match sample_shape {
+        [_] => flat,
+        _ => format!("{flat} and [batch{}]", list(sample_shape)),
+    };
+    SamplesProblem::Shape { found, accepted }
+}
+
+/// Writes samples, shape `[batch, dof]`, in the shape they carry.
+///
+/// # Errors
+/// If the file can't be written; then nothing is left of it.
+pub fn write_samples<T: Real + ndarray_npy::WritableElement>(
+    path: &Path,
+    samples: &Samples<T>,
+) -> Result<(), OutputError> {
+    let file = OutputFile::create(path)?;
+    let array = samples.values.to_shape(&samples.shape[..]).expect("the shape holds all values");
+    let mut bytes = Vec::new();
+    array.write_npy(&mut bytes).expect("memory takes all bytes");
+    file.commit(&bytes)
+}
+
+/// Writes `values` as a one-dimensional array.
+///
+/// # Errors
+/// If the file can't be written; then nothing is left of it.
+pub fn write_numbers(path: &Path, values: &[f64]) -> Result<(), OutputError> {
+    let mut bytes = Vec::new();
+    ndarray::aview1(values).write_npy(&mut bytes).expect("memory takes all bytes");
+    OutputFile::create(path)?.commit(&bytes)
+}
+
+/// Reads a one-dimensional array of f64.
+///
+/// # Errors
+/// If the file can't be read, or holds something else.
+pub fn read_numbers(path: &Path) -> Result<Vec<f64>, SamplesError> {
+    let wrong = |problem| SamplesError { file: path.to_owned(), problem };
+    let bytes = std::fs::read(path).map_err(|e| wrong(SamplesProblem::Unreadable(e)))?;
+    decode_numbers(&bytes).map_err(wrong)
+}
+
+/// The numbers in the bytes of a `.npy` file with a one-dimensional array of f64.
+///
+/// # Errors
+/// If the bytes are something else.
+pub fn decode_numbers(bytes: &[u8]) -> Result<Vec<f64>, SamplesProblem> {
+    let (header, numbers) = Header::read(bytes)?;
+    if header.shape.len() != 1 {
+        return Err(SamplesProblem::Shape { found: header.shape, accepted: "[numbers]".into() });
+    }
+    let array = match header.dtype() {
+        "<f8" => array(&header, numbers, f64::from_le_bytes)?,
+        ">f8" => array(&header, numbers, f64::from_be_bytes)?,
+        _ => return Err(header.wrong_dtype("'<f8'")),
+    };
+    Ok(array.into_raw_vec_and_offset().0)
+}
+
+/// A `.npy` file of an array whose number of rows is known and whose rows come piece by piece; memory doesn't grow with it.
+#[derive(Debug)]
+pub struct RowWriter<T> {
+    writer: OutputWriter,
+    row: usize,
+    missing: usize,
+    precision: std::marker::PhantomData<T>,
+}
+
+impl<T: Real> RowWriter<T> {
+    /// Begins an array of `rows` rows of shape `row_shape`, C order; `[]` for single numbers.
+    ///
+    /// # Errors
+    /// If the file can't be written.
+    pub fn begin(file: OutputFile, rows: usize, row_shape: &[usize]) -> Result<Self, OutputError> {
+        let mut writer = file.writer()?;
+        writer.write(&npy_header(size_of::<T>(), rows, row_shape))?;
+        Ok(Self { writer, row: row_shape.iter().product(), missing: rows, precision: std::marker::PhantomData })
+    }
+
+    /// Appends whole rows.
+    ///
+    /// # Errors
+    /// If the file can't be written.
+    ///
+    /// # Panics
+    /// If these aren't whole rows, or more than were announced.
+    #[track_caller]
+    pub fn append<'a>(&mut self, values: impl IntoIterator<Item = &'a T>) -> Result<(), OutputError> {
+        let mut bytes = vec![];
+        for x in values {
+            match size_of::<T>() {
+                4 => bytes.extend((x.wide() as f32).to_le_bytes()),
+                _ => bytes.extend(x.wide().to_le_bytes()),
+            }
+        }
+        let rows = bytes.len() / (self.row * size_of::<T>());
+        assert_eq!(bytes.len(), rows * self.row * size_of::<T>(), "bytes, and those of whole rows");
+        assert!(rows <= self.missing, "{rows} rows, and {} left to write", self.missing);
+        self.missing -= rows;
+        self.writer.write(&bytes)
+    }
+
+    /// Gives the file its name.
+    ///
+    /// # Errors
+    /// If the file can't be written.
+    ///
+    /// # Panics
+    /// If rows are missing.
+    #[track_caller]
+    pub fn finish(self) -> Result<(), OutputError> {
+        assert_eq!(self.missing, 0, "rows left to write");
+        self.writer.finish()
+    }
+}
+
+/// Version 1.0 of the format: magic, version, length of the text, a Python dictionary padded to a multiple of 64 bytes in all.
+fn npy_header(number_size: usize, rows: usize, row_shape: &[usize]) -> Vec<u8> {
+    let extents: String = [rows].iter().chain(row_shape).map(|extent| format!("{extent}, ")).collect();
+    let text = format!("{{'descr': '<f{number_size}', 'fortran_order': False, 'shape': ({}), }}", extents.trim_end());
+    let mut header = b"\x93NUMPY\x01\x00".to_vec();
+    let padded = (header.len() + 2 + text.len() + 1).next_multiple_of(64) - header.len() - 2;
+    header.extend((padded as u16).to_le_bytes());
+    header.extend(format!("{text:<width$}\n", width = padded - 1).bytes());
+    header
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::{Array, Array3, arr2};
+    use ndarray_npy::ReadNpyExt;
+
+    fn bytes<A: ndarray_npy::WritableElement, D: ndarray::Dimension>(array: &Array<A, D>) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        array.write_npy(&mut bytes).unwrap();
+        bytes
+    }
+
+    fn message(bytes: &[u8], sample_shape: &[usize]) -> String {
+        decode_samples::<f32>(bytes, sample_shape).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn both_orders_and_both_shapes_give_the_same_samples() {
+        let value = |b: usize, i: usize, j: usize| 0.1 * (b as f64) + (i as f64) - 7.0 * j as f64;
+        let flat = Array2::from_shape_fn((4, 6), |(b, k)| value(b, k / 3, k % 3));
+        let c = Array3::from_shape_fn((4, 2, 3), |(b, i, j)| value(b, i, j));
+        let f = Array3::from_shape_fn((4, 2, 3).f(), |(b, i, j)| value(b, i, j));
+        assert!(bytes(&f).windows(4).any(|w| w == b"True"), "written in Fortran order");
+        for (file, shape) in [(bytes(&flat), vec![4, 6]), (bytes(&c), vec![4, 2, 3]), (bytes(&f), vec![4, 2, 3])] {
+            let samples: Samples<f64> = decode_samples(&file, &[2, 3]).unwrap();
+            assert_eq!((samples.values, samples.shape), (flat.clone(), shape));
+        }
+    }
+
+    #[test]
+    fn precisions_are_converted() {
+        let single: Samples<f64> = decode_samples(&bytes(&arr2(&[[0.1_f32, -3.0]])), &[2]).unwrap();
+        assert_eq!(single.values, arr2(&[[f64::from(0.1_f32), -3.0]]));
+        let double: Samples<f32> = decode_samples(&bytes(&arr2(&[[0.1_f64, -3.0]])), &[2]).unwrap();
+        assert_eq!(double.values, arr2(&[[0.1_f32, -3.0]]));
+    }
+
+    /// The standard's other byte order: every number turned round.
+    #[test]
+    fn big_endian_numbers_are_read() {
+        let array = arr2(&[[0.1, -3.0], [1e-300, 7.5]]);
+        let mut file = bytes(&array);
+        let start = file.len() - 8 * array.len();
+        file[start..].chunks_exact_mut(8).for_each(<[u8]>::reverse);
+        let descr = file.iter().position(|&byte| byte == b'<').unwrap();
+        file[descr] = b'>';
+        assert_eq!(decode_samples::<f64>(&file, &[2]).unwrap().values, array);
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.npy");
+        let samples = Samples { values: arr2(&[[1.5_f32, 2.0, -0.0, 4.0]]), shape: vec![1, 2, 2] };
+        write_samples(&path, &samples).unwrap();
+        assert_eq!(read_samples::<f32>(&path, &[2, 2]).unwrap(), samples);
+    }
+
+    #[test]
+    fn rows_written_one_by_one_are_the_array_written_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        for (rows, shape) in [(1, vec![]), (5, vec![3]), (4, vec![2, 1, 3]), (123_456, vec![1])] {
+            let row: usize = shape.iter().product();
+            let values = Array2::from_shape_fn((rows, row), |(i, j)| (7 * i + j) as f32 - 0.25);
+            let whole = Samples { shape: [&[rows], &shape[..]].concat(), values };
+            let (once, pieces) = (folder.path().join("once.npy"), folder.path().join("pieces.npy"));
+            write_samples(&once, &whole).unwrap();
+            let mut writer = RowWriter::begin(OutputFile::create(&pieces).unwrap(), rows, &shape).unwrap();
+            for piece in whole.values.axis_chunks_iter(ndarray::Axis(0), 3) {
+                writer.append(piece).unwrap();
+            }
+            assert!(!pieces.exists() || rows > 1, "not before it is whole");
+            writer.finish().unwrap();
+            let read = |path: &Path| ArrayD::<f32>::read_npy(std::fs::File::open(path).unwrap()).unwrap();
+            assert_eq!(read(&pieces), read(&once));
+        }
+    }
+
+    #[test]
+    fn wrong_files_are_named() {
+        let good = bytes(&arr2(&[[1.0, 2.0], [3.0, 4.0]]));
+        let mut huge = good.clone();
+        let at = huge.windows(6).position(|w| w == b"(2, 2)").unwrap();
+        huge[at..][..19].copy_from_slice(b"(88888888888, 2), }"); // over the blanks behind it
+        let cases: [(Vec<u8>, &[usize], &str); 12] = [
+            (good.clone(), &[3], "shape = [2, 2]: accepted are [batch, 3]"),
+            (good.clone(), &[2, 3], "accepted are [batch, 6] and [batch, 2, 3]"),
+            (bytes(&Array::<f64, _>::zeros(IxDyn(&[]))), &[1], "shape = []"),
+            (bytes(&Array::<f64, _>::zeros(IxDyn(&[2]))), &[2], "shape = [2]"),
+            (bytes(&Array2::<f64>::zeros((0, 2))), &[2], "empty batch"),
+            (bytes(&arr2(&[[1.0, 2.0], [f64::NAN, f64::NAN]])), &[2], "value = NaN at [1, 0]"),
+            (bytes(&arr2(&[[1.0, f64::NEG_INFINITY]])), &[2], "value = -inf at [0, 1]"),
+            (bytes(&arr2(&[[1.0, 1e300]])), &[2], "finite numbers of f32"),
+            (bytes(&arr2(&[[1_i64, 2]])), &[2], "dtype = '<i8'"),
+            (good[..good.len() - 3].to_vec(), &[2], "not a complete .npy file"),
+            (good[..5].to_vec(), &[2], "not a complete .npy file"),
+            (b"PK\x03\x04 not numpy at all".to_vec(), &[2], "not a complete .npy file"),
+        ];
+        for (file, sample_shape, fragment) in cases {
+            let message = message(&file, sample_shape);
+            assert!(message.contains(fragment) && !message.contains('\n'), "{message} should contain {fragment}");
+        }
+        assert!(message(&huge, &[2]).contains("not a complete .npy file"), "without allocating what it claims");
+    }
+}

@@ -1,0 +1,53 @@
+//! The cost of the estimators: Table 2 of arXiv:2403.15881, measured on this machine.
+//!
+//! Every flow is measured at every batch size and divergence as one *group*: the estimators take turns, in an order
+//! that rotates from round to round, so that a change of the machine's clock hits all of them alike. The first round
+//! warms up and isn't counted. A timing runs from drawing the start samples (or taking the data) to the flat
+//! gradient; within a round all estimators of the reverse KL draw the same samples. The ratio of an estimator to the
+//! ordinary gradient of its group is formed round by round, then averaged.
+//!
+//! A further part of the table is a further entry of [`cases`].
+
+mod cases;
+mod measure;
+mod report;
+mod rows;
+
+pub use cases::{Case, LEAST_ROUNDS, Plan, cases, plan};
+pub use measure::{Progress, SEED, measure, run};
+pub use report::print;
+pub use rows::{Folder, Mean, Row, Seconds};
+
+use crate::config::Invalid;
+use crate::io::output::OutputError;
+use std::io;
+use std::path::PathBuf;
+
+/// Why there is no table.
+#[derive(Debug, thiserror::Error)]
+pub enum TableError {
+    /// A case describes no model.
+    #[error(transparent)]
+    Config(#[from] Invalid),
+    /// The folder can't be made.
+    #[error("output folder {}: {source}", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A file can't be written.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+}
+
+impl TableError {
+    /// 2 if the input is wrong, 1 if the run failed.
+    pub fn exit_status(&self) -> u8 {
+        match self {
+            Self::Config(_) | Self::Folder { .. } => 2,
+            Self::Output(error) => error.exit_status(),
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! The timing loop.
+
+use super::TableError;
+use super::cases::{Case, LEAST_ROUNDS, Plan};
+use super::rows::{Group, Row};
+use crate::config::{AnyBase, Model};
+use crate::io::output::processor;
+use crate::method::Method;
+use indicatif::{ProgressBar, ProgressStyle};
+use ndarray::{Array2, s};
+use std::hint::black_box;
+use std::io::IsTerminal;
+use std::time::Instant;
+use upg_core::{Base, Batch, Cpu, Density, Engine, Start, Streams};
+use upg_flows::Flow;
+
+/// The precision of the table.
+type T = f32;
+
+/// Seed of the parameters, of the base samples and of the data; their values don't matter to the time.
+pub const SEED: u64 = 1;
+
+/// Measures all cases; tells on standard error how far it is.
+///
+/// # Errors
+/// If a case describes no model.
+pub fn run(cases: &[Case], plan: &[Plan], threads: usize) -> Result<Vec<Row>, TableError> {
+    let progress = Progress::new(cases, plan);
+    let mut rows = vec![];
+    for case in cases {
+        rows.extend(measure(case, plan, threads, &progress)?);
+    }
+    progress.finish();
+    Ok(rows)
+}
+
+/// Measures all groups of one case. They share one engine, so memory is that of the hungriest estimator.
+///
+/// # Errors
+/// If the case describes no model.
+pub fn measure(case: &Case, plan: &[Plan], threads: usize, progress: &Progress) -> Result<Vec<Row>, TableError> {
+    let mut bench = Bench::new(case.config.build()?, plan, threads);
+    let device = processor();
+    let mut rows = vec![];
+    for &plan in plan {
+        let group = Group { flow: case.flow, target: case.target, batch: plan.batch, device: &device, threads };
+        for &divergence in case.divergences {
+            let methods: Vec<_> = Method::of(divergence).collect();
+            progress.say(format!("{} {divergence} batch {}", case.flow, plan.batch));
+            let times = bench.group(&methods, &plan, progress);
+            rows.extend(group.rows(&methods, &times));
+        }
+    }
+    Ok(rows)
+}
+
+/// An engine with parameters, random streams and data.
+struct Bench {
+    engine: Engine<Cpu<T>, Flow<T>>,
+    theta: Vec<T>,
+    streams: Streams,
+    /// Shape `[largest batch, dof]`.
+    data: Array2<T>,
+}
+
+impl Bench {
+    fn new(model: Model<T>, plan: &[Plan], threads: usize) -> Self {
+        let Model { flow, cut, base, target, .. } = model;
+        let mut streams = Streams::new(SEED);
+        let largest = plan.iter().map(|plan| plan.batch).max().unwrap_or(1);
+        let data = draw(&base, largest, &mut streams);
+        let engine = Engine::new(Cpu::new(threads), flow, base, target, cut);
+        let theta = engine.layout().initialise(&mut streams.next_stream());
+        Self { engine, theta, streams, data }
+    }
+
+    /// Times of every method in every counted round, `[method][round]`, seconds.
+    fn group(&mut self, methods: &[Method], plan: &Plan, progress: &Progress) -> Vec<Vec<f64>> {
+        let begin = Instant::now();
+        let mut times = vec![vec![]; methods.len()];
+        for round in 0..=plan.rounds {
+            if round > LEAST_ROUNDS && begin.elapsed() >= plan.budget {
+                progress.advance(plan, plan.rounds + 1 - round);
+                break;
+            }
+            for turn in 0..methods.len() {
+                let m = (turn + round as usize) % methods.len();
+                let seconds = self.time(methods[m], plan.batch);
+                if round > 0 {
+                    times[m].push(seconds);
+                }
+            }
+            self.streams.next_stream();
+            progress.advance(plan, 1);
+        }
+        times
+    }
+
+    /// Seconds that one gradient takes.
+    fn time(&mut self, method: Method, batch: usize) -> f64 {
+        let Self { engine, theta, streams, data } = self;
+        let mut streams = streams.clone();
+        let begin = Instant::now();
+        let gradient = match method {
+            Method::Reverse(how) => {
+                engine.reverse_kl(how, theta, Start::Draw { samples: batch, streams: &mut streams })
+            }
+            Method::Forward(how) => engine.forward_kl(how, theta, data.slice(s![..batch, ..])),
+        };
+        black_box(gradient.grad);
+        begin.elapsed().as_secs_f64()
+    }
+}
+
+/// `samples` draws of the base, shape `[samples, dof]`.
+fn draw(base: &AnyBase<T>, samples: usize, streams: &mut Streams) -> Array2<T> {
+    let mut batch = Batch::zeros(base.dof(), samples);
+    base.sample(&Cpu::here(), &mut streams.next_stream(), &mut batch);
+    batch.to_samples()
+}
+
+/// A bar on standard error if it is a terminal, else a line for every group.
+pub struct Progress(Option<ProgressBar>);
+
+impl Progress {
+    /// For these cases; the unit is one sample of one round.
+    pub fn new(cases: &[Case], plan: &[Plan]) -> Self {
+        let groups: usize = cases.iter().map(|case| case.divergences.len()).sum();
+        let work: usize = plan.iter().map(|plan| plan.batch * (plan.rounds as usize + 1)).sum();
+        let style =
+            ProgressStyle::with_template("{elapsed_precise} [{wide_bar}] {percent}% {msg}").expect("a template");
+        let bar = || ProgressBar::new((groups * work) as u64).with_style(style);
+        Self(std::io::stderr().is_terminal().then(bar))
+    }
+
+    fn say(&self, what: String) {
+        match &self.0 {
+            Some(bar) => bar.set_message(what),
+            None => eprintln!("measuring {what}"),
+        }
+    }
+
+    fn advance(&self, plan: &Plan, rounds: u32) {
+        if let Some(bar) = &self.0 {
+            bar.inc(plan.batch as u64 * u64::from(rounds));
+        }
+    }
+
+    fn finish(&self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::method::Divergence;
+    use std::time::Duration;
+
+    const SMALL: &str = "(flow: RealNvp(lattice: [3], couplings: 1, hidden: [2], activation: Tanh, mask: Alternating), \
+                         target: Gmm(dim: 3))";
+
+    #[test]
+    fn the_first_round_is_not_counted_and_the_budget_ends_the_rest() {
+        let rounds = |rounds, budget| {
+            let plan = Plan { batch: 3, rounds, budget };
+            let mut bench = Bench::new(Config::parse(SMALL).unwrap().build().unwrap(), &[plan], 1);
+            let methods: Vec<_> = Method::of(Divergence::Forward).collect();
+            bench.group(&methods, &plan, &Progress(None)).iter().map(Vec::len).collect::<Vec<_>>()
+        };
+        assert_eq!(rounds(5, Duration::MAX), [5; 3]);
+        assert_eq!(rounds(1, Duration::ZERO), [1; 3]);
+        assert_eq!(rounds(500, Duration::ZERO), [LEAST_ROUNDS as usize; 3]);
+    }
+}

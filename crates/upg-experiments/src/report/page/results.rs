@@ -1,0 +1,134 @@
+//! The final numbers of `summary.json` beside the exact ones.
+
+use super::{
+    Run, json,
+    number::grouped,
+    section,
+    table::{self, Cell, Estimate, Group, Row},
+};
+use crate::report::plot::{escape, significant};
+use serde_json::Value;
+
+const HOW: &str = "In brackets the standard error of the last digits: 1.234(12) is 1.234 ± 0.012. \
+                   Pull: (value − exact) / error, <span class=\"off\">marked</span> beyond ±3. A dash: not computed.";
+
+pub(super) fn html(runs: &[Run]) -> String {
+    let groups = vec![
+        sampling(runs),
+        free_energy(runs),
+        observables(runs, "observables"),
+        observables(runs, "observables_chain"),
+    ];
+    section("Results", HOW, &table::html(runs, groups))
+}
+
+/// A row of what `cell` finds in each run.
+fn row(runs: &[Run], label: &str, cell: impl Fn(&Run) -> Option<Cell>) -> Row {
+    Row { label: label.into(), cells: runs.iter().map(cell).collect() }
+}
+
+/// A row of the estimate at `path` of the summaries.
+fn estimates(runs: &[Run], label: &str, path: &str) -> Row {
+    row(runs, label, |run| estimate(run.summary.as_ref()?.pointer(path)?).map(Cell::Number))
+}
+
+/// A row of the counts at `path` of the summaries.
+fn counts(runs: &[Run], label: &str, path: &str) -> Row {
+    row(runs, label, |run| Some(Cell::Text(grouped(json::number(run.summary.as_ref()?, path)?))))
+}
+
+fn sampling(runs: &[Run]) -> Group {
+    let time = |run: &Run| Some(Cell::Text(duration(json::values(run, "/seconds").last()?)));
+    let rate = |run: &Run| Some(Cell::Text(grouped(json::median(run, "/samples_per_second")?)));
+    let weights = |run: &Run| Some(Cell::Text(run.summary.as_ref()?.get("weights")?.as_str()?.to_owned()));
+    let rows = vec![
+        counts(runs, "training steps", "/steps"),
+        row(runs, "training time", time),
+        row(runs, "samples per second, median", rate),
+        row(runs, "weights", weights),
+        counts(runs, "samples", "/samples"),
+        estimates(runs, "ESS, reverse", "/ess_reverse"),
+        estimates(runs, "ESS, forward", "/ess_forward"),
+        estimates(runs, "Metropolis acceptance", "/acceptance"),
+        row(runs, "<i>τ</i><sub>int</sub>", |run| beside(run, "/tau_int", "/tau_int_error")),
+    ];
+    Group { heading: "Training and sampling", rows }
+}
+
+fn free_energy(runs: &[Run]) -> Group {
+    let rows = vec![
+        row(runs, "loss", |run| beside(run, "/loss", "/loss_error")),
+        estimates(runs, "log <i>Z</i>", "/log_z"),
+        estimates(runs, "log <i>Z</i> from data", "/log_z_forward"),
+        estimates(runs, "free energy per site", "/free_energy_per_site"),
+        estimates(runs, "negative log-likelihood of the data", "/nll"),
+    ];
+    Group { heading: "Free energy", rows }
+}
+
+/// The observables under `key`, in the order in which runs name them.
+fn observables(runs: &[Run], key: &str) -> Group {
+    let mut names: Vec<&String> = vec![];
+    for run in runs {
+        let object = run.summary.as_ref().and_then(|summary| summary.get(key)?.as_object());
+        names.extend(object.into_iter().flat_map(|object| object.keys()));
+    }
+    let mut seen = std::collections::HashSet::new();
+    names.retain(|name| seen.insert(*name));
+    let cell = |run: &Run, name: &str| estimate(run.summary.as_ref()?.get(key)?.get(name)?).map(Cell::Number);
+    let rows = names.into_iter().map(|name| row(runs, &symbol(name), |run| cell(run, name))).collect();
+    let heading = if key == "observables" { "Observables, reweighted" } else { "Observables, Markov chain" };
+    Group { heading, rows }
+}
+
+/// A number, or an object with a `value` and maybe `error`, `exact`, `tau_int` and `trusted`.
+fn estimate(value: &Value) -> Option<Estimate> {
+    if let Some(value) = value.as_f64() {
+        return Some(Estimate { value, ..Estimate::default() });
+    }
+    let number = |key| value.get(key)?.as_f64();
+    let mut remark = number("tau_int").map_or(String::new(), |tau| format!(" τ {}", significant(tau, 2)));
+    if value.get("trusted").and_then(Value::as_bool) == Some(false) {
+        remark += " not trusted";
+    }
+    Some(Estimate { value: number("value")?, error: number("error"), exact: number("exact"), remark })
+}
+
+/// A number whose error stands beside it.
+fn beside(run: &Run, value: &str, error: &str) -> Option<Cell> {
+    let summary = run.summary.as_ref()?;
+    let value = json::number(summary, value)?;
+    Some(Cell::Number(Estimate { value, error: json::number(summary, error), ..Estimate::default() }))
+}
+
+/// How physicists write an observable, HTML.
+fn symbol(name: &str) -> String {
+    match name {
+        "plaquette" => "⟨cos <i>P</i>⟩".into(),
+        "q" => "⟨<i>Q</i>⟩".into(),
+        "q2" => "⟨<i>Q</i>²⟩".into(),
+        "phi2" => "⟨φ²⟩".into(),
+        "magnetization" => "⟨<i>m</i>⟩".into(),
+        "magnetization_abs" => "⟨|<i>m</i>|⟩".into(),
+        name => escape(&name.replace('_', " ")),
+    }
+}
+
+fn duration(seconds: f64) -> String {
+    let whole = seconds.round() as u64;
+    match seconds {
+        ..60.0 => format!("{} s", significant(seconds, 3)),
+        ..3600.0 => format!("{} min {:02} s", whole / 60, whole % 60),
+        _ => format!("{} h {:02} min", whole / 3600, whole % 3600 / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times() {
+        assert_eq!([3.217, 61.4, 3599.0, 9000.0].map(duration), ["3.22 s", "1 min 01 s", "59 min 59 s", "2 h 30 min"]);
+    }
+}
