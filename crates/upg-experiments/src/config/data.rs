@@ -1,6 +1,6 @@
 //! The sections `data` and `evaluation`: samples of the target, and what is computed at the end.
 
-use super::Invalid;
+use super::invalid::Invalid;
 use crate::numbers::size;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;

@@ -1,6 +1,8 @@
 //! How two configurations differ: what a resumed run must not do silently.
 
-use super::{Config, locate};
+use super::experiment::Config;
+use super::locate;
+use super::training::{Tensorboard, Training};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -43,11 +45,11 @@ impl Config {
     /// The configuration with everything that may change at its default.
     fn decisive(&self) -> Self {
         let mut config = Self { data: self.data(), ..Self::new(self.flow.clone(), self.target.clone()) };
-        config.training = super::Training {
+        config.training = Training {
             checkpoint: Default::default(),
             log_every: 1,
             abort_after: 1,
-            tensorboard: super::Tensorboard::Off,
+            tensorboard: Tensorboard::Off,
             ..self.training.clone()
         };
         config

@@ -1,7 +1,10 @@
 //! Configuration files, and what is said about a wrong one.
 
+use super::experiment::Config;
+use super::fields;
+use super::invalid::Invalid;
 use super::locate::{self, Position};
-use super::{Config, Invalid, Model, fields};
+use super::model::Model;
 use crate::text::one_line;
 use ron::error::SpannedError;
 use std::fmt;
@@ -44,6 +47,16 @@ impl fmt::Display for ConfigError {
 }
 
 impl std::error::Error for ConfigError {}
+
+impl Config {
+    /// Reads a configuration from text.
+    ///
+    /// # Errors
+    /// If the text isn't RON, or a field is missing, unknown or of the wrong type; with its position.
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        parse("config".as_ref(), text)
+    }
+}
 
 impl ConfigFile {
     /// Reads a configuration file.
@@ -95,7 +108,7 @@ impl ConfigFile {
     }
 }
 
-pub(super) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
+fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
     fields::options().from_str(text).map_err(|error| describe(path, text, &error))
 }
 

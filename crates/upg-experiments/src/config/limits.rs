@@ -8,7 +8,9 @@
 //!
 //! Those of the flow are [`Size::LARGEST`](upg_flows::Size::LARGEST).
 
-use super::{Config, Data, Invalid, Source};
+use super::data::{Data, Source};
+use super::experiment::Config;
+use super::invalid::Invalid;
 
 /// Samples of which a few numbers each are kept.
 const MOST_SAMPLES: usize = 1_000_000_000;
@@ -17,40 +19,38 @@ const MOST_NUMBERS: u64 = 1 << 33;
 /// Blocks of the jackknife.
 const MOST_BLOCKS: usize = 1_000_000;
 
-impl Config {
-    /// Checks what is asked for together by the numbers of samples and the size of one.
-    pub(super) fn check_limits(&self) -> Result<(), Invalid> {
-        let training = &self.training;
-        for (field, samples, most) in [
-            ("training.batch", training.batch, MOST_SAMPLES),
-            ("training.validation.samples", training.validation.samples, MOST_SAMPLES),
-            ("evaluation.samples", self.evaluation.samples, MOST_SAMPLES),
-            ("evaluation.blocks", self.evaluation.blocks, MOST_BLOCKS),
-        ] {
-            if samples > most {
-                return Err(refuse(field, samples.to_string(), format!("a whole number up to {most}")));
-            }
+/// Checks what is asked for together by the numbers of samples and the size of one.
+pub(super) fn check(config: &Config) -> Result<(), Invalid> {
+    let training = &config.training;
+    for (field, samples, most) in [
+        ("training.batch", training.batch, MOST_SAMPLES),
+        ("training.validation.samples", training.validation.samples, MOST_SAMPLES),
+        ("evaluation.samples", config.evaluation.samples, MOST_SAMPLES),
+        ("evaluation.blocks", config.evaluation.blocks, MOST_BLOCKS),
+    ] {
+        if samples > most {
+            return Err(refuse(field, samples.to_string(), format!("a whole number up to {most}")));
         }
-        if training.objective.needs_data() {
-            self.check_kept("training.batch", training.batch, training.batch.to_string())?;
-        }
-        let Some(Data { train, test, .. }) = self.data() else { return Ok(()) };
-        for (field, source) in [("data.train", train), ("data.test", test)] {
-            if let Source::Draw(samples) = source {
-                self.check_kept(field, samples, format!("Draw({samples})"))?;
-            }
-        }
-        Ok(())
     }
+    let dof = config.dof();
+    if training.objective.needs_data() {
+        check_kept("training.batch", training.batch, dof, training.batch.to_string())?;
+    }
+    let Some(Data { train, test, .. }) = config.data() else { return Ok(()) };
+    for (field, source) in [("data.train", train), ("data.test", test)] {
+        if let Source::Draw(samples) = source {
+            check_kept(field, samples, dof, format!("Draw({samples})"))?;
+        }
+    }
+    Ok(())
+}
 
-    fn check_kept(&self, field: &str, samples: usize, value: String) -> Result<(), Invalid> {
-        let (dof, samples) = (self.dof(), samples as u64);
-        if samples.saturating_mul(dof) <= MOST_NUMBERS {
-            return Ok(());
-        }
-        let most = MOST_NUMBERS / dof.max(1);
-        Err(refuse(field, value, format!("at most {most} samples of {dof} numbers each")))
+fn check_kept(field: &str, samples: usize, dof: u64, value: String) -> Result<(), Invalid> {
+    if (samples as u64).saturating_mul(dof) <= MOST_NUMBERS {
+        return Ok(());
     }
+    let most = MOST_NUMBERS / dof.max(1);
+    Err(refuse(field, value, format!("at most {most} samples of {dof} numbers each")))
 }
 
 fn refuse(field: &str, value: String, accepted: String) -> Invalid {

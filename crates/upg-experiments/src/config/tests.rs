@@ -2,7 +2,7 @@
 
 use super::*;
 use upg_core::Layer;
-use upg_flows::{Activation, MaskPattern, StartAt};
+use upg_flows::{Activation, MaskPattern, RealNvp, StartAt};
 
 const FULL: &str = "(
     flow: RealNvp(

@@ -1,6 +1,6 @@
 //! The section `training`: what is minimised, how, for how long, and what is written meanwhile.
 
-use super::Invalid;
+use super::invalid::Invalid;
 use crate::method::Method;
 use crate::numbers::{count, seed, size};
 use crate::optimiser::{Refused, Rule};

@@ -6,50 +6,19 @@
 //! 4/3 as many steps. Seconds are those of the training steps alone. Forward ESS and −log q are those of test data.
 
 mod compare;
+mod error;
 mod page;
 mod problems;
 mod verdict;
 
 pub use compare::{Moment, Outcome, Pair, compare};
+pub use error::FiguresError;
 pub use page::page;
 pub use problems::{Extent, Problem, problems};
 pub use verdict::{Metric, Row, Winner, rows, text};
 
-use crate::config::Invalid;
 use crate::io::output::{OutputError, OutputFile, Provenance};
 use std::path::Path;
-
-/// Why there are no figures.
-#[derive(Debug, thiserror::Error)]
-pub enum FiguresError {
-    /// A problem describes no model.
-    #[error(transparent)]
-    Config(#[from] Invalid),
-    /// The target can't be sampled.
-    #[error("{0}")]
-    Data(String),
-    /// The folder can't be made.
-    #[error("output folder {}: {source}", path.display())]
-    Folder {
-        /// The folder.
-        path: std::path::PathBuf,
-        /// What the system says.
-        source: std::io::Error,
-    },
-    /// A file can't be written.
-    #[error(transparent)]
-    Output(#[from] OutputError),
-}
-
-impl FiguresError {
-    /// 2 if the input is wrong, 1 if the run failed.
-    pub fn exit_status(&self) -> u8 {
-        match self {
-            Self::Config(_) | Self::Data(_) | Self::Folder { .. } => 2,
-            Self::Output(error) => error.exit_status(),
-        }
-    }
-}
 
 /// Writes `figures.json` and `figures.html` into `folder`.
 ///

@@ -9,45 +9,13 @@
 //! A further part of the table is a further entry of [`cases`].
 
 mod cases;
+mod error;
 mod measure;
 mod report;
 mod rows;
 
 pub use cases::{Case, LEAST_ROUNDS, Plan, cases, plan};
+pub use error::TableError;
 pub use measure::{Progress, SEED, measure, run};
 pub use report::print;
 pub use rows::{Folder, Mean, Row, Seconds};
-
-use crate::config::Invalid;
-use crate::io::output::OutputError;
-use std::io;
-use std::path::PathBuf;
-
-/// Why there is no table.
-#[derive(Debug, thiserror::Error)]
-pub enum TableError {
-    /// A case describes no model.
-    #[error(transparent)]
-    Config(#[from] Invalid),
-    /// The folder can't be made.
-    #[error("output folder {}: {source}", path.display())]
-    Folder {
-        /// The folder.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// A file can't be written.
-    #[error(transparent)]
-    Output(#[from] OutputError),
-}
-
-impl TableError {
-    /// 2 if the input is wrong, 1 if the run failed.
-    pub fn exit_status(&self) -> u8 {
-        match self {
-            Self::Config(_) | Self::Folder { .. } => 2,
-            Self::Output(error) => error.exit_status(),
-        }
-    }
-}

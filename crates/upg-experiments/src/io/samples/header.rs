@@ -6,7 +6,7 @@
 //! Only what numpy writes is read, in one pass: what isn't looked at, the inside of a structured `descr`, is passed over by counting
 //! brackets. A parser of any Python literal would go astray in texts that nest.
 
-use super::SamplesProblem;
+use super::error::SamplesProblem;
 use crate::text::one_line;
 
 const MAGIC: &[u8] = b"\x93NUMPY";

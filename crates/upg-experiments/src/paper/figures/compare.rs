@@ -1,6 +1,6 @@
 //! The runs: pairs that differ in the estimator of the gradient alone.
 
-use super::FiguresError;
+use super::error::FiguresError;
 use super::problems::Problem;
 use crate::config::{Config, Model, Objective};
 use crate::io::data::{DataRequest, DataSets};

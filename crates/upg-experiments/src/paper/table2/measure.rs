@@ -1,7 +1,7 @@
 //! The timing loop.
 
-use super::TableError;
 use super::cases::{Case, LEAST_ROUNDS, Plan};
+use super::error::TableError;
 use super::rows::{Group, Row};
 use crate::config::{AnyBase, Model};
 use crate::io::output::processor;

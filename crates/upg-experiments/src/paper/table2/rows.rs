@@ -1,6 +1,6 @@
 //! Rows of the table, and the file they go to.
 
-use super::TableError;
+use super::error::TableError;
 use crate::io::output::{OutputFile, Provenance};
 use crate::method::{Divergence, Estimator, Method};
 use serde::Serialize;

@@ -1,6 +1,7 @@
 //! A configuration as images: a scalar field, or links with their plaquettes.
 
-use super::{Field, FieldKind, Run, heatmaps, name, section};
+use super::html::{heatmaps, name, section};
+use super::run::{Field, FieldKind, Run};
 use crate::report::plot::{Extent, Heatmap, Shades, minus, significant};
 use ndarray::{Array2, ArrayView2, ArrayView3};
 use std::f64::consts::{PI, TAU};

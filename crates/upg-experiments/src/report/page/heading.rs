@@ -1,6 +1,6 @@
 //! The top of the page: the runs, what made them, and what to beware of.
 
-use super::{Run, json, name};
+use super::{html::name, json, run::Run};
 use crate::report::plot::escape;
 use serde_json::{Map, Value};
 

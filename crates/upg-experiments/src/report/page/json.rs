@@ -1,6 +1,6 @@
 //! Numbers out of JSON that may lack them.
 
-use super::Run;
+use super::run::Run;
 use serde_json::Value;
 
 /// The number at `path`, e.g. `/log_z/value`.

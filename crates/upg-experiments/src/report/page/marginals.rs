@@ -1,6 +1,7 @@
 //! Marginals of low-dimensional targets: samples of the flow against samples of the target.
 
-use super::{Run, charts, heatmaps, name, section};
+use super::html::{charts, heatmaps, name, section};
+use super::run::Run;
 use crate::report::plot::{Bars, Chart, Colour, Extent, Heatmap, Series, Shades, Style, robust_range};
 use ndarray::{Array2, ArrayView2};
 

@@ -1,9 +1,10 @@
 //! The final numbers of `summary.json` beside the exact ones.
 
 use super::{
-    Run, json,
+    html::section,
+    json,
     number::grouped,
-    section,
+    run::Run,
     table::{self, Cell, Estimate, Group, Row},
 };
 use crate::report::plot::{escape, significant};

@@ -1,6 +1,7 @@
 //! The quality of the samples: log-weights, and autocorrelation in the Markov chain.
 
-use super::{Run, charts, name, number::grouped, section};
+use super::html::{charts, name, section};
+use super::{number::grouped, run::Run};
 use crate::report::plot::{Bars, Chart, Colour, Scale, Series, Style, robust_range, significant};
 
 const BINS: usize = 60;

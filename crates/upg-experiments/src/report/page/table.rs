@@ -1,8 +1,9 @@
 //! A table of numbers: a row for each quantity, some columns for each run.
 
 use super::{
-    Run, name,
+    html::name,
     number::{self, with_error},
+    run::Run,
 };
 use crate::report::plot::{escape, minus, significant};
 

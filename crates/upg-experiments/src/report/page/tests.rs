@@ -3,7 +3,7 @@
 use super::*;
 use ndarray::Array2;
 use roxmltree::{Document, Node, ParsingOptions};
-use serde_json::json;
+use serde_json::{Value, json};
 
 fn parse(page: &str) -> Document<'_> {
     let options = ParsingOptions { allow_dtd: true, ..ParsingOptions::default() };

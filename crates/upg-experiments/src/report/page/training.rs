@@ -1,6 +1,7 @@
 //! The course of training: `metrics.jsonl` as curves.
 
-use super::{Run, charts, json, section};
+use super::html::{charts, section};
+use super::{json, run::Run};
 use crate::report::plot::{Chart, Colour, Range, Scale, Series, Style};
 
 /// Pieces a noisy curve is summed up in.

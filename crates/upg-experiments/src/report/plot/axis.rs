@@ -1,7 +1,7 @@
 //! An axis: where a value stands, and which values are written beside it.
 
 use super::{
-    Scale,
+    chart::Scale,
     number::{minus, power_of_ten},
 };
 

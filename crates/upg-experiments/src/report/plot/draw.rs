@@ -1,7 +1,8 @@
 //! A chart as SVG: legend, axes, curves.
 
 use super::{
-    Chart, Colour, Series, Style, colour,
+    chart::{Chart, Colour, Range, Series, Style},
+    colour,
     decimate::stretches,
     frame::{Frame, HEIGHT, WIDTH},
     number::{power_of_ten, significant},
@@ -15,7 +16,27 @@ const POINTS: usize = 1000;
 /// Letters of a name in the legend.
 const NAME: usize = 36;
 
-pub(super) fn chart(chart: &Chart) -> String {
+impl Chart {
+    /// The chart as an `<svg>` element.
+    ///
+    /// # Panics
+    /// If a band has another length than its points, or a fixed range is empty, not finite or, on a logarithmic axis,
+    /// not positive.
+    #[track_caller]
+    pub fn svg(&self) -> String {
+        for Series { name, points, band, .. } in &self.series {
+            let ends = band.as_ref().map_or(points.len(), Vec::len);
+            assert_eq!(ends, points.len(), "series {name:?} has {} points, its band has {ends}", points.len());
+        }
+        if let Range::Fixed(from, to) = self.y_range {
+            let shown = from < to && from.is_finite() && to.is_finite() && self.y_scale.has(from);
+            assert!(shown, "the range {from} to {to} can't be shown on a {:?} axis", self.y_scale);
+        }
+        drawn(self)
+    }
+}
+
+fn drawn(chart: &Chart) -> String {
     let (legend, rows) = legend(&chart.series);
     let frame = Frame::of(chart, 26.0 + 15.0 * rows as f64);
     let Frame { left, top, width, height, .. } = frame;

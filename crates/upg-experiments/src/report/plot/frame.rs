@@ -1,8 +1,8 @@
 //! Where a chart's axes begin and end, and where they lie on the image.
 
 use super::{
-    Chart, Range, Scale, Series, Style,
     axis::Axis,
+    chart::{Chart, Range, Scale, Series, Style},
     histogram::{sorted, without_outliers},
 };
 

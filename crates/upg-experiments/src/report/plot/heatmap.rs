@@ -4,8 +4,8 @@
 //! of 64×64 sites takes about 60 kB.
 
 use super::{
-    Scale,
     axis::{Axis, Tick},
+    chart::Scale,
     colour::Map,
     histogram::sorted,
     number::{power_of_ten, significant},

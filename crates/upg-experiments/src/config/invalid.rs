@@ -1,0 +1,31 @@
+//! What is said about a value that isn't accepted.
+
+use crate::text::one_line;
+use upg_flows::FlowError;
+use upg_targets::TargetError;
+
+/// A field has a value that isn't accepted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field} = {value}: accepted: {accepted}")]
+pub struct Invalid {
+    /// The field, e.g. `flow.clamp`.
+    pub field: String,
+    /// Its value.
+    pub value: String,
+    /// What is accepted.
+    pub accepted: String,
+}
+
+impl From<FlowError> for Invalid {
+    fn from(error: FlowError) -> Self {
+        let value = one_line(&error.value, 100);
+        Self { field: format!("flow.{}", error.field), value, accepted: error.accepted.into() }
+    }
+}
+
+impl From<TargetError> for Invalid {
+    fn from(error: TargetError) -> Self {
+        let value = one_line(&error.value, 100);
+        Self { field: format!("target.{}", error.field), value, accepted: error.accepted.into() }
+    }
+}

@@ -1,0 +1,128 @@
+//! The section `target`.
+
+use super::fields;
+use super::invalid::Invalid;
+use super::space::{Domain, Space};
+use super::training::Anneal;
+use crate::numbers::{extents, whole};
+use ndarray::Array2;
+use serde::{Deserialize, Serialize};
+use upg_core::{Cpu, Real, Target};
+use upg_targets::{DataSampler, Exact, Gaussian, Gmm, Observables, Phi4, TargetError, U1};
+
+/// The targets there are.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename = "target", deny_unknown_fields)]
+pub enum TargetConfig {
+    /// φ⁴ theory, hopping form.
+    Phi4 {
+        /// Extents of the lattice.
+        #[serde(deserialize_with = "extents")]
+        lattice: Vec<usize>,
+        /// Hopping parameter κ.
+        kappa: f64,
+        /// Coupling λ.
+        lambda: f64,
+    },
+    /// U(1) gauge theory in two dimensions, Wilson action.
+    U1 {
+        /// Extents of the lattice.
+        #[serde(deserialize_with = "extents")]
+        lattice: Vec<usize>,
+        /// Inverse coupling β.
+        beta: f64,
+    },
+    /// The Gaussian mixture with 2^dim modes.
+    Gmm {
+        /// Number of degrees of freedom.
+        #[serde(deserialize_with = "whole")]
+        dim: usize,
+    },
+    /// A normal distribution.
+    Gaussian {
+        /// Mean, one number a degree of freedom.
+        mean: Vec<f64>,
+        /// Covariance matrix, row by row.
+        covariance: Vec<Vec<f64>>,
+    },
+}
+
+/// All that a target of this program offers.
+pub trait Theory<T: Real>: Target<Cpu<T>> + Observables<T> + DataSampler<T> + Exact {}
+
+impl<T: Real, P: Target<Cpu<T>> + Observables<T> + DataSampler<T> + Exact> Theory<T> for P {}
+
+/// Any target on the host.
+pub type AnyTarget<T> = Box<dyn Theory<T>>;
+
+impl TargetConfig {
+    /// The target with one of its couplings moved to `value`.
+    ///
+    /// # Errors
+    /// If the target hasn't got that coupling, or doesn't accept the value.
+    pub fn annealed(&self, anneal: &Anneal, value: f64) -> Result<Self, Invalid> {
+        let mut target = self.clone();
+        match (anneal, &mut target) {
+            (Anneal::Beta(_), Self::U1 { beta, .. }) => *beta = value,
+            (Anneal::Kappa(_), Self::Phi4 { kappa, .. }) => *kappa = value,
+            (Anneal::Lambda(_), Self::Phi4 { lambda, .. }) => *lambda = value,
+            _ => {
+                let value = fields::options().to_string(anneal).expect("a ramp has a text");
+                let accepted = "Beta with U1, Kappa or Lambda with Phi4".into();
+                return Err(Invalid { field: "training.anneal".into(), value, accepted });
+            }
+        }
+        let made = target.build::<f64>().map(|_| ());
+        made.map_err(|e| Invalid {
+            field: "training.anneal.from".into(),
+            value: e.value,
+            accepted: e.accepted.into(),
+        })?;
+        Ok(target)
+    }
+
+    /// The value of the coupling that `anneal` moves.
+    ///
+    /// # Panics
+    /// If the target hasn't got it.
+    #[track_caller]
+    pub fn coupling(&self, anneal: &Anneal) -> f64 {
+        match (anneal, self) {
+            (Anneal::Beta(_), Self::U1 { beta, .. }) => *beta,
+            (Anneal::Kappa(_), Self::Phi4 { kappa, .. }) => *kappa,
+            (Anneal::Lambda(_), Self::Phi4 { lambda, .. }) => *lambda,
+            _ => panic!("{anneal:?} with {self:?}"),
+        }
+    }
+
+    /// The target, without the question whether it fits a flow.
+    ///
+    /// # Errors
+    /// If a value isn't accepted.
+    pub fn theory<T: Real>(&self) -> Result<AnyTarget<T>, Invalid> {
+        Ok(self.build::<T>()?.0)
+    }
+
+    /// The target and where it lives.
+    pub(super) fn build<T: Real>(&self) -> Result<(AnyTarget<T>, Domain<'_>), TargetError> {
+        Ok(match self {
+            Self::Phi4 { lattice, kappa, lambda } => {
+                (Box::new(Phi4::new(lattice, *kappa, *lambda)?), Domain::Lattice(Space::Sites, lattice))
+            }
+            Self::U1 { lattice, beta } => (Box::new(U1::new(lattice, *beta)?), Domain::Lattice(Space::Links, lattice)),
+            Self::Gmm { dim } => (Box::new(Gmm::new(*dim)?), Domain::Dof("dim", *dim)),
+            Self::Gaussian { mean, covariance } => {
+                (Box::new(Gaussian::new(mean, matrix(covariance)?.view())?), Domain::Dof("mean", mean.len()))
+            }
+        })
+    }
+}
+
+/// The matrix with these rows.
+fn matrix(rows: &[Vec<f64>]) -> Result<Array2<f64>, TargetError> {
+    let (n, accepted) = (rows.len(), "a square matrix, row by row");
+    if let Some(row) = rows.iter().find(|row| row.len() != n) {
+        return Err(TargetError { field: "covariance", value: format!("{n} rows, {row:?} among them"), accepted });
+    }
+    Ok(Array2::from_shape_fn((n, n), |(i, j)| rows[i][j]))
+}

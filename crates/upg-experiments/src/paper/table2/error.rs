@@ -1,0 +1,35 @@
+//! Why there may be no table.
+
+use crate::config::Invalid;
+use crate::io::output::OutputError;
+use std::io;
+use std::path::PathBuf;
+
+/// Why there is no table.
+#[derive(Debug, thiserror::Error)]
+pub enum TableError {
+    /// A case describes no model.
+    #[error(transparent)]
+    Config(#[from] Invalid),
+    /// The folder can't be made.
+    #[error("output folder {}: {source}", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A file can't be written.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+}
+
+impl TableError {
+    /// 2 if the input is wrong, 1 if the run failed.
+    pub fn exit_status(&self) -> u8 {
+        match self {
+            Self::Config(_) | Self::Folder { .. } => 2,
+            Self::Output(error) => error.exit_status(),
+        }
+    }
+}
