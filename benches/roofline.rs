@@ -4,7 +4,7 @@
 //! batch at once, the `gemm` crate's own threading, every weight matrix at its own place in memory, no bias, no
 //! activation, no coupling, no target). A gradient at 100 % would do all of its other work for nothing.
 
-use gemm::Parallelism;
+use gemm_common::Parallelism;
 use std::time::Instant;
 use upg_benches::{Case, Shape, Shapes};
 use upg_core::{ReverseKl, Start};
@@ -130,7 +130,8 @@ impl Bare {
     }
 }
 
-/// C[m, n] ← A[m, k]·B[k, n], C row-major; A and B with their row and column strides.
+/// C[m, n] ← A[m, k]·B[k, n], C row-major; A and B with their row and column strides. Computed as Cᵀ = Bᵀ·Aᵀ: the kernels run along
+/// columns of their result.
 fn product(
     [m, n, k]: [usize; 3],
     c: &mut [f32],
@@ -142,20 +143,20 @@ fn product(
     let [n_stride, a_row, a_col, b_row, b_col] = [n, a_row, a_col, b_row, b_col].map(|s| s as isize);
     // SAFETY: the matrices lie within their slices: C is row-major, A and B are dense in one of the two orders.
     unsafe {
-        gemm::gemm(
-            m,
+        gemm_f32::gemm::f32::get_gemm_fn()(
             n,
+            m,
             k,
             c.as_mut_ptr(),
-            1,
             n_stride,
+            1,
             false,
-            a.as_ptr(),
-            a_col,
-            a_row,
             b.as_ptr(),
-            b_col,
             b_row,
+            b_col,
+            a.as_ptr(),
+            a_row,
+            a_col,
             0.0,
             1.0,
             false,

@@ -3,7 +3,9 @@
 //! C = A·B with A `[m, k]`, B `[k, n]`, C `[m, n]` row-major. The cut depends on the shapes alone, so the result is bitwise
 //! the same for any number of threads. Each tile packs its operands anew: large tiles waste less, small ones share better.
 
+use gemm_common::Parallelism;
 use rayon::prelude::*;
+use std::any::TypeId;
 use std::ops::Range;
 use upg_core::{Accum, Real};
 
@@ -141,29 +143,39 @@ unsafe fn multiply<T: Real>(c: *mut T, stride: usize, a: Mat<'_, T>, b: Mat<'_, 
     if a.cols > 0 {
         assert!(reach(a) < a.data.len() && reach(b) < b.data.len(), "matrices reach past their data");
     }
-    // SAFETY: a and b lie within their slices (just checked), c is valid by the contract.
+    // The kernels run along columns of their result, C lies along its rows: they compute Cᵀ = Bᵀ·Aᵀ, unless C is a single column.
+    let (a, b, [c_row, c_col]) = if stride > 1 { (b.t(), a.t(), [1, stride]) } else { (a, b, [stride, 1]) };
+    macro_rules! run {
+        ($kernel:expr) => {
+            $kernel(
+                a.rows,
+                b.cols,
+                a.cols,
+                c.cast(),
+                c_col as isize,
+                c_row as isize,
+                accum == Accum::Add,
+                a.data.as_ptr().cast(),
+                a.col_stride as isize,
+                a.row_stride as isize,
+                b.data.as_ptr().cast(),
+                b.col_stride as isize,
+                b.row_stride as isize,
+                1.0,
+                1.0,
+                false,
+                false,
+                false,
+                Parallelism::None,
+            )
+        };
+    }
+    // SAFETY: a and b lie within their slices (just checked), c is valid by the contract, and the kernel is that of `T`.
     unsafe {
-        gemm::gemm(
-            a.rows,
-            b.cols,
-            a.cols,
-            c,
-            1,
-            stride as isize,
-            accum == Accum::Add,
-            a.data.as_ptr(),
-            a.col_stride as isize,
-            a.row_stride as isize,
-            b.data.as_ptr(),
-            b.col_stride as isize,
-            b.row_stride as isize,
-            T::one(),
-            T::one(),
-            false,
-            false,
-            false,
-            gemm::Parallelism::None,
-        );
+        match TypeId::of::<T>() == TypeId::of::<f32>() {
+            true => run!(gemm_f32::gemm::f32::get_gemm_fn()),
+            false => run!(gemm_f64::gemm::f64::get_gemm_fn()),
+        }
     }
 }
 
