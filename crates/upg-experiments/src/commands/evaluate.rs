@@ -55,7 +55,7 @@ pub fn run(args: &EvaluateArgs) -> Result<String, Error> {
     }
 }
 
-fn run_in<T: Real + ndarray_npy::WritableElement>(args: &EvaluateArgs, dir: &RunDir) -> Result<String, Error> {
+fn run_in<T: Real>(args: &EvaluateArgs, dir: &RunDir) -> Result<String, Error> {
     let mut loaded = Loaded::<T>::new(dir, &args.run, EndSamples::Keep)?;
     let evaluation = &loaded.config.evaluation;
     let samples = args.samples.unwrap_or(evaluation.samples);

@@ -117,7 +117,7 @@ impl<T: Real> Loaded<T> {
     }
 }
 
-impl<T: Real + ndarray_npy::WritableElement> Loaded<T> {
+impl<T: Real> Loaded<T> {
     /// The samples of the target that the run has for `purpose`, shape `[samples, dof]`: those it kept, or those it would have drawn.
     ///
     /// # Errors

@@ -71,7 +71,7 @@ pub fn run(args: &VarianceArgs) -> Result<String, Error> {
     }
 }
 
-fn run_in<T: Real + ndarray_npy::WritableElement>(args: &VarianceArgs, dir: &RunDir) -> Result<String, Error> {
+fn run_in<T: Real>(args: &VarianceArgs, dir: &RunDir) -> Result<String, Error> {
     let mut loaded = Loaded::<T>::new(dir, &args.run, EndSamples::Discard)?;
     let path = dir.file("variance.json");
     let out = OutputFile::create(&path)?;

@@ -72,7 +72,7 @@ impl DataError {
     }
 }
 
-impl<T: Real + ndarray_npy::WritableElement> DataRequest<'_, T> {
+impl<T: Real> DataRequest<'_, T> {
     /// The samples of one purpose, from a file of the user's, from the run's folder, or drawn.
     ///
     /// # Errors

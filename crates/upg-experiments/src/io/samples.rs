@@ -9,7 +9,6 @@ use crate::io::output::{OutputError, OutputFile, OutputWriter};
 use crate::text::{shape_text, unravel};
 use header::Header;
 use ndarray::{Array2, ArrayD, IxDyn, ShapeBuilder};
-use ndarray_npy::WriteNpyExt;
 use std::path::Path;
 use upg_core::Real;
 
@@ -100,15 +99,13 @@ fn wrong_shape(found: Vec<usize>, sample_shape: &[usize]) -> SamplesProblem {
 ///
 /// # Errors
 /// If the file can't be written; then nothing is left of it.
-pub fn write_samples<T: Real + ndarray_npy::WritableElement>(
-    path: &Path,
-    samples: &Samples<T>,
-) -> Result<(), OutputError> {
-    let file = OutputFile::create(path)?;
-    let array = samples.values.to_shape(&samples.shape[..]).expect("the shape holds all values");
-    let mut bytes = Vec::new();
-    array.write_npy(&mut bytes).expect("memory takes all bytes");
-    file.commit(&bytes)
+///
+/// # Panics
+/// If that shape doesn't hold as many values.
+#[track_caller]
+pub fn write_samples<T: Real>(path: &Path, samples: &Samples<T>) -> Result<(), OutputError> {
+    assert_eq!(samples.shape.iter().product::<usize>(), samples.values.len(), "values of the shape, and values");
+    OutputFile::create(path)?.commit(&encode(&samples.shape, &samples.values))
 }
 
 /// Writes `values` as a one-dimensional array.
@@ -116,9 +113,7 @@ pub fn write_samples<T: Real + ndarray_npy::WritableElement>(
 /// # Errors
 /// If the file can't be written; then nothing is left of it.
 pub fn write_numbers(path: &Path, values: &[f64]) -> Result<(), OutputError> {
-    let mut bytes = Vec::new();
-    ndarray::aview1(values).write_npy(&mut bytes).expect("memory takes all bytes");
-    OutputFile::create(path)?.commit(&bytes)
+    OutputFile::create(path)?.commit(&encode(&[values.len()], values))
 }
 
 /// Reads a one-dimensional array of f64.
@@ -164,7 +159,7 @@ impl<T: Real> RowWriter<T> {
     /// If the file can't be written.
     pub fn begin(file: OutputFile, rows: usize, row_shape: &[usize]) -> Result<Self, OutputError> {
         let mut writer = file.writer()?;
-        writer.write(&npy_header(size_of::<T>(), rows, row_shape))?;
+        writer.write(&header::encode::<T>(&[&[rows], row_shape].concat()))?;
         Ok(Self { writer, row: row_shape.iter().product(), missing: rows, precision: std::marker::PhantomData })
     }
 
@@ -178,12 +173,7 @@ impl<T: Real> RowWriter<T> {
     #[track_caller]
     pub fn append<'a>(&mut self, values: impl IntoIterator<Item = &'a T>) -> Result<(), OutputError> {
         let mut bytes = vec![];
-        for x in values {
-            match size_of::<T>() {
-                4 => bytes.extend((x.wide() as f32).to_le_bytes()),
-                _ => bytes.extend(x.wide().to_le_bytes()),
-            }
-        }
+        append(&mut bytes, values);
         let rows = bytes.len() / (self.row * size_of::<T>());
         assert_eq!(bytes.len(), rows * self.row * size_of::<T>(), "bytes, and those of whole rows");
         assert!(rows <= self.missing, "{rows} rows, and {} left to write", self.missing);
@@ -205,22 +195,28 @@ impl<T: Real> RowWriter<T> {
     }
 }
 
-/// Version 1.0 of the format: magic, version, length of the text, a Python dictionary padded to a multiple of 64 bytes in all.
-fn npy_header(number_size: usize, rows: usize, row_shape: &[usize]) -> Vec<u8> {
-    let extents: String = [rows].iter().chain(row_shape).map(|extent| format!("{extent}, ")).collect();
-    let text = format!("{{'descr': '<f{number_size}', 'fortran_order': False, 'shape': ({}), }}", extents.trim_end());
-    let mut header = b"\x93NUMPY\x01\x00".to_vec();
-    let padded = (header.len() + 2 + text.len() + 1).next_multiple_of(64) - header.len() - 2;
-    header.extend((padded as u16).to_le_bytes());
-    header.extend(format!("{text:<width$}\n", width = padded - 1).bytes());
-    header
+/// The `.npy` file of an array of shape `shape` whose elements, in C order, are `values`.
+fn encode<'a, T: Real>(shape: &[usize], values: impl IntoIterator<Item = &'a T>) -> Vec<u8> {
+    let mut bytes = header::encode::<T>(shape);
+    append(&mut bytes, values);
+    bytes
+}
+
+/// Appends numbers as a `.npy` file holds them.
+fn append<'a, T: Real>(bytes: &mut Vec<u8>, values: impl IntoIterator<Item = &'a T>) {
+    for x in values {
+        match size_of::<T>() {
+            4 => bytes.extend((x.wide() as f32).to_le_bytes()),
+            _ => bytes.extend(x.wide().to_le_bytes()),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ndarray::{Array, Array3, arr2};
-    use ndarray_npy::ReadNpyExt;
+    use ndarray::{Array, Array1, Array3, arr2};
+    use ndarray_npy::{ReadNpyExt, WriteNpyExt};
 
     fn bytes<A: ndarray_npy::WritableElement, D: ndarray::Dimension>(array: &Array<A, D>) -> Vec<u8> {
         let mut bytes = Vec::new();
@@ -289,9 +285,27 @@ mod tests {
             }
             assert!(!pieces.exists() || rows > 1, "not before it is whole");
             writer.finish().unwrap();
-            let read = |path: &Path| ArrayD::<f32>::read_npy(std::fs::File::open(path).unwrap()).unwrap();
-            assert_eq!(read(&pieces), read(&once));
+            let bytes = [&once, &pieces].map(|path| std::fs::read(path).unwrap());
+            assert!(bytes[0] == bytes[1]);
+            let witness = ArrayD::<f32>::read_npy(&bytes[0][..]).unwrap();
+            assert_eq!(witness, whole.values.to_shape(&whole.shape[..]).unwrap());
         }
+    }
+
+    #[test]
+    fn numbers_are_those_an_independent_reader_reads() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("w.npy");
+        let values = [0.1, -0.0, 1e-310, f64::MAX, f64::NEG_INFINITY];
+        write_numbers(&path, &values).unwrap();
+        let witness = Array1::<f64>::read_npy(std::fs::File::open(&path).unwrap()).unwrap();
+        assert_eq!(witness.mapv(f64::to_bits).to_vec(), values.map(f64::to_bits));
+        assert_eq!(read_numbers(&path).unwrap(), values);
+
+        // In memory the other way round: in the file in C order all the same.
+        let values = arr2(&[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]).reversed_axes();
+        write_samples(&path, &Samples { values: values.clone(), shape: vec![3, 2] }).unwrap();
+        assert_eq!(Array2::<f64>::read_npy(std::fs::File::open(&path).unwrap()).unwrap(), values);
     }
 
     #[test]

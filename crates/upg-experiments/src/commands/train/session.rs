@@ -94,7 +94,7 @@ fn default_folder(config: Option<&Path>) -> PathBuf {
     Path::new("runs").join(config.and_then(Path::file_stem).unwrap_or("run".as_ref()))
 }
 
-pub(super) fn run_in<T: Real + ndarray_npy::WritableElement>(plan: &Plan) -> Result<String, Error> {
+pub(super) fn run_in<T: Real>(plan: &Plan) -> Result<String, Error> {
     let signals = Signals::listen().map_err(Error::Signals)?;
     let given = given_data::<T>(&plan.config)?;
     let dir = RunDir::begin(&plan.out, &plan.config, plan.existing)?;
@@ -121,7 +121,7 @@ pub(super) fn run_in<T: Real + ndarray_npy::WritableElement>(plan: &Plan) -> Res
 }
 
 /// Samples in files of the user's; whether they are what they should be is known before anything is written.
-fn given_data<T: Real + ndarray_npy::WritableElement>(config: &Config) -> Result<DataSets<T>, Error> {
+fn given_data<T: Real>(config: &Config) -> Result<DataSets<T>, Error> {
     let Some(data) = config.data() else { return Ok(DataSets::default()) };
     let Model { target, sample_shape, space, .. } = config.build::<T>()?;
     let (target, seed) = (&target, config.training.seed);
@@ -131,11 +131,7 @@ fn given_data<T: Real + ndarray_npy::WritableElement>(config: &Config) -> Result
 }
 
 /// The samples of the target that the run needs: those given, the others drawn.
-fn data_sets<T: Real + ndarray_npy::WritableElement>(
-    given: DataSets<T>,
-    config: &Config,
-    dir: &RunDir,
-) -> Result<DataSets<T>, Error> {
+fn data_sets<T: Real>(given: DataSets<T>, config: &Config, dir: &RunDir) -> Result<DataSets<T>, Error> {
     let Some(data) = config.data() else { return Ok(given) };
     let Model { target, sample_shape, space, .. } = config.build::<T>()?;
     let (target, seed) = (&target, config.training.seed);

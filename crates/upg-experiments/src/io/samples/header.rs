@@ -8,6 +8,7 @@
 
 use super::error::SamplesProblem;
 use crate::text::one_line;
+use upg_core::Real;
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 
@@ -70,6 +71,20 @@ impl<'a> Header<'a> {
         let shape = extents(shape).ok_or_else(|| wrong("shape is not a tuple of whole numbers"))?;
         Ok(Self { descr, fortran_order, shape })
     }
+}
+
+/// The header of an array in C order, version 1.0: blanks fill it up to a multiple of 64 bytes.
+pub(super) fn encode<T: Real>(shape: &[usize]) -> Vec<u8> {
+    let extents: String = shape.iter().map(|extent| format!("{extent}, ")).collect();
+    // One extent keeps its comma, as a tuple in Python does.
+    let extents = if shape.len() == 1 { extents.trim_end() } else { extents.trim_end_matches(", ") };
+    let text = format!("{{'descr': '<f{}', 'fortran_order': False, 'shape': ({extents}), }}", size_of::<T>());
+    let mut header = [MAGIC, &[1, 0]].concat();
+    let padded = (header.len() + 2 + text.len() + 1).next_multiple_of(64) - header.len() - 2;
+    let len = u16::try_from(padded).expect("a shape of some extents");
+    header.extend(len.to_le_bytes());
+    header.extend(format!("{text:<width$}\n", width = padded - 1).bytes());
+    header
 }
 
 fn wrong(what: &str) -> SamplesProblem {
@@ -165,6 +180,34 @@ mod tests {
             let bytes = file(version, text);
             let (header, behind) = Header::read(&bytes).unwrap();
             assert_eq!((header, behind), (Header { descr, fortran_order, shape }, &b"behind"[..]), "{text}");
+        }
+    }
+
+    /// The rules of the format: the numbers begin at a multiple of 64 bytes, behind a line end.
+    #[test]
+    fn headers_follow_the_format_whatever_the_shape() {
+        let long = [usize::MAX; 30];
+        for shape in [&[][..], &[7], &[0, 2], &[1_000_000, 16, 8], &long[..2], &long[..3], &long] {
+            let bytes = encode::<f32>(shape);
+            assert!(
+                bytes.len().is_multiple_of(64) && bytes.starts_with(b"\x93NUMPY\x01\x00") && bytes.ends_with(b" \n"),
+                "{shape:?}"
+            );
+            let (header, behind) = Header::read(&bytes).unwrap();
+            assert_eq!(header, Header { descr: "'<f4'", fortran_order: false, shape: shape.to_vec() });
+            assert!(behind.is_empty());
+        }
+    }
+
+    /// The golden cases were written by numpy.
+    #[test]
+    fn headers_are_those_of_numpy() {
+        for file in ["gmm_6/z", "phi4_4x4/x_data", "u1_8x4/z"] {
+            let golden = format!("{}/tests/golden/{file}.npy", env!("CARGO_MANIFEST_DIR"));
+            let golden = std::fs::read(golden).unwrap();
+            let (header, _) = Header::read(&golden).unwrap();
+            let ours = encode::<f64>(&header.shape);
+            assert_eq!(ours.escape_ascii().to_string(), golden[..ours.len()].escape_ascii().to_string(), "{file}");
         }
     }
 
