@@ -24,8 +24,8 @@ fn gradients(criterion: &mut Criterion) {
             for (name, how) in ESTIMATORS {
                 group.bench_function(BenchmarkId::new(name, samples), |bencher| {
                     bencher.iter(|| {
-                        let start = Start::Draw { samples, streams: &mut case.streams };
-                        case.engine.reverse_kl(how, &case.theta, start).loss
+                        let start = Start::Draw { stream: case.stream, first: 0, samples };
+                        case.engine.reverse_kl(how, &case.theta, start).expect("the processor doesn't fail").loss
                     });
                 });
             }

@@ -63,8 +63,8 @@ fn measure(shape: &Shape, case: &mut Case, batch: usize, repetitions: usize, thr
 }
 
 fn gradient(case: &mut Case, how: ReverseKl, samples: usize) {
-    let start = Start::Draw { samples, streams: &mut case.streams };
-    std::hint::black_box(case.engine.reverse_kl(how, &case.theta, start).loss);
+    let start = Start::Draw { stream: case.stream, first: 0, samples };
+    std::hint::black_box(case.engine.reverse_kl(how, &case.theta, start).expect("the processor doesn't fail").loss);
 }
 
 /// The matrix products of a gradient, and nothing else.

@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-use upg_core::{Cpu, Device, Engine, Start};
+use upg_core::{Cpu, Engine, Execution, Start};
 use upg_experiments::commands::train::{self, TrainArgs};
 use upg_experiments::config::{Config, ConfigFile, Model};
 use upg_experiments::io::metrics::Line;
@@ -51,9 +51,9 @@ fn bare(config: &Config, steps: u64) -> f64 {
     let &[(_, Method::Reverse(how))] = &training.objective.terms()[..] else { panic!("a single reverse KL") };
     let begin = Instant::now();
     for step in 0..steps {
-        let mut streams = Purpose::Step(step).streams(training.seed);
-        let start = Start::Draw { samples: training.batch, streams: &mut streams };
-        let grad = engine.reverse_kl(how, &theta, start).grad;
+        let stream = Purpose::Step(step).samples(training.seed);
+        let start = Start::Draw { stream, first: 0, samples: training.batch };
+        let grad = engine.reverse_kl(how, &theta, start).expect("the processor doesn't fail").grad;
         let update = Update { theta: &mut theta, grad, rate: training.optimiser.rate(), scale: 1.0, average: None };
         device.install(|| optimiser.step(update));
     }

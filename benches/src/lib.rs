@@ -1,7 +1,7 @@
 //! What the benchmarks share: the shapes, read from `shapes.ron`, and engines for them.
 
 use serde::Deserialize;
-use upg_core::{Base, Cpu, Cut, Engine, Layer, StandardNormal, Streams, Target, UniformTorus};
+use upg_core::{Base, Cpu, Cut, Engine, Layer, SampleStream, StandardNormal, Streams, Target, UniformTorus};
 use upg_flows::{Flow, RealNvp, U1Flow, Z2Nice};
 use upg_targets::{Phi4, U1};
 
@@ -59,14 +59,14 @@ impl Shapes {
     }
 }
 
-/// An engine with the parameters and the random streams to feed it.
+/// An engine with the parameters and the base samples to feed it.
 pub struct Case {
     /// The engine, in f32.
-    pub engine: Engine<Cpu<f32>, Flow<f32>>,
+    pub engine: Engine<Cpu<f32>>,
     /// Random parameters.
     pub theta: Vec<f32>,
-    /// Streams for the base samples.
-    pub streams: Streams,
+    /// The base samples.
+    pub stream: SampleStream,
 }
 
 impl Shape {
@@ -107,7 +107,7 @@ impl Shape {
             false => Box::new(U1::new(&self.lattice, 3.0).expect("a valid lattice")),
         };
         let engine = Engine::new(Cpu::new(threads), flow, base, target, cut);
-        Case { engine, theta, streams: Streams::new(2) }
+        Case { engine, theta, stream: SampleStream::new(2, 0, 0) }
     }
 
     /// Widths of every conditioner of a fully connected flow, inputs first.

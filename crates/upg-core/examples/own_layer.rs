@@ -13,28 +13,19 @@
 //!
 //! with θ = (σ_0, σ_1, μ_0, μ_1, b, c). The target is a banana, x_0 ~ N(0, 1) and x_1 ~ N(x_0², 1).
 
-use ndarray::Array2;
-use rand_distr::{Distribution, StandardNormal as Normal};
+use upg_core::ndarray::Array2;
 use upg_core::{
-    Accum, Batch, Chain, Cpu, Cut, Engine, ForwardKl, GradSink, Init, Invertible, Layer, ParamLayout, Pass, ReverseKl,
-    StandardNormal, Start, Streams, Target, Tensor,
+    Accum, Batch, Chain, Cpu, Cut, DeviceError, Engine, ForwardKl, GradSink, Init, Inverse, Invertible, Layer,
+    ParamLayout, Pass, ReverseKl, SampleStream, Solve, StandardNormal, Start, Streams, Target, Tensor,
 };
 
 type Host = Cpu<f64>;
 
-/// The map from x to y, or its inverse.
-#[derive(Clone, Copy, PartialEq)]
-pub enum Way {
-    /// T.
-    Forward,
-    /// T⁻¹.
-    Inverse,
-}
+/// The autoregressive layer.
+#[derive(Clone, Copy)]
+pub struct Bow;
 
-/// The autoregressive layer, or its inverse.
-pub struct Bow(pub Way);
-
-/// y = T(x) at one sample, with all first derivatives of T there: what the three verbs need, of T and of T⁻¹.
+/// y = T(x) at one sample, with all first derivatives of T there: all that the verbs need.
 struct Point {
     x: [f64; 2],
     y: [f64; 2],
@@ -103,62 +94,66 @@ impl Layer<Host> for Bow {
         let points = pass.tape.get::<Vec<Point>>();
         points.clear();
         for (b, log_det) in log_det.iter_mut().enumerate() {
-            let point = match self.0 {
-                Way::Forward => Point::from_x(get(x, b), pass.theta),
-                Way::Inverse => Point::from_y(get(x, b), pass.theta),
-            };
-            match self.0 {
-                Way::Forward => (*log_det += point.log_det(), put(x, b, point.y)),
-                Way::Inverse => (*log_det -= point.log_det(), put(x, b, point.x)),
-            };
+            let point = Point::from_x(get(x, b), pass.theta);
+            put(x, b, point.y);
+            *log_det += point.log_det();
             points.push(point);
         }
     }
 
-    /// MATH (1), s ← J⁻ᵀ (s − ∇ℓ). For the inverse it reads s ← Jᵀ s + ∇ℓ, with J and ℓ of the forward map.
-    fn push_score(&self, pass: &mut Pass<'_, Host>, score: &mut Batch<f64>) {
+    /// MATH (1): u = J⁻ᵀ (a − w ∇ℓ), and ∂θ is that of the pull-back with −u, −w.
+    fn push(&self, pass: &mut Pass<'_, Host>, a: &mut Batch<f64>, w: f64, grad: Option<GradSink<'_, Host>>) {
+        let mut sums = [0.0; 6];
         for (b, point) in pass.tape.get::<Vec<Point>>().iter().enumerate() {
-            let s = get(score, b);
-            let pushed = match self.0 {
-                Way::Forward => point.solve_transposed([s[0] - point.slope, s[1]]),
-                Way::Inverse => {
-                    let s = point.transpose_times(s);
-                    [s[0] + point.slope, s[1]]
-                }
-            };
-            put(score, b, pushed);
+            let old = get(a, b);
+            let u = point.solve_transposed([old[0] - w * point.slope, old[1]]);
+            put(a, b, u);
+            add(&mut sums, point.of_parameters(u.map(|u| -u), -w));
         }
+        write(sums, grad);
     }
 
-    /// MATH (2), a ← Jᵀ a + w ∇ℓ. For the inverse a ← J⁻ᵀ (a − w ∇ℓ) = a', and ∂θ is that of the forward map with −a', −w.
+    /// MATH (2): a ← Jᵀ a + w ∇ℓ.
     fn pull_back(&self, pass: &mut Pass<'_, Host>, a: &mut Batch<f64>, w: f64, grad: Option<GradSink<'_, Host>>) {
         let mut sums = [0.0; 6];
         for (b, point) in pass.tape.get::<Vec<Point>>().iter().enumerate() {
             let old = get(a, b);
-            let (new, of_parameters) = match self.0 {
-                Way::Forward => {
-                    let new = point.transpose_times(old);
-                    ([new[0] + w * point.slope, new[1]], point.of_parameters(old, w))
-                }
-                Way::Inverse => {
-                    let new = point.solve_transposed([old[0] - w * point.slope, old[1]]);
-                    (new, point.of_parameters(new.map(|a| -a), -w))
-                }
-            };
-            put(a, b, new);
-            sums.iter_mut().zip(of_parameters).for_each(|(sum, term)| *sum += term);
+            let new = point.transpose_times(old);
+            put(a, b, [new[0] + w * point.slope, new[1]]);
+            add(&mut sums, point.of_parameters(old, w));
         }
-        if let Some(GradSink { into, accum }) = grad {
-            for (to, sum) in into.iter_mut().zip(sums) {
-                *to = if accum == Accum::Add { *to + sum } else { sum };
-            }
+        write(sums, grad);
+    }
+}
+
+/// With this the inverse costs one line: its verbs are those of the layer, exchanged.
+impl Solve<Host> for Bow {
+    fn solve(&self, pass: &mut Pass<'_, Host>, y: &mut Batch<f64>, log_det: &mut Vec<f64>) {
+        let points = pass.tape.get::<Vec<Point>>();
+        points.clear();
+        for (b, log_det) in log_det.iter_mut().enumerate() {
+            let point = Point::from_y(get(y, b), pass.theta);
+            put(y, b, point.x);
+            *log_det -= point.log_det();
+            points.push(point);
         }
     }
 }
 
 impl Invertible<Host> for Bow {
-    fn inverse(&self) -> Box<dyn Layer<Host>> {
-        Box::new(Bow(if self.0 == Way::Forward { Way::Inverse } else { Way::Forward }))
+    fn inverse(&self) -> Box<dyn Invertible<Host>> {
+        Box::new(Inverse::of(*self))
+    }
+}
+
+fn add(sums: &mut [f64; 6], terms: [f64; 6]) {
+    sums.iter_mut().zip(terms).for_each(|(sum, term)| *sum += term);
+}
+
+fn write(sums: [f64; 6], grad: Option<GradSink<'_, Host>>) {
+    let Some(GradSink { into, accum }) = grad else { return };
+    for (to, sum) in into.iter_mut().zip(sums) {
+        *to = if accum == Accum::Add { *to + sum } else { sum };
     }
 }
 
@@ -197,36 +192,38 @@ impl Target<Host> for Banana {
 }
 
 /// Exact draws from the banana, shape `[samples, 2]`: the data of the forward KL.
-pub fn data(samples: usize, streams: &mut Streams) -> Array2<f64> {
-    let mut rng = streams.next_stream();
-    let mut normal = || Distribution::<f64>::sample(&Normal, &mut rng);
-    let mut x = Array2::zeros((samples, 2));
+pub fn data(samples: usize, seed: u64) -> Array2<f64> {
+    let mut x = Batch::zeros(2, samples);
+    SampleStream::new(seed, 1, 0).fill_normals(0, &mut x);
+    let mut x = x.to_samples();
     for mut x in x.rows_mut() {
-        x[0] = normal();
-        x[1] = x[0] * x[0] + normal();
+        x[1] += x[0] * x[0];
     }
     x
 }
 
 /// Prints the gradients of all estimators: four of the reverse KL over the same base samples, three of the forward KL.
-pub fn main() {
-    let flow = Chain::new::<Host>(vec![Bow(Way::Forward), Bow(Way::Forward)]);
-    let mut streams = Streams::new(1);
+///
+/// # Errors
+/// If the device fails, which the processor doesn't.
+pub fn main() -> Result<(), DeviceError> {
+    let flow = Chain::new::<Host>(vec![Bow, Bow]);
     let layout = Layer::<Host>::params(&flow);
-    let theta = layout.initialise(&mut streams.next_stream());
-    let x = data(4000, &mut streams);
-    let cut = Cut { micro_batch: 500, lanes: 2 };
+    let theta = layout.initialise(&mut Streams::new(1).next_stream());
+    let x = data(4000, 1);
+    let cut = Cut { micro_batch: 500, lanes: 8 };
     let mut engine = Engine::new(Host::all_cores(), flow, StandardNormal::new(2), Banana, cut);
 
     let names: Vec<&str> = layout.tensors().iter().map(|tensor| &*tensor.name).collect();
     println!("two elements each: {}", names.join(", "));
+    let start = Start::Draw { stream: SampleStream::new(1, 0, 0), first: 0, samples: 4000 };
     for how in [ReverseKl::Reparam, ReverseKl::PathFast, ReverseKl::PathTwoPass, ReverseKl::PathTwoPassLean] {
-        let mut same = streams.clone(); // the same base samples for every estimator
-        let gradient = engine.reverse_kl(how, &theta, Start::Draw { samples: 4000, streams: &mut same });
+        let gradient = engine.reverse_kl(how, &theta, start)?;
         println!("reverse KL, {:<16} loss {:.4}  gradient {:+.4?}", format!("{how:?}:"), gradient.loss, gradient.grad);
     }
     for how in [ForwardKl::MaxLikelihood, ForwardKl::PathFast, ForwardKl::Gdreg] {
-        let gradient = engine.forward_kl(how, &theta, x.view());
+        let gradient = engine.forward_kl(how, &theta, x.view())?;
         println!("forward KL, {:<16} loss {:.4}  gradient {:+.4?}", format!("{how:?}:"), gradient.loss, gradient.grad);
     }
+    Ok(())
 }

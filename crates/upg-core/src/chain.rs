@@ -7,7 +7,7 @@ use crate::{
     device::Device,
     layer::{GradSink, Invertible, Layer, Pass},
     params::ParamLayout,
-    workspace::Workspace,
+    workspace::{Prepared, Workspace},
 };
 use std::ops::Range;
 
@@ -29,6 +29,10 @@ pub struct Chain<L> {
 /// The tapes of the layers, in the order of application.
 #[derive(Default)]
 struct Tapes(Vec<Workspace>);
+
+/// What the layers prepared, in the order of application.
+#[derive(Default)]
+struct PreparedLayers(Vec<Prepared>);
 
 impl<L> Chain<L> {
     /// The composition that applies `layers[0]` first.
@@ -62,28 +66,8 @@ impl<L> Chain<L> {
         self.links.is_empty()
     }
 
-    /// `forward` without a tape; after each layer, `after` gets its number in the order of application and what came out of it.
-    ///
-    /// For whoever wants to look inside, e.g. for the first layer whose result is not finite.
-    pub fn forward_each<D: Device>(
-        &self,
-        pass: &mut Pass<'_, D>,
-        x: &mut D::Batch,
-        log_det: &mut D::PerSample,
-        mut after: impl FnMut(usize, &D::Batch, &D::PerSample),
-    ) where
-        L: Layer<D>,
-    {
-        for (l, link) in self.links.iter().enumerate() {
-            let theta = D::slice(pass.theta, link.range.clone());
-            let mut inner = Pass { device: pass.device, theta, tape: &mut *pass.tape, scratch: &mut *pass.scratch };
-            link.layer.forward_without_tape(&mut inner, x, log_det);
-            after(l, x, log_det);
-        }
-    }
-
     /// T⁻¹ as a chain: layer l of it undoes layer L−1−l of this one.
-    pub fn inverse_chain<D: Device>(&self) -> Chain<Box<dyn Layer<D>>>
+    pub fn inverse_chain<D: Device>(&self) -> Chain<Box<dyn Invertible<D>>>
     where
         L: Invertible<D>,
     {
@@ -96,12 +80,21 @@ impl<L> Chain<L> {
     fn walk<'a, 'b, D: Device>(
         &'a self,
         pass: &'a mut Pass<'b, D>,
-    ) -> (impl DoubleEndedIterator<Item = (&'a Link<L>, &'a mut Workspace)>, Shared<'a, 'b, D>) {
+    ) -> (impl DoubleEndedIterator<Item = Stop<'a, L>>, Shared<'a, 'b, D>) {
+        let prepared = &pass.prepared.get::<PreparedLayers>().0;
         let tapes = &mut pass.tape.get::<Tapes>().0;
         tapes.resize_with(self.links.len(), Workspace::default);
+        let stops = self.links.iter().zip(prepared).zip(tapes);
         let shared = Shared { device: pass.device, theta: pass.theta, scratch: &mut *pass.scratch };
-        (self.links.iter().zip(tapes), shared)
+        (stops.map(|((link, prepared), tape)| Stop { link, prepared, tape }), shared)
     }
+}
+
+/// A link with what is its own in a pass.
+struct Stop<'a, L> {
+    link: &'a Link<L>,
+    prepared: &'a Prepared,
+    tape: &'a mut Workspace,
 }
 
 /// The parts of a pass that all layers share.
@@ -112,9 +105,10 @@ struct Shared<'a, 'b, D: Device> {
 }
 
 impl<D: Device> Shared<'_, '_, D> {
-    fn of_link<'c, L>(&'c mut self, link: &Link<L>, tape: &'c mut Workspace) -> Pass<'c, D> {
+    fn at<'c, L>(&'c mut self, stop: Stop<'c, L>) -> (&'c L, Pass<'c, D>) {
+        let Stop { link, prepared, tape } = stop;
         let theta: D::Params<'c> = D::slice(self.theta, link.range.clone());
-        Pass { device: self.device, theta, tape, scratch: self.scratch }
+        (&link.layer, Pass { device: self.device, theta, prepared, tape, scratch: self.scratch })
     }
 }
 
@@ -127,17 +121,28 @@ impl<D: Device, L: Layer<D>> Layer<D> for Chain<L> {
         self.layout.clone()
     }
 
-    fn forward(&self, pass: &mut Pass<'_, D>, x: &mut D::Batch, log_det: &mut D::PerSample) {
-        let (links, mut shared) = self.walk(pass);
-        for (link, tape) in links {
-            link.layer.forward(&mut shared.of_link(link, tape), x, log_det);
+    fn prepare(&self, device: &D, theta: D::Params<'_>, prepared: &mut Prepared) {
+        let prepared = &mut prepared.get_mut::<PreparedLayers>().0;
+        prepared.resize_with(self.links.len(), Prepared::default);
+        for (link, prepared) in self.links.iter().zip(prepared) {
+            link.layer.prepare(device, D::slice(theta, link.range.clone()), prepared);
         }
     }
 
-    fn push_score(&self, pass: &mut Pass<'_, D>, score: &mut D::Batch) {
-        let (links, mut shared) = self.walk(pass);
-        for (link, tape) in links {
-            link.layer.push_score(&mut shared.of_link(link, tape), score);
+    fn forward(&self, pass: &mut Pass<'_, D>, x: &mut D::Batch, log_det: &mut D::PerSample) {
+        let (stops, mut shared) = self.walk(pass);
+        for stop in stops {
+            let (layer, mut pass) = shared.at(stop);
+            layer.forward(&mut pass, x, log_det);
+        }
+    }
+
+    fn push(&self, pass: &mut Pass<'_, D>, cotangent: &mut D::Batch, weight: f64, mut grad: Option<GradSink<'_, D>>) {
+        let (stops, mut shared) = self.walk(pass);
+        for stop in stops {
+            let sink = grad.as_mut().map(|grad| grad.slice(stop.link.range.clone()));
+            let (layer, mut pass) = shared.at(stop);
+            layer.push(&mut pass, cotangent, weight, sink);
         }
     }
 
@@ -148,10 +153,19 @@ impl<D: Device, L: Layer<D>> Layer<D> for Chain<L> {
         weight: f64,
         mut grad: Option<GradSink<'_, D>>,
     ) {
-        let (links, mut shared) = self.walk(pass);
-        for (link, tape) in links.rev() {
-            let sink = grad.as_mut().map(|grad| grad.slice(link.range.clone()));
-            link.layer.pull_back(&mut shared.of_link(link, tape), cotangent, weight, sink);
+        let (stops, mut shared) = self.walk(pass);
+        for stop in stops.rev() {
+            let sink = grad.as_mut().map(|grad| grad.slice(stop.link.range.clone()));
+            let (layer, mut pass) = shared.at(stop);
+            layer.pull_back(&mut pass, cotangent, weight, sink);
+        }
+    }
+
+    fn push_score(&self, pass: &mut Pass<'_, D>, score: &mut D::Batch) {
+        let (stops, mut shared) = self.walk(pass);
+        for stop in stops {
+            let (layer, mut pass) = shared.at(stop);
+            layer.push_score(&mut pass, score);
         }
     }
 
@@ -162,20 +176,38 @@ impl<D: Device, L: Layer<D>> Layer<D> for Chain<L> {
         log_det: &mut D::PerSample,
         score: &mut D::Batch,
     ) {
-        let (links, mut shared) = self.walk(pass);
-        for (link, tape) in links {
-            link.layer.forward_with_score(&mut shared.of_link(link, tape), x, log_det, score);
+        let (stops, mut shared) = self.walk(pass);
+        for stop in stops {
+            let (layer, mut pass) = shared.at(stop);
+            layer.forward_with_score(&mut pass, x, log_det, score);
         }
     }
 
     fn forward_without_tape(&self, pass: &mut Pass<'_, D>, x: &mut D::Batch, log_det: &mut D::PerSample) {
-        self.forward_each(pass, x, log_det, |_, _, _| {});
+        self.forward_each(pass, x, log_det, &mut |_, _, _| {});
+    }
+
+    fn forward_each(
+        &self,
+        pass: &mut Pass<'_, D>,
+        x: &mut D::Batch,
+        log_det: &mut D::PerSample,
+        after: &mut dyn FnMut(usize, &D::Batch, &D::PerSample),
+    ) {
+        let prepared = &pass.prepared.get::<PreparedLayers>().0;
+        for (l, (link, prepared)) in self.links.iter().zip(prepared).enumerate() {
+            let theta = D::slice(pass.theta, link.range.clone());
+            let (tape, scratch) = (&mut *pass.tape, &mut *pass.scratch);
+            let mut inner = Pass { device: pass.device, theta, prepared, tape, scratch };
+            link.layer.forward_without_tape(&mut inner, x, log_det);
+            after(l, x, log_det);
+        }
     }
 }
 
 impl<D: Device, L: Invertible<D>> Invertible<D> for Chain<L> {
     /// T⁻¹ = T_0⁻¹ ∘ … ∘ T_{L−1}⁻¹: the inverses in reverse order, each with the parameters of its layer.
-    fn inverse(&self) -> Box<dyn Layer<D>> {
+    fn inverse(&self) -> Box<dyn Invertible<D>> {
         Box::new(self.inverse_chain())
     }
 }

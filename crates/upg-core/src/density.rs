@@ -1,33 +1,81 @@
-//! Densities: bases one can sample, targets one has an action for.
+//! Bases one can sample, and targets one has an action for.
 
 use crate::{
     batch::Batch,
     device::{Cpu, Device},
+    layer::GradSink,
+    params::ParamLayout,
+    random::SampleStream,
     real::Real,
-    streams::Rng,
+    workspace::{Prepared, Workspace},
 };
-use rand::RngExt;
-use rand_distr::{Distribution, StandardNormal as Normal};
 
-/// A density with its logarithm and its score in one call; possibly unnormalised.
-pub trait Density<D: Device>: Send + Sync {
+/// The surroundings of a base's verbs.
+pub struct BasePass<'a, D: Device> {
+    /// The device everything lives on.
+    pub device: &'a D,
+    /// The base's own parameters, flat; empty for most.
+    pub theta: D::Params<'a>,
+    /// What [`Base::prepare`] made of them.
+    pub prepared: &'a Prepared,
+    /// Memory free to be overwritten by each call.
+    pub scratch: &'a mut Workspace,
+}
+
+/// A base density q₀: normalised, and one can draw from it. It may have parameters, which lie before the flow's.
+pub trait Base<D: Device>: Send + Sync {
     /// Number of degrees of freedom.
     fn dof(&self) -> usize;
 
-    /// Fills `log_density` with log density(x), one double per sample, and `score` (if wanted) with its gradient ∇log density(x), shape `[dof, samples]`.
+    /// Fills `z`, whose shape `[dof, samples]` is already set, with samples `first`, `first` + 1, … of `stream`: each depends on the
+    /// stream and its own number alone, MATH (15).
+    fn sample(&self, pass: &mut BasePass<'_, D>, stream: SampleStream, first: u64, z: &mut D::Batch);
+
+    /// Fills `log_density` with log q₀(z), one double per sample, and `score` (if wanted) with ∇log q₀(z), shape `[dof, samples]`.
     fn log_density_and_score(
         &self,
-        device: &D,
-        x: &D::Batch,
+        pass: &mut BasePass<'_, D>,
+        z: &D::Batch,
         log_density: &mut D::PerSample,
         score: Option<&mut D::Batch>,
     );
-}
 
-/// A base density q₀: normalised, and one can draw from it.
-pub trait Base<D: Device>: Density<D> {
-    /// Fills `z`, whose shape `[dof, samples]` is already set, with independent draws.
-    fn sample(&self, device: &D, rng: &mut Rng, z: &mut D::Batch);
+    /// Its parameters: names, shapes, initial values. None, by default.
+    fn params(&self) -> ParamLayout {
+        ParamLayout::default()
+    }
+
+    /// Fills `prepared` with what the verbs need of the parameters, once for each θ. Nothing, by default.
+    fn prepare(&self, device: &D, theta: D::Params<'_>, prepared: &mut Prepared) {
+        let _ = (device, theta, prepared);
+    }
+
+    /// ∂θ (+)= (∂z/∂θ)ᵀ a + w Σ ∂ log q₀(z)/∂θ, with a = `cotangent` of shape `[dof, samples]`, zero if there is none.
+    ///
+    /// ∂z/∂θ is at fixed random numbers, or its mean over those that give the same z. Called only for a base with parameters, which
+    /// has to override this.
+    fn pull_back(
+        &self,
+        pass: &mut BasePass<'_, D>,
+        z: &D::Batch,
+        cotangent: Option<&D::Batch>,
+        weight: f64,
+        grad: GradSink<'_, D>,
+    ) {
+        let _ = (pass, z, cotangent, weight, grad);
+        panic!("a base with parameters brings its own pull_back");
+    }
+
+    /// `sample` of a base without parameters, outside of an engine; with workspaces of its own, so it allocates.
+    ///
+    /// # Panics
+    /// If the base has parameters.
+    fn draw(&self, device: &D, stream: SampleStream, first: u64, z: &mut D::Batch) {
+        assert_eq!(self.params().size(), 0, "parameters of the base, and parameters given");
+        let (theta, prepared, mut scratch) = (device.zeros(0), Prepared::default(), Workspace::default());
+        let theta = device.params(&theta);
+        self.sample(&mut BasePass { device, theta, prepared: &prepared, scratch: &mut scratch }, stream, first, z);
+    }
 }
 
 /// A target p(x) ∝ e^{−S(x)}.
@@ -39,46 +87,42 @@ pub trait Target<D: Device>: Send + Sync {
     fn action_and_force(&self, device: &D, x: &D::Batch, action: &mut D::PerSample, force: Option<&mut D::Batch>);
 }
 
-/// The density of a target, up to its normalisation: log p̃ = −S, score = force.
-#[derive(Debug)]
-pub struct Boltzmann<P>(pub P);
-
-impl<D: Device, P: Target<D>> Density<D> for Boltzmann<P> {
-    fn dof(&self) -> usize {
-        self.0.dof()
-    }
-
-    fn log_density_and_score(
-        &self,
-        device: &D,
-        x: &D::Batch,
-        log_density: &mut D::PerSample,
-        score: Option<&mut D::Batch>,
-    ) {
-        self.0.action_and_force(device, x, log_density, score);
-        device.negate(log_density);
-    }
-}
-
-impl<D: Device, P: Density<D> + ?Sized> Density<D> for Box<P> {
+impl<D: Device, P: Base<D> + ?Sized> Base<D> for Box<P> {
     fn dof(&self) -> usize {
         (**self).dof()
     }
 
+    fn sample(&self, pass: &mut BasePass<'_, D>, stream: SampleStream, first: u64, z: &mut D::Batch) {
+        (**self).sample(pass, stream, first, z);
+    }
+
     fn log_density_and_score(
         &self,
-        device: &D,
-        x: &D::Batch,
+        pass: &mut BasePass<'_, D>,
+        z: &D::Batch,
         log_density: &mut D::PerSample,
         score: Option<&mut D::Batch>,
     ) {
-        (**self).log_density_and_score(device, x, log_density, score);
+        (**self).log_density_and_score(pass, z, log_density, score);
     }
-}
 
-impl<D: Device, P: Base<D> + ?Sized> Base<D> for Box<P> {
-    fn sample(&self, device: &D, rng: &mut Rng, z: &mut D::Batch) {
-        (**self).sample(device, rng, z);
+    fn params(&self) -> ParamLayout {
+        (**self).params()
+    }
+
+    fn prepare(&self, device: &D, theta: D::Params<'_>, prepared: &mut Prepared) {
+        (**self).prepare(device, theta, prepared);
+    }
+
+    fn pull_back(
+        &self,
+        pass: &mut BasePass<'_, D>,
+        z: &D::Batch,
+        cotangent: Option<&D::Batch>,
+        weight: f64,
+        grad: GradSink<'_, D>,
+    ) {
+        (**self).pull_back(pass, z, cotangent, weight, grad);
     }
 }
 
@@ -105,15 +149,19 @@ impl StandardNormal {
     }
 }
 
-impl<T: Real> Density<Cpu<T>> for StandardNormal {
+impl<T: Real> Base<Cpu<T>> for StandardNormal {
     fn dof(&self) -> usize {
         self.dof
+    }
+
+    fn sample(&self, _: &mut BasePass<'_, Cpu<T>>, stream: SampleStream, first: u64, z: &mut Batch<T>) {
+        stream.fill_normals(first, z);
     }
 
     /// log q₀ = −|z|²/2 − (dof/2) log 2π, score −z.
     fn log_density_and_score(
         &self,
-        _: &Cpu<T>,
+        _: &mut BasePass<'_, Cpu<T>>,
         z: &Batch<T>,
         log_density: &mut Vec<f64>,
         score: Option<&mut Batch<T>>,
@@ -135,15 +183,6 @@ impl<T: Real> Density<Cpu<T>> for StandardNormal {
     }
 }
 
-impl<T: Real> Base<Cpu<T>> for StandardNormal {
-    fn sample(&self, _: &Cpu<T>, rng: &mut Rng, z: &mut Batch<T>) {
-        for z in z.as_mut_slice() {
-            let draw: f64 = Normal.sample(rng);
-            *z = T::of(draw);
-        }
-    }
-}
-
 /// Uniform on the torus [0, 2π)^dof: log density −dof log 2π, score 0.
 #[derive(Clone, Copy, Debug)]
 pub struct UniformTorus {
@@ -157,14 +196,19 @@ impl UniformTorus {
     }
 }
 
-impl<T: Real> Density<Cpu<T>> for UniformTorus {
+impl<T: Real> Base<Cpu<T>> for UniformTorus {
     fn dof(&self) -> usize {
         self.dof
     }
 
+    /// Draws in [0, 2π): what rounds up to 2π is wrapped to 0.
+    fn sample(&self, _: &mut BasePass<'_, Cpu<T>>, stream: SampleStream, first: u64, z: &mut Batch<T>) {
+        stream.fill_uniform_angles(first, z);
+    }
+
     fn log_density_and_score(
         &self,
-        _: &Cpu<T>,
+        _: &mut BasePass<'_, Cpu<T>>,
         z: &Batch<T>,
         log_density: &mut Vec<f64>,
         score: Option<&mut Batch<T>>,
@@ -175,17 +219,6 @@ impl<T: Real> Density<Cpu<T>> for UniformTorus {
         if let Some(score) = score {
             score.reshape(z.rows(), z.samples());
             score.fill(T::zero());
-        }
-    }
-}
-
-impl<T: Real> Base<Cpu<T>> for UniformTorus {
-    /// Draws in [0, 2π): what rounds up to 2π is wrapped to 0.
-    fn sample(&self, _: &Cpu<T>, rng: &mut Rng, z: &mut Batch<T>) {
-        let tau = T::of(std::f64::consts::TAU);
-        for z in z.as_mut_slice() {
-            let angle = T::of(std::f64::consts::TAU * rng.random::<f64>());
-            *z = if angle < tau { angle } else { T::zero() };
         }
     }
 }

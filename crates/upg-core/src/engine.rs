@@ -1,24 +1,35 @@
-//! One gradient of a batch: micro-batches, random streams, results.
+//! One gradient of a batch: micro-batches, samples, results.
+
+mod cut;
+mod lane;
+
+pub use cut::Cut;
 
 use crate::{
-    density::{Base, Boltzmann, Density, Target},
-    device::Device,
-    estimator::{self, BothWays, ForwardKl, Place, ReverseKl, Tape, Transport, Work},
-    layer::{Accum, GradSink, Invertible, Layer},
+    density::{Base, Target},
+    device::{Device, DeviceError},
+    estimator::{BaseAt, LayerAt},
+    layer::{Invertible, Layer},
     params::ParamLayout,
-    streams::{Rng, Streams},
+    random::SampleStream,
+    ways::{BothWays, Generates, Generating, Normalizes, Normalizing, Ways},
+    workspace::Prepared,
 };
+use lane::{Job, Lane, Source};
 use ndarray::{Array2, ArrayView2, s};
 use std::ops::Range;
 
 /// Where the base samples of a reverse-KL gradient come from.
+#[derive(Clone, Copy)]
 pub enum Start<'a, T> {
-    /// Draw `samples` of them, every micro-batch from the next stream.
+    /// Samples `first`, `first` + 1, … of `stream`: the same whatever they are drawn together with.
     Draw {
+        /// The stream.
+        stream: SampleStream,
+        /// The number of the first sample.
+        first: u64,
         /// How many, at least 1.
         samples: usize,
-        /// Where the randomness comes from; advanced by one stream per micro-batch.
-        streams: &'a mut Streams,
     },
     /// These, shape `[batch, dof]`.
     Given(ArrayView2<'a, T>),
@@ -42,7 +53,7 @@ pub struct Gradient<'a, D: Device> {
     pub log_weights: &'a [f64],
     /// log|det| of the map applied, per sample: of T for the reverse KL, of T⁻¹ for the forward KL.
     pub log_det: &'a [f64],
-    /// The gradient of the divergence, in the layout of the parameters.
+    /// The gradient of the divergence, in the layout of the parameters, on the device.
     pub grad: &'a D::Buffer,
     /// Samples at the end of the map, shape `[batch, dof]`: x for the reverse KL, z for the forward KL. Empty unless kept.
     pub end: ArrayView2<'a, D::Real>,
@@ -60,86 +71,126 @@ pub struct Weighted<'a, D: Device> {
     pub end: ArrayView2<'a, D::Real>,
 }
 
-/// How a batch is cut. It decides speed and memory, and results only up to round-off; threads don't enter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cut {
-    /// Samples processed at a time. Wide nets: enough to feed the matrix products; small nets: few enough to stay in cache.
-    pub micro_batch: usize,
-    /// Number of parts of the batch that may run at the same time, each with buffers and a gradient of its own.
-    /// 1 for wide nets, whose layers split their matrix products over the threads; about 8 for small ones.
-    pub lanes: usize,
-}
-
 /// A flow between a base and a target, ready to give gradients.
 ///
-/// A batch is cut into micro-batches of a fixed size; each has its own random stream. The micro-batches of a lane are
-/// processed one after the other with one set of buffers, and the gradients of the lanes are added in their order: the
-/// result is bitwise the same for any number of threads, memory doesn't grow with the batch, and nothing allocates
-/// after the first step of a given batch size.
+/// A batch is cut into micro-batches whose size depends on shapes alone. Those of a lane are processed one after the other with one set
+/// of buffers, and the gradients of the lanes are added in their order: the result is bitwise the same for any number of threads, memory
+/// doesn't grow with the batch, and nothing allocates after the first step of a given batch size.
+///
+/// `W` says in which directions the engine goes through the flow: both, unless it was made by [`generating`](Engine::generating) or
+/// [`normalizing`](Engine::normalizing). Parameters are those of the base, if it has any, then those of the flow, in one flat buffer.
 ///
 /// The example in the [crate documentation](crate) shows it at work.
-pub struct Engine<D: Device, F> {
-    parts: Parts<D, F>,
+pub struct Engine<D: Device, W = BothWays<D>> {
+    device: D,
+    ways: W,
+    base: Box<dyn Base<D>>,
+    target: Box<dyn Target<D>>,
+    layout: ParamLayout,
+    dof: usize,
+    /// Number of parameters of the base.
+    of_base: usize,
     cut: Cut,
     end_samples: EndSamples,
-    streams: Vec<Rng>,
+    prepared: PreparedParts,
     lanes: Vec<Lane<D>>,
     log_weights: Vec<f64>,
     log_det: Vec<f64>,
     end: Array2<D::Real>,
 }
 
-/// Buffers and results of one part of the batch.
-struct Lane<D: Device> {
-    range: Range<usize>,
-    work: Work<D>,
-    host: [Vec<f64>; 3],
-    loss: f64,
-    log_weights: Vec<f64>,
-    log_det: Vec<f64>,
-    end: Array2<D::Real>,
-    grad: D::Buffer,
+/// What base and maps made of θ.
+#[derive(Default)]
+struct PreparedParts {
+    base: Prepared,
+    map: Prepared,
+    inverse: Prepared,
 }
 
-/// What a gradient is made of, fixed for the life of an engine.
-struct Parts<D: Device, F> {
-    device: D,
-    flow: F,
-    inverse: Box<dyn Layer<D>>,
-    /// Number of parameters of the flow.
-    parameters: usize,
-    base: Box<dyn Base<D>>,
-    target: Boltzmann<Box<dyn Target<D>>>,
+/// Base, flow and target at θ.
+struct Parts<'a, D: Device> {
+    base: BaseAt<'a, D>,
+    map: Option<LayerAt<'a, D>>,
+    inverse: Option<LayerAt<'a, D>>,
+    target: &'a dyn Target<D>,
 }
 
-/// What is asked for; without an estimator, no gradient.
-enum Job<'a, T> {
-    Reverse(Option<ReverseKl>, From<'a, T>),
-    Forward(Option<ForwardKl>, ArrayView2<'a, T>),
-}
-
-/// Where base samples come from, once the streams are dealt out.
-enum From<'a, T> {
-    Streams,
-    Given(ArrayView2<'a, T>),
-}
-
-impl<D: Device, F: Invertible<D>> Engine<D, F> {
-    /// Joins a flow, a base and a target on `device`; batches are cut as `cut` says.
+impl<D: Device> Engine<D> {
+    /// Joins an invertible flow, a base and a target on `device`; batches are cut as `cut` says.
     ///
     /// # Panics
     /// If the numbers of degrees of freedom differ, or `cut` holds a 0.
     #[track_caller]
-    pub fn new(device: D, flow: F, base: impl Base<D> + 'static, target: impl Target<D> + 'static, cut: Cut) -> Self {
-        assert_eq!(base.dof(), flow.dof(), "degrees of freedom of the base, and of the flow");
-        assert_eq!(target.dof(), flow.dof(), "degrees of freedom of the target, and of the flow");
+    pub fn new(
+        device: D,
+        flow: impl Invertible<D> + 'static,
+        base: impl Base<D> + 'static,
+        target: impl Target<D> + 'static,
+        cut: Cut,
+    ) -> Self {
+        Self::join(device, BothWays::of(Box::new(flow)), Box::new(base), Box::new(target), cut)
+    }
+}
+
+impl<D: Device> Engine<D, Generating<D>> {
+    /// Joins a base, a map T from it to the target's space, and a target: for samples, and for the estimators of the reverse KL that
+    /// need no inverse.
+    ///
+    /// # Panics
+    /// As [`Engine::new`].
+    #[track_caller]
+    pub fn generating(
+        device: D,
+        map: impl Layer<D> + 'static,
+        base: impl Base<D> + 'static,
+        target: impl Target<D> + 'static,
+        cut: Cut,
+    ) -> Self {
+        Self::join(device, Generating(Box::new(map)), Box::new(base), Box::new(target), cut)
+    }
+}
+
+impl<D: Device> Engine<D, Normalizing<D>> {
+    /// Joins a map T⁻¹ from the target's space to the base's, a base, and a target: for likelihoods, and for the estimators of the
+    /// forward KL that need T⁻¹ alone.
+    ///
+    /// # Panics
+    /// As [`Engine::new`].
+    #[track_caller]
+    pub fn normalizing(
+        device: D,
+        inverse: impl Layer<D> + 'static,
+        base: impl Base<D> + 'static,
+        target: impl Target<D> + 'static,
+        cut: Cut,
+    ) -> Self {
+        Self::join(device, Normalizing(Box::new(inverse)), Box::new(base), Box::new(target), cut)
+    }
+}
+
+impl<D: Device, W: Ways<D>> Engine<D, W> {
+    #[track_caller]
+    fn join(device: D, ways: W, base: Box<dyn Base<D>>, target: Box<dyn Target<D>>, cut: Cut) -> Self {
         assert!(cut.micro_batch > 0 && cut.lanes > 0, "{cut:?}: at least 1 each");
-        let (base, target) = (Box::new(base), Boltzmann(Box::new(target) as Box<dyn Target<D>>));
+        let flow = ways.map().or(ways.inverse()).expect("at least one way");
+        let (dof, of_flow) = (flow.dof(), flow.params());
+        assert_eq!(base.dof(), dof, "degrees of freedom of the base, and of the flow");
+        assert_eq!(target.dof(), dof, "degrees of freedom of the target, and of the flow");
+        let mut layout = ParamLayout::default();
+        layout.nest("base.", &base.params());
+        let of_base = layout.size();
+        layout.nest("", &of_flow);
         Self {
-            parts: Parts { inverse: flow.inverse(), parameters: flow.params().size(), device, flow, base, target },
+            device,
+            ways,
+            base,
+            target,
+            layout,
+            dof,
+            of_base,
             cut,
             end_samples: EndSamples::Discard,
-            streams: vec![],
+            prepared: PreparedParts::default(),
             lanes: vec![],
             log_weights: vec![],
             log_det: vec![],
@@ -155,17 +206,37 @@ impl<D: Device, F: Invertible<D>> Engine<D, F> {
 
     /// The device.
     pub fn device(&self) -> &D {
-        &self.parts.device
+        &self.device
     }
 
-    /// The flow.
-    pub fn flow(&self) -> &F {
-        &self.parts.flow
+    /// The directions it has, with their maps.
+    pub fn ways(&self) -> &W {
+        &self.ways
     }
 
-    /// Layout of the parameters and of the gradient.
+    /// The base.
+    pub fn base(&self) -> &dyn Base<D> {
+        &*self.base
+    }
+
+    /// The target.
+    pub fn target(&self) -> &dyn Target<D> {
+        &*self.target
+    }
+
+    /// Number of degrees of freedom.
+    pub fn dof(&self) -> usize {
+        self.dof
+    }
+
+    /// Layout of the parameters and of the gradient: the base's, named `base.…`, then the flow's.
     pub fn layout(&self) -> ParamLayout {
-        self.parts.flow.params()
+        self.layout.clone()
+    }
+
+    /// Where the flow's own parameters lie in the flat buffer; those of the base lie before.
+    pub fn flow_range(&self) -> Range<usize> {
+        self.of_base..self.layout.size()
     }
 
     /// Puts another target in the place of the present one, e.g. at the next coupling of an annealing schedule.
@@ -174,103 +245,68 @@ impl<D: Device, F: Invertible<D>> Engine<D, F> {
     /// If it has another number of degrees of freedom.
     #[track_caller]
     pub fn set_target(&mut self, target: impl Target<D> + 'static) {
-        assert_eq!(target.dof(), self.parts.flow.dof(), "degrees of freedom of the target, and of the flow");
-        self.parts.target = Boltzmann(Box::new(target));
-    }
-
-    /// The gradient of the reverse KL(q_θ‖p) at `theta`, over the base samples of `start`.
-    ///
-    /// # Panics
-    /// If there are no samples, or they have the wrong width.
-    #[track_caller]
-    pub fn reverse_kl(&mut self, how: ReverseKl, theta: &D::Buffer, start: Start<'_, D::Real>) -> Gradient<'_, D> {
-        let (from, batch) = self.begin(start);
-        let used = self.run(&Job::Reverse(Some(how), from), theta, batch);
-        self.gradient(used, batch)
-    }
-
-    /// The gradient of the forward KL(p‖q_θ) at `theta`, over `data` ~ p, shape `[batch, dof]`.
-    ///
-    /// # Panics
-    /// If there are no samples, or they have the wrong width.
-    #[track_caller]
-    pub fn forward_kl(&mut self, how: ForwardKl, theta: &D::Buffer, data: ArrayView2<'_, D::Real>) -> Gradient<'_, D> {
-        let batch = self.batch_of(&data);
-        let used = self.run(&Job::Forward(Some(how), data), theta, batch);
-        self.gradient(used, batch)
-    }
-
-    /// Samples x = T(z) of q_θ with their log-weights, at the cost of one forward pass (F).
-    ///
-    /// Drawn in pieces of whole micro-batches they are the same samples as when drawn at once.
-    ///
-    /// # Panics
-    /// If there are no samples, or they have the wrong width.
-    #[track_caller]
-    pub fn sample(&mut self, theta: &D::Buffer, start: Start<'_, D::Real>) -> Weighted<'_, D> {
-        let (from, batch) = self.begin(start);
-        let used = self.run(&Job::Reverse(None, from), theta, batch);
-        self.join(used, batch)
-    }
-
-    /// Log-weights and −log q_θ of `data`, shape `[batch, dof]`, at the cost of one pass through T⁻¹ (F).
-    ///
-    /// # Panics
-    /// If there are no samples, or they have the wrong width.
-    #[track_caller]
-    pub fn weigh(&mut self, theta: &D::Buffer, data: ArrayView2<'_, D::Real>) -> Weighted<'_, D> {
-        let batch = self.batch_of(&data);
-        let used = self.run(&Job::Forward(None, data), theta, batch);
-        self.join(used, batch)
-    }
-
-    /// Deals out the random streams; returns where base samples come from, and their number.
-    #[track_caller]
-    fn begin<'a>(&mut self, start: Start<'a, D::Real>) -> (From<'a, D::Real>, usize) {
-        self.streams.clear();
-        match start {
-            Start::Draw { samples, streams } => {
-                let micro_batches = samples.div_ceil(self.cut.micro_batch);
-                self.streams.extend((0..micro_batches).map(|_| streams.next_stream()));
-                (From::Streams, samples)
-            }
-            Start::Given(z) => {
-                let batch = self.batch_of(&z);
-                (From::Given(z), batch)
-            }
-        }
+        assert_eq!(target.dof(), self.dof, "degrees of freedom of the target, and of the flow");
+        self.target = Box::new(target);
     }
 
     #[track_caller]
     fn batch_of(&self, samples: &ArrayView2<'_, D::Real>) -> usize {
-        assert_eq!(samples.ncols(), self.parts.flow.dof(), "width of the samples, and degrees of freedom of the flow");
+        assert_eq!(samples.ncols(), self.dof, "width of the samples, and degrees of freedom of the flow");
         samples.nrows()
     }
 
+    /// Runs `job` over a batch, lane by lane, and adds the gradients of the lanes, in their order, to that of lane 0; returns the number
+    /// of lanes used.
     #[track_caller]
-    fn run(&mut self, job: &Job<'_, D::Real>, theta: &D::Buffer, batch: usize) -> usize {
+    fn run(&mut self, job: &Job<'_, D::Real>, theta: &D::Buffer, batch: usize) -> Result<usize, DeviceError> {
         assert!(batch > 0, "a batch of 0 samples: at least 1");
-        let given = self.parts.device.buffer_len(theta);
-        assert_eq!(given, self.parts.parameters, "elements of theta, and parameters of the flow");
-        let used = self.deal(batch);
-        let Self { parts, cut, streams, lanes, end_samples, .. } = self;
+        let given = self.device.buffer_len(theta);
+        assert_eq!(given, self.layout.size(), "elements of theta, and parameters of the flow");
+        let cut = self.cut.of_batch(batch);
+        let used = self.deal(cut, batch);
+        let Self { device, ways, base, target, layout, of_base, end_samples, prepared, lanes, .. } = self;
         let lanes = &mut lanes[..used];
-        let device = &parts.device;
+        let (of_base, theta) = (0..*of_base, device.params(theta));
+        let of_flow = of_base.end..layout.size();
+        // One visit to the threads for everything: small flows would feel a second one.
         device.install(|| {
-            device.for_each(lanes, |lane| lane.run(parts, job, streams, theta, (*cut, batch), *end_samples));
+            let (theta_of_base, theta_of_flow) = (D::slice(theta, of_base.clone()), D::slice(theta, of_flow.clone()));
+            base.prepare(device, theta_of_base, &mut prepared.base);
+            let (map, inverse) =
+                (ways.map().filter(|_| job.needs_map()), ways.inverse().filter(|_| job.needs_inverse()));
+            if let Some(map) = map {
+                map.prepare(device, theta_of_flow, &mut prepared.map);
+            }
+            if let Some(inverse) = inverse {
+                inverse.prepare(device, theta_of_flow, &mut prepared.inverse);
+            }
+            let at = |layer, prepared| LayerAt { layer, theta: theta_of_flow, prepared, range: of_flow.clone() };
+            let parts = Parts {
+                base: BaseAt { base: &**base, theta: theta_of_base, prepared: &prepared.base, range: of_base.clone() },
+                map: map.map(|layer| at(layer, &prepared.map)),
+                inverse: inverse.map(|layer| at(layer, &prepared.inverse)),
+                target: &**target,
+            };
+            device.for_each(lanes, |lane| lane.run(device, &parts, job, cut, batch, *end_samples));
+            if job.has_gradient() {
+                let (first, others) = lanes.split_first_mut().expect("at least one lane");
+                for lane in others {
+                    device.combine(1.0, &lane.grad, 1.0, &mut first.grad);
+                }
+            }
         });
-        used
+        device.status()?;
+        Ok(used)
     }
 
     /// Gives every lane a contiguous range of whole micro-batches; returns the number of lanes that got one.
-    fn deal(&mut self, batch: usize) -> usize {
-        let micro_batches = batch.div_ceil(self.cut.micro_batch);
-        let per_lane = micro_batches.div_ceil(self.cut.lanes) * self.cut.micro_batch;
+    fn deal(&mut self, cut: Cut, batch: usize) -> usize {
+        let micro_batches = batch.div_ceil(cut.micro_batch);
+        let per_lane = micro_batches.div_ceil(cut.lanes) * cut.micro_batch;
         let used = batch.div_ceil(per_lane);
-        let parts = &self.parts;
-        let zeros = || parts.device.buffer(&vec![D::Real::default(); parts.parameters]);
+        let (device, size) = (&self.device, self.layout.size());
         if self.lanes.len() < used {
-            self.lanes.resize_with(used, || Lane::new(zeros()));
+            self.lanes.resize_with(used, || Lane::new(device.zeros(size)));
         }
         for (i, lane) in self.lanes[..used].iter_mut().enumerate() {
             lane.range = i * per_lane..((i + 1) * per_lane).min(batch);
@@ -278,20 +314,15 @@ impl<D: Device, F: Invertible<D>> Engine<D, F> {
         used
     }
 
-    /// Adds the gradients of the lanes, in their order, to that of lane 0, and joins the other results.
+    /// The gradient, and the other results joined.
     fn gradient(&mut self, used: usize, batch: usize) -> Gradient<'_, D> {
-        let (first, others) = self.lanes[..used].split_first_mut().expect("at least one lane");
-        for lane in others.iter() {
-            self.parts.device.add_buffer(&lane.grad, &mut first.grad);
-        }
         self.gather(used, batch);
-        let grad = &self.lanes[0].grad;
         let Weighted { loss, log_weights, log_det, end } = self.gathered(used, batch);
-        Gradient { loss, log_weights, log_det, grad, end }
+        Gradient { loss, log_weights, log_det, grad: &self.lanes[0].grad, end }
     }
 
     /// Joins the results of the lanes, in their order.
-    fn join(&mut self, used: usize, batch: usize) -> Weighted<'_, D> {
+    fn join_lanes(&mut self, used: usize, batch: usize) -> Weighted<'_, D> {
         self.gather(used, batch);
         self.gathered(used, batch)
     }
@@ -304,7 +335,7 @@ impl<D: Device, F: Invertible<D>> Engine<D, F> {
             self.log_det.extend_from_slice(&lane.log_det);
         }
         if self.end_samples == EndSamples::Keep {
-            let shape = (batch, self.parts.flow.dof());
+            let shape = (batch, self.dof);
             if self.end.dim() != shape {
                 self.end = Array2::default(shape);
             }
@@ -321,110 +352,81 @@ impl<D: Device, F: Invertible<D>> Engine<D, F> {
     }
 }
 
-impl<D: Device> Lane<D> {
-    fn new(grad: D::Buffer) -> Self {
-        Self {
-            range: 0..0,
-            work: Work::default(),
-            host: Default::default(),
-            loss: 0.0,
-            log_weights: vec![],
-            log_det: vec![],
-            end: Array2::default((0, 0)),
-            grad,
-        }
-    }
-
-    /// Processes the micro-batches of this lane, one after the other.
-    fn run<F: Layer<D>>(
-        &mut self,
-        parts: &Parts<D, F>,
-        job: &Job<'_, D::Real>,
-        streams: &[Rng],
-        theta: &D::Buffer,
-        (cut, batch): (Cut, usize),
-        end_samples: EndSamples,
-    ) {
-        self.loss = 0.0;
-        self.log_weights.clear();
-        self.log_det.clear();
-        let shape = (self.range.len(), parts.flow.dof());
-        if end_samples == EndSamples::Keep && self.end.dim() != shape {
-            self.end = Array2::default(shape);
-        }
-        for first in self.range.clone().step_by(cut.micro_batch) {
-            let samples = cut.micro_batch.min(self.range.end - first);
-            let at = Place { device: &parts.device, theta, samples, batch };
-            let accum = if first == self.range.start { Accum::Replace } else { Accum::Add };
-            parts.take_start(job, first, streams.get(first / cut.micro_batch), samples, &mut self.work.x);
-            let grad = GradSink { into: parts.device.params_mut(&mut self.grad), accum };
-            parts.estimate(job, &at, &mut self.work, grad);
-            self.collect(parts, job, samples);
-            if end_samples == EndSamples::Keep {
-                let at = first - self.range.start;
-                parts.device.download(&self.work.x, self.end.slice_mut(s![at..at + samples, ..]));
-            }
-        }
-    }
-
-    /// Appends the losses, log-weights and log-dets of a micro-batch.
+impl<D: Device, W: Generates<D>> Engine<D, W> {
+    /// The gradient of the reverse KL(q_θ‖p) at `theta`, over the base samples of `start`.
     ///
-    /// log q(x) is log q₀(z) − log|det J_T| from the base, and log q₀(z) + log|det J_{T⁻¹}| from the data.
-    fn collect<F>(&mut self, parts: &Parts<D, F>, job: &Job<'_, D::Real>, samples: usize) {
-        let Self { host, work, .. } = self;
-        for (host, sums) in host.iter_mut().zip([&work.start, &work.log_det, &work.end]) {
-            host.resize(samples, 0.0);
-            parts.device.read(sums, host);
-        }
-        let [start, log_det, end] = &*host;
-        self.log_det.extend_from_slice(log_det);
-        for ((&start, &log_det), &end) in start.iter().zip(log_det).zip(end) {
-            let (log_weight, loss) = match job {
-                Job::Reverse(..) => (end - (start - log_det), (start - log_det) - end),
-                Job::Forward(..) => (start - (end + log_det), -(end + log_det)),
-            };
-            self.log_weights.push(log_weight);
-            self.loss += loss;
+    /// # Errors
+    /// If the device failed.
+    ///
+    /// # Panics
+    /// If there are no samples, or they have the wrong width.
+    #[track_caller]
+    pub fn reverse_kl(
+        &mut self,
+        how: W::Reverse,
+        theta: &D::Buffer,
+        start: Start<'_, D::Real>,
+    ) -> Result<Gradient<'_, D>, DeviceError> {
+        let (source, batch) = self.source(start);
+        let used = self.run(&Job::Reverse(Some(how.into()), source), theta, batch)?;
+        Ok(self.gradient(used, batch))
+    }
+
+    /// Samples x = T(z) of q_θ with their log-weights, at the cost of one forward pass (F).
+    ///
+    /// # Errors
+    /// If the device failed.
+    ///
+    /// # Panics
+    /// If there are no samples, or they have the wrong width.
+    #[track_caller]
+    pub fn sample(&mut self, theta: &D::Buffer, start: Start<'_, D::Real>) -> Result<Weighted<'_, D>, DeviceError> {
+        let (source, batch) = self.source(start);
+        let used = self.run(&Job::Reverse(None, source), theta, batch)?;
+        Ok(self.join_lanes(used, batch))
+    }
+
+    /// Where base samples come from, and their number.
+    #[track_caller]
+    fn source<'a>(&self, start: Start<'a, D::Real>) -> (Source<'a, D::Real>, usize) {
+        match start {
+            Start::Draw { stream, first, samples } => (Source::Stream(stream, first), samples),
+            Start::Given(z) => (Source::Given(z), self.batch_of(&z)),
         }
     }
 }
 
-impl<D: Device, F: Layer<D>> Parts<D, F> {
-    /// Fills `x` with the `samples` start samples that begin at number `first` of the batch.
-    fn take_start(&self, job: &Job<'_, D::Real>, first: usize, stream: Option<&Rng>, samples: usize, x: &mut D::Batch) {
-        match job {
-            Job::Reverse(_, From::Streams) => {
-                let mut stream = stream.expect("a stream for every micro-batch").clone();
-                self.device.reshape(x, self.flow.dof(), samples);
-                self.base.sample(&self.device, &mut stream, x);
-            }
-            Job::Reverse(_, From::Given(start)) | Job::Forward(_, start) => {
-                self.device.upload(start.slice(s![first..first + samples, ..]), x);
-            }
-        }
+impl<D: Device, W: Normalizes<D>> Engine<D, W> {
+    /// The gradient of the forward KL(p‖q_θ) at `theta`, over `data` ~ p, shape `[batch, dof]`.
+    ///
+    /// # Errors
+    /// If the device failed.
+    ///
+    /// # Panics
+    /// If there are no samples, or they have the wrong width.
+    #[track_caller]
+    pub fn forward_kl(
+        &mut self,
+        how: W::Forward,
+        theta: &D::Buffer,
+        data: ArrayView2<'_, D::Real>,
+    ) -> Result<Gradient<'_, D>, DeviceError> {
+        let batch = self.batch_of(&data);
+        let used = self.run(&Job::Forward(Some(how.into()), data), theta, batch)?;
+        Ok(self.gradient(used, batch))
     }
 
-    /// Runs the estimator, if one is asked for, on the micro-batch in `work.x`.
-    fn estimate(&self, job: &Job<'_, D::Real>, at: &Place<'_, D>, work: &mut Work<D>, grad: GradSink<'_, D>) {
-        let (flow, inverse) = (&self.flow as &dyn Layer<D>, &*self.inverse);
-        let (base, target) = (&*self.base as &dyn Density<D>, &self.target);
-        let to_target = Transport { map: flow, start: base, end: target };
-        let to_base = Transport { map: inverse, start: target, end: base };
-        let both = BothWays { map: flow, inverse, base, target };
-        match job {
-            Job::Reverse(None, _) => estimator::transport(&to_target, at, work),
-            Job::Forward(None, _) => estimator::transport(&to_base, at, work),
-            Job::Reverse(Some(ReverseKl::Reparam), _) => estimator::total_gradient(&to_target, at, work, grad),
-            Job::Reverse(Some(ReverseKl::PathFast), _) => estimator::path_gradient(&to_target, at, work, grad),
-            Job::Reverse(Some(ReverseKl::PathTwoPass), _) => {
-                estimator::path_two_pass(Tape::Again, &both, at, work, grad)
-            }
-            Job::Reverse(Some(ReverseKl::PathTwoPassLean), _) => {
-                estimator::path_two_pass(Tape::Kept, &both, at, work, grad)
-            }
-            Job::Forward(Some(ForwardKl::MaxLikelihood), _) => estimator::total_gradient(&to_base, at, work, grad),
-            Job::Forward(Some(ForwardKl::PathFast), _) => estimator::path_gradient(&to_base, at, work, grad),
-            Job::Forward(Some(ForwardKl::Gdreg), _) => estimator::gdreg(&both, at, work, grad),
-        }
+    /// Log-weights and −log q_θ of `data`, shape `[batch, dof]`, at the cost of one pass through T⁻¹ (F).
+    ///
+    /// # Errors
+    /// If the device failed.
+    ///
+    /// # Panics
+    /// If there are no samples, or they have the wrong width.
+    #[track_caller]
+    pub fn weigh(&mut self, theta: &D::Buffer, data: ArrayView2<'_, D::Real>) -> Result<Weighted<'_, D>, DeviceError> {
+        let batch = self.batch_of(&data);
+        let used = self.run(&Job::Forward(None, data), theta, batch)?;
+        Ok(self.join_lanes(used, batch))
     }
 }

@@ -12,14 +12,16 @@
 //! | [`gdreg`] | | `gdreg` | 5 F |
 //!
 //! (F: multiply-adds of one forward pass of the conditioners over the batch.)
-//! Each function handles one micro-batch whose start samples already lie in [`Work::x`].
+//! Each function handles one micro-batch whose start samples already lie in [`Work::x`]. A base with parameters gets their gradient by
+//! [`Base::pull_back`], MATH (16).
 
 use crate::{
-    density::Density,
+    density::{Base, BasePass, Target},
     device::Device,
     layer::{GradSink, Layer, Pass},
-    workspace::Workspace,
+    workspace::{Prepared, Workspace},
 };
+use std::ops::Range;
 
 /// How the gradient of the reverse KL(q_θ‖p) is estimated, from base samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -45,14 +47,100 @@ pub enum ForwardKl {
     Gdreg,
 }
 
+/// A layer at its parameters.
+pub struct LayerAt<'a, D: Device> {
+    /// The layer.
+    pub layer: &'a dyn Layer<D>,
+    /// Its parameters.
+    pub theta: D::Params<'a>,
+    /// What it prepared of them.
+    pub prepared: &'a Prepared,
+    /// Where its parameters lie in the flat gradient.
+    pub range: Range<usize>,
+}
+
+impl<D: Device> LayerAt<'_, D> {
+    /// The same, for a while.
+    pub(crate) fn reborrow(&self) -> LayerAt<'_, D> {
+        let Self { layer, theta, prepared, ref range } = *self;
+        LayerAt { layer, theta: D::slice(theta, 0..range.len()), prepared, range: range.clone() }
+    }
+
+    fn pass<'b>(&'b self, device: &'b D, tape: &'b mut Workspace, scratch: &'b mut Workspace) -> Pass<'b, D> {
+        let theta: D::Params<'b> = D::slice(self.theta, 0..self.range.len());
+        Pass { device, theta, prepared: self.prepared, tape, scratch }
+    }
+}
+
+/// A base at its parameters.
+pub struct BaseAt<'a, D: Device> {
+    /// The base.
+    pub base: &'a dyn Base<D>,
+    /// Its parameters.
+    pub theta: D::Params<'a>,
+    /// What it prepared of them.
+    pub prepared: &'a Prepared,
+    /// Where its parameters lie in the flat gradient.
+    pub range: Range<usize>,
+}
+
+impl<D: Device> BaseAt<'_, D> {
+    /// The same, for a while.
+    pub(crate) fn reborrow(&self) -> BaseAt<'_, D> {
+        let Self { base, theta, prepared, ref range } = *self;
+        BaseAt { base, theta: D::slice(theta, 0..range.len()), prepared, range: range.clone() }
+    }
+
+    pub(crate) fn pass<'b>(&'b self, device: &'b D, scratch: &'b mut Workspace) -> BasePass<'b, D> {
+        let theta: D::Params<'b> = D::slice(self.theta, 0..self.range.len());
+        BasePass { device, theta, prepared: self.prepared, scratch }
+    }
+}
+
+/// The density at one end of a bijection.
+pub enum End<'a, D: Device> {
+    /// The base q₀.
+    Base(BaseAt<'a, D>),
+    /// The target p, up to its normalisation: log p̃ = −S, score = force.
+    Target(&'a dyn Target<D>),
+}
+
+impl<'a, D: Device> End<'a, D> {
+    /// Fills `log_density` and, if wanted, `score` = ∇log density at x.
+    fn log_density_and_score(
+        &self,
+        device: &D,
+        scratch: &mut Workspace,
+        x: &D::Batch,
+        log_density: &mut D::PerSample,
+        score: Option<&mut D::Batch>,
+    ) {
+        match self {
+            Self::Base(at) => at.base.log_density_and_score(&mut at.pass(device, scratch), x, log_density, score),
+            Self::Target(target) => {
+                target.action_and_force(device, x, log_density, score);
+                device.negate(log_density);
+            }
+        }
+    }
+
+    /// The base, if it has parameters to be trained.
+    fn trained_base(&self) -> Option<&BaseAt<'a, D>> {
+        match self {
+            Self::Base(at) if !at.range.is_empty() => Some(at),
+            _ => None,
+        }
+    }
+}
+
 /// A bijection M between the spaces of two densities.
 pub struct Transport<'a, D: Device> {
     /// M.
-    pub map: &'a dyn Layer<D>,
+    pub map: LayerAt<'a, D>,
     /// The density of what goes in.
-    pub start: &'a dyn Density<D>,
+    pub start: End<'a, D>,
     /// The density M#start is compared with.
-    pub end: &'a dyn Density<D>,
+    pub end: End<'a, D>,
 }
 
 /// Buffers of one micro-batch; allocated in the first step, then kept.
@@ -65,10 +153,14 @@ pub struct Work<D: Device> {
     pub log_det: D::PerSample,
     /// log end(x_end), per sample.
     pub end: D::PerSample,
-    /// A score on its way through the flow, then the cotangent on its way back.
+    /// A score on its way through the flow.
+    score: D::Batch,
+    /// A cotangent on its way back.
     cotangent: D::Batch,
     /// Score of the end density.
     end_score: D::Batch,
+    /// Base samples kept for the parameters of the base.
+    base_samples: D::Batch,
     /// Base samples kept for a second pass through T.
     z: D::Batch,
     /// Samples on an extra way through T or T⁻¹.
@@ -87,8 +179,10 @@ impl<D: Device> Default for Work<D> {
             start: D::PerSample::default(),
             log_det: D::PerSample::default(),
             end: D::PerSample::default(),
+            score: D::Batch::default(),
             cotangent: D::Batch::default(),
             end_score: D::Batch::default(),
+            base_samples: D::Batch::default(),
             z: D::Batch::default(),
             back: D::Batch::default(),
             unused: D::PerSample::default(),
@@ -99,142 +193,204 @@ impl<D: Device> Default for Work<D> {
     }
 }
 
-/// Where and at which parameters an estimator runs, and how many samples it averages over.
-pub struct Place<'a, D: Device> {
+/// Where an estimator runs, and how many samples it averages over.
+pub struct MicroBatch<'a, D: Device> {
     /// The device.
     pub device: &'a D,
-    /// The flow's parameters.
-    pub theta: &'a D::Buffer,
     /// Samples in this micro-batch.
     pub samples: usize,
     /// B of MATH (3): the whole batch, over which the gradient is a mean.
     pub batch: usize,
 }
 
-impl<D: Device> Place<'_, D> {
-    fn pass<'b>(&'b self, tape: &'b mut Workspace, scratch: &'b mut Workspace) -> Pass<'b, D> {
-        Pass { device: self.device, theta: self.device.params(self.theta), tape, scratch }
-    }
-
-    fn inverse_batch(&self) -> f64 {
+impl<D: Device> MicroBatch<'_, D> {
+    /// 1/B.
+    fn share(&self) -> f64 {
         1.0 / self.batch as f64
     }
 }
 
 /// No gradient: samples at the end of M, log|det| and both log-densities. One conditioner pass.
-pub fn transport<D: Device>(m: &Transport<'_, D>, at: &Place<'_, D>, work: &mut Work<D>) {
-    at.device.clear(&mut work.log_det, at.samples);
-    m.start.log_density_and_score(at.device, &work.x, &mut work.start, None);
-    let mut pass = at.pass(&mut work.tape, &mut work.scratch);
-    m.map.forward_without_tape(&mut pass, &mut work.x, &mut work.log_det);
-    m.end.log_density_and_score(at.device, &work.x, &mut work.end, None);
+pub fn transport<D: Device>(m: &Transport<'_, D>, at: &MicroBatch<'_, D>, work: &mut Work<D>) {
+    let Work { x, start, log_det, end, tape, scratch, .. } = work;
+    at.device.clear(log_det, at.samples);
+    m.start.log_density_and_score(at.device, scratch, x, start, None);
+    m.map.layer.forward_without_tape(&mut m.map.pass(at.device, tape, scratch), x, log_det);
+    m.end.log_density_and_score(at.device, scratch, x, end, None);
 }
 
 /// The ordinary gradient: `reparam` for the reverse KL, `max-likelihood` for the forward KL.
 ///
 /// MATH (2) from a = −∇log end(x_end)/B with w = −1/B.
-pub fn total_gradient<D: Device>(m: &Transport<'_, D>, at: &Place<'_, D>, work: &mut Work<D>, grad: GradSink<'_, D>) {
-    at.device.clear(&mut work.log_det, at.samples);
-    m.start.log_density_and_score(at.device, &work.x, &mut work.start, None);
-    let mut pass = at.pass(&mut work.tape, &mut work.scratch);
-    m.map.forward(&mut pass, &mut work.x, &mut work.log_det);
-    m.end.log_density_and_score(at.device, &work.x, &mut work.end, Some(&mut work.cotangent));
-    at.device.scale(-at.inverse_batch(), &mut work.cotangent);
-    m.map.pull_back(&mut pass, &mut work.cotangent, -at.inverse_batch(), Some(grad));
+pub fn total_gradient<D: Device>(
+    m: &Transport<'_, D>,
+    at: &MicroBatch<'_, D>,
+    work: &mut Work<D>,
+    mut grad: GradSink<'_, D>,
+) {
+    let Work { x, start, log_det, end, score, cotangent, base_samples, tape, scratch, .. } = work;
+    let device = at.device;
+    device.clear(log_det, at.samples);
+    let trained_start = m.start.trained_base();
+    m.start.log_density_and_score(device, scratch, x, start, trained_start.map(|_| &mut *score));
+    if trained_start.is_some() {
+        device.copy(x, base_samples);
+    }
+    m.map.layer.forward(&mut m.map.pass(device, tape, scratch), x, log_det);
+    m.end.log_density_and_score(device, scratch, x, end, Some(cotangent));
+    device.scale(-at.share(), cotangent);
+    if let Some(base) = m.end.trained_base() {
+        let sink = grad.slice(base.range.clone());
+        base.base.pull_back(&mut base.pass(device, scratch), x, None, -at.share(), sink);
+    }
+    let sink = grad.slice(m.map.range.clone());
+    m.map.layer.pull_back(&mut m.map.pass(device, tape, scratch), cotangent, -at.share(), Some(sink));
+    if let Some(base) = trained_start {
+        device.axpby(at.share(), score, 1.0, cotangent); // a_z + ∇log q₀(z)/B
+        let sink = grad.slice(base.range.clone());
+        base.base.pull_back(&mut base.pass(device, scratch), base_samples, Some(cotangent), at.share(), sink);
+    }
 }
 
 /// The path gradient in one pass, Algorithm 1 (`path-fast`), for either divergence.
 ///
 /// MATH (1) from the score of the start density, computed alongside the pass; then (2) from (3) with w = 0.
-pub fn path_gradient<D: Device>(m: &Transport<'_, D>, at: &Place<'_, D>, work: &mut Work<D>, grad: GradSink<'_, D>) {
-    at.device.clear(&mut work.log_det, at.samples);
-    m.start.log_density_and_score(at.device, &work.x, &mut work.start, Some(&mut work.cotangent));
-    let mut pass = at.pass(&mut work.tape, &mut work.scratch);
-    m.map.forward_with_score(&mut pass, &mut work.x, &mut work.log_det, &mut work.cotangent);
-    m.end.log_density_and_score(at.device, &work.x, &mut work.end, Some(&mut work.end_score));
-    path_cotangent(at, work);
-    m.map.pull_back(&mut at.pass(&mut work.tape, &mut work.scratch), &mut work.cotangent, 0.0, Some(grad));
+pub fn path_gradient<D: Device>(
+    m: &Transport<'_, D>,
+    at: &MicroBatch<'_, D>,
+    work: &mut Work<D>,
+    mut grad: GradSink<'_, D>,
+) {
+    let Work { x, start, log_det, end, score, cotangent, end_score, base_samples, tape, scratch, .. } = work;
+    let device = at.device;
+    device.clear(log_det, at.samples);
+    m.start.log_density_and_score(device, scratch, x, start, Some(score));
+    if m.start.trained_base().is_some() {
+        device.copy(x, base_samples);
+    }
+    m.map.layer.forward_with_score(&mut m.map.pass(device, tape, scratch), x, log_det, score);
+    m.end.log_density_and_score(device, scratch, x, end, Some(end_score));
+    path_cotangent(at, score, end_score, cotangent);
+    if let Some(base) = m.end.trained_base() {
+        device.scale(-1.0, cotangent);
+        let sink = grad.slice(base.range.clone());
+        base.base.pull_back(&mut base.pass(device, scratch), x, Some(cotangent), 0.0, sink);
+        device.scale(-1.0, cotangent);
+    }
+    let sink = grad.slice(m.map.range.clone());
+    m.map.layer.pull_back(&mut m.map.pass(device, tape, scratch), cotangent, 0.0, Some(sink));
+    if let Some(base) = m.start.trained_base() {
+        let sink = grad.slice(base.range.clone());
+        base.base.pull_back(&mut base.pass(device, scratch), base_samples, Some(cotangent), 0.0, sink);
+    }
 }
 
-/// MATH (3): a = (s_end − ∇log end(x_end))/B, from the score in `work.cotangent`, into the same place.
-fn path_cotangent<D: Device>(at: &Place<'_, D>, work: &mut Work<D>) {
-    at.device.axpby(-at.inverse_batch(), &work.end_score, at.inverse_batch(), &mut work.cotangent);
+/// MATH (3): a = (s_end − ∇log end(x_end))/B. The memory of `score` becomes that of `cotangent`; the old content of both is spent.
+fn path_cotangent<D: Device>(
+    at: &MicroBatch<'_, D>,
+    score: &mut D::Batch,
+    end_score: &D::Batch,
+    cotangent: &mut D::Batch,
+) {
+    at.device.axpby(-at.share(), end_score, at.share(), score);
+    std::mem::swap(score, cotangent);
 }
 
 /// A flow with its inverse and the densities at its two ends, for the estimators that need both directions.
-pub struct BothWays<'a, D: Device> {
+pub struct BothEnds<'a, D: Device> {
     /// T.
-    pub map: &'a dyn Layer<D>,
+    pub map: LayerAt<'a, D>,
     /// T⁻¹.
-    pub inverse: &'a dyn Layer<D>,
+    pub inverse: LayerAt<'a, D>,
     /// q₀.
-    pub base: &'a dyn Density<D>,
+    pub base: End<'a, D>,
     /// p, up to its normalisation.
-    pub target: &'a dyn Density<D>,
+    pub target: End<'a, D>,
 }
 
-/// Whether the tape of T, which the last pull-back needs, is kept from the sampling pass or recorded by a pass of its own.
+/// When the tape of T, which the last pull-back needs, is recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tape {
-    /// The lean variant: 5 F, at the memory of two tapes.
-    Kept,
-    /// As in the paper: 6 F.
-    Again,
+pub enum Recording {
+    /// In the sampling pass, the lean variant: 5 F, at the memory of two tapes.
+    FirstPass,
+    /// By a pass of its own, as in the paper: 6 F.
+    Rerun,
 }
 
 /// Algorithm 2, reverse KL: `path-two-pass` and its lean variant.
 ///
 /// Samples x = T(z), finds ∇log q(x) by going back through T⁻¹, and pulls (3) back through T at fixed z.
 pub fn path_two_pass<D: Device>(
-    tape: Tape,
-    flow: &BothWays<'_, D>,
-    at: &Place<'_, D>,
+    recording: Recording,
+    flow: &BothEnds<'_, D>,
+    at: &MicroBatch<'_, D>,
     work: &mut Work<D>,
-    grad: GradSink<'_, D>,
+    mut grad: GradSink<'_, D>,
 ) {
-    let device = at.device;
-    device.clear(&mut work.log_det, at.samples);
-    flow.base.log_density_and_score(device, &work.x, &mut work.start, None);
-    if tape == Tape::Again {
-        device.copy(&work.x, &mut work.z);
+    let Work { x, start, log_det, end, end_score, base_samples, z, tape, scratch, .. } = work;
+    let (device, map) = (at.device, &flow.map);
+    device.clear(log_det, at.samples);
+    flow.base.log_density_and_score(device, scratch, x, start, None);
+    if flow.base.trained_base().is_some() {
+        device.copy(x, base_samples);
     }
-    let mut pass = at.pass(&mut work.tape, &mut work.scratch);
-    match tape {
-        Tape::Kept => flow.map.forward(&mut pass, &mut work.x, &mut work.log_det),
-        Tape::Again => flow.map.forward_without_tape(&mut pass, &mut work.x, &mut work.log_det),
+    if recording == Recording::Rerun {
+        device.copy(x, z);
     }
-    flow.target.log_density_and_score(device, &work.x, &mut work.end, Some(&mut work.end_score));
+    let mut pass = map.pass(device, tape, scratch);
+    match recording {
+        Recording::FirstPass => map.layer.forward(&mut pass, x, log_det),
+        Recording::Rerun => map.layer.forward_without_tape(&mut pass, x, log_det),
+    }
+    flow.target.log_density_and_score(device, scratch, x, end, Some(end_score));
+    score_by_inverse(flow, at, work);
 
-    device.copy(&work.x, &mut work.back);
-    let mut pass = at.pass(&mut work.inverse_tape, &mut work.scratch);
-    device.clear(&mut work.unused, at.samples);
-    flow.inverse.forward(&mut pass, &mut work.back, &mut work.unused);
-    flow.base.log_density_and_score(device, &work.back, &mut work.unused, Some(&mut work.cotangent));
-    flow.inverse.pull_back(&mut pass, &mut work.cotangent, 1.0, None); // ∇log q(x)
-
-    if tape == Tape::Again {
-        device.clear(&mut work.unused, at.samples);
-        flow.map.forward(&mut at.pass(&mut work.tape, &mut work.scratch), &mut work.z, &mut work.unused);
+    let Work { score, cotangent, end_score, base_samples, z, unused, tape, scratch, .. } = work;
+    if recording == Recording::Rerun {
+        device.clear(unused, at.samples);
+        map.layer.forward(&mut map.pass(device, tape, scratch), z, unused);
     }
-    path_cotangent(at, work);
-    flow.map.pull_back(&mut at.pass(&mut work.tape, &mut work.scratch), &mut work.cotangent, 0.0, Some(grad));
+    path_cotangent(at, score, end_score, cotangent);
+    let sink = grad.slice(map.range.clone());
+    map.layer.pull_back(&mut map.pass(device, tape, scratch), cotangent, 0.0, Some(sink));
+    if let Some(base) = flow.base.trained_base() {
+        let sink = grad.slice(base.range.clone());
+        base.base.pull_back(&mut base.pass(device, scratch), base_samples, Some(cotangent), 0.0, sink);
+    }
+}
+
+/// ∇log q at the samples in `work.x`, into `work.score`: z = T⁻¹(x), then the score of q₀ pulled back with w = 1.
+fn score_by_inverse<D: Device>(flow: &BothEnds<'_, D>, at: &MicroBatch<'_, D>, work: &mut Work<D>) {
+    let Work { x, score, back, unused, inverse_tape, scratch, .. } = work;
+    let (device, inverse) = (at.device, &flow.inverse);
+    device.copy(x, back);
+    device.clear(unused, at.samples);
+    inverse.layer.forward(&mut inverse.pass(device, inverse_tape, scratch), back, unused);
+    flow.base.log_density_and_score(device, scratch, back, unused, Some(score));
+    inverse.layer.pull_back(&mut inverse.pass(device, inverse_tape, scratch), score, 1.0, None);
 }
 
 /// Algorithm 3, forward KL: `gdreg`.
 ///
 /// ∇ₓ[log q(x) + S(x)] through T⁻¹; then T(z) at z = T⁻¹(x), held fixed, and (3) pulled back through it.
-pub fn gdreg<D: Device>(flow: &BothWays<'_, D>, at: &Place<'_, D>, work: &mut Work<D>, grad: GradSink<'_, D>) {
-    let device = at.device;
-    device.clear(&mut work.log_det, at.samples);
-    flow.target.log_density_and_score(device, &work.x, &mut work.start, Some(&mut work.end_score));
-    let mut pass = at.pass(&mut work.inverse_tape, &mut work.scratch);
-    flow.inverse.forward(&mut pass, &mut work.x, &mut work.log_det);
-    flow.base.log_density_and_score(device, &work.x, &mut work.end, Some(&mut work.cotangent));
-    flow.inverse.pull_back(&mut pass, &mut work.cotangent, 1.0, None); // ∇log q(x)
+pub fn gdreg<D: Device>(flow: &BothEnds<'_, D>, at: &MicroBatch<'_, D>, work: &mut Work<D>, mut grad: GradSink<'_, D>) {
+    let Work { x, start, log_det, end, score, cotangent, end_score, back, unused, tape, inverse_tape, scratch, .. } =
+        work;
+    let (device, map, inverse) = (at.device, &flow.map, &flow.inverse);
+    device.clear(log_det, at.samples);
+    flow.target.log_density_and_score(device, scratch, x, start, Some(end_score));
+    inverse.layer.forward(&mut inverse.pass(device, inverse_tape, scratch), x, log_det);
+    flow.base.log_density_and_score(device, scratch, x, end, Some(score));
+    inverse.layer.pull_back(&mut inverse.pass(device, inverse_tape, scratch), score, 1.0, None); // ∇log q(x)
 
-    device.copy(&work.x, &mut work.back);
-    device.clear(&mut work.unused, at.samples);
-    flow.map.forward(&mut at.pass(&mut work.tape, &mut work.scratch), &mut work.back, &mut work.unused);
-    path_cotangent(at, work);
-    flow.map.pull_back(&mut at.pass(&mut work.tape, &mut work.scratch), &mut work.cotangent, 0.0, Some(grad));
+    device.copy(x, back);
+    device.clear(unused, at.samples);
+    map.layer.forward(&mut map.pass(device, tape, scratch), back, unused);
+    path_cotangent(at, score, end_score, cotangent);
+    let sink = grad.slice(map.range.clone());
+    map.layer.pull_back(&mut map.pass(device, tape, scratch), cotangent, 0.0, Some(sink));
+    if let Some(base) = flow.base.trained_base() {
+        let sink = grad.slice(base.range.clone());
+        base.base.pull_back(&mut base.pass(device, scratch), x, Some(cotangent), 0.0, sink);
+    }
 }

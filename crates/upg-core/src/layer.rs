@@ -1,6 +1,16 @@
-//! The layer: a bijection with three verbs.
+//! The layer: a bijection with three verbs, and what inverts it.
+//!
+//! | lifetime | where | examples |
+//! |---|---|---|
+//! | as long as θ stays | [`Prepared`], filled by [`Layer::prepare`] once a gradient, read by all lanes | packed weights, LU factors |
+//! | a micro-batch | the tape: what [`Layer::forward`] leaves for the other two verbs | hidden values, partials |
+//! | a call | scratch, shared by all layers of a lane | cotangents within a net |
 
-use crate::{device::Device, params::ParamLayout, workspace::Workspace};
+use crate::{
+    device::Device,
+    params::ParamLayout,
+    workspace::{Prepared, Workspace},
+};
 use std::ops::Range;
 
 /// Whether a result replaces what is there or is added to it.
@@ -12,7 +22,7 @@ pub enum Accum {
     Add,
 }
 
-/// Where `pull_back` puts ∂θ, shape of the layer's parameters.
+/// Where a verb puts ∂θ, shape of the layer's parameters.
 pub struct GradSink<'a, D: Device> {
     /// The range of the gradient buffer that belongs to the layer.
     pub into: D::ParamsMut<'a>,
@@ -27,12 +37,14 @@ impl<D: Device> GradSink<'_, D> {
     }
 }
 
-/// What every verb works with.
+/// The surroundings of a verb.
 pub struct Pass<'a, D: Device> {
     /// The device everything lives on.
     pub device: &'a D,
     /// The layer's own parameters θ_l, flat.
     pub theta: D::Params<'a>,
+    /// What [`Layer::prepare`] made of θ_l.
+    pub prepared: &'a Prepared,
     /// What `forward` leaves for the other two verbs.
     pub tape: &'a mut Workspace,
     /// Memory shared by all layers, free to be overwritten by each call.
@@ -41,8 +53,8 @@ pub struct Pass<'a, D: Device> {
 
 /// A bijection x_{l+1} = T_l(x_l; θ_l) of a fixed number of degrees of freedom, with J = ∂T/∂x and ℓ = log|det J|.
 ///
-/// `forward` must come first; `push_score` and `pull_back` refer to the batch of the last `forward` on the same tape.
-/// All verbs work in place. Batches have shape `[dof, samples]`.
+/// `prepare` comes first, once for every θ; then `forward`; `push` and `pull_back` refer to the batch of the last `forward` on the
+/// same tape. All verbs work in place. Batches have shape `[dof, samples]`.
 ///
 /// # Panics
 /// The verbs panic if a batch or θ has the wrong shape.
@@ -53,14 +65,26 @@ pub trait Layer<D: Device>: Send + Sync {
     /// The layer's parameters: names, shapes, initial values, in the order of the flat buffer.
     fn params(&self) -> ParamLayout;
 
+    /// Fills `prepared` with what all verbs need of θ and what needn't be computed more than once a gradient. Nothing, by default.
+    fn prepare(&self, device: &D, theta: D::Params<'_>, prepared: &mut Prepared) {
+        let _ = (device, theta, prepared);
+    }
+
     /// x ← T(x), `log_det` += ℓ(x) (one double per sample), and leaves on the tape what the other verbs need.
     fn forward(&self, pass: &mut Pass<'_, D>, x: &mut D::Batch, log_det: &mut D::PerSample);
 
-    /// Score recursion, MATH (1): s ← J^{-T} (s − ∇ℓ); takes ∇log q_l(x_l) to ∇log q_{l+1}(x_{l+1}).
-    fn push_score(&self, pass: &mut Pass<'_, D>, score: &mut D::Batch);
+    /// Push, MATH (1): a ← u = J^{-T} (a − w ∇ℓ), and ∂θ (+)= −[(∂T/∂θ)ᵀ u + w ∂ℓ/∂θ], if a sink is given.
+    ///
+    /// This is the pull-back of T⁻¹ in terms of T, MATH (7), so a layer that brings it is ready for [`Inverse`](crate::Inverse).
+    fn push(&self, pass: &mut Pass<'_, D>, cotangent: &mut D::Batch, weight: f64, grad: Option<GradSink<'_, D>>);
 
     /// Pull-back, MATH (2): a ← Jᵀ a + w ∇ℓ, and ∂θ (+)= (∂T/∂θ)ᵀ a + w ∂ℓ/∂θ with the old a, if a sink is given.
     fn pull_back(&self, pass: &mut Pass<'_, D>, cotangent: &mut D::Batch, weight: f64, grad: Option<GradSink<'_, D>>);
+
+    /// Score recursion, MATH (1): s ← J^{-T} (s − ∇ℓ); takes ∇log q_l(x_l) to ∇log q_{l+1}(x_{l+1}).
+    fn push_score(&self, pass: &mut Pass<'_, D>, score: &mut D::Batch) {
+        self.push(pass, score, 1.0, None);
+    }
 
     /// `forward`, then `push_score`: one pass, the score computed alongside. A composition overrides this to do both layer by layer.
     fn forward_with_score(
@@ -74,16 +98,32 @@ pub trait Layer<D: Device>: Send + Sync {
         self.push_score(pass, score);
     }
 
-    /// `forward` when nothing will be asked of the tape afterwards; a composition overrides this to let all layers share one tape.
+    /// `forward` when nothing will be asked of the tape afterwards; for layers that can save work then, and for compositions, whose
+    /// layers then share one tape.
     fn forward_without_tape(&self, pass: &mut Pass<'_, D>, x: &mut D::Batch, log_det: &mut D::PerSample) {
         self.forward(pass, x, log_det);
     }
+
+    /// `forward_without_tape`, watched: after each layer of a composition, `after` gets its number in the order of application, what
+    /// came out of it, and the log-dets so far. A layer that is none has number 0.
+    ///
+    /// For whoever wants to look inside, e.g. for the first layer whose result is not finite.
+    fn forward_each(
+        &self,
+        pass: &mut Pass<'_, D>,
+        x: &mut D::Batch,
+        log_det: &mut D::PerSample,
+        after: &mut dyn FnMut(usize, &D::Batch, &D::PerSample),
+    ) {
+        self.forward_without_tape(pass, x, log_det);
+        after(0, x, log_det);
+    }
 }
 
-/// The capability of being inverted. The inverse is again something with the three verbs, over the *same* parameters.
+/// The capability of being inverted. The inverse is again an invertible layer, over the *same* parameters.
 pub trait Invertible<D: Device>: Layer<D> {
-    /// T⁻¹ as a layer; its parameters are those of `self`, in the same order.
-    fn inverse(&self) -> Box<dyn Layer<D>>;
+    /// T⁻¹ as a layer; its parameters are those of `self`, in the same order. Cheap: tables are shared, not copied.
+    fn inverse(&self) -> Box<dyn Invertible<D>>;
 }
 
 impl<D: Device, L: Layer<D> + ?Sized> Layer<D> for Box<L> {
@@ -95,16 +135,24 @@ impl<D: Device, L: Layer<D> + ?Sized> Layer<D> for Box<L> {
         (**self).params()
     }
 
+    fn prepare(&self, device: &D, theta: D::Params<'_>, prepared: &mut Prepared) {
+        (**self).prepare(device, theta, prepared);
+    }
+
     fn forward(&self, pass: &mut Pass<'_, D>, x: &mut D::Batch, log_det: &mut D::PerSample) {
         (**self).forward(pass, x, log_det);
     }
 
-    fn push_score(&self, pass: &mut Pass<'_, D>, score: &mut D::Batch) {
-        (**self).push_score(pass, score);
+    fn push(&self, pass: &mut Pass<'_, D>, cotangent: &mut D::Batch, weight: f64, grad: Option<GradSink<'_, D>>) {
+        (**self).push(pass, cotangent, weight, grad);
     }
 
     fn pull_back(&self, pass: &mut Pass<'_, D>, cotangent: &mut D::Batch, weight: f64, grad: Option<GradSink<'_, D>>) {
         (**self).pull_back(pass, cotangent, weight, grad);
+    }
+
+    fn push_score(&self, pass: &mut Pass<'_, D>, score: &mut D::Batch) {
+        (**self).push_score(pass, score);
     }
 
     fn forward_with_score(
@@ -120,10 +168,20 @@ impl<D: Device, L: Layer<D> + ?Sized> Layer<D> for Box<L> {
     fn forward_without_tape(&self, pass: &mut Pass<'_, D>, x: &mut D::Batch, log_det: &mut D::PerSample) {
         (**self).forward_without_tape(pass, x, log_det);
     }
+
+    fn forward_each(
+        &self,
+        pass: &mut Pass<'_, D>,
+        x: &mut D::Batch,
+        log_det: &mut D::PerSample,
+        after: &mut dyn FnMut(usize, &D::Batch, &D::PerSample),
+    ) {
+        (**self).forward_each(pass, x, log_det, after);
+    }
 }
 
 impl<D: Device, L: Invertible<D> + ?Sized> Invertible<D> for Box<L> {
-    fn inverse(&self) -> Box<dyn Layer<D>> {
+    fn inverse(&self) -> Box<dyn Invertible<D>> {
         (**self).inverse()
     }
 }

@@ -44,28 +44,37 @@
 //!         pass.tape.get::<Batch<f64>>().copy_from(x); // y, for the pull-back
 //!     }
 //!
-//!     fn push_score(&self, pass: &mut Pass<'_, Cpu<f64>>, score: &mut Batch<f64>) {
+//!     fn push(&self, pass: &mut Pass<'_, Cpu<f64>>, a: &mut Batch<f64>, w: f64, grad: Option<GradSink<'_, Cpu<f64>>>) {
 //!         for (i, sigma) in pass.theta.iter().enumerate() { // ∇ℓ = 0
-//!             score.row_mut(i).iter_mut().for_each(|s| *s *= (-self.power * sigma).exp());
+//!             a.row_mut(i).iter_mut().for_each(|a| *a *= (-self.power * sigma).exp());
 //!         }
+//!         self.add_gradient(pass, -1.0, a, w, grad);
 //!     }
 //!
 //!     fn pull_back(&self, pass: &mut Pass<'_, Cpu<f64>>, a: &mut Batch<f64>, w: f64, grad: Option<GradSink<'_, Cpu<f64>>>) {
-//!         let y = pass.tape.get::<Batch<f64>>();
-//!         if let Some(GradSink { into, accum }) = grad {
-//!             for (i, d) in into.iter_mut().enumerate() {
-//!                 let sum: f64 = a.row(i).iter().zip(y.row(i)).map(|(a, y)| self.power * (a * y + w)).sum();
-//!                 *d = if accum == Accum::Add { *d + sum } else { sum };
-//!             }
-//!         }
+//!         self.add_gradient(pass, 1.0, a, w, grad);
 //!         for (i, sigma) in pass.theta.iter().enumerate() {
 //!             a.row_mut(i).iter_mut().for_each(|a| *a *= (self.power * sigma).exp());
 //!         }
 //!     }
 //! }
 //!
+//! impl Scale {
+//!     /// ∂σ_i (+)= factor Σ (a_i y_i + w), for a cotangent a of y.
+//!     fn add_gradient(
+//!         &self, pass: &mut Pass<'_, Cpu<f64>>, factor: f64, a: &Batch<f64>, w: f64, grad: Option<GradSink<'_, Cpu<f64>>>,
+//!     ) {
+//!         let Some(GradSink { into, accum }) = grad else { return };
+//!         let y = pass.tape.get::<Batch<f64>>();
+//!         for (i, d) in into.iter_mut().enumerate() {
+//!             let sum: f64 = a.row(i).iter().zip(y.row(i)).map(|(a, y)| factor * self.power * (a * y + w)).sum();
+//!             *d = if accum == Accum::Add { *d + sum } else { sum };
+//!         }
+//!     }
+//! }
+//!
 //! impl Invertible<Cpu<f64>> for Scale {
-//!     fn inverse(&self) -> Box<dyn Layer<Cpu<f64>>> {
+//!     fn inverse(&self) -> Box<dyn Invertible<Cpu<f64>>> {
 //!         Box::new(Scale { power: -self.power, ..*self })
 //!     }
 //! }
@@ -98,12 +107,10 @@
 //! );
 //! // Where q = p, the path gradient is zero sample by sample; the ordinary one is not.
 //! let theta = vec![2f64.ln() / 2.0; 6];
-//! let mut gradient = |how| {
-//!     let mut streams = Streams::new(1);
-//!     engine.reverse_kl(how, &theta, Start::Draw { samples: 200, streams: &mut streams }).grad.clone()
-//! };
-//! assert!(gradient(ReverseKl::PathFast).iter().all(|g| g.abs() < 1e-15));
-//! assert!(gradient(ReverseKl::Reparam).iter().any(|g| g.abs() > 1e-3));
+//! let start = Start::Draw { stream: SampleStream::new(1, 0, 0), first: 0, samples: 200 };
+//! assert!(engine.reverse_kl(ReverseKl::PathFast, &theta, start)?.grad.iter().all(|g| g.abs() < 1e-15));
+//! assert!(engine.reverse_kl(ReverseKl::Reparam, &theta, start)?.grad.iter().any(|g| g.abs() > 1e-3));
+//! # Ok::<(), DeviceError>(())
 //! ```
 pub mod batch;
 pub mod chain;
@@ -111,21 +118,29 @@ pub mod density;
 pub mod device;
 pub mod engine;
 pub mod estimator;
+pub mod inverse;
 pub mod layer;
 pub mod params;
+pub mod random;
 pub mod real;
 pub mod streams;
 pub mod vmath;
+pub mod ways;
 pub mod workspace;
+
+pub use ndarray;
 
 pub use batch::Batch;
 pub use chain::Chain;
-pub use density::{Base, Boltzmann, Density, StandardNormal, Target, UniformTorus};
-pub use device::{Cpu, Device};
+pub use density::{Base, BasePass, StandardNormal, Target, UniformTorus};
+pub use device::{Cpu, Device, DeviceError, Execution, Memory, Vectors};
 pub use engine::{Cut, EndSamples, Engine, Gradient, Start, Weighted};
 pub use estimator::{ForwardKl, ReverseKl};
+pub use inverse::{Inverse, Solve};
 pub use layer::{Accum, GradSink, Invertible, Layer, Pass};
 pub use params::{Init, ParamLayout, Tensor};
+pub use random::SampleStream;
 pub use real::Real;
 pub use streams::{Rng, Streams};
-pub use workspace::Workspace;
+pub use ways::{BothWays, Generating, Normalizing, OneWay};
+pub use workspace::{Prepared, Workspace};

@@ -3,7 +3,7 @@
 //! The sequence of a training step depends on the seed and the number of the step alone. A checkpoint therefore holds the
 //! state of all random numbers when it holds these two, and a resumed run draws what it would have drawn.
 
-use upg_core::Streams;
+use upg_core::{SampleStream, Streams};
 
 /// What random numbers are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,9 +31,19 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    /// The streams for this purpose in an experiment with `seed`.
+    /// The streams for this purpose in an experiment with `seed`, for what is drawn one after the other.
     pub fn streams(self, seed: u64) -> Streams {
-        let path = match self {
+        Streams::derived(seed, &self.path())
+    }
+
+    /// The samples for this purpose in an experiment with `seed`.
+    pub fn samples(self, seed: u64) -> SampleStream {
+        let [purpose, step] = self.path();
+        SampleStream::new(seed, purpose, step)
+    }
+
+    fn path(self) -> [u64; 2] {
+        match self {
             Self::Weights => [0, 0],
             Self::TrainData => [1, 0],
             Self::TestData => [2, 0],
@@ -44,7 +54,6 @@ impl Purpose {
             Self::Metropolis => [7, 0],
             Self::Samples => [8, 0],
             Self::Variance(repetition) => [9, repetition],
-        };
-        Streams::derived(seed, &path)
+        }
     }
 }

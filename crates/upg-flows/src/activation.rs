@@ -43,7 +43,8 @@ impl Activation {
         matches!(self, Self::Silu | Self::Gelu)
     }
 
-    /// h ← act(h + bias) for a row of samples; the derivative goes to `derivative`, empty unless it has to be stored.
+    /// h ← act(h + bias) for a row of samples. Where [`stores_derivative`](Self::stores_derivative) the derivative goes to
+    /// `derivative`, unless that is empty because nobody will ask.
     pub(crate) fn forward<T: Real>(self, bias: T, h: &mut [T], derivative: &mut [T]) {
         dispatch(Forward { act: self, bias, h, derivative });
     }
@@ -122,6 +123,9 @@ fn each<T: Real>(row: &mut [T], f: impl Fn(T) -> T) {
 
 #[inline(always)]
 fn with_derivative<T: Real>(row: &mut [T], derivative: &mut [T], f: impl Fn(T) -> (T, T)) {
+    if derivative.is_empty() {
+        return each(row, |x| f(x).0);
+    }
     for (x, d) in row.iter_mut().zip(derivative) {
         (*x, *d) = f(*x);
     }

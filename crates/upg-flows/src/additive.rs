@@ -3,7 +3,7 @@
 //! Source: L. Dinh, D. Krueger, Y. Bengio, *NICE: Non-linear independent components estimation*, arXiv:1410.8516.
 
 use crate::elementwise::{Elementwise, PartialRows, Partials, Phi};
-use upg_core::Real;
+use upg_core::{Batch, Real};
 
 /// y = t + m.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +28,11 @@ impl<T: Real> Elementwise<T> for Additive {
     fn inverse(&self) -> Subtractive {
         Subtractive
     }
+
+    fn value(&self, t: &mut [T], phi: Phi<'_, T>, lambda: &mut [T], _: &mut Batch<T>) {
+        t.iter_mut().zip(phi.row(0)).for_each(|(t, &m)| *t += m);
+        lambda.fill(T::zero());
+    }
 }
 
 impl<T: Real> Elementwise<T> for Subtractive {
@@ -44,6 +49,11 @@ impl<T: Real> Elementwise<T> for Subtractive {
 
     fn inverse(&self) -> Additive {
         Additive
+    }
+
+    fn value(&self, y: &mut [T], phi: Phi<'_, T>, lambda: &mut [T], _: &mut Batch<T>) {
+        y.iter_mut().zip(phi.row(0)).for_each(|(y, &m)| *y -= m);
+        lambda.fill(T::zero());
     }
 }
 

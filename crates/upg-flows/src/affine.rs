@@ -10,8 +10,8 @@
 //! λ depends on neither t nor m. Source: L. Dinh, J. Sohl-Dickstein, S. Bengio, *Density estimation using Real NVP*, arXiv:1605.08803.
 
 use crate::elementwise::{Elementwise, PartialRows, Partials, Phi};
-use upg_core::Real;
 use upg_core::vmath::{Kernel, MulAdd, dispatch, scalar};
+use upg_core::{Batch, Real};
 
 /// y = t·e^s + m.
 #[derive(Clone, Copy, Debug, Default)]
@@ -40,6 +40,10 @@ impl<T: Real> Elementwise<T> for Affine {
     fn inverse(&self) -> AffineInverse {
         AffineInverse { affine: *self }
     }
+
+    fn value(&self, t: &mut [T], phi: Phi<'_, T>, lambda: &mut [T], _: &mut Batch<T>) {
+        dispatch(Value { clamp: self.clamp, map: Map::Apply, t, phi, lambda });
+    }
 }
 
 impl<T: Real> Elementwise<T> for AffineInverse {
@@ -55,6 +59,10 @@ impl<T: Real> Elementwise<T> for AffineInverse {
 
     fn inverse(&self) -> Affine {
         self.affine
+    }
+
+    fn value(&self, y: &mut [T], phi: Phi<'_, T>, lambda: &mut [T], _: &mut Batch<T>) {
+        dispatch(Value { clamp: self.affine.clamp, map: Map::Undo, t: y, phi, lambda });
     }
 }
 
@@ -74,7 +82,8 @@ impl<T: Real> Kernel for Apply<'_, T> {
         let Self { clamp, t, phi, partials } = self;
         let (shift, raw) = (phi.row(0), phi.row(1));
         let Rows { lambda, dg_dt, dg_dm, dg_dr, dlambda_dr } = rows(partials);
-        log_scale::<T, M>(clamp, raw, lambda, dlambda_dr);
+        log_scale::<T, M>(clamp, raw, lambda);
+        log_scale_slope::<T, M>(clamp, lambda, dlambda_dr);
         for i in 0..t.len() {
             let scale = scalar::exp::<T, M>(lambda[i]);
             let scaled = t[i] * scale;
@@ -102,7 +111,8 @@ impl<T: Real> Kernel for Undo<'_, T> {
         let Self { clamp, y, phi, partials } = self;
         let (shift, raw) = (phi.row(0), phi.row(1));
         let Rows { lambda, dg_dt, dg_dm, dg_dr, dlambda_dr } = rows(partials);
-        log_scale::<T, M>(clamp, raw, lambda, dlambda_dr);
+        log_scale::<T, M>(clamp, raw, lambda);
+        log_scale_slope::<T, M>(clamp, lambda, dlambda_dr);
         for i in 0..y.len() {
             lambda[i] = -lambda[i];
             dlambda_dr[i] = -dlambda_dr[i];
@@ -111,6 +121,48 @@ impl<T: Real> Kernel for Undo<'_, T> {
             dg_dt[i] = scale;
             dg_dm[i] = -scale;
             dg_dr[i] = y[i] * dlambda_dr[i];
+        }
+    }
+}
+
+/// A row of either map, and λ.
+struct Value<'a, T> {
+    clamp: Option<f64>,
+    map: Map,
+    t: &'a mut [T],
+    phi: Phi<'a, T>,
+    lambda: &'a mut [T],
+}
+
+/// Which of the two maps.
+#[derive(Clone, Copy, Debug)]
+enum Map {
+    /// t·e^s + m.
+    Apply,
+    /// (y − m)·e^{−s}.
+    Undo,
+}
+
+impl<T: Real> Kernel for Value<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<M: MulAdd>(self) {
+        let Self { clamp, map, t, phi, lambda } = self;
+        let (shift, raw) = (phi.row(0), phi.row(1));
+        log_scale::<T, M>(clamp, raw, lambda);
+        match map {
+            Map::Apply => {
+                for ((t, &s), &m) in t.iter_mut().zip(&*lambda).zip(shift) {
+                    *t = *t * scalar::exp::<T, M>(s) + m;
+                }
+            }
+            Map::Undo => {
+                for ((y, lambda), &m) in t.iter_mut().zip(lambda).zip(shift) {
+                    *lambda = -*lambda;
+                    *y = (*y - m) * scalar::exp::<T, M>(*lambda);
+                }
+            }
         }
     }
 }
@@ -134,21 +186,20 @@ fn rows<T: Real>(partials: Partials<'_, T>) -> Rows<'_, T> {
     Rows { lambda, dg_dt, dg_dm, dg_dr, dlambda_dr }
 }
 
-/// Fills `s` with the log-scale and `ds` with ds/dr for the raw values `raw`.
+/// Fills `s` with the log-scale for the raw values `raw`.
 #[inline(always)]
-fn log_scale<T: Real, M: MulAdd>(clamp: Option<f64>, raw: &[T], s: &mut [T], ds: &mut [T]) {
-    match clamp {
-        None => {
-            s.copy_from_slice(raw);
-            ds.fill(T::one());
-        }
-        Some(c) => {
-            let c = T::of(c);
-            for ((s, ds), &r) in s.iter_mut().zip(ds).zip(raw) {
-                let bend = scalar::tanh::<T, M>(r / c);
-                *s = c * bend;
-                *ds = M::mul_add(-bend, bend, T::one());
-            }
-        }
+fn log_scale<T: Real, M: MulAdd>(clamp: Option<f64>, raw: &[T], s: &mut [T]) {
+    match clamp.map(T::of) {
+        None => s.copy_from_slice(raw),
+        Some(c) => s.iter_mut().zip(raw).for_each(|(s, &r)| *s = c * scalar::tanh::<T, M>(r / c)),
+    }
+}
+
+/// Fills `ds` with ds/dr = 1 − (s/c)² from the log-scale `s`.
+#[inline(always)]
+fn log_scale_slope<T: Real, M: MulAdd>(clamp: Option<f64>, s: &[T], ds: &mut [T]) {
+    match clamp.map(T::of) {
+        None => ds.fill(T::one()),
+        Some(c) => ds.iter_mut().zip(s).for_each(|(ds, &s)| *ds = M::mul_add(-(s / c), s / c, T::one())),
     }
 }

@@ -172,6 +172,24 @@ impl Cnn {
         self.convolve(last, packed, source, out, Finish::Keep);
     }
 
+    /// Computes φ as [`forward`](Self::forward) does, without a tape.
+    ///
+    /// # Panics
+    /// As `forward`.
+    pub fn value<T: Real>(&self, packed: &Packed<T>, features: &[T], scratch: &mut CnnScratch<T>, out: &mut [T]) {
+        scratch.reshape(self);
+        let (mut this, mut next) = scratch.hidden();
+        let last = self.layers.len() - 1;
+        for k in 0..last {
+            let source = if k == 0 { features } else { &this[..self.fields[k].len::<T>()] };
+            let target = &mut next[..self.fields[k + 1].len::<T>()];
+            self.convolve(k, packed, source, target, Finish::Activate(T::of(self.slope)));
+            std::mem::swap(&mut this, &mut next);
+        }
+        let source = if last == 0 { features } else { &this[..self.fields[last].len::<T>()] };
+        self.convolve(last, packed, source, out, Finish::Keep);
+    }
+
     /// Computes netᵀ v of one tile: `v` is `[outputs][active][lane]`, `into` `[2][frozen][lane]`, `tape` what `forward` left.
     /// With `grad`, the features of `forward` and an accumulator, also adds net_θᵀ v to that.
     ///

@@ -8,7 +8,7 @@ use upg_core::{Accum, Batch, ParamLayout, Real};
 pub trait Conditioner<T: Real>: Clone + Send + Sync + 'static {
     /// What `forward` leaves for `vjp`; the output is in it.
     type Tape: Default + Send + 'static;
-    /// Memory of `vjp` that all conditioners of this kind share.
+    /// Memory of `vjp` and `value` that all conditioners of this kind share.
     type Scratch: Default + Send + 'static;
 
     /// Number of inputs.
@@ -19,8 +19,8 @@ pub trait Conditioner<T: Real>: Clone + Send + Sync + 'static {
     fn params(&self) -> ParamLayout;
     /// Computes φ = net(c); returns it.
     fn forward<'t>(&self, theta: &[T], c: &Batch<T>, tape: &'t mut Self::Tape) -> &'t Batch<T>;
-    /// The output of the last `forward`.
-    fn output<'t>(&self, tape: &'t Self::Tape) -> &'t Batch<T>;
+    /// Computes φ = net(c) without a tape; returns it.
+    fn value<'s>(&self, theta: &[T], c: &Batch<T>, scratch: &'s mut Self::Scratch) -> &'s Batch<T>;
     /// Computes netᵀ v, shape `[inputs, samples]`, and returns it; with `grad`, also (+)= net_θᵀ v. `c` is the input of `forward`.
     fn vjp<'s>(
         &self,

@@ -1,25 +1,24 @@
 //! Coupling layer: x = (t, c); c is kept, y_i = g(t_i; φ_i) for each transformed degree of freedom i, φ = net(c).
 //!
-//! With g' = ∂g/∂t and λ = log|g'| per element (rows of transformed degrees of freedom, columns of samples):
-//!
-//! - ℓ = Σ_i λ_i.
-//! - push score, MATH (4): s_t ← (s_t − ∂λ/∂t)/g', then s_c ← s_c − netᵀ(s_t ∂g/∂φ + ∂λ/∂φ) with the new s_t.
-//! - pull back, MATH (5): v = a_t ∂g/∂φ + w ∂λ/∂φ with the old a_t; a_t ← a_t g' + w ∂λ/∂t; a_c ← a_c + netᵀ v; ∂θ (+)= net_θᵀ v.
+//! ℓ = Σ_i λ_i, λ = log|∂g/∂t|. Covectors are carried by MATH (4) and (5), which stand in the file `equations`.
 //!
 //! The inverse is the coupling with g⁻¹ over the same net and the same parameters. Source: Dinh et al., arXiv:1605.08803.
 
+pub(crate) mod equations;
+
 use crate::{
     conditioner::Conditioner,
-    elementwise::{Elementwise, Partials, PartialsRef, Phi, block_rows},
+    elementwise::{Elementwise, Partials, PartialsRef, Phi, PhiMut, block_rows},
     mask::Mask,
 };
-use upg_core::vmath::{Kernel, MulAdd, dispatch};
+use equations::Verb;
+use std::sync::Arc;
 use upg_core::{Batch, Cpu, GradSink, Invertible, Layer, ParamLayout, Pass, Real};
 
 /// A coupling of conditioner `C` and elementwise transform `E`.
 #[derive(Clone, Debug)]
 pub struct Coupling<C, E> {
-    mask: Mask,
+    mask: Arc<Mask>,
     net: C,
     transform: E,
 }
@@ -38,11 +37,11 @@ impl<C, E> Coupling<C, E> {
         assert_eq!(net.inputs(), mask.kept().len(), "inputs of the net, and kept degrees of freedom");
         let outputs = transform.width() * mask.transformed().len();
         assert_eq!(net.outputs(), outputs, "outputs of the net, and parameters of the transform");
-        Self { mask, net, transform }
+        Self { mask: Arc::new(mask), net, transform }
     }
 }
 
-/// What `forward` leaves.
+/// The tape of a coupling.
 struct Tape<T: Real, C: Conditioner<T>> {
     /// c, `[kept, samples]`.
     kept: Batch<T>,
@@ -62,11 +61,21 @@ struct Scratch<T: Real, C: Conditioner<T>> {
     net: C::Scratch,
     /// The cotangent of φ, `[width · transformed, samples]`.
     v: Batch<T>,
+    /// For a pass without a tape: c, λ of one degree of freedom, and what the transform needs.
+    kept: Batch<T>,
+    lambda: Batch<T>,
+    transform: Batch<T>,
 }
 
 impl<T: Real, C: Conditioner<T>> Default for Scratch<T, C> {
     fn default() -> Self {
-        Self { net: C::Scratch::default(), v: Batch::default() }
+        Self {
+            net: C::Scratch::default(),
+            v: Batch::default(),
+            kept: Batch::default(),
+            lambda: Batch::default(),
+            transform: Batch::default(),
+        }
     }
 }
 
@@ -87,27 +96,22 @@ impl<T: Real, C: Conditioner<T>, E: Elementwise<T>> Layer<Cpu<T>> for Coupling<C
         let phi = self.net.forward(pass.theta, kept, net);
         let rows = block_rows(self.transform.width());
         partials.reshape(rows * transformed.len(), samples);
-        for ((i, &dof), block) in
-            transformed.iter().enumerate().zip(partials.as_mut_slice().chunks_exact_mut(rows * samples))
-        {
+        let blocks = partials.as_mut_slice().chunks_exact_mut(rows * samples);
+        for ((i, &dof), block) in transformed.iter().enumerate().zip(blocks) {
             let phi = Phi::of(phi.as_slice(), i, transformed.len(), samples);
             self.transform.evaluate(x.row_mut(dof), phi, Partials::of(block, samples));
             add_to(log_det, PartialsRef::of(block, samples).lambda());
         }
     }
 
-    fn push_score(&self, pass: &mut Pass<'_, Cpu<T>>, score: &mut Batch<T>) {
-        let Tape { kept, net, partials } = pass.tape.get::<Tape<T, C>>();
-        let Scratch { net: scratch, v } = pass.scratch.get::<Scratch<T, C>>();
-        self.each_transformed(partials, v, score, |s_t, partials, phi_rows| {
-            dispatch(Push { s_t, partials, phi_rows });
-        });
-        let through_net = self.net.vjp(pass.theta, kept, net, v, None, scratch);
-        for (row, &dof) in self.mask.kept().iter().enumerate() {
-            for (s_c, &u) in score.row_mut(dof).iter_mut().zip(through_net.row(row)) {
-                *s_c -= u;
-            }
-        }
+    fn push(
+        &self,
+        pass: &mut Pass<'_, Cpu<T>>,
+        cotangent: &mut Batch<T>,
+        weight: f64,
+        grad: Option<GradSink<'_, Cpu<T>>>,
+    ) {
+        self.carry(Verb::Push(T::of(weight)), pass, cotangent, grad);
     }
 
     fn pull_back(
@@ -117,117 +121,70 @@ impl<T: Real, C: Conditioner<T>, E: Elementwise<T>> Layer<Cpu<T>> for Coupling<C
         weight: f64,
         grad: Option<GradSink<'_, Cpu<T>>>,
     ) {
-        let Tape { kept, net, partials } = pass.tape.get::<Tape<T, C>>();
-        let Scratch { net: scratch, v } = pass.scratch.get::<Scratch<T, C>>();
-        let w = T::of(weight);
-        self.each_transformed(partials, v, cotangent, |a_t, partials, phi_rows| {
-            dispatch(Pull { a_t, w, partials, phi_rows });
-        });
-        let grad = grad.map(|sink| (sink.into, sink.accum));
-        let through_net = self.net.vjp(pass.theta, kept, net, v, grad, scratch);
-        for (row, &dof) in self.mask.kept().iter().enumerate() {
-            for (a_c, &u) in cotangent.row_mut(dof).iter_mut().zip(through_net.row(row)) {
-                *a_c += u;
-            }
+        self.carry(Verb::PullBack(T::of(weight)), pass, cotangent, grad);
+    }
+
+    fn forward_without_tape(&self, pass: &mut Pass<'_, Cpu<T>>, x: &mut Batch<T>, log_det: &mut Vec<f64>) {
+        assert_eq!(x.rows(), self.mask.dof(), "rows of x, and degrees of freedom of the layer");
+        let Scratch { net, kept, lambda, transform, .. } = pass.scratch.get::<Scratch<T, C>>();
+        let (samples, transformed) = (x.samples(), self.mask.transformed());
+        kept.gather(x, self.mask.kept());
+        let phi = self.net.value(pass.theta, kept, net);
+        lambda.reshape(1, samples);
+        for (i, &dof) in transformed.iter().enumerate() {
+            let phi = Phi::of(phi.as_slice(), i, transformed.len(), samples);
+            self.transform.value(x.row_mut(dof), phi, lambda.as_mut_slice(), transform);
+            add_to(log_det, lambda.as_slice());
         }
     }
 }
 
 impl<T: Real, C: Conditioner<T>, E: Elementwise<T>> Invertible<Cpu<T>> for Coupling<C, E> {
-    fn inverse(&self) -> Box<dyn Layer<Cpu<T>>> {
+    fn inverse(&self) -> Box<dyn Invertible<Cpu<T>>> {
         Box::new(Coupling { mask: self.mask.clone(), net: self.net.clone(), transform: self.transform.inverse() })
     }
 }
 
 impl<C, E> Coupling<C, E> {
-    /// Calls `step(row of the vector, partials, rows of v)` for every transformed degree of freedom; v gets the shape of φ.
-    fn each_transformed<T: Real>(
+    /// MATH (4) or (5): a_t and v, then a_c ← a_c + netᵀ v and ∂θ (+)= net_θᵀ v.
+    fn carry<T: Real>(
         &self,
-        partials: &Batch<T>,
-        v: &mut Batch<T>,
-        vector: &mut Batch<T>,
-        step: impl Fn(&mut [T], PartialsRef<'_, T>, PhiRows<'_, T>),
+        verb: Verb<T>,
+        pass: &mut Pass<'_, Cpu<T>>,
+        covector: &mut Batch<T>,
+        grad: Option<GradSink<'_, Cpu<T>>>,
     ) where
+        C: Conditioner<T>,
+        E: Elementwise<T>,
+    {
+        let Tape { kept, net, partials } = pass.tape.get::<Tape<T, C>>();
+        let Scratch { net: scratch, v, .. } = pass.scratch.get::<Scratch<T, C>>();
+        self.carry_transformed(verb, covector, partials, v);
+        let grad = grad.map(|sink| (sink.into, sink.accum));
+        let through_net = self.net.vjp(pass.theta, kept, net, v, grad, scratch);
+        for (row, &dof) in self.mask.kept().iter().enumerate() {
+            let a_c = covector.row_mut(dof).iter_mut();
+            a_c.zip(through_net.row(row)).for_each(|(a_c, &through_net)| *a_c += through_net);
+        }
+    }
+
+    /// The transformed rows of the covector, and v, which gets the shape of φ.
+    fn carry_transformed<T: Real>(&self, verb: Verb<T>, covector: &mut Batch<T>, partials: &Batch<T>, v: &mut Batch<T>)
+    where
         E: Elementwise<T>,
     {
         let (samples, n) = (partials.samples(), self.mask.transformed().len());
         assert_eq!(
-            (vector.rows(), vector.samples()),
+            (covector.rows(), covector.samples()),
             (self.mask.dof(), samples),
-            "shapes of the vector, and of the batch of `forward`"
+            "shapes of the covector, and of the batch of `forward`"
         );
         let width = self.transform.width();
         v.reshape(width * n, samples);
         let blocks = partials.as_slice().chunks_exact(block_rows(width) * samples);
         for ((i, &dof), block) in self.mask.transformed().iter().enumerate().zip(blocks) {
-            let phi_rows = PhiRows { v: &mut v.as_mut_slice()[i * samples..], stride: n * samples, width };
-            step(vector.row_mut(dof), PartialsRef::of(block, samples), phi_rows);
-        }
-    }
-}
-
-/// The rows of the cotangent of φ that belong to one degree of freedom.
-pub(crate) struct PhiRows<'a, T> {
-    pub v: &'a mut [T],
-    /// From a row of one φ_k to that of the next.
-    pub stride: usize,
-    pub width: usize,
-}
-
-impl<T> PhiRows<'_, T> {
-    #[inline(always)]
-    fn row(&mut self, k: usize, samples: usize) -> &mut [T] {
-        &mut self.v[k * self.stride..][..samples]
-    }
-}
-
-/// MATH (4) for a row of transformed elements: the new s_t, and v = s_t ∂g/∂φ + ∂λ/∂φ.
-pub(crate) struct Push<'a, T> {
-    pub s_t: &'a mut [T],
-    pub partials: PartialsRef<'a, T>,
-    pub phi_rows: PhiRows<'a, T>,
-}
-
-impl<T: Real> Kernel for Push<'_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<M: MulAdd>(self) {
-        let Self { s_t, partials, mut phi_rows } = self;
-        for ((s, &dg_dt), &dlambda_dt) in s_t.iter_mut().zip(partials.dg_dt()).zip(partials.dlambda_dt()) {
-            *s = (*s - dlambda_dt) / dg_dt;
-        }
-        for k in 0..phi_rows.width {
-            let partial = partials.dg_dphi(k).iter().zip(partials.dlambda_dphi(k));
-            for ((v, &s), (&dg, &dlambda)) in phi_rows.row(k, s_t.len()).iter_mut().zip(&*s_t).zip(partial) {
-                *v = M::mul_add(s, dg, dlambda);
-            }
-        }
-    }
-}
-
-/// MATH (5) for a row of transformed elements: v = a_t ∂g/∂φ + w ∂λ/∂φ, then the new a_t.
-pub(crate) struct Pull<'a, T> {
-    pub a_t: &'a mut [T],
-    pub w: T,
-    pub partials: PartialsRef<'a, T>,
-    pub phi_rows: PhiRows<'a, T>,
-}
-
-impl<T: Real> Kernel for Pull<'_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<M: MulAdd>(self) {
-        let Self { a_t, w, partials, mut phi_rows } = self;
-        for k in 0..phi_rows.width {
-            let partial = partials.dg_dphi(k).iter().zip(partials.dlambda_dphi(k));
-            for ((v, &a), (&dg, &dlambda)) in phi_rows.row(k, a_t.len()).iter_mut().zip(&*a_t).zip(partial) {
-                *v = M::mul_add(a, dg, w * dlambda);
-            }
-        }
-        for ((a, &dg_dt), &dlambda_dt) in a_t.iter_mut().zip(partials.dg_dt()).zip(partials.dlambda_dt()) {
-            *a = M::mul_add(*a, dg_dt, w * dlambda_dt);
+            let v = PhiMut::of(v.as_mut_slice(), i, n, samples);
+            verb.carry(covector.row_mut(dof), PartialsRef::of(block, samples), v);
         }
     }
 }

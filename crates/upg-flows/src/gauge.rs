@@ -5,36 +5,35 @@
 //! σ = +1 for μ = 0, −1 for μ = 1, and r sums the plaquette's other links:
 //!
 //! - MATH (10): y = g(p; φ), u ← u + σ (y − p) mod 2π; φ = net(cos P, sin P) of the frozen plaquettes; ℓ = Σ λ = Σ log|∂g/∂p|.
-//! - A covector s on the links induces s_p = σ s_u on an active plaquette, because no other moved link enters it. MATH (4) and (5) hold for (s_p, p)
-//!   as they stand. With r as one more, linear, output of the conditioner its cotangent is s_p ∂(y−p)/∂p + ∂λ/∂p, that is the change of
-//!   s_p, up to sign: so the covector on *all* links of the plaquette, the active one included, grows by ±(s_p,new − s_p,old):
+//! - A covector a on the links induces a_p = σ a_u on an active plaquette, because no other moved link enters it. MATH (4) and (5) hold for (a_p, p)
+//!   as they stand, and give v. With r as one more, linear, output of the conditioner its cotangent is the change of a_p, up to sign;
+//!   so, with P the map from links to plaquettes, all links follow at once, the active ones included:
 //!
-//! | verb | active plaquettes | frozen plaquettes |
-//! |---|---|---|
-//! | push score, MATH (11) | Δ = s_p,new − s_p,old by (4) | Δ = −∂(cos P, sin P)ᵀ netᵀ v |
-//! | pull back, MATH (11) | Δ = a_p,new − a_p,old by (5) | Δ = +∂(cos P, sin P)ᵀ netᵀ v |
-//!
-//!   and then s ← s + Pᵀ Δ, Pᵀ the transpose of the plaquette map.
+//!   MATH (11): a ← a + Pᵀ Δ, Δ = a_p,new − a_p,old on active plaquettes, Δ = [∂(cos P, sin P)/∂P]ᵀ netᵀ v on frozen ones.
 //!
 //! The inverse is the same coupling with g⁻¹. Work goes by tiles of [`lanes`] samples, through the whole layer while they are in cache.
 //! Source: G. Kanwar et al., arXiv:2003.06413; M. S. Albergo et al., arXiv:2101.08176.
 
+mod features;
 mod links;
+mod memory;
 
 use crate::{
-    cnn::{Cnn, CnnScratch, GradAcc, Packed, Stripes, lanes},
-    coupling::{PhiRows, Pull, Push},
-    elementwise::{Elementwise, Partials, PartialsRef, Phi, block_rows},
+    cnn::{Cnn, Stripes, lanes},
+    coupling::equations::Verb,
+    elementwise::{Elementwise, Partials, PartialsRef, Phi, PhiMut},
 };
+use features::{fill_features, pull_back_features, subtract};
 use links::{Links, Tile};
-use upg_core::vmath::{Kernel, MulAdd, dispatch, scalar};
+use memory::{Covectors, Scratch, Tape, TapeOfTile};
+use std::sync::Arc;
 use upg_core::{Batch, Cpu, GradSink, Invertible, Layer, ParamLayout, Pass, Real};
 
 /// A gauge coupling with elementwise transform `E` on the active plaquettes.
 #[derive(Clone, Debug)]
 pub struct GaugeCoupling<E> {
-    links: Links,
-    net: Cnn,
+    links: Arc<Links>,
+    net: Arc<Cnn>,
     transform: E,
 }
 
@@ -44,76 +43,13 @@ impl<E> GaugeCoupling<E> {
     /// # Panics
     /// If the net's outputs aren't `width` per active site.
     #[track_caller]
-    pub fn new<T: Real>(stripes: Stripes, net: Cnn, transform: E) -> Self
+    pub fn new<T: Real>(stripes: Stripes, net: impl Into<Arc<Cnn>>, transform: E) -> Self
     where
         E: Elementwise<T>,
     {
+        let net = net.into();
         assert_eq!(net.outputs(), transform.width(), "outputs of the net per site, and parameters of the transform");
-        Self { links: Links::new(stripes, net.active_sites(), net.frozen_sites()), net, transform }
-    }
-
-    fn active(&self) -> usize {
-        self.links.active.len()
-    }
-
-    /// Numbers on the tape of one tile.
-    fn tape_sizes<T: Real>(&self) -> [usize; 3]
-    where
-        E: Elementwise<T>,
-    {
-        let partials = block_rows(self.transform.width()) * self.active() * lanes::<T>();
-        [self.net.features_len::<T>(), self.net.tape_len::<T>(), partials]
-    }
-}
-
-/// What `forward` leaves, tile after tile.
-#[derive(Default)]
-struct Tape<T: Real> {
-    /// cos P and sin P of the frozen plaquettes, `[tile][2][frozen][lane]`.
-    features: Batch<T>,
-    /// Hidden values of the net.
-    hidden: Batch<T>,
-    /// λ and partials, `[tile][row][active][lane]`.
-    partials: Batch<T>,
-}
-
-/// Memory that all gauge couplings share.
-struct Scratch<T: Real> {
-    packed: Packed<T>,
-    net: CnnScratch<T>,
-    sums: GradAcc<T>,
-    /// φ, or its cotangent v, `[width][active][lane]`.
-    phi: Batch<T>,
-    /// Plaquettes, or covectors on them, `[active][lane]`, before and after.
-    before: Batch<T>,
-    after: Batch<T>,
-    /// The same for frozen plaquettes, `[frozen][lane]`, and cotangents of the features, `[2][frozen][lane]`.
-    frozen: Batch<T>,
-    features: Batch<T>,
-}
-
-impl<T: Real> Default for Scratch<T> {
-    fn default() -> Self {
-        Self {
-            packed: Packed::default(),
-            net: CnnScratch::default(),
-            sums: GradAcc::default(),
-            phi: Batch::default(),
-            before: Batch::default(),
-            after: Batch::default(),
-            frozen: Batch::default(),
-            features: Batch::default(),
-        }
-    }
-}
-
-impl<T: Real> Scratch<T> {
-    fn reshape(&mut self, net: &Cnn, active: usize) {
-        self.phi.reshape(net.outputs() * active, lanes::<T>());
-        self.before.reshape(active, lanes::<T>());
-        self.after.reshape(active, lanes::<T>());
-        self.frozen.reshape(net.frozen_sites().len(), lanes::<T>());
-        self.features.reshape(2 * net.frozen_sites().len(), lanes::<T>());
+        Self { links: Arc::new(Links::new(stripes, net.active_sites(), net.frozen_sites())), net, transform }
     }
 }
 
@@ -129,28 +65,23 @@ impl<T: Real, E: Elementwise<T>> Layer<Cpu<T>> for GaugeCoupling<E> {
     fn forward(&self, pass: &mut Pass<'_, Cpu<T>>, x: &mut Batch<T>, log_det: &mut Vec<f64>) {
         assert_eq!(x.rows(), self.links.dof, "rows of x, and links of the lattice");
         let tape = pass.tape.get::<Tape<T>>();
+        tape.reshape(&self.net, x.samples().div_ceil(lanes::<T>()));
         let scratch = pass.scratch.get::<Scratch<T>>();
-        scratch.reshape(&self.net, self.active());
+        scratch.plaquettes.reshape(&self.net);
         self.net.pack(pass.theta, &mut scratch.packed);
-        let tiles = x.samples().div_ceil(lanes::<T>());
-        for (buffer, size) in
-            [&mut tape.features, &mut tape.hidden, &mut tape.partials].into_iter().zip(self.tape_sizes::<T>())
-        {
-            buffer.reshape(tiles, size);
-        }
-        for t in 0..tiles {
-            self.forward_tile(Tile::new::<T>(t, x.samples()), x, log_det, tape, scratch);
+        for tile in Tile::all::<T>(x.samples()) {
+            self.forward_tile(tile, x, log_det, tape.tile_mut(tile), scratch);
         }
     }
 
-    fn push_score(&self, pass: &mut Pass<'_, Cpu<T>>, score: &mut Batch<T>) {
-        self.each_tile(
-            pass,
-            score,
-            None,
-            |s_t, partials, phi_rows| dispatch(Push { s_t, partials, phi_rows }),
-            -T::one(),
-        );
+    fn push(
+        &self,
+        pass: &mut Pass<'_, Cpu<T>>,
+        cotangent: &mut Batch<T>,
+        weight: f64,
+        grad: Option<GradSink<'_, Cpu<T>>>,
+    ) {
+        self.carry(Verb::Push(T::of(weight)), pass, cotangent, grad);
     }
 
     fn pull_back(
@@ -160,179 +91,119 @@ impl<T: Real, E: Elementwise<T>> Layer<Cpu<T>> for GaugeCoupling<E> {
         weight: f64,
         grad: Option<GradSink<'_, Cpu<T>>>,
     ) {
-        let w = T::of(weight);
-        let step = |a_t: &mut [T], partials: PartialsRef<'_, T>, phi_rows: PhiRows<'_, T>| {
-            dispatch(Pull { a_t, w, partials, phi_rows })
-        };
-        self.each_tile(pass, cotangent, grad, step, T::one());
+        self.carry(Verb::PullBack(T::of(weight)), pass, cotangent, grad);
+    }
+
+    fn forward_without_tape(&self, pass: &mut Pass<'_, Cpu<T>>, x: &mut Batch<T>, log_det: &mut Vec<f64>) {
+        assert_eq!(x.rows(), self.links.dof, "rows of x, and links of the lattice");
+        let scratch = pass.scratch.get::<Scratch<T>>();
+        scratch.plaquettes.reshape(&self.net);
+        scratch.untaped.reshape(&self.net);
+        self.net.pack(pass.theta, &mut scratch.packed);
+        for tile in Tile::all::<T>(x.samples()) {
+            self.value_tile(tile, x, log_det, scratch);
+        }
     }
 }
 
 impl<T: Real, E: Elementwise<T>> Invertible<Cpu<T>> for GaugeCoupling<E> {
-    fn inverse(&self) -> Box<dyn Layer<Cpu<T>>> {
-        Box::new(GaugeCoupling {
-            links: self.links.clone(),
-            net: self.net.clone(),
-            transform: self.transform.inverse(),
-        })
+    fn inverse(&self) -> Box<dyn Invertible<Cpu<T>>> {
+        let (links, net) = (self.links.clone(), self.net.clone());
+        Box::new(GaugeCoupling { links, net, transform: self.transform.inverse() })
     }
 }
 
 impl<E> GaugeCoupling<E> {
-    /// `forward` for the samples of one tile.
+    /// MATH (10) for one tile, with its tape.
     fn forward_tile<T: Real>(
         &self,
         tile: Tile,
         x: &mut Batch<T>,
         log_det: &mut [f64],
-        tape: &mut Tape<T>,
+        tape: TapeOfTile<&mut [T]>,
         scratch: &mut Scratch<T>,
     ) where
         E: Elementwise<T>,
     {
-        let Scratch { packed, phi, before, after, frozen, .. } = scratch;
-        let (features, hidden) = (tape.features.row_mut(tile.index), tape.hidden.row_mut(tile.index));
-        let partials = tape.partials.row_mut(tile.index);
-        self.links.plaquettes(&self.links.frozen, x, tile, frozen.as_mut_slice());
-        dispatch(Features { angles: frozen.as_slice(), features });
-        self.net.forward(packed, features, hidden, phi.as_mut_slice());
-
-        self.links.plaquettes(&self.links.active, x, tile, before.as_mut_slice());
-        after.copy_from(before);
-        let elements = before.as_slice().len();
-        self.transform.evaluate(
-            after.as_mut_slice(),
-            Phi::of(phi.as_slice(), 0, 1, elements),
-            Partials::of(partials, elements),
-        );
-        self.links.turn(x, tile, before.as_slice(), after.as_slice());
-        for lambda in PartialsRef::of(partials, elements).lambda().chunks_exact(lanes::<T>()) {
-            for (sum, lambda) in log_det[tile.range()].iter_mut().zip(lambda) {
-                *sum += lambda.wide();
-            }
-        }
+        let (packed, at) = (&scratch.packed, &mut scratch.plaquettes);
+        self.links.plaquettes(&self.links.frozen, x, tile, at.frozen.as_mut_slice());
+        fill_features(at.frozen.as_slice(), tape.features);
+        self.net.forward(packed, tape.features, tape.hidden, at.phi.as_mut_slice());
+        self.links.plaquettes(&self.links.active, x, tile, at.p.as_mut_slice());
+        at.y.copy_from(&at.p);
+        let (y, n) = (at.y.as_mut_slice(), at.p.as_slice().len());
+        self.transform.evaluate(y, Phi::of(at.phi.as_slice(), 0, 1, n), Partials::of(tape.partials, n));
+        self.links.turn(x, tile, at.p.as_slice(), y);
+        tile.add_rows(PartialsRef::of(tape.partials, n).lambda(), log_det);
     }
 
-    /// MATH (11) for every tile: `step` is (4) or (5), `direction` the sign of the frozen plaquettes' Δ.
-    fn each_tile<T: Real>(
+    /// MATH (10) for one tile, without a tape.
+    fn value_tile<T: Real>(&self, tile: Tile, x: &mut Batch<T>, log_det: &mut [f64], scratch: &mut Scratch<T>)
+    where
+        E: Elementwise<T>,
+    {
+        let Scratch { packed, net, plaquettes: at, untaped, .. } = scratch;
+        self.links.plaquettes(&self.links.frozen, x, tile, at.frozen.as_mut_slice());
+        fill_features(at.frozen.as_slice(), untaped.features.as_mut_slice());
+        self.net.value(packed, untaped.features.as_slice(), net, at.phi.as_mut_slice());
+        self.links.plaquettes(&self.links.active, x, tile, at.p.as_mut_slice());
+        at.y.copy_from(&at.p);
+        let (y, n) = (at.y.as_mut_slice(), at.p.as_slice().len());
+        let phi = Phi::of(at.phi.as_slice(), 0, 1, n);
+        self.transform.value(y, phi, untaped.lambda.as_mut_slice(), &mut untaped.transform);
+        self.links.turn(x, tile, at.p.as_slice(), y);
+        tile.add_rows(untaped.lambda.as_slice(), log_det);
+    }
+
+    /// MATH (4) or (5), then (11), tile by tile.
+    fn carry<T: Real>(
         &self,
+        verb: Verb<T>,
         pass: &mut Pass<'_, Cpu<T>>,
         covector: &mut Batch<T>,
         grad: Option<GradSink<'_, Cpu<T>>>,
-        step: impl Fn(&mut [T], PartialsRef<'_, T>, PhiRows<'_, T>),
-        direction: T,
     ) where
         E: Elementwise<T>,
     {
-        assert_eq!(covector.rows(), self.links.dof, "rows of the vector, and links of the lattice");
+        assert_eq!(covector.rows(), self.links.dof, "rows of the covector, and links of the lattice");
         let tape = pass.tape.get::<Tape<T>>();
-        let scratch = pass.scratch.get::<Scratch<T>>();
-        scratch.reshape(&self.net, self.active());
-        self.net.pack(pass.theta, &mut scratch.packed);
+        let tiles = covector.samples().div_ceil(lanes::<T>());
+        assert_eq!(tape.tiles(), tiles, "tiles of `forward`, and of the covector");
+        let Scratch { packed, net, sums, covectors: at, .. } = pass.scratch.get::<Scratch<T>>();
+        at.reshape(&self.net);
+        self.net.pack(pass.theta, packed);
         if grad.is_some() {
-            self.net.clear(&mut scratch.sums);
+            self.net.clear(sums);
         }
-        assert_eq!(
-            tape.features.rows(),
-            covector.samples().div_ceil(lanes::<T>()),
-            "tiles of `forward`, and of the vector"
-        );
-        for t in 0..tape.features.rows() {
-            let tile = Tile::new::<T>(t, covector.samples());
-            self.step_active(tile, covector, tape, scratch, &step);
-            let Scratch { packed, net, sums, phi, before, after, frozen, features, .. } = scratch;
-            let stored = tape.features.row(t);
-            let with_grad = grad.is_some().then_some((stored, sums));
-            self.net.vjp(packed, tape.hidden.row(t), phi.as_slice(), features.as_mut_slice(), net, with_grad);
-            dispatch(ThroughFeatures {
-                stored,
-                cotangents: features.as_slice(),
-                direction,
-                angles: frozen.as_mut_slice(),
-            });
-            dispatch(Subtract { from: after.as_mut_slice(), what: before.as_slice() });
-            self.links.add_transposed(&self.links.frozen, covector, tile, frozen.as_slice());
-            self.links.add_transposed(&self.links.active, covector, tile, after.as_slice());
+        for tile in Tile::all::<T>(covector.samples()) {
+            let TapeOfTile { features, hidden, partials } = tape.tile(tile);
+            self.carry_active(verb, tile, covector, partials, at);
+            let with_grad = grad.is_some().then_some((features, &mut *sums));
+            self.net.vjp(packed, hidden, at.v.as_slice(), at.features.as_mut_slice(), net, with_grad);
+            pull_back_features(features, at.features.as_slice(), at.frozen.as_mut_slice());
+            self.links.add_transposed(&self.links.frozen, covector, tile, at.frozen.as_slice());
+            self.links.add_transposed(&self.links.active, covector, tile, at.change.as_slice());
         }
         if let Some(GradSink { into, accum }) = grad {
-            self.net.write_gradient(&mut scratch.sums, into, accum);
+            self.net.write_gradient(sums, into, accum);
         }
     }
 
-    /// The covector on the active plaquettes before and after the step, and v in `scratch.phi`, zero in lanes without a sample.
-    fn step_active<T: Real>(
+    /// The change of a_p by (4) or (5), and v, zero in lanes without a sample.
+    fn carry_active<T: Real>(
         &self,
+        verb: Verb<T>,
         tile: Tile,
         covector: &Batch<T>,
-        tape: &Tape<T>,
-        scratch: &mut Scratch<T>,
-        step: impl Fn(&mut [T], PartialsRef<'_, T>, PhiRows<'_, T>),
+        partials: &[T],
+        at: &mut Covectors<T>,
     ) {
-        let Scratch { phi, before, after, .. } = scratch;
-        self.links.of_active(covector, tile, before.as_mut_slice());
-        after.copy_from(before);
-        let elements = before.as_slice().len();
-        let width = phi.rows() / self.active();
-        let v = PhiRows { v: phi.as_mut_slice(), stride: elements, width };
-        step(after.as_mut_slice(), PartialsRef::of(tape.partials.row(tile.index), elements), v);
-        if tile.samples < lanes::<T>() {
-            for lanes in phi.as_mut_slice().chunks_exact_mut(lanes::<T>()) {
-                lanes[tile.samples..].fill(T::zero());
-            }
-        }
-    }
-}
-
-/// (cos P, sin P) of a row of plaquettes.
-struct Features<'a, T> {
-    angles: &'a [T],
-    features: &'a mut [T],
-}
-
-impl<T: Real> Kernel for Features<'_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<M: MulAdd>(self) {
-        let (cosines, sines) = self.features.split_at_mut(self.angles.len());
-        for ((c, s), &angle) in cosines.iter_mut().zip(sines).zip(self.angles) {
-            (*s, *c) = scalar::sin_cos::<T, M>(angle);
-        }
-    }
-}
-
-/// Cotangents of angles from those of their cosines and sines: ±(−c̄ sin P + s̄ cos P).
-struct ThroughFeatures<'a, T> {
-    stored: &'a [T],
-    cotangents: &'a [T],
-    direction: T,
-    angles: &'a mut [T],
-}
-
-impl<T: Real> Kernel for ThroughFeatures<'_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<M: MulAdd>(self) {
-        let n = self.angles.len();
-        let ((cos, sin), (of_cos, of_sin)) = (self.stored.split_at(n), self.cotangents.split_at(n));
-        for (i, angle) in self.angles.iter_mut().enumerate() {
-            *angle = self.direction * (of_sin[i] * cos[i] - of_cos[i] * sin[i]);
-        }
-    }
-}
-
-/// from ← from − what.
-struct Subtract<'a, T> {
-    from: &'a mut [T],
-    what: &'a [T],
-}
-
-impl<T: Real> Kernel for Subtract<'_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<M: MulAdd>(self) {
-        self.from.iter_mut().zip(self.what).for_each(|(from, &what)| *from -= what);
+        self.links.covectors(covector, tile, at.a_p.as_mut_slice());
+        at.change.copy_from(&at.a_p);
+        let n = at.a_p.as_slice().len();
+        let v = PhiMut::of(at.v.as_mut_slice(), 0, 1, n);
+        verb.carry(at.a_p.as_mut_slice(), PartialsRef::of(partials, n), v);
+        subtract(at.a_p.as_slice(), at.change.as_mut_slice());
+        tile.clear_rest(at.v.as_mut_slice());
     }
 }

@@ -21,10 +21,13 @@
 //! The inverse is implicit; the solutions of the components, μ_k + e^{s_k} (y − b) e^{−a}, enclose that of the mixture.
 //! Source: J. Ho et al., *Flow++*, arXiv:1902.00275.
 
-use crate::elementwise::{AllRows, Bracket, Elementwise, Partials, Phi, PhiPartials};
-use crate::implicit::{CHUNK, Implicit, chunks};
-use upg_core::Real;
+mod components;
+
+use crate::elementwise::{AllRows, Elementwise, Partials, PartialsRef, Phi, block_rows};
+use crate::implicit::{Bracket, CHUNK, Implicit, Monotone, chunks};
+use components::{Sums, parts};
 use upg_core::vmath::{Kernel, MulAdd, dispatch, scalar};
+use upg_core::{Batch, Real};
 
 /// y = e^a logit(Σ_k π_k σ((x − μ_k) e^{−s_k})) + b, φ = (a, b, logits of π, μ, s).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +69,18 @@ impl<T: Real> Elementwise<T> for LogisticMixture {
         Implicit::of(*self)
     }
 
+    fn value(&self, x: &mut [T], phi: Phi<'_, T>, lambda: &mut [T], memory: &mut Batch<T>) {
+        for range in chunks(x.len()) {
+            let (n, x, phi) = (range.len(), &mut x[range.clone()], phi.part(range.clone()));
+            memory.reshape(block_rows(self.rows()), n);
+            let partials = Partials::of(memory.as_mut_slice(), n);
+            dispatch(Apply { mixture: *self, x, phi, partials, fill: Fill::Lambda });
+            lambda[range].copy_from_slice(PartialsRef::of(memory.as_slice(), n).lambda());
+        }
+    }
+}
+
+impl<T: Real> Monotone<T> for LogisticMixture {
     fn value_and_slope(&self, x: &mut [T], phi: Phi<'_, T>, partials: Partials<'_, T>) {
         dispatch(Apply { mixture: *self, x, phi, partials, fill: Fill::Slope });
     }
@@ -80,6 +95,8 @@ impl<T: Real> Elementwise<T> for LogisticMixture {
 enum Fill {
     /// ∂g/∂x.
     Slope,
+    /// λ.
+    Lambda,
     /// λ and all partials.
     Everything,
 }
@@ -106,7 +123,7 @@ impl<T: Real> Kernel for Apply<'_, T> {
     }
 }
 
-/// The same for one chunk. The rows that belong to a component hold its [`Parts`] until they are filled.
+/// The same for one chunk. The rows that belong to a component hold its [`Parts`](components::Parts) until they are filled.
 #[inline(always)]
 fn apply<T: Real, M: MulAdd>(g: LogisticMixture, x: &mut [T], phi: Phi<'_, T>, rows: AllRows<'_, T>, fill: Fill) {
     let AllRows { lambda, dg_dt: dg_dx, dlambda_dt: dlambda_dx, mut dphi } = rows;
@@ -114,222 +131,28 @@ fn apply<T: Real, M: MulAdd>(g: LogisticMixture, x: &mut [T], phi: Phi<'_, T>, r
     let mut sums = Sums::new();
     for k in 0..g.mixtures {
         let [l, mu, s] = g.component(k).map(|row| phi.row(row));
-        parts(&mut dphi, g, k).fill::<M>(x, l, mu, s);
-        sums.bound(parts(&mut dphi, g, k));
+        parts(&mut dphi, g.component(k)).fill::<M>(x, l, mu, s);
+        sums.bound(parts(&mut dphi, g.component(k)));
     }
     for k in 0..g.mixtures {
-        sums.add_exponentials::<M>(parts(&mut dphi, g, k));
+        sums.add_exponentials::<M>(parts(&mut dphi, g.component(k)));
     }
     sums.fill_value::<M>(a, b, x);
     for k in 0..g.mixtures {
-        sums.add_slope::<M>(parts(&mut dphi, g, k));
+        sums.add_slope::<M>(parts(&mut dphi, g.component(k)));
     }
-    sums.fill_slope(dg_dx);
-    if fill == Fill::Everything {
-        sums.fill_lambda::<M>(a, lambda);
-        dlambda_dx.fill(T::zero());
-        for k in 0..g.mixtures {
-            sums.fill_partials::<M>(parts(&mut dphi, g, k), dlambda_dx);
-        }
-        sums.fill_outer_partials(&mut dphi);
-    }
-}
-
-/// A component's numbers, in the rows of its partials, which replace them in the end.
-struct Parts<'a, T> {
-    /// A, then e^{A − max A}, then r; ∂g/∂l.
-    left: &'a mut [T],
-    /// B, then e^{B − max B}, then q; ∂λ/∂l.
-    right: &'a mut [T],
-    /// z; ∂g/∂μ.
-    z: &'a mut [T],
-    /// e^{−s}; ∂λ/∂μ.
-    e: &'a mut [T],
-    /// σ(z); ∂g/∂s.
-    below: &'a mut [T],
-    /// σ(−z); ∂λ/∂s.
-    above: &'a mut [T],
-}
-
-/// The rows of component k.
-#[inline(always)]
-fn parts<'a, T>(dphi: &'a mut PhiPartials<'_, T>, g: LogisticMixture, k: usize) -> Parts<'a, T> {
-    let [(left, right), (z, e), (below, above)] = dphi.pairs(g.component(k));
-    Parts { left, right, z, e, below, above }
-}
-
-impl<'a, T: Real> Parts<'a, T> {
-    /// All rows of the same length n.
-    #[inline(always)]
-    fn cut(self, n: usize) -> Self {
-        let Self { left, right, z, e, below, above } = self;
-        Self {
-            left: &mut left[..n],
-            right: &mut right[..n],
-            z: &mut z[..n],
-            e: &mut e[..n],
-            below: &mut below[..n],
-            above: &mut above[..n],
-        }
-    }
-
-    /// All but r and q.
-    #[inline(always)]
-    fn fill<M: MulAdd>(self, x: &[T], l: &[T], mu: &[T], s: &[T]) {
-        let (zero, one, n) = (T::zero(), T::one(), x.len());
-        let (l, mu, s) = (&l[..n], &mu[..n], &s[..n]);
-        let Self { left, right, z, e, below, above } = self.cut(n);
-        for i in 0..n {
-            let inverse_width = scalar::exp::<T, M>(-s[i]);
-            let position = (x[i] - mu[i]) * inverse_width;
-            let decay = scalar::exp::<T, M>(-position.abs());
-            let rest = scalar::ln_1p_unit::<T, M>(decay);
-            let near = (one + decay).recip();
-            let far = decay * near;
-            let negative = position < zero;
-            (z[i], e[i]) = (position, inverse_width);
-            below[i] = if negative { far } else { near };
-            above[i] = if negative { near } else { far };
-            left[i] = l[i] - (rest + if negative { -position } else { zero });
-            right[i] = l[i] - (rest + if negative { zero } else { position });
-        }
-    }
-}
-
-/// What the components of a chunk add up to.
-struct Sums<T> {
-    /// max A, then log Σ e^A … of both sides.
-    max: [[T; CHUNK]; 2],
-    /// Σ e^{A − max A} and Σ e^{B − max B}, then their reciprocals.
-    sum: [[T; CHUNK]; 2],
-    /// P and Q.
-    slope: [[T; CHUNK]; 2],
-    /// e^a.
-    scale: [T; CHUNK],
-    /// e^a u.
-    value: [T; CHUNK],
-    /// 1/u'.
-    inverse: [T; CHUNK],
-}
-
-impl<T: Real> Sums<T> {
-    #[inline(always)]
-    fn new() -> Self {
-        let zero = [T::zero(); CHUNK];
-        let low = [T::neg_infinity(); CHUNK];
-        Self { max: [low; 2], sum: [zero; 2], slope: [zero; 2], scale: zero, value: zero, inverse: zero }
-    }
-
-    /// Takes A and B into the maxima.
-    #[inline(always)]
-    fn bound(&mut self, parts: Parts<'_, T>) {
-        for (row, max) in [parts.left, parts.right].into_iter().zip(&mut self.max) {
-            for (&mut x, max) in row.iter_mut().zip(max) {
-                *max = if x > *max { x } else { *max };
+    match fill {
+        Fill::Slope => sums.fill_slope(dg_dx),
+        Fill::Lambda => sums.fill_lambda::<M>(a, lambda),
+        Fill::Everything => {
+            sums.fill_slope(dg_dx);
+            sums.fill_lambda::<M>(a, lambda);
+            dlambda_dx.fill(T::zero());
+            for k in 0..g.mixtures {
+                sums.fill_partials::<M>(parts(&mut dphi, g.component(k)), dlambda_dx);
             }
+            sums.fill_outer_partials(&mut dphi, [LOG_SCALE, SHIFT]);
         }
-    }
-
-    /// Adds e^{A − max A} and e^{B − max B}.
-    #[inline(always)]
-    fn add_exponentials<M: MulAdd>(&mut self, parts: Parts<'_, T>) {
-        for ((row, max), sum) in [parts.left, parts.right].into_iter().zip(&self.max).zip(&mut self.sum) {
-            let n = row.len();
-            let (max, sum) = (&max[..n], &mut sum[..n]);
-            for i in 0..n {
-                let term = scalar::exp::<T, M>(row[i] - max[i]);
-                row[i] = term;
-                sum[i] += term;
-            }
-        }
-    }
-
-    /// x ← e^a u + b.
-    #[inline(always)]
-    fn fill_value<M: MulAdd>(&mut self, a: &[T], b: &[T], x: &mut [T]) {
-        let n = x.len();
-        let Self { max: [max_left, max_right], sum: [left, right], scale, value, .. } = self;
-        let (max_left, max_right, left, right) = (&max_left[..n], &max_right[..n], &mut left[..n], &mut right[..n]);
-        let (scale, value, a, b) = (&mut scale[..n], &mut value[..n], &a[..n], &b[..n]);
-        for i in 0..n {
-            let u = (max_left[i] - max_right[i]) + (scalar::ln::<T, M>(left[i]) - scalar::ln::<T, M>(right[i]));
-            let grown = scalar::exp::<T, M>(a[i]);
-            (scale[i], value[i], x[i]) = (grown, grown * u, M::mul_add(grown, u, b[i]));
-            (left[i], right[i]) = (left[i].recip(), right[i].recip());
-        }
-    }
-
-    /// Normalises r and q, adds to P and Q.
-    #[inline(always)]
-    fn add_slope<M: MulAdd>(&mut self, parts: Parts<'_, T>) {
-        let n = parts.e.len();
-        let Parts { left, right, e, below, above, .. } = parts.cut(n);
-        let Self { sum: [sum_left, sum_right], slope: [p, q], .. } = self;
-        let (sum_left, sum_right, p, q) = (&sum_left[..n], &sum_right[..n], &mut p[..n], &mut q[..n]);
-        for i in 0..n {
-            let (weight_left, weight_right) = (left[i] * sum_left[i], right[i] * sum_right[i]);
-            p[i] = M::mul_add(e[i] * above[i], weight_left, p[i]);
-            q[i] = M::mul_add(e[i] * below[i], weight_right, q[i]);
-            (left[i], right[i]) = (weight_left, weight_right);
-        }
-    }
-
-    /// ∂g/∂x = e^a (P + Q).
-    #[inline(always)]
-    fn fill_slope(&mut self, dg_dx: &mut [T]) {
-        let n = dg_dx.len();
-        let Self { slope: [p, q], scale, inverse, .. } = self;
-        let (p, q, scale, inverse) = (&p[..n], &q[..n], &scale[..n], &mut inverse[..n]);
-        for i in 0..n {
-            dg_dx[i] = scale[i] * (p[i] + q[i]);
-            inverse[i] = (p[i] + q[i]).recip();
-        }
-    }
-
-    /// λ = a + log u'.
-    #[inline(always)]
-    fn fill_lambda<M: MulAdd>(&self, a: &[T], lambda: &mut [T]) {
-        let n = lambda.len();
-        let [p, q] = &self.slope;
-        let (p, q, a) = (&p[..n], &q[..n], &a[..n]);
-        for i in 0..n {
-            lambda[i] = a[i] + scalar::ln::<T, M>(p[i] + q[i]);
-        }
-    }
-
-    /// The partials of one component; adds its e D/u' to ∂λ/∂x.
-    #[inline(always)]
-    fn fill_partials<M: MulAdd>(&self, parts: Parts<'_, T>, dlambda_dx: &mut [T]) {
-        let n = dlambda_dx.len();
-        let Parts { left, right, z, e, below, above } = parts.cut(n);
-        let [p, q] = &self.slope;
-        let (p, q, scale, inverse) = (&p[..n], &q[..n], &self.scale[..n], &self.inverse[..n]);
-        for i in 0..n {
-            let rise = (left[i] * above[i], right[i] * below[i]);
-            let lean = e[i] * (above[i] - below[i]);
-            let c = rise.0 + rise.1;
-            let d = rise.0 * (lean - p[i]) + rise.1 * (lean + q[i]);
-            let dl = left[i] * (e[i] * above[i] - p[i]) + right[i] * (e[i] * below[i] - q[i]);
-            let (dg, dlambda) = (scale[i] * c, d * inverse[i]);
-            dlambda_dx[i] += e[i] * dlambda;
-            left[i] = scale[i] * (left[i] - right[i]);
-            right[i] = dl * inverse[i];
-            above[i] = -M::mul_add(z[i], dlambda, e[i] * c * inverse[i]);
-            below[i] = -z[i] * dg;
-            z[i] = -e[i] * dg;
-            e[i] = -e[i] * dlambda;
-        }
-    }
-
-    /// The partials with respect to a and b.
-    #[inline(always)]
-    fn fill_outer_partials(&self, dphi: &mut PhiPartials<'_, T>) {
-        let [(dg_da, dlambda_da), (dg_db, dlambda_db)] = dphi.pairs([LOG_SCALE, SHIFT]);
-        let n = dg_da.len();
-        dg_da.copy_from_slice(&self.value[..n]);
-        dlambda_da.fill(T::one());
-        dg_db.fill(T::one());
-        dlambda_db.fill(T::zero());
     }
 }
 
@@ -352,9 +175,9 @@ impl<T: Real> Kernel for Enclose<'_, T> {
         let [mut z, mut scale] = [[T::zero(); CHUNK]; 2];
         let (z, scale, a, b) = (&mut z[..n], &mut scale[..n], &phi.row(LOG_SCALE)[..n], &phi.row(SHIFT)[..n]);
         for i in 0..n {
-            let (grown, shrunk) = scalar::exp_both_ways::<T, M>(a[i]);
-            z[i] = (y[i] - b[i]) * shrunk;
-            (scale[i], terms[i]) = (grown, grown + b[i].abs());
+            let (exp_a, exp_minus_a) = scalar::exp_both_ways::<T, M>(a[i]);
+            z[i] = (y[i] - b[i]) * exp_minus_a;
+            (scale[i], terms[i]) = (exp_a, exp_a + b[i].abs());
         }
         low.fill(T::infinity());
         high.fill(T::neg_infinity());

@@ -152,8 +152,17 @@ impl<T: Real> Conditioner<T> for Mlp {
         output
     }
 
-    fn output<'t>(&self, tape: &'t MlpTape<T>) -> &'t Batch<T> {
-        &tape.output
+    fn value<'s>(&self, theta: &[T], c: &Batch<T>, scratch: &'s mut MlpScratch<T>) -> &'s Batch<T> {
+        let MlpScratch { this, next, .. } = scratch;
+        for (k, linear) in self.linears.iter().enumerate() {
+            let activation = if k == self.last() { Activation::Identity } else { self.activation };
+            let before = if k == 0 { c } else { &*this };
+            linear.apply(theta, before, next, |row, _, part| {
+                activation.forward(linear.bias(theta, row), part, &mut []);
+            });
+            std::mem::swap(this, next);
+        }
+        this
     }
 
     fn vjp<'s>(

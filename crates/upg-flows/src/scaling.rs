@@ -80,11 +80,15 @@ impl<T: Real> Layer<Cpu<T>> for GlobalScaling {
         pass.tape.get::<Batch<T>>().copy_from(x);
     }
 
-    fn push_score(&self, pass: &mut Pass<'_, Cpu<T>>, score: &mut Batch<T>) {
-        for i in 0..self.dof {
-            let factor = (-self.log_factor(pass.theta, i)).exp();
-            score.row_mut(i).iter_mut().for_each(|s| *s *= factor);
-        }
+    fn push(
+        &self,
+        pass: &mut Pass<'_, Cpu<T>>,
+        cotangent: &mut Batch<T>,
+        weight: f64,
+        grad: Option<GradSink<'_, Cpu<T>>>,
+    ) {
+        self.multiply(cotangent, |i| -self.log_factor(pass.theta, i));
+        self.add_gradient(-T::one(), cotangent, pass.tape.get(), weight, grad);
     }
 
     fn pull_back(
@@ -94,26 +98,43 @@ impl<T: Real> Layer<Cpu<T>> for GlobalScaling {
         weight: f64,
         grad: Option<GradSink<'_, Cpu<T>>>,
     ) {
-        let y: &Batch<T> = pass.tape.get();
-        if let Some(GradSink { into, accum }) = grad {
-            if accum == Accum::Replace {
-                into.fill(T::zero());
-            }
-            for i in 0..self.dof {
-                let products = cotangent.row(i).iter().zip(y.row(i)).map(|(&a, &y)| (a * y).wide() + weight);
-                let at = i.min(into.len() - 1);
-                into[at] += self.signed(T::of(products.sum()));
-            }
+        self.add_gradient(T::one(), cotangent, pass.tape.get(), weight, grad);
+        self.multiply(cotangent, |i| self.log_factor(pass.theta, i));
+    }
+}
+
+impl GlobalScaling {
+    /// Multiplies row i by the exponential of `log_factor(i)`.
+    fn multiply<T: Real>(&self, batch: &mut Batch<T>, log_factor: impl Fn(usize) -> T) {
+        for i in 0..self.dof {
+            let factor = log_factor(i).exp();
+            batch.row_mut(i).iter_mut().for_each(|x| *x *= factor);
+        }
+    }
+
+    /// ∂σ_i (+)= factor Σ (a_i y_i + w), with the opposite sign for the inverse.
+    fn add_gradient<T: Real>(
+        &self,
+        factor: T,
+        a: &Batch<T>,
+        y: &Batch<T>,
+        weight: f64,
+        grad: Option<GradSink<'_, Cpu<T>>>,
+    ) {
+        let Some(GradSink { into, accum }) = grad else { return };
+        if accum == Accum::Replace {
+            into.fill(T::zero());
         }
         for i in 0..self.dof {
-            let factor = self.log_factor(pass.theta, i).exp();
-            cotangent.row_mut(i).iter_mut().for_each(|a| *a *= factor);
+            let products = a.row(i).iter().zip(y.row(i)).map(|(&a, &y)| (a * y).wide() + weight);
+            let at = i.min(into.len() - 1);
+            into[at] += factor * self.signed(T::of(products.sum()));
         }
     }
 }
 
 impl<T: Real> Invertible<Cpu<T>> for GlobalScaling {
-    fn inverse(&self) -> Box<dyn Layer<Cpu<T>>> {
+    fn inverse(&self) -> Box<dyn Invertible<Cpu<T>>> {
         let direction = match self.direction {
             Direction::Multiply => Direction::Divide,
             Direction::Divide => Direction::Multiply,

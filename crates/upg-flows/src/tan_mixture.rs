@@ -21,11 +21,11 @@
 //! The inverse has a closed form for K = 1 only; it is implicit, and that form gives close brackets.
 //! Source: D. Rezende et al., *Normalizing flows on tori and spheres*, arXiv:2002.02428; G. Kanwar et al., arXiv:2003.06413.
 
-use crate::elementwise::{AllRows, Bracket, Elementwise, Partials, Phi};
-use crate::implicit::{CHUNK, Implicit, chunks};
+use crate::elementwise::{AllRows, Elementwise, Partials, Phi};
+use crate::implicit::{Bracket, CHUNK, Implicit, Monotone, chunks};
 use std::f64::consts::{FRAC_PI_2, PI};
-use upg_core::Real;
 use upg_core::vmath::{Kernel, MulAdd, dispatch, scalar};
+use upg_core::{Batch, Real};
 
 /// y = p + (2/K) Σ_k h_k + t, φ = (s_1 … s_K, t).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,9 +49,15 @@ impl<T: Real> Elementwise<T> for TanMixture {
         Implicit::of(*self)
     }
 
+    fn value(&self, p: &mut [T], phi: Phi<'_, T>, lambda: &mut [T], _: &mut Batch<T>) {
+        dispatch(Value { mixtures: self.mixtures, p, phi, lambda });
+    }
+}
+
+impl<T: Real> Monotone<T> for TanMixture {
     /// e^{±s_k/2} are in the rows of ∂g/∂s_k, ∂λ/∂s_k.
     fn value_and_slope(&self, p: &mut [T], phi: Phi<'_, T>, partials: Partials<'_, T>) {
-        dispatch(Again {
+        dispatch(ValueAndSlope {
             mixtures: self.mixtures,
             shift: phi.row(self.mixtures),
             p,
@@ -91,15 +97,15 @@ impl<T: Real> Kernel for Apply<'_, T> {
 fn apply<T: Real, M: MulAdd>(mixtures: usize, p: &mut [T], phi: Phi<'_, T>, rows: AllRows<'_, T>) {
     let AllRows { lambda, dg_dt: dg_dp, dlambda_dt: dlambda_dp, mut dphi } = rows;
     let (n, half) = (p.len(), Half::of::<M>(p));
-    let [mut up, mut down, mut h, mut d, mut bend] = [[T::zero(); CHUNK]; 5];
+    let [mut up, mut down, mut h, mut d, mut dd_dp] = [[T::zero(); CHUNK]; 5];
     for k in 0..mixtures {
         fill_roots::<T, M>(phi.row(k), &mut up[..n], &mut down[..n]);
         let (dg, dlambda) = dphi.pair(k);
         half.add_angle::<M>(&up[..n], &down[..n], &mut h[..n]);
-        half.add_slope(&up[..n], &down[..n], Slope { d: &mut d[..n], bend: &mut bend[..n], dg, dlambda });
+        half.add_derivatives(&up[..n], &down[..n], Derivatives { d: &mut d[..n], dd_dp: &mut dd_dp[..n], dg, dlambda });
         scale(dg, share::<T>(mixtures) + share(mixtures));
     }
-    fill_lambda::<T, M>(share(mixtures), [lambda, dg_dp, dlambda_dp], &mut d[..n], &bend[..n]);
+    fill_lambda::<T, M>(share(mixtures), [lambda, dg_dp, dlambda_dp], &mut d[..n], &dd_dp[..n]);
     for k in 0..mixtures {
         dphi.pair(k).1.iter_mut().zip(&d).for_each(|(dlambda, &d)| *dlambda *= d);
     }
@@ -109,15 +115,45 @@ fn apply<T: Real, M: MulAdd>(mixtures: usize, p: &mut [T], phi: Phi<'_, T>, rows
     dlambda_dshift.fill(T::zero());
 }
 
+/// Rows of g and of λ.
+struct Value<'a, T> {
+    mixtures: usize,
+    p: &'a mut [T],
+    phi: Phi<'a, T>,
+    lambda: &'a mut [T],
+}
+
+impl<T: Real> Kernel for Value<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<M: MulAdd>(self) {
+        let Self { mixtures, p, phi, lambda } = self;
+        for range in chunks(p.len()) {
+            let (p, phi, lambda) = (&mut p[range.clone()], phi.part(range.clone()), &mut lambda[range]);
+            let (n, half) = (p.len(), Half::of::<M>(p));
+            let [mut up, mut down, mut h, mut d] = [[T::zero(); CHUNK]; 4];
+            for k in 0..mixtures {
+                fill_roots::<T, M>(phi.row(k), &mut up[..n], &mut down[..n]);
+                half.add_angle::<M>(&up[..n], &down[..n], &mut h[..n]);
+                half.add_d::<M>(&up[..n], &down[..n], &mut d[..n]);
+            }
+            let share = share::<T>(mixtures);
+            lambda.iter_mut().zip(&d).for_each(|(lambda, &d)| *lambda = scalar::ln::<T, M>(d * share));
+            add_angle_and_shift::<T, M>(p, share, &h[..n], phi.row(mixtures));
+        }
+    }
+}
+
 /// g and ∂g/∂p of one chunk, with the roots that [`Enclose`] left.
-struct Again<'a, T> {
+struct ValueAndSlope<'a, T> {
     mixtures: usize,
     p: &'a mut [T],
     shift: &'a [T],
     rows: AllRows<'a, T>,
 }
 
-impl<T: Real> Kernel for Again<'_, T> {
+impl<T: Real> Kernel for ValueAndSlope<'_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -166,9 +202,9 @@ impl<T: Real> Kernel for Enclose<'_, T> {
             fill_roots::<T, M>(phi.row(k), up, down);
             let mut h = [T::zero(); CHUNK];
             half.add_angle::<M>(down, up, &mut h[..n]);
-            widen(&h[..n], low, high, &mut sum);
+            bound(&h[..n], low, high, &mut sum);
         }
-        place(low, high, guess, terms, &sum[..n], share(mixtures));
+        fill_bracket(low, high, guess, terms, &sum[..n], share(mixtures));
     }
 }
 
@@ -223,30 +259,30 @@ impl<T: Real> Half<T> {
         }
     }
 
-    /// d += d_k, bend += ∂d_k/∂p; fills dg with ½ K ∂g/∂s_k and dlambda with ∂d_k/∂s_k.
+    /// d += d_k, dd_dp += ∂d_k/∂p; fills dg with ½ K ∂g/∂s_k and dlambda with ∂d_k/∂s_k.
     #[inline(always)]
-    fn add_slope(&self, up: &[T], down: &[T], slope: Slope<'_, T>) {
-        let Slope { d, bend, dg, dlambda } = slope;
+    fn add_derivatives(&self, up: &[T], down: &[T], to: Derivatives<'_, T>) {
+        let Derivatives { d, dd_dp, dg, dlambda } = to;
         let n = d.len();
-        let (up, down, dg, dlambda, bend) = (&up[..n], &down[..n], &mut dg[..n], &mut dlambda[..n], &mut bend[..n]);
+        let (up, down, dg, dlambda, dd_dp) = (&up[..n], &down[..n], &mut dg[..n], &mut dlambda[..n], &mut dd_dp[..n]);
         let (sin2, cos2, sin_cos) = (&self.sin2[..n], &self.cos2[..n], &self.sin_cos[..n]);
         for i in 0..n {
-            let (grown, shrunk) = (up[i] * up[i], down[i] * down[i]); // e^s, e^{−s}
-            let (a, b) = (grown * sin2[i], shrunk * cos2[i]);
-            let one = (a + b).recip();
-            let lean = (grown - shrunk) * sin_cos[i]; // sinh(s) sin p
-            d[i] += one;
-            bend[i] -= one * (one * lean);
-            dg[i] = sin_cos[i] * one;
-            dlambda[i] = one * (one * (b - a));
+            let (exp_s, exp_minus_s) = (up[i] * up[i], down[i] * down[i]);
+            let (a, b) = (exp_s * sin2[i], exp_minus_s * cos2[i]);
+            let d_k = (a + b).recip();
+            let sinh_sin = (exp_s - exp_minus_s) * sin_cos[i]; // sinh(s) sin p
+            d[i] += d_k;
+            dd_dp[i] -= d_k * (d_k * sinh_sin);
+            dg[i] = sin_cos[i] * d_k;
+            dlambda[i] = d_k * (d_k * (b - a));
         }
     }
 }
 
-/// What [`Half::add_slope`] adds to and fills.
-struct Slope<'a, T> {
+/// What [`Half::add_derivatives`] adds to and fills.
+struct Derivatives<'a, T> {
     d: &'a mut [T],
-    bend: &'a mut [T],
+    dd_dp: &'a mut [T],
     dg: &'a mut [T],
     dlambda: &'a mut [T],
 }
@@ -266,14 +302,14 @@ fn scale<T: Real>(row: &mut [T], factor: T) {
 
 /// From Σ d_k and Σ ∂d_k/∂p: λ, ∂g/∂p and ∂λ/∂p; leaves 1/Σ d_k in `d`.
 #[inline(always)]
-fn fill_lambda<T: Real, M: MulAdd>(share: T, rows: [&mut [T]; 3], d: &mut [T], bend: &[T]) {
+fn fill_lambda<T: Real, M: MulAdd>(share: T, rows: [&mut [T]; 3], d: &mut [T], dd_dp: &[T]) {
     let [lambda, dg_dp, dlambda_dp] = rows;
     let rows = lambda.iter_mut().zip(dg_dp).zip(dlambda_dp);
-    for (((lambda, dg_dp), dlambda_dp), (d, &bend)) in rows.zip(d.iter_mut().zip(bend)) {
+    for (((lambda, dg_dp), dlambda_dp), (d, &dd_dp)) in rows.zip(d.iter_mut().zip(dd_dp)) {
         *dg_dp = *d * share;
         *lambda = scalar::ln::<T, M>(*dg_dp);
         *d = d.recip();
-        *dlambda_dp = bend * *d;
+        *dlambda_dp = dd_dp * *d;
     }
 }
 
@@ -287,7 +323,7 @@ fn add_angle_and_shift<T: Real, M: MulAdd>(p: &mut [T], share: T, h: &[T], t: &[
 
 /// Takes another h into the bounds and the sum.
 #[inline(always)]
-fn widen<T: Real>(h: &[T], low: &mut [T], high: &mut [T], sum: &mut [T]) {
+fn bound<T: Real>(h: &[T], low: &mut [T], high: &mut [T], sum: &mut [T]) {
     for (((&h, low), high), sum) in h.iter().zip(low).zip(high).zip(sum) {
         *low = if h < *low { h } else { *low };
         *high = if h > *high { h } else { *high };
@@ -297,7 +333,7 @@ fn widen<T: Real>(h: &[T], low: &mut [T], high: &mut [T], sum: &mut [T]) {
 
 /// From y − t in `guess` and the bounds and the sum of h to bounds and mean of the solutions; the bounds get some ε wider.
 #[inline(always)]
-fn place<T: Real>(low: &mut [T], high: &mut [T], guess: &mut [T], terms: &[T], sum: &[T], share: T) {
+fn fill_bracket<T: Real>(low: &mut [T], high: &mut [T], guess: &mut [T], terms: &[T], sum: &[T], share: T) {
     let two = T::of(2.0);
     let rows = low.iter_mut().zip(high).zip(guess);
     for (((low, high), guess), (&terms, &sum)) in rows.zip(terms.iter().zip(sum)) {

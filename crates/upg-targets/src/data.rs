@@ -24,9 +24,10 @@ use crate::{
     hmc::{Hmc, HmcOptions, Proposal},
 };
 use ndarray::Array2;
+use rand::RngExt;
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
-use upg_core::{Base, Batch, Cpu, Real, Rng, Target};
+use upg_core::{Base, Batch, Cpu, Real, Rng, SampleStream, Target};
 
 /// How many samples, and how chains make them.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -171,7 +172,7 @@ impl Group {
         plan: &ChainPlan,
     ) -> Result<Run<T>, TargetError> {
         let (mut rng, mut x) = (self.rng.clone(), Batch::zeros(target.dof(), self.chains));
-        start.sample(&Cpu::here(), &mut rng, &mut x);
+        start.draw(&Cpu::here(), SampleStream::new(rng.random(), 0, 0), 0, &mut x);
         let mut hmc = Hmc::new(target, x, plan.hmc, rng)?;
         hmc.warm_up(plan.warm_up, proposals);
         let (mut kept, mut acceptance) = (vec![], 0.0);

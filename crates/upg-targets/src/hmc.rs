@@ -9,13 +9,13 @@
 //! What HMC cannot cross (modes, topological sectors) a [`Proposal`] crosses: [`SignFlip`], [`crate::u1::Instanton`].
 //!
 //! ```
-//! use upg_core::{Base, Batch, Cpu, Streams, UniformTorus};
+//! use upg_core::{Base, Batch, Cpu, SampleStream, Streams, UniformTorus};
 //! use upg_targets::{Hmc, HmcOptions, U1, u1::Instanton};
 //!
 //! let theory = U1::new(&[4, 4], 2.0)?;
 //! let mut rng = Streams::new(1).next_stream();
 //! let mut start = Batch::<f64>::zeros(32, 100); // [links, chains]
-//! UniformTorus::new(32).sample(&Cpu::here(), &mut rng, &mut start);
+//! UniformTorus::new(32).draw(&Cpu::here(), SampleStream::new(1, 0, 0), 0, &mut start);
 //! let mut chains = Hmc::new(&theory, start, HmcOptions::default(), rng)?;
 //! let instanton = Instanton::new(&theory);
 //! chains.warm_up(100, &[&instanton]);
@@ -36,7 +36,7 @@ use crate::{
 };
 use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
-use upg_core::{Batch, Cpu, Device, Real, Rng, Target};
+use upg_core::{Batch, Cpu, Real, Rng, Target, Vectors};
 
 /// A move that is symmetric (x → y is as probable as y → x) and preserves the flat measure; accepted with min(1, e^{−ΔS}).
 pub trait Proposal<T: Real>: Send + Sync {

@@ -19,7 +19,7 @@ use ndarray::ArrayView2;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use upg_core::{Real, ReverseKl, Start, Streams};
+use upg_core::{Real, ReverseKl, SampleStream, Start};
 
 static CALLS: AtomicUsize = AtomicUsize::new(0);
 static BYTES: AtomicUsize = AtomicUsize::new(0);
@@ -130,10 +130,10 @@ pub fn assert_no_allocation_after_first<T: Real>(
     for estimator in all_estimators() {
         check_steps(&format!("{estimator:?}"), queue_bytes, || estimator.run(engine, theta, samples).loss);
     }
-    let mut streams = Streams::new(1);
+    let stream = SampleStream::new(1, 0, 0);
     check_steps("with drawn samples", queue_bytes, || {
-        let start = Start::Draw { samples: samples.nrows(), streams: &mut streams };
-        engine.reverse_kl(ReverseKl::PathFast, theta, start).loss
+        let start = Start::Draw { stream, first: 0, samples: samples.nrows() };
+        engine.reverse_kl(ReverseKl::PathFast, theta, start).expect("the processor doesn't fail").loss
     });
 }
 

@@ -9,7 +9,7 @@
 //! | zero | with q = p every path gradient is zero, for every single sample |
 //! | results | loss, log-weights, log-dets and end samples agree with a plain evaluation of the flow |
 //! | cuts, threads, f32 | how a batch is cut matters only by round-off, threads not by a bit; precisions agree |
-//! | draws | reproducible from the seed, one stream per micro-batch |
+//! | draws | a sample depends on its stream and its number alone |
 //!
 //! A flow joins by one line of [`flow_battery!`](crate::flow_battery).
 
@@ -29,8 +29,8 @@ use crate::{
 use ndarray::{Array2, ArrayView2};
 use rand::RngExt;
 use upg_core::{
-    Base, Batch, Cpu, Cut, Engine, ForwardKl, Gradient, Invertible, ParamLayout, Real, ReverseKl, Rng, StandardNormal,
-    Start, Target, UniformTorus,
+    Base, Cpu, Cut, Engine, ForwardKl, Gradient, Invertible, ParamLayout, Real, ReverseKl, Rng, SampleStream,
+    StandardNormal, Start, Target, UniformTorus,
 };
 
 /// A flow between a base and a target.
@@ -70,12 +70,12 @@ impl<T: Real> Parts<T> {
 
     /// The engine of these parts.
     pub fn engine(self, device: Cpu<T>, cut: Cut) -> AnyEngine<T> {
-        Engine::new(device, self.flow, self.base, self.target, cut)
+        Engine::new(device, self.flow, self.base.0, self.target, cut)
     }
 }
 
 /// An engine on the processor for any flow.
-pub type AnyEngine<T> = Engine<Cpu<T>, Box<dyn Invertible<Cpu<T>>>>;
+pub type AnyEngine<T> = Engine<Cpu<T>>;
 
 /// A flow to be tested.
 pub trait FlowCase {
@@ -147,10 +147,11 @@ impl Estimator {
         theta: &Vec<T>,
         samples: ArrayView2<'_, T>,
     ) -> Gradient<'e, Cpu<T>> {
-        match self {
+        let gradient = match self {
             Self::Reverse(how) => engine.reverse_kl(how, theta, Start::Given(samples)),
             Self::Forward(how) => engine.forward_kl(how, theta, samples),
-        }
+        };
+        gradient.expect("the processor doesn't fail")
     }
 }
 
@@ -209,9 +210,8 @@ impl<'c, C: FlowCase> Trial<'c, C> {
     /// Draws from the base, shape `[batch, dof]`, exact in f32.
     fn base_samples(&mut self, batch: usize) -> Array2<f64> {
         let parts = self.parts::<f64>();
-        let mut z = Batch::zeros(parts.flow.dof(), batch);
-        parts.base.0.sample(&Cpu::here(), &mut self.rng, &mut z);
-        z.to_samples().mapv(|z| draw::single(parts.domain, z))
+        let stream = SampleStream::new(self.rng.random(), 0, 0);
+        parts.base.sample(&Cpu::here(), stream, 0, batch).mapv(|z| draw::single(parts.domain, z))
     }
 
     /// Points of the space the target lives in, shape `[batch, dof]`, exact in f32: not draws from the target.
@@ -228,7 +228,7 @@ impl<'c, C: FlowCase> Trial<'c, C> {
         }
     }
 
-    /// What the map of an estimator does to its samples, evaluated plainly: `forward` of T or T⁻¹, and both densities.
+    /// The map of an estimator applied to its samples, evaluated plainly: `forward` of T or T⁻¹, and both densities.
     fn plain(&self, estimator: Estimator, theta: &[f64], samples: &Array2<f64>) -> Plain {
         let (parts, here) = (self.parts::<f64>(), Cpu::here());
         let inverse = parts.flow.inverse();
@@ -240,9 +240,7 @@ impl<'c, C: FlowCase> Trial<'c, C> {
             Estimator::Reverse(_) => (samples, &mapped.y),
             Estimator::Forward(_) => (&mapped.y, samples),
         };
-        let mut log_base = vec![];
-        let batch = Batch::from_samples(z.view());
-        parts.base.0.log_density_and_score(&here, &batch, &mut log_base, None);
+        let (log_base, _) = parts.base.log_density_and_score(&here, z);
         let action = target::action(&here, &*parts.target, x);
         Plain { estimator, end: mapped.y, log_det: mapped.log_det, log_base, action }
     }

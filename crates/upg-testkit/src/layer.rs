@@ -6,39 +6,52 @@
 //! |---|---|
 //! | log-det | ℓ = log of the dense determinant |
 //! | score, MATH (1) | Jᵀ·push_score(s) = s − ∇ℓ |
+//! | push, MATH (1) | Jᵀ u = a − w ∇ℓ; ∂θ = −d/dθ [⟨u, T(x)⟩ + w Σ ℓ]; w zero and not |
 //! | pull-back, MATH (2) | a ← Jᵀ a + w ∇ℓ; ∂θ = d/dθ [⟨a, T(x)⟩ + w Σ ℓ]; w zero and not |
 //! | adjoint | ⟨J v, a⟩ = ⟨v, Jᵀ a⟩ |
 //! | calls | replace, add, no sink; tapes reused; scratch lost between verbs; samples independent of each other; the composed verbs |
-//! | inverse | T⁻¹(T(x)) = x with opposite log-dets; T⁻¹ passes all of the above |
+//! | inverse | T⁻¹(T(x)) = x with opposite log-dets; T⁻¹ passes all of the above; (T⁻¹)⁻¹ is T |
+//! | duality, MATH (7) | push of T at x = pull-back of T⁻¹ at T(x), and the other way round, ∂θ included |
 //! | precision | f32 agrees with f64 |
 //! | threads | the same bits for 1, 2, 3 and 8 threads |
 //!
-//! A layer joins by one line of [`layer_battery!`](crate::layer_battery).
+//! A layer joins by one line of [`layer_battery!`](crate::layer_battery). Layers of other devices join by
+//! [`OnHost`](crate::on_host::OnHost).
 
 mod calls;
 mod derivatives;
 mod devices;
+mod duality;
 
-use crate::{domain::Domain, draw, runner::Runner};
+use crate::{domain::Domain, draw, runner::Runner, tolerance::Tolerance};
 use ndarray::Array2;
 use rand::RngExt;
 use upg_core::{Cpu, Invertible, Layer, ParamLayout, Real, Rng};
 
 /// A layer to be tested: how to make it, and where its samples live.
 pub trait LayerCase {
-    /// The layer, its hyper-parameters drawn from `rng`. The same state of `rng` makes the same layer in both precisions.
-    fn build<T: Real>(&self, rng: &mut Rng) -> Box<dyn Invertible<Cpu<T>>>;
+    /// The layer, its hyper-parameters drawn from `rng`.
+    fn double(&self, rng: &mut Rng) -> Box<dyn Invertible<Cpu<f64>>>;
+
+    /// The same layer in f32, for the same state of `rng`; none if it has one precision only.
+    fn single(&self, rng: &mut Rng) -> Option<Box<dyn Invertible<Cpu<f32>>>>;
 
     /// Where its samples live.
     fn domain(&self) -> Domain {
         Domain::Line
     }
+
+    /// How many times the usual tolerances are allowed, where a measured condition, not the code, asks for it.
+    fn tolerance(&self) -> f64 {
+        1.0
+    }
 }
 
-/// A test for every line `name(rng) => layer` or `name(rng) on Domain => layer`: [`check_layer`](crate::layer::check_layer).
+/// A test for every line `name(rng) => layer`: [`check_layer`](crate::layer::check_layer).
 ///
 /// The expression may draw hyper-parameters from `rng` (an [`upg_core::Rng`]) and may use the precision `T`.
-/// It is evaluated several times, with different random numbers.
+/// It is evaluated several times, with different random numbers. Between `(rng)` and `=>` may stand, in this order: `on Domain`,
+/// where its samples live; `in f64`, for a layer of that precision only; `within 10.0`, a factor on the tolerances.
 ///
 /// ```
 /// # use upg_core::*;
@@ -47,11 +60,11 @@ pub trait LayerCase {
 /// #     fn dof(&self) -> usize { self.dof }
 /// #     fn params(&self) -> ParamLayout { ParamLayout::default() }
 /// #     fn forward(&self, _: &mut Pass<'_, Cpu<T>>, _: &mut Batch<T>, _: &mut Vec<f64>) {}
-/// #     fn push_score(&self, _: &mut Pass<'_, Cpu<T>>, _: &mut Batch<T>) {}
+/// #     fn push(&self, _: &mut Pass<'_, Cpu<T>>, _: &mut Batch<T>, _: f64, _: Option<GradSink<'_, Cpu<T>>>) {}
 /// #     fn pull_back(&self, _: &mut Pass<'_, Cpu<T>>, _: &mut Batch<T>, _: f64, _: Option<GradSink<'_, Cpu<T>>>) {}
 /// # }
 /// # impl<T: Real> Invertible<Cpu<T>> for Shift {
-/// #     fn inverse(&self) -> Box<dyn Layer<Cpu<T>>> { Box::new(self.clone()) }
+/// #     fn inverse(&self) -> Box<dyn Invertible<Cpu<T>>> { Box::new(self.clone()) }
 /// # }
 /// use rand::RngExt;
 /// use upg_testkit::{domain::Domain, layer_battery};
@@ -59,16 +72,18 @@ pub trait LayerCase {
 /// layer_battery! {
 ///     shift(rng) => Shift { dof: rng.random_range(1..6) };
 ///     shift_of_an_angle(rng) on Domain::Circle => Shift { dof: rng.random_range(1..6) };
+///     shift_in_double_precision(rng) in f64 within 2.0 => Shift { dof: rng.random_range(1..6) };
 /// }
 /// ```
 #[macro_export]
 macro_rules! layer_battery {
-    ($($(#[$attribute:meta])* $name:ident ( $rng:ident ) $(on $domain:expr)? => $layer:expr;)*) => {$(
+    () => {};
+    ($(#[$attribute:meta])* $name:ident ( $rng:ident ) $(on $($domain:ident)::+)? $(within $tolerance:literal)? => $layer:expr; $($rest:tt)*) => {
         $(#[$attribute])*
         #[test]
         fn $name() {
             struct Case;
-            impl $crate::layer::LayerCase for Case {
+            impl Case {
                 #[allow(unused_variables)]
                 fn build<T: ::upg_core::Real>(
                     &self,
@@ -76,11 +91,53 @@ macro_rules! layer_battery {
                 ) -> ::std::boxed::Box<dyn ::upg_core::Invertible<::upg_core::Cpu<T>>> {
                     ::std::boxed::Box::new($layer)
                 }
-                $(fn domain(&self) -> $crate::domain::Domain { $domain })?
+            }
+            impl $crate::layer::LayerCase for Case {
+                fn double(
+                    &self,
+                    rng: &mut ::upg_core::Rng,
+                ) -> ::std::boxed::Box<dyn ::upg_core::Invertible<::upg_core::Cpu<f64>>> {
+                    self.build(rng)
+                }
+                fn single(
+                    &self,
+                    rng: &mut ::upg_core::Rng,
+                ) -> ::std::option::Option<::std::boxed::Box<dyn ::upg_core::Invertible<::upg_core::Cpu<f32>>>> {
+                    ::std::option::Option::Some(self.build(rng))
+                }
+                $(fn domain(&self) -> $crate::domain::Domain { $($domain)::+ })?
+                $(fn tolerance(&self) -> f64 { $tolerance })?
             }
             $crate::layer::check_layer(&Case);
         }
-    )*};
+        $crate::layer_battery! { $($rest)* }
+    };
+    ($(#[$attribute:meta])* $name:ident ( $rng:ident ) $(on $($domain:ident)::+)? in f64 $(within $tolerance:literal)? => $layer:expr; $($rest:tt)*) => {
+        $(#[$attribute])*
+        #[test]
+        fn $name() {
+            struct Case;
+            impl $crate::layer::LayerCase for Case {
+                #[allow(unused_variables)]
+                fn double(
+                    &self,
+                    $rng: &mut ::upg_core::Rng,
+                ) -> ::std::boxed::Box<dyn ::upg_core::Invertible<::upg_core::Cpu<f64>>> {
+                    ::std::boxed::Box::new($layer)
+                }
+                fn single(
+                    &self,
+                    _: &mut ::upg_core::Rng,
+                ) -> ::std::option::Option<::std::boxed::Box<dyn ::upg_core::Invertible<::upg_core::Cpu<f32>>>> {
+                    ::std::option::Option::None
+                }
+                $(fn domain(&self) -> $crate::domain::Domain { $($domain)::+ })?
+                $(fn tolerance(&self) -> f64 { $tolerance })?
+            }
+            $crate::layer::check_layer(&Case);
+        }
+        $crate::layer_battery! { $($rest)* }
+    };
 }
 
 /// How many layers are drawn of one case.
@@ -103,6 +160,10 @@ pub fn check_layer(case: &impl LayerCase) {
             devices::check_threads(&mut trial, way, &[1, sizes[2], 1031]);
         }
         calls::check_inverse(&mut trial, sizes[2]);
+        calls::check_inverse_of_inverse(&mut trial, sizes[1]);
+        for batch in sizes {
+            duality::check(&mut trial, batch);
+        }
     }
 }
 
@@ -118,7 +179,7 @@ enum Way {
 /// A layer and its inverse.
 struct BothWays<T: Real> {
     there: Box<dyn Invertible<Cpu<T>>>,
-    back: Box<dyn Layer<Cpu<T>>>,
+    back: Box<dyn Invertible<Cpu<T>>>,
 }
 
 impl<T: Real> BothWays<T> {
@@ -138,8 +199,10 @@ impl<T: Real> BothWays<T> {
 struct Trial {
     round: u64,
     domain: Domain,
+    /// A factor on the usual tolerances.
+    factor: f64,
     double: BothWays<f64>,
-    single: BothWays<f32>,
+    single: Option<BothWays<f32>>,
     layout: ParamLayout,
     theta: Vec<f64>,
     rng: Rng,
@@ -149,18 +212,26 @@ struct Trial {
 impl Trial {
     fn draw(case: &impl LayerCase, round: u64) -> Self {
         let mut rng = draw::rng(round);
-        let single = BothWays::new(case.build(&mut rng.clone()));
-        let double = BothWays::new(case.build(&mut rng));
+        let single = case.single(&mut rng.clone()).map(BothWays::new);
+        let double = BothWays::new(case.double(&mut rng));
         let layout = double.there.params();
-        assert_eq!(layout, single.there.params(), "parameters in f64, and in f32");
+        if let Some(single) = &single {
+            assert_eq!(layout, single.there.params(), "parameters in f64, and in f32");
+        }
         assert_eq!(layout, double.back.params(), "parameters of T, and of T⁻¹");
         assert_eq!(double.there.dof(), double.back.dof(), "degrees of freedom of T, and of T⁻¹");
         let theta = draw::parameters(&mut rng, &layout);
-        Self { round, domain: case.domain(), double, single, layout, theta, rng, here: Cpu::here() }
+        let (domain, factor, here) = (case.domain(), case.tolerance(), Cpu::here());
+        Self { round, domain, factor, double, single, layout, theta, rng, here }
     }
 
     fn dof(&self) -> usize {
         self.double.there.dof()
+    }
+
+    /// The tolerance of this case in the place of the usual one.
+    fn allowed(&self, usual: Tolerance) -> Tolerance {
+        usual.times(self.factor)
     }
 
     fn label(&self, what: &str, way: Way, batch: usize) -> String {

@@ -25,6 +25,7 @@ pub mod flow;
 pub mod layer;
 pub mod models;
 pub mod numeric;
+pub mod on_host;
 pub mod reference;
 pub mod runner;
 pub mod target;

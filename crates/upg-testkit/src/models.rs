@@ -1,8 +1,13 @@
 //! Small targets for tests of flows, so that those need no other crate; and the density of a flow as a target.
 
-use crate::domain::Domain;
+use crate::{
+    domain::Domain,
+    numeric::Along,
+    runner::{Mapped, Runner},
+};
+use ndarray::Array2;
 use rand::RngExt;
-use upg_core::{Base, Batch, Cpu, Density, Layer, Pass, Real, Rng, Target, Workspace};
+use upg_core::{Base, BasePass, Batch, Cpu, Invertible, Layer, Prepared, Real, Rng, SampleStream, Target, Workspace};
 
 /// S = Σ_i [ ½ m x_i² + ¼ λ x_i⁴ + h_i x_i − κ x_i x_{i+1} ], periodic in i: neither Gaussian nor symmetric.
 #[derive(Clone, Debug)]
@@ -107,57 +112,118 @@ fn fill_rows<T: Real>(
 }
 
 /// The density of a flow at fixed parameters as a target: S = −log q(x), so p = q when the parameters are the flow's own.
-pub struct Pushforward<T: Real> {
-    /// T⁻¹.
-    pub inverse: Box<dyn Layer<Cpu<T>>>,
+pub struct Pushforward {
+    /// T.
+    pub flow: Box<dyn Invertible<Cpu<f64>>>,
     /// q₀.
-    pub base: AnyBase<T>,
+    pub base: AnyBase<f64>,
     /// θ.
-    pub theta: Vec<T>,
+    pub theta: Vec<f64>,
+    /// Where its samples live.
+    pub domain: Domain,
+    /// How the force is computed.
+    pub force: Force,
 }
 
-impl<T: Real> Target<Cpu<T>> for Pushforward<T> {
-    fn dof(&self) -> usize {
-        self.inverse.dof()
+/// How the force ∇log q(x) of a [`Pushforward`] is computed: an estimator is tested with one that it doesn't share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Force {
+    /// Through T⁻¹: the score of the base pulled back with w = 1.
+    PullBack,
+    /// Through T at z = T⁻¹(x): the score of the base pushed.
+    Push,
+    /// By finite differences of T⁻¹ and its log-det, without any verb but `forward`.
+    Differences,
+}
+
+impl Pushforward {
+    /// log q and, if wanted, its gradient at x, shape `[batch, dof]`.
+    fn log_density_and_score(
+        &self,
+        device: &Cpu<f64>,
+        x: &Array2<f64>,
+        score: bool,
+    ) -> (Vec<f64>, Option<Array2<f64>>) {
+        let inverse = self.flow.inverse();
+        let mut back = Runner::new(device, &*inverse, &self.theta);
+        let Mapped { y: z, log_det } = back.forward(x);
+        let (log_base, score_of_base) = self.base.log_density_and_score(device, &z);
+        let log_density = log_base.iter().zip(&log_det).map(|(base, log_det)| base + log_det).collect();
+        let score = score.then(|| match self.force {
+            Force::PullBack => back.pull_back_into(&score_of_base, 1.0, None),
+            Force::Push => {
+                let mut there = Runner::new(device, &*self.flow, &self.theta);
+                there.forward(&z);
+                there.push_score(&score_of_base)
+            }
+            Force::Differences => self.by_differences(device, &*inverse, x, &score_of_base),
+        });
+        (log_density, score)
     }
 
-    /// log q(x) = log q₀(z) + log|det J_{T⁻¹}|, z = T⁻¹(x), and its gradient by one pull-back with w = 1.
-    fn action_and_force(&self, device: &Cpu<T>, x: &Batch<T>, action: &mut Vec<f64>, force: Option<&mut Batch<T>>) {
-        let (mut tape, mut scratch) = (Workspace::default(), Workspace::default());
-        let mut pass = Pass { device, theta: &self.theta, tape: &mut tape, scratch: &mut scratch };
-        let (mut z, mut log_det, mut score) = (x.clone(), vec![0.0; x.samples()], Batch::default());
-        self.inverse.forward(&mut pass, &mut z, &mut log_det);
-        self.base.log_density_and_score(device, &z, action, Some(&mut score));
-        action.iter_mut().zip(&log_det).for_each(|(action, log_det)| *action = -*action - log_det);
-        if let Some(force) = force {
-            self.inverse.pull_back(&mut pass, &mut score, 1.0, None);
-            force.copy_from(&score);
+    /// J_{T⁻¹}ᵀ ∇log q₀ + ∇ log|det J_{T⁻¹}|, column by column of the Jacobian.
+    fn by_differences(
+        &self,
+        device: &Cpu<f64>,
+        inverse: &dyn Layer<Cpu<f64>>,
+        x: &Array2<f64>,
+        score_of_base: &Array2<f64>,
+    ) -> Array2<f64> {
+        let mut runner = Runner::new(device, inverse, &self.theta);
+        let mut score = Array2::zeros(x.dim());
+        for j in 0..x.ncols() {
+            let mut unit = Array2::zeros(x.dim());
+            unit.column_mut(j).fill(1.0);
+            let along = Along::of(&mut runner, self.domain, x, &unit);
+            for b in 0..x.nrows() {
+                let through_z: f64 = along.y.row(b).iter().zip(score_of_base.row(b)).map(|(d, s)| d * s).sum();
+                score[(b, j)] = through_z + along.log_det[b];
+            }
+        }
+        score
+    }
+}
+
+impl Target<Cpu<f64>> for Pushforward {
+    fn dof(&self) -> usize {
+        self.flow.dof()
+    }
+
+    fn action_and_force(
+        &self,
+        device: &Cpu<f64>,
+        x: &Batch<f64>,
+        action: &mut Vec<f64>,
+        force: Option<&mut Batch<f64>>,
+    ) {
+        let (log_density, score) = self.log_density_and_score(device, &x.to_samples(), force.is_some());
+        action.clear();
+        action.extend(log_density.iter().map(|l| -l));
+        if let (Some(force), Some(score)) = (force, score) {
+            force.assign_samples(score.view());
         }
     }
 }
 
-/// Any base.
+/// Any base without parameters, on host arrays of shape `[batch, dof]`.
 pub struct AnyBase<T: Real>(pub Box<dyn Base<Cpu<T>>>);
 
-impl<T: Real> Density<Cpu<T>> for AnyBase<T> {
-    fn dof(&self) -> usize {
-        self.0.dof()
+impl<T: Real> AnyBase<T> {
+    /// Samples `first`, `first` + 1, … of `stream`.
+    pub fn sample(&self, device: &Cpu<T>, stream: SampleStream, first: u64, samples: usize) -> Array2<T> {
+        let mut z = Batch::zeros(self.0.dof(), samples);
+        self.0.draw(device, stream, first, &mut z);
+        z.to_samples()
     }
 
-    fn log_density_and_score(
-        &self,
-        device: &Cpu<T>,
-        x: &Batch<T>,
-        log_density: &mut Vec<f64>,
-        score: Option<&mut Batch<T>>,
-    ) {
-        self.0.log_density_and_score(device, x, log_density, score);
-    }
-}
-
-impl<T: Real> Base<Cpu<T>> for AnyBase<T> {
-    fn sample(&self, device: &Cpu<T>, rng: &mut Rng, z: &mut Batch<T>) {
-        self.0.sample(device, rng, z);
+    /// log q₀(z) and ∇log q₀(z).
+    pub fn log_density_and_score(&self, device: &Cpu<T>, z: &Array2<T>) -> (Vec<f64>, Array2<T>) {
+        let (mut log_density, mut score) = (vec![], Batch::default());
+        let (prepared, mut scratch) = (Prepared::default(), Workspace::default());
+        let mut pass = BasePass { device, theta: &[][..], prepared: &prepared, scratch: &mut scratch };
+        let z = Batch::from_samples(z.view());
+        self.0.log_density_and_score(&mut pass, &z, &mut log_density, Some(&mut score));
+        (log_density, score.to_samples())
     }
 }
 

@@ -1,7 +1,7 @@
 //! Runs the verbs of one layer on host arrays of shape `[batch, dof]`, one call each.
 
 use ndarray::Array2;
-use upg_core::{Accum, Batch, Cpu, Device, GradSink, Layer, Pass, Real, Workspace};
+use upg_core::{Accum, Batch, Cpu, Execution, GradSink, Layer, Pass, Prepared, Real, Workspace};
 
 /// A layer with its parameters, a tape and a scratch workspace.
 pub struct Runner<'a, T: Real> {
@@ -9,11 +9,12 @@ pub struct Runner<'a, T: Real> {
     layer: &'a dyn Layer<Cpu<T>>,
     /// θ; may be changed between calls.
     pub theta: Vec<T>,
+    prepared: Prepared,
     tape: Workspace,
     scratch: Workspace,
 }
 
-/// What `forward` gives.
+/// The result of `forward`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mapped<T> {
     /// T(x), shape `[batch, dof]`.
@@ -22,10 +23,10 @@ pub struct Mapped<T> {
     pub log_det: Vec<f64>,
 }
 
-/// What `pull_back` gives.
+/// The result of `push` or `pull_back`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pulled<T> {
-    /// Jᵀ a + w ∇ℓ, shape `[batch, dof]`.
+    /// J^{-T} (a − w ∇ℓ) or Jᵀ a + w ∇ℓ, shape `[batch, dof]`.
     pub cotangent: Array2<T>,
     /// ∂θ, flat.
     pub grad: Vec<T>,
@@ -35,7 +36,8 @@ impl<'a, T: Real> Runner<'a, T> {
     /// A runner with an empty tape.
     pub fn new(device: &'a Cpu<T>, layer: &'a dyn Layer<Cpu<T>>, theta: &[T]) -> Self {
         assert_eq!(theta.len(), layer.params().size(), "parameters given, and parameters of the layer");
-        Self { device, layer, theta: theta.to_vec(), tape: Workspace::default(), scratch: Workspace::default() }
+        let (tape, scratch) = (Workspace::default(), Workspace::default());
+        Self { device, layer, theta: theta.to_vec(), prepared: Prepared::default(), tape, scratch }
     }
 
     /// Throws the scratch workspace away: nothing may be expected to survive in it between two verbs.
@@ -74,6 +76,7 @@ impl<'a, T: Real> Runner<'a, T> {
     ) -> Mapped<T> {
         let mut x = Batch::from_samples(x.view());
         let mut log_det = vec![log_det; x.samples()];
+        self.device.install(|| self.layer.prepare(self.device, &self.theta, &mut self.prepared));
         self.run(|layer, pass| verb(layer, pass, &mut x, &mut log_det));
         Mapped { y: x.to_samples(), log_det }
     }
@@ -83,6 +86,21 @@ impl<'a, T: Real> Runner<'a, T> {
         let mut score = Batch::from_samples(score.view());
         self.run(|layer, pass| layer.push_score(pass, &mut score));
         score.to_samples()
+    }
+
+    /// `push` of a, shape `[batch, dof]`, with the weight w on ℓ, into a sink that replaces and is full of NaN before.
+    pub fn push(&mut self, cotangent: &Array2<T>, weight: f64) -> Pulled<T> {
+        let mut grad = vec![T::nan(); self.theta.len()];
+        let cotangent = self.push_into(cotangent, weight, Some((&mut grad, Accum::Replace)));
+        Pulled { cotangent, grad }
+    }
+
+    /// `push` into any sink or none; returns the cotangent of T(x).
+    pub fn push_into(&mut self, cotangent: &Array2<T>, weight: f64, grad: Option<(&mut [T], Accum)>) -> Array2<T> {
+        let mut cotangent = Batch::from_samples(cotangent.view());
+        let sink = grad.map(|(into, accum)| GradSink { into, accum });
+        self.run(|layer, pass| layer.push(pass, &mut cotangent, weight, sink));
+        cotangent.to_samples()
     }
 
     /// `pull_back` of a, shape `[batch, dof]`, with the weight w on ℓ, into a sink that replaces.
@@ -103,8 +121,8 @@ impl<'a, T: Real> Runner<'a, T> {
     }
 
     fn run(&mut self, verb: impl FnOnce(&dyn Layer<Cpu<T>>, &mut Pass<'_, Cpu<T>>) + Send) {
-        let Self { device, layer, theta, tape, scratch } = self;
-        let mut pass = Pass::<Cpu<T>> { device, theta, tape, scratch };
+        let Self { device, layer, theta, prepared, tape, scratch } = self;
+        let mut pass = Pass::<Cpu<T>> { device, theta, prepared, tape, scratch };
         device.install(|| verb(*layer, &mut pass));
     }
 }

@@ -17,7 +17,7 @@ use crate::{
     tolerance::{Tolerance, assert_close, assert_close_on_scale, assert_same_bits, largest},
 };
 use ndarray::{Array2, Axis, s};
-use upg_core::{Batch, Cpu, Device, Real, Rng, Target};
+use upg_core::{Batch, Cpu, Execution, Real, Rng, Target};
 
 /// A target to be tested: how to make it, and where its samples live.
 pub trait TargetCase {

@@ -1,14 +1,15 @@
 //! Base densities and the density of a target.
 
 use ndarray::Array2;
-use rand::{RngExt, SeedableRng};
+use rand::RngExt;
 use std::f64::consts::TAU;
-use upg_core::{Base, Batch, Boltzmann, Cpu, Density, Real, Rng, StandardNormal, Streams, Target, UniformTorus};
+use upg_core::{
+    Base, BasePass, Batch, Cpu, Prepared, Real, SampleStream, StandardNormal, Target, UniformTorus, Workspace,
+};
 use upg_testkit::{
     domain::Domain,
     draw,
-    models::AnharmonicChain,
-    target::Evaluated,
+    models::AnyBase,
     target_battery,
     tolerance::{Tolerance, assert_close, assert_close_number},
 };
@@ -16,13 +17,15 @@ use upg_testkit::{
 /// S = −log density, so that the battery of targets checks scores, precisions, batches.
 struct AsTarget<P>(P);
 
-impl<T: Real, P: Density<Cpu<T>>> Target<Cpu<T>> for AsTarget<P> {
+impl<T: Real, P: Base<Cpu<T>>> Target<Cpu<T>> for AsTarget<P> {
     fn dof(&self) -> usize {
         self.0.dof()
     }
 
     fn action_and_force(&self, device: &Cpu<T>, x: &Batch<T>, action: &mut Vec<f64>, force: Option<&mut Batch<T>>) {
-        self.0.log_density_and_score(device, x, action, force);
+        let (prepared, mut scratch) = (Prepared::default(), Workspace::default());
+        let mut pass = BasePass { device, theta: &[][..], prepared: &prepared, scratch: &mut scratch };
+        self.0.log_density_and_score(&mut pass, x, action, force);
         action.iter_mut().for_each(|s| *s = -*s);
     }
 }
@@ -30,12 +33,13 @@ impl<T: Real, P: Density<Cpu<T>>> Target<Cpu<T>> for AsTarget<P> {
 target_battery! {
     standard_normal(rng) => AsTarget(StandardNormal::new(rng.random_range(1..9)));
     uniform_torus(rng) on Domain::Circle => AsTarget(UniformTorus::new(rng.random_range(1..9)));
-    boltzmann(rng) => AsTarget(Boltzmann(AnharmonicChain::random(rng.random_range(3..9), rng)));
 }
 
-fn log_density(base: &dyn Density<Cpu<f64>>, x: &Array2<f64>) -> Vec<f64> {
+fn log_density(base: &dyn Base<Cpu<f64>>, x: &Array2<f64>) -> Vec<f64> {
     let mut out = vec![f64::NAN; 2];
-    base.log_density_and_score(&Cpu::here(), &Batch::from_samples(x.view()), &mut out, None);
+    let (device, prepared, mut scratch) = (Cpu::here(), Prepared::default(), Workspace::default());
+    let mut pass = BasePass { device: &device, theta: &[][..], prepared: &prepared, scratch: &mut scratch };
+    base.log_density_and_score(&mut pass, &Batch::from_samples(x.view()), &mut out, None);
     out
 }
 
@@ -56,7 +60,7 @@ fn bases_are_normalised() {
 fn bases_are_products() {
     let mut rng = draw::rng(5);
     let x = draw::points(&mut rng, Domain::Circle, 9, 7);
-    let pairs: [[Box<dyn Density<Cpu<f64>>>; 2]; 2] = [
+    let pairs: [[Box<dyn Base<Cpu<f64>>>; 2]; 2] = [
         [Box::new(StandardNormal::new(7)), Box::new(StandardNormal::new(1))],
         [Box::new(UniformTorus::new(7)), Box::new(UniformTorus::new(1))],
     ];
@@ -73,24 +77,8 @@ fn bases_are_products() {
     }
 }
 
-/// log p̃ = −S and its score is the force.
-#[test]
-fn boltzmann_is_the_density_of_a_target() {
-    let mut rng = draw::rng(6);
-    let target = AnharmonicChain::random(5, &mut rng);
-    let x = draw::normal(&mut rng, 11, 5, 1.0);
-    let expected = Evaluated::of(&Cpu::here(), &target, &x);
-    let (mut log_p, mut score) = (vec![], Batch::default());
-    let batch = Batch::from_samples(x.view());
-    Boltzmann(target).log_density_and_score(&Cpu::here(), &batch, &mut log_p, Some(&mut score));
-    assert_eq!(log_p, expected.action.iter().map(|s| -s).collect::<Vec<_>>());
-    assert_eq!(score.to_samples(), expected.force);
-}
-
-fn drawn<T: Real>(base: &dyn Base<Cpu<T>>, rng: &mut Rng, samples: usize) -> Array2<T> {
-    let mut z = Batch::zeros(base.dof(), samples);
-    base.sample(&Cpu::here(), rng, &mut z);
-    z.to_samples()
+fn drawn<T: Real>(base: impl Base<Cpu<T>> + 'static, seed: u64, samples: usize) -> Array2<T> {
+    AnyBase(Box::new(base)).sample(&Cpu::here(), SampleStream::new(seed, 0, 0), 0, samples)
 }
 
 /// |mean of `values` − expected| within five standard errors.
@@ -105,7 +93,7 @@ fn assert_mean(what: &str, values: impl Iterator<Item = f64>, expected: f64) {
 
 #[test]
 fn normal_draws_have_normal_moments_and_are_independent() {
-    let z = drawn::<f64>(&StandardNormal::new(3), &mut draw::rng(1), 100_000);
+    let z = drawn::<f64>(StandardNormal::new(3), 1, 100_000);
     for i in 0..3 {
         for (power, expected) in [(1, 0.0), (2, 1.0), (3, 0.0), (4, 3.0), (6, 15.0)] {
             assert_mean(&format!("⟨z_{i}^{power}⟩"), z.column(i).iter().map(|z| z.powi(power)), expected);
@@ -120,7 +108,7 @@ fn normal_draws_have_normal_moments_and_are_independent() {
 
 #[test]
 fn torus_draws_are_uniform_and_independent() {
-    let z = drawn::<f64>(&UniformTorus::new(2), &mut draw::rng(2), 100_000);
+    let z = drawn::<f64>(UniformTorus::new(2), 2, 100_000);
     for n in 1..6 {
         assert_mean("⟨cos n z⟩", z.column(0).iter().map(|z| (f64::from(n) * z).cos()), 0.0);
         assert_mean("⟨sin n z⟩", z.column(1).iter().map(|z| (f64::from(n) * z).sin()), 0.0);
@@ -130,36 +118,10 @@ fn torus_draws_are_uniform_and_independent() {
     assert_mean("⟨z²⟩", z.iter().map(|z| z * z), TAU * TAU / 3.0);
 }
 
-/// The largest draw, 1 − 2⁻⁵³, is an angle that f32 rounds up to 2π: it must come out as 0.
-#[test]
-fn torus_draws_stay_below_two_pi() {
-    let mut seed = [0xff; 32];
-    seed[..8].fill(0); // xoshiro256++ returns rotl(s₀ + s₃, 23) + s₀, here 2⁶⁴ − 1
-    let largest = || Rng::from_seed(seed);
-    let unit: f64 = largest().random();
-    assert_eq!(unit, 1.0 - f64::EPSILON / 2.0);
-    assert!((TAU * unit) as f32 >= TAU as f32, "f32 rounds the angle up");
-    let base = UniformTorus::new(1);
-    assert_eq!(drawn::<f32>(&base, &mut largest(), 1)[[0, 0]], 0.0);
-    assert!(Domain::Circle.contains(drawn::<f64>(&base, &mut largest(), 1)[[0, 0]]));
-}
-
-/// Both precisions draw the same numbers, rounded.
-#[test]
-fn precisions_draw_the_same_numbers() {
-    let stream = || Streams::new(4).next_stream();
-    let double = drawn::<f64>(&StandardNormal::new(3), &mut stream(), 50);
-    let single = drawn::<f32>(&StandardNormal::new(3), &mut stream(), 50);
-    assert_eq!(single, double.mapv(|z| z as f32));
-    let double = drawn::<f64>(&UniformTorus::new(3), &mut stream(), 50);
-    let single = drawn::<f32>(&UniformTorus::new(3), &mut stream(), 50);
-    assert_eq!(single, double.mapv(|z| z as f32));
-}
-
-/// Which rows `log_density_and_score` refuses.
+/// `log_density_and_score` refuses batches of another number of rows.
 #[test]
 fn wrong_rows_are_refused_with_both_numbers() {
-    for base in [Box::new(StandardNormal::new(3)) as Box<dyn Density<Cpu<f64>>>, Box::new(UniformTorus::new(3))] {
+    for base in [Box::new(StandardNormal::new(3)) as Box<dyn Base<Cpu<f64>>>, Box::new(UniformTorus::new(3))] {
         let refused =
             std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| log_density(&*base, &Array2::zeros((2, 4)))));
         let message = refused.expect_err("4 rows for 3 degrees of freedom").downcast::<String>().expect("a message");

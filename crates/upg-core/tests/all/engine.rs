@@ -1,4 +1,4 @@
-//! The engine, compositions and random streams: shapes, names, refusals; and estimators over random flows.
+//! The engine and compositions: shapes, names, refusals; and estimators over random flows.
 
 use crate::layers::{
     AnyLayer,
@@ -11,8 +11,8 @@ use nalgebra::{DMatrix, DVector};
 use ndarray::{Array2, array};
 use proptest::prelude::*;
 use upg_core::{
-    Batch, Chain, Cpu, Cut, EndSamples, Engine, ForwardKl, Layer, Pass, Real, ReverseKl, StandardNormal, Start,
-    Streams, Target, Workspace,
+    Batch, Chain, Cpu, Cut, EndSamples, Engine, ForwardKl, Layer, OneWay, Pass, Prepared, Real, ReverseKl,
+    SampleStream, StandardNormal, Start, Target, Workspace,
 };
 use upg_testkit::flow::{AnyEngine, Parts, agreement::assert_paths_agree, zero::assert_zero_for_every_sample};
 use upg_testkit::{domain::Domain, draw, models::AnharmonicChain, tolerance::Tolerance};
@@ -100,66 +100,63 @@ fn small_engine(cut: Cut) -> (AnyEngine<f64>, Vec<f64>) {
 
 const CUT: Cut = Cut { micro_batch: 4, lanes: 2 };
 
-/// Every micro-batch takes one stream, in order, however the lanes are dealt.
-#[test]
-fn drawing_advances_the_streams_by_the_number_of_micro_batches() {
-    for (samples, micro_batch, lanes) in [(1, 4, 1), (4, 4, 3), (5, 4, 2), (23, 4, 3), (23, 100, 8)] {
-        let (mut engine, theta) = small_engine(Cut { micro_batch, lanes });
-        let (mut streams, mut expected) = (Streams::new(9), Streams::new(9));
-        engine.reverse_kl(ReverseKl::Reparam, &theta, Start::Draw { samples, streams: &mut streams });
-        for _ in 0..samples.div_ceil(micro_batch) {
-            expected.next_stream();
-        }
-        assert_eq!(streams, expected, "{samples} samples in micro-batches of {micro_batch}");
-    }
-}
-
-/// Streams don't overlap where anyone could see it, and their order is that of the generator's jumps.
-#[test]
-fn streams_are_jumps_of_one_generator() {
-    use rand_xoshiro::rand_core::{Rng as _, SeedableRng};
-    let mut streams = Streams::new(17);
-    let mut generator = upg_core::Rng::seed_from_u64(17);
-    for _ in 0..5 {
-        assert_eq!(streams.next_stream(), generator);
-        generator.jump();
-    }
-    let mut first: Vec<u64> = (0..40).map(|_| streams.next_stream().next_u64()).collect();
-    first.sort_unstable();
-    first.dedup();
-    assert_eq!(first.len(), 40, "two streams start with the same number");
-}
-
 #[test]
 fn end_samples_come_on_request_and_follow_the_batch() {
     let (engine, theta) = small_engine(CUT);
     let mut engine = engine.with_end_samples(EndSamples::Keep);
     for batch in [9, 2, 30] {
         let z = draw::normal(&mut draw::rng(2), batch, 3, 1.0);
-        assert_eq!(engine.reverse_kl(ReverseKl::PathFast, &theta, Start::Given(z.view())).end.dim(), (batch, 3));
-        assert_eq!(engine.forward_kl(ForwardKl::Gdreg, &theta, z.view()).end.dim(), (batch, 3));
+        let reverse = engine.reverse_kl(ReverseKl::PathFast, &theta, Start::Given(z.view()));
+        assert_eq!(reverse.unwrap().end.dim(), (batch, 3));
+        assert_eq!(engine.forward_kl(ForwardKl::Gdreg, &theta, z.view()).unwrap().end.dim(), (batch, 3));
     }
-    let mut streams = Streams::new(1);
-    let start = Start::Draw { samples: 7, streams: &mut streams };
-    assert_eq!(engine.reverse_kl(ReverseKl::PathFast, &theta, start).end.dim(), (7, 3));
+    assert_eq!(engine.reverse_kl(ReverseKl::PathFast, &theta, drawn(1, 0, 7)).unwrap().end.dim(), (7, 3));
 }
 
-/// Samples drawn in pieces of whole micro-batches are those drawn at once.
+fn drawn(seed: u64, first: u64, samples: usize) -> Start<'static, f64> {
+    Start::Draw { stream: SampleStream::new(seed, 0, 0), first, samples }
+}
+
+/// Samples drawn in any pieces are those drawn at once; their log-weights differ by the round-off of other micro-batches at most.
 #[test]
 fn samples_come_in_pieces() {
     let (engine, theta) = small_engine(CUT);
     let mut engine = engine.with_end_samples(EndSamples::Keep);
-    let (mut whole, mut pieces) = (Streams::new(3), Streams::new(3));
-    let all = engine.sample(&theta, Start::Draw { samples: 21, streams: &mut whole });
+    let all = engine.sample(&theta, drawn(3, 0, 21)).unwrap();
     let (end, log_weights) = (all.end.to_owned(), all.log_weights.to_vec());
     let mut first = 0;
-    for samples in [8, 12, 1] {
-        let piece = engine.sample(&theta, Start::Draw { samples, streams: &mut pieces });
+    for samples in [7, 13, 1] {
+        let piece = engine.sample(&theta, drawn(3, first as u64, samples)).unwrap();
         assert_eq!(piece.end, end.slice(ndarray::s![first..first + samples, ..]));
         assert_eq!(piece.log_weights, &log_weights[first..first + samples]);
         first += samples;
     }
-    assert_eq!(whole, pieces);
+}
+
+/// T alone, or T⁻¹ alone, gives what both together give; and asks for no more.
+#[test]
+fn engines_of_one_way_give_what_those_of_both_ways_give() {
+    let rng = &mut draw::rng(4);
+    let flow = || chain::<f64>(vec![Box::new(Linear::new(3)), Box::new(Bend::new(3, Shape::Tanh))]);
+    let theta = draw::parameters(rng, &flow().params());
+    let x = draw::normal(rng, 9, 3, 1.0);
+    let target = || AnharmonicChain::random(3, &mut draw::rng(1));
+    let (base, here) = (StandardNormal::new(3), Cpu::<f64>::here());
+    let mut both = Engine::new(here.clone(), flow(), base, target(), CUT);
+    let inverse = flow().inverse_chain::<Cpu<f64>>();
+    let mut generating = Engine::generating(here.clone(), flow(), base, target(), CUT);
+    let mut normalizing = Engine::normalizing(here, inverse, base, target(), CUT);
+    for how in [OneWay::Ordinary, OneWay::PathFast] {
+        let start = Start::Given(x.view());
+        let one = generating.reverse_kl(how, &theta, start).unwrap().grad.clone();
+        assert_eq!(&one, both.reverse_kl(how.into(), &theta, start).unwrap().grad, "{how:?}, reverse");
+        let one = normalizing.forward_kl(how, &theta, x.view()).unwrap().grad.clone();
+        assert_eq!(&one, both.forward_kl(how.into(), &theta, x.view()).unwrap().grad, "{how:?}, forward");
+    }
+    let one = generating.sample(&theta, drawn(1, 0, 9)).unwrap().log_weights.to_vec();
+    assert_eq!(one, both.sample(&theta, drawn(1, 0, 9)).unwrap().log_weights);
+    let one = normalizing.weigh(&theta, x.view()).unwrap().log_weights.to_vec();
+    assert_eq!(one, both.weigh(&theta, x.view()).unwrap().log_weights);
 }
 
 /// With another target, the engine gives what a new engine with that target gives.
@@ -172,8 +169,8 @@ fn a_target_can_be_replaced() {
     };
     let theta = draw::parameters(&mut draw::rng(4), &engine(1).layout());
     let z = draw::normal(&mut draw::rng(2), 9, 3, 1.0);
-    let gradient = |engine: &mut Engine<Cpu<f64>, AnyLayer<f64>>| {
-        engine.reverse_kl(ReverseKl::PathFast, &theta, Start::Given(z.view())).grad.clone()
+    let gradient = |engine: &mut Engine<Cpu<f64>>| {
+        engine.reverse_kl(ReverseKl::PathFast, &theta, Start::Given(z.view())).unwrap().grad.clone()
     };
     let (mut changed, mut other) = (engine(1), engine(2));
     let before = gradient(&mut changed);
@@ -192,11 +189,18 @@ fn a_chain_can_be_watched() {
     let theta = draw::parameters(&mut draw::rng(5), &Layer::<Cpu<f64>>::params(&flow));
     let start = Batch::from_samples(draw::normal(&mut draw::rng(6), 4, 3, 1.0).view());
     let (device, mut tape, mut scratch) = (Cpu::<f64>::here(), Workspace::default(), Workspace::default());
+    let prepared = |layer: &dyn Layer<Cpu<f64>>, theta: &[f64]| {
+        let mut prepared = Prepared::default();
+        layer.prepare(&Cpu::here(), theta, &mut prepared);
+        prepared
+    };
     let mut seen: Vec<Batch<f64>> = vec![start.clone()];
     let mut x = start.clone();
     let mut log_det = vec![0.0; 4];
-    let mut pass = Pass { device: &device, theta: &theta[..], tape: &mut tape, scratch: &mut scratch };
-    flow.forward_each(&mut pass, &mut x, &mut log_det, |l, x, log_det| {
+    let of_flow = prepared(&flow, &theta);
+    let mut pass =
+        Pass { device: &device, theta: &theta[..], prepared: &of_flow, tape: &mut tape, scratch: &mut scratch };
+    flow.forward_each(&mut pass, &mut x, &mut log_det, &mut |l, x: &Batch<f64>, log_det: &Vec<f64>| {
         assert_eq!((l + 1, log_det.len()), (seen.len(), 4));
         seen.push(x.clone());
     });
@@ -205,12 +209,17 @@ fn a_chain_can_be_watched() {
     for (l, layer) in layers().iter().enumerate() {
         let range = at..at + layer.params().size();
         at = range.end;
-        let mut pass = Pass { device: &device, theta: &theta[range], tape: &mut tape, scratch: &mut scratch };
+        let of_layer = prepared(layer, &theta[range.clone()]);
+        let mut pass =
+            Pass { device: &device, theta: &theta[range], prepared: &of_layer, tape: &mut tape, scratch: &mut scratch };
         layer.forward(&mut pass, &mut single, &mut vec![0.0; 4]);
         assert_eq!(single.as_slice(), seen[l + 1].as_slice(), "after layer {l}");
     }
-    let mut pass = Pass { device: &device, theta: &theta[..], tape: &mut tape, scratch: &mut scratch };
-    flow.inverse_chain().forward_each(&mut pass, &mut x, &mut log_det, |l, x, _| {
+    let inverse = flow.inverse_chain();
+    let of_inverse = prepared(&inverse, &theta);
+    let mut pass =
+        Pass { device: &device, theta: &theta[..], prepared: &of_inverse, tape: &mut tape, scratch: &mut scratch };
+    inverse.forward_each(&mut pass, &mut x, &mut log_det, &mut |l, x: &Batch<f64>, _: &Vec<f64>| {
         let expected = seen[2 - l].as_slice();
         let error = x.as_slice().iter().zip(expected).fold(0.0, |e: f64, (a, b)| e.max((a - b).abs()));
         assert!(error < 1e-12, "after undoing layer {}: off by {error}", 2 - l);
@@ -251,9 +260,9 @@ fn an_empty_chain_is_refused() {
 }
 
 /// An engine of parts with these numbers of degrees of freedom.
-fn engine_of(flow: usize, base: usize, target: usize, cut: Cut) -> Engine<Cpu<f64>, AnyLayer<f64>> {
+fn engine_of(flow: usize, base: usize, target: usize, cut: Cut) -> Engine<Cpu<f64>> {
     let target = AnharmonicChain::random(target, &mut draw::rng(1));
-    Engine::new(Cpu::here(), Box::new(Linear::new(flow)), StandardNormal::new(base), target, cut)
+    Engine::new(Cpu::here(), Linear::new(flow), StandardNormal::new(base), target, cut)
 }
 
 #[test]
@@ -284,28 +293,28 @@ fn no_lanes_are_refused() {
 #[should_panic(expected = "width of the samples, and degrees of freedom of the flow\n  left: 2\n right: 3")]
 fn base_samples_of_another_width_are_refused() {
     let (mut engine, theta) = small_engine(CUT);
-    engine.reverse_kl(ReverseKl::Reparam, &theta, Start::Given(array![[1.0, 2.0]].view()));
+    let _ = engine.reverse_kl(ReverseKl::Reparam, &theta, Start::Given(array![[1.0, 2.0]].view()));
 }
 
 #[test]
 #[should_panic(expected = "width of the samples, and degrees of freedom of the flow\n  left: 2\n right: 3")]
 fn data_of_another_width_are_refused() {
     let (mut engine, theta) = small_engine(CUT);
-    engine.forward_kl(ForwardKl::PathFast, &theta, array![[1.0, 2.0]].view());
+    let _ = engine.forward_kl(ForwardKl::PathFast, &theta, array![[1.0, 2.0]].view());
 }
 
 #[test]
 #[should_panic(expected = "a batch of 0 samples: at least 1")]
 fn an_empty_batch_is_refused() {
     let (mut engine, theta) = small_engine(CUT);
-    engine.forward_kl(ForwardKl::PathFast, &theta, Array2::zeros((0, 3)).view());
+    let _ = engine.forward_kl(ForwardKl::PathFast, &theta, Array2::zeros((0, 3)).view());
 }
 
 #[test]
 #[should_panic(expected = "a batch of 0 samples: at least 1")]
 fn drawing_nothing_is_refused() {
     let (mut engine, theta) = small_engine(CUT);
-    engine.reverse_kl(ReverseKl::PathFast, &theta, Start::Draw { samples: 0, streams: &mut Streams::new(1) });
+    let _ = engine.reverse_kl(ReverseKl::PathFast, &theta, drawn(1, 0, 0));
 }
 
 #[test]

@@ -6,4 +6,5 @@ mod densities;
 mod engine;
 mod layers;
 mod own_layer;
+mod trained_base;
 mod vmath;

@@ -4,25 +4,29 @@
 #[path = "../../examples/own_layer.rs"]
 mod example;
 
-use example::{Banana, Bow, Way, data};
-use upg_core::{Chain, Cpu, Cut, Engine, ForwardKl, Layer, ReverseKl, StandardNormal, Streams};
+use example::{Banana, Bow, data};
+use upg_core::{Chain, Cpu, Cut, Engine, ForwardKl, Layer, ReverseKl, StandardNormal};
 use upg_testkit::flow::{AnyEngine, Estimator, agreement::assert_paths_agree};
-use upg_testkit::{draw, numeric::assert_gradient, tolerance::Tolerance};
+use upg_testkit::{draw, layer_battery, numeric::assert_gradient, tolerance::Tolerance};
+
+layer_battery! {
+    bow(rng) in f64 => Bow;
+}
 
 #[test]
 fn the_example_runs() {
-    example::main();
+    example::main().unwrap();
 }
 
 #[test]
 fn gradients_of_the_example_are_right() {
-    let flow = Chain::new::<Cpu<f64>>(vec![Bow(Way::Forward), Bow(Way::Forward)]);
+    let flow = Chain::new::<Cpu<f64>>(vec![Bow, Bow]);
     let rng = &mut draw::rng(1);
     let layout = Layer::<Cpu<f64>>::params(&flow);
     let theta = draw::parameters(rng, &layout);
-    let (z, x) = (draw::normal(rng, 9, 2, 1.0), data(9, &mut Streams::new(2)));
+    let (z, x) = (draw::normal(rng, 9, 2, 1.0), data(9, 2));
     let cut = Cut { micro_batch: 4, lanes: 2 };
-    let mut engine: AnyEngine<f64> = Engine::new(Cpu::here(), Box::new(flow), StandardNormal::new(2), Banana, cut);
+    let mut engine: AnyEngine<f64> = Engine::new(Cpu::here(), flow, StandardNormal::new(2), Banana, cut);
     assert_paths_agree("the example", &mut engine, &theta, &z, &x, Tolerance::theorem::<f64>());
 
     let ordinary = [(Estimator::Reverse(ReverseKl::Reparam), &z), (Estimator::Forward(ForwardKl::MaxLikelihood), &x)];

@@ -96,7 +96,8 @@ fn run_in<T: Real>(args: &GradientArgs, method: Method, config: &ConfigFile) -> 
     let gradient = match method {
         Method::Reverse(how) => engine.reverse_kl(how, &theta, Start::Given(samples.values.view())),
         Method::Forward(how) => engine.forward_kl(how, &theta, samples.values.view()),
-    };
+    }
+    .expect("the processor doesn't fail");
     let tensors = tensors(&gradient, &layout, &samples);
     all_finite(&tensors, T::NAME)?;
     write_tensors(out, &tensors, &provenance)?;

@@ -13,8 +13,7 @@ use ndarray::Array2;
 use serde::Serialize;
 use std::fmt;
 use std::path::PathBuf;
-use upg_core::{Cpu, Device, EndSamples, Engine, Layer, ParamLayout, Real};
-use upg_flows::Flow;
+use upg_core::{Cpu, EndSamples, Engine, Execution, Layer, ParamLayout, Real};
 
 /// The arguments of every command that starts from the weights of a run.
 #[derive(Clone, Debug, Args)]
@@ -70,7 +69,7 @@ pub struct Loaded<T: Real> {
     /// The seed of the run, which decided its data.
     run_seed: u64,
     /// The engine; it keeps end samples if that was asked for.
-    pub engine: Engine<Cpu<T>, Flow<T>>,
+    pub engine: Engine<Cpu<T>>,
     /// The weights.
     pub theta: Vec<T>,
     /// Layout of the weights.

@@ -60,12 +60,13 @@ fn run_in<T: Real>(args: &SampleArgs, dir: &RunDir) -> Result<String, Error> {
     let log_weights = args.log_weights.as_deref().map(OutputFile::create).transpose()?;
     let mut log_weights = log_weights.map(|file| RowWriter::<f64>::begin(file, args.samples, &[])).transpose()?;
     let seed = loaded.config.training.seed;
-    let mut streams = Purpose::Samples.streams(seed);
+    let stream = Purpose::Samples.samples(seed);
     let mut not_finite = 0;
     let mut walk = args.metropolis.then(|| Walk::new(Purpose::Metropolis.streams(seed).next_stream()));
     for first in (0..args.samples).step_by(loaded.piece) {
         let samples = loaded.piece.min(args.samples - first);
-        let drawn = loaded.engine.sample(&loaded.theta, Start::Draw { samples, streams: &mut streams });
+        let start = Start::Draw { stream, first: first as u64, samples };
+        let drawn = loaded.engine.sample(&loaded.theta, start).expect("the processor doesn't fail");
         let mut weights = drawn.log_weights.to_vec();
         not_finite += weights.iter().filter(|weight| !weight.is_finite()).count();
         let mut rows = drawn.end.to_owned();

@@ -150,17 +150,18 @@ impl Sums {
             layers,
         };
         for repetition in 0..plan.number {
-            let mut streams = Purpose::Variance(repetition as u64).streams(loaded.config.training.seed);
+            let stream = Purpose::Variance(repetition as u64).samples(loaded.config.training.seed);
             let gradient = match (method, &mut batches) {
                 (Method::Reverse(how), _) => {
-                    let start = Start::Draw { samples: plan.batch, streams: &mut streams };
+                    let start = Start::Draw { stream, first: 0, samples: plan.batch };
                     loaded.engine.reverse_kl(how, &loaded.theta, start)
                 }
                 (Method::Forward(how), Some(batches)) => {
                     loaded.engine.forward_kl(how, &loaded.theta, batches.of_step(repetition as u64))
                 }
                 (Method::Forward(_), None) => unreachable!("a forward KL comes with its data"),
-            };
+            }
+            .expect("the processor doesn't fail");
             sums.take(repetition % GROUPS, gradient.grad);
         }
         sums

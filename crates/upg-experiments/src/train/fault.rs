@@ -7,7 +7,9 @@
 use crate::config::{Config, Model};
 use ndarray::ArrayView2;
 use std::fmt;
-use upg_core::{Batch, Chain, Cpu, Density, Layer, ParamLayout, Pass, Real, Streams, Workspace};
+use upg_core::{
+    BasePass, Batch, Chain, Cpu, Invertible, Layer, ParamLayout, Pass, Prepared, Real, SampleStream, Workspace,
+};
 
 /// Where a step went wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,8 +44,8 @@ pub struct Replay<'a, T> {
     pub config: &'a Config,
     /// The weights.
     pub theta: &'a [T],
-    /// The streams of the base samples, if there were any.
-    pub base: Option<Streams>,
+    /// The base samples, if there were any.
+    pub base: Option<SampleStream>,
     /// The data, shape `[batch, dof]`, if there were any.
     pub data: Option<ArrayView2<'a, T>>,
 }
@@ -51,18 +53,18 @@ pub struct Replay<'a, T> {
 /// Finds the fault of a step whose gradient was `grad`.
 pub fn find<T: Real>(replay: &Replay<'_, T>, grad: &[T], layout: &ParamLayout) -> Fault {
     let model = replay.config.build::<T>().expect("it was built before");
-    let from_base = replay.base.as_ref().and_then(|streams| in_samples(replay, &model, streams.clone()));
+    let from_base = replay.base.and_then(|stream| in_samples(replay, &model, stream));
     let in_pass = from_base.or_else(|| replay.data.and_then(|data| in_data(replay, &model, data)));
     in_pass.or_else(|| in_gradient(grad, layout)).unwrap_or(Fault::Sum)
 }
 
-/// The first fault on the way from the base samples, micro-batch by micro-batch as the engine drew them.
-fn in_samples<T: Real>(replay: &Replay<'_, T>, model: &Model<T>, mut streams: Streams) -> Option<Fault> {
+/// The first fault on the way from the base samples, piece by piece.
+fn in_samples<T: Real>(replay: &Replay<'_, T>, model: &Model<T>, stream: SampleStream) -> Option<Fault> {
     let (batch, piece) = (replay.config.training.batch, model.cut.micro_batch);
     let mut x = Batch::default();
     (0..batch.div_ceil(piece)).find_map(|i| {
         x.reshape(model.flow.dof(), piece.min(batch - i * piece));
-        model.base.sample(&Cpu::here(), &mut streams.next_stream(), &mut x);
+        model.base.draw(&Cpu::here(), stream, (i * piece) as u64, &mut x);
         let layer = first_layer(&model.flow, replay.theta, &mut x).map(Fault::Layer);
         layer.or_else(|| {
             let mut action = vec![];
@@ -75,11 +77,13 @@ fn in_samples<T: Real>(replay: &Replay<'_, T>, model: &Model<T>, mut streams: St
 /// The first fault on the way from the data.
 fn in_data<T: Real>(replay: &Replay<'_, T>, model: &Model<T>, data: ArrayView2<'_, T>) -> Option<Fault> {
     let mut x = Batch::from_samples(data);
-    let inverse: Chain<Box<dyn Layer<Cpu<T>>>> = model.flow.inverse_chain();
+    let inverse: Chain<Box<dyn Invertible<Cpu<T>>>> = model.flow.inverse_chain();
     let layer = first_layer(&inverse, replay.theta, &mut x);
     layer.map(|l| Fault::InverseLayer(model.flow.len() - 1 - l)).or_else(|| {
-        let mut density = vec![];
-        model.base.log_density_and_score(&Cpu::here(), &x, &mut density, None);
+        let (mut density, prepared, mut scratch) = (vec![], Prepared::default(), Workspace::default());
+        let device = Cpu::here();
+        let mut pass = BasePass { device: &device, theta: &[][..], prepared: &prepared, scratch: &mut scratch };
+        model.base.log_density_and_score(&mut pass, &x, &mut density, None);
         (!density.iter().all(|s| s.is_finite())).then_some(Fault::Density)
     })
 }
@@ -87,10 +91,13 @@ fn in_data<T: Real>(replay: &Replay<'_, T>, model: &Model<T>, data: ArrayView2<'
 /// Number of the first layer whose result isn't finite; x goes through all of them.
 fn first_layer<T: Real, L: Layer<Cpu<T>>>(flow: &Chain<L>, theta: &[T], x: &mut Batch<T>) -> Option<usize> {
     let (mut tape, mut scratch) = (Workspace::default(), Workspace::default());
-    let mut pass = Pass::<Cpu<T>> { device: &Cpu::here(), theta, tape: &mut tape, scratch: &mut scratch };
+    let (device, mut prepared) = (Cpu::here(), Prepared::default());
+    flow.prepare(&device, theta, &mut prepared);
+    let mut pass =
+        Pass::<Cpu<T>> { device: &device, theta, prepared: &prepared, tape: &mut tape, scratch: &mut scratch };
     let mut log_det = vec![0.0; x.samples()];
     let mut found = None;
-    flow.forward_each(&mut pass, x, &mut log_det, |layer, x, log_det| {
+    flow.forward_each(&mut pass, x, &mut log_det, &mut |layer, x: &Batch<T>, log_det: &Vec<f64>| {
         let finite = x.as_slice().iter().all(|x| x.is_finite()) && log_det.iter().all(|l| l.is_finite());
         if !finite && found.is_none() {
             found = Some(layer);

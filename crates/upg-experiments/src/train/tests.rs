@@ -37,12 +37,11 @@ fn a_step_follows_the_weighted_sum_of_the_gradients() {
 
         let Model { flow, cut, base, target, .. } = config.build::<f64>().unwrap();
         let mut engine = Engine::new(Cpu::here(), flow, base, target, cut);
-        let mut streams = Purpose::Step(number).streams(5);
-        let start = Start::Draw { samples: 17, streams: &mut streams };
-        let reverse = engine.reverse_kl(ReverseKl::PathFast, &before, start);
+        let start = Start::Draw { stream: Purpose::Step(number).samples(5), first: 0, samples: 17 };
+        let reverse = engine.reverse_kl(ReverseKl::PathFast, &before, start).unwrap();
         let (reverse, mut loss) = (reverse.grad.clone(), 0.3 * reverse.loss);
         let mut batches = Batches::new(data().train.unwrap(), 17, 5);
-        let forward = engine.forward_kl(ForwardKl::MaxLikelihood, &before, batches.of_step(number));
+        let forward = engine.forward_kl(ForwardKl::MaxLikelihood, &before, batches.of_step(number)).unwrap();
         loss += 0.9 * forward.loss;
         let expected =
             before.iter().zip(reverse.iter().zip(forward.grad)).map(|(t, (r, f))| t - 0.25 * (0.3 * r + 0.9 * f));

@@ -15,14 +15,13 @@ use crate::randomness::Purpose;
 use crate::schedule::{Scheduler, Watched};
 use crate::stats::Moments;
 use ndarray::ArrayView2;
-use upg_core::{Cpu, Device, Engine, Gradient, ParamLayout, Real, Start, Streams};
-use upg_flows::Flow;
+use upg_core::{Cpu, Engine, Execution, Gradient, ParamLayout, Real, SampleStream, Start};
 
 /// A run, ready for its next step.
 pub struct Trainer<T: Real> {
     config: Config,
     device: Cpu<T>,
-    engine: Engine<Cpu<T>, Flow<T>>,
+    engine: Engine<Cpu<T>>,
     layout: ParamLayout,
     terms: Vec<(f64, Method)>,
     batches: Option<Batches<T>>,
@@ -254,7 +253,7 @@ impl<T: Real> Sources<'_, T> {
     /// The loss and the gradient, each a weighted sum over the terms.
     fn gradient<'b>(
         &mut self,
-        engine: &'b mut Engine<Cpu<T>, Flow<T>>,
+        engine: &'b mut Engine<Cpu<T>>,
         terms: &[(f64, Method)],
         theta: &Vec<T>,
         sum: &'b mut [T],
@@ -277,39 +276,33 @@ impl<T: Real> Sources<'_, T> {
         (loss, sum)
     }
 
-    fn of_term<'b>(
-        &mut self,
-        engine: &'b mut Engine<Cpu<T>, Flow<T>>,
-        method: Method,
-        theta: &Vec<T>,
-    ) -> Gradient<'b, Cpu<T>> {
+    fn of_term<'b>(&mut self, engine: &'b mut Engine<Cpu<T>>, method: Method, theta: &Vec<T>) -> Gradient<'b, Cpu<T>> {
         match method {
             Method::Reverse(how) => {
-                let mut streams = self.base_streams();
-                let start = Start::Draw { samples: self.config.training.batch, streams: &mut streams };
-                let gradient = engine.reverse_kl(how, theta, start);
+                let start = Start::Draw { stream: self.base_samples(), first: 0, samples: self.config.training.batch };
+                let gradient = engine.reverse_kl(how, theta, start).expect("the processor doesn't fail");
                 copy(gradient.log_weights, &mut self.log_weights.reverse);
                 gradient
             }
             Method::Forward(how) => {
-                let gradient = engine.forward_kl(how, theta, batch_of(self.batches, self.number));
+                let gradient = engine
+                    .forward_kl(how, theta, batch_of(self.batches, self.number))
+                    .expect("the processor doesn't fail");
                 copy(gradient.log_weights, &mut self.log_weights.forward);
                 gradient
             }
         }
     }
 
-    fn base_streams(&self) -> Streams {
-        Purpose::Step(self.number).streams(self.config.training.seed)
+    fn base_samples(&self) -> SampleStream {
+        Purpose::Step(self.number).samples(self.config.training.seed)
     }
 
     /// What is needed to make the step once more, layer by layer.
     fn replay<'b>(&'b mut self, terms: &'b [(f64, Method)], theta: &'b [T]) -> fault::Replay<'b, T> {
+        let draws = terms.iter().any(|(_, method)| matches!(method, Method::Reverse(_)));
+        let base = draws.then(|| self.base_samples());
         let data = self.batches.is_some().then(|| batch_of(self.batches, self.number));
-        let base = terms
-            .iter()
-            .any(|(_, method)| matches!(method, Method::Reverse(_)))
-            .then(|| Purpose::Step(self.number).streams(self.config.training.seed));
         fault::Replay { config: self.config, theta, base, data }
     }
 }

@@ -6,7 +6,6 @@ use crate::stats::{DataWeightSums, WeightSums};
 use ndarray::{Array2, s};
 use serde::{Deserialize, Deserializer, Serialize};
 use upg_core::{Cpu, Engine, Real, Start};
-use upg_flows::Flow;
 
 /// Tests weights on fresh samples and on test data, and keeps the best.
 #[derive(Debug)]
@@ -54,14 +53,18 @@ impl<T: Real> Validator<T> {
     }
 
     /// Tests `theta` after `step` steps.
-    pub fn test(&self, engine: &mut Engine<Cpu<T>, Flow<T>>, theta: &Vec<T>, step: u64) -> Tested {
-        let mut streams = Purpose::Validation(step).streams(self.seed);
-        let drawn = engine.sample(theta, Start::Draw { samples: self.samples, streams: &mut streams });
+    pub fn test(&self, engine: &mut Engine<Cpu<T>>, theta: &Vec<T>, step: u64) -> Tested {
+        let stream = Purpose::Validation(step).samples(self.seed);
+        let drawn = engine
+            .sample(theta, Start::Draw { stream, first: 0, samples: self.samples })
+            .expect("the processor doesn't fail");
         let mut weights = WeightSums::default();
         weights.extend(drawn.log_weights);
         let (ess_reverse, loss) = (weights.ess(), drawn.loss);
         let Some(data) = &self.data else { return Tested { ess_reverse, ess_forward: None, loss, nll: None } };
-        let weighed = engine.weigh(theta, data.slice(s![..self.samples.min(data.nrows()), ..]));
+        let weighed = engine
+            .weigh(theta, data.slice(s![..self.samples.min(data.nrows()), ..]))
+            .expect("the processor doesn't fail");
         let mut weights = DataWeightSums::default();
         weights.extend(weighed.log_weights);
         Tested { ess_reverse, ess_forward: weights.ess(), loss, nll: Some(weighed.loss) }

@@ -1,8 +1,8 @@
 //! Weight gradients of a convolution: ∂W_{oi}(d) = Σ_x v_o(x) h_i(x + d) and, per residue class r, Σ_{x∈r} v_o(x).
 //!
 //! Samples are in lanes: a sum is kept as one vector of partial sums and reduced over the lanes once, at the end. A block of up to
-//! eight channels of v and three *columns* (a column is a tap of an input channel) is kept in registers over a run of sites of one
-//! class: 24 multiply-adds for eleven loads. Runs are so short that their v stays in the first-level cache over all columns.
+//! eight channels of v and two *columns* (a column is a tap of an input channel) is kept in registers over a run of sites of one
+//! class: 16 multiply-adds for ten loads. Runs are so short that their v stays in the first-level cache over all columns.
 
 #![expect(clippy::needless_range_loop, reason = "loops over constant extents become registers")]
 

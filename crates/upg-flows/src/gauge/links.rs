@@ -33,13 +33,28 @@ pub(super) struct Tile {
 }
 
 impl Tile {
-    pub fn new<T: Real>(index: usize, samples: usize) -> Self {
-        let first = index * lanes::<T>();
-        Self { index, first, samples: lanes::<T>().min(samples - first) }
+    /// The tiles of a batch.
+    pub fn all<T: Real>(samples: usize) -> impl Iterator<Item = Self> {
+        let tile = move |(index, first)| Self { index, first, samples: lanes::<T>().min(samples - first) };
+        (0..samples).step_by(lanes::<T>()).enumerate().map(tile)
     }
 
-    pub fn range(self) -> Range<usize> {
+    fn range(self) -> Range<usize> {
         self.first..self.first + self.samples
+    }
+
+    /// Adds the rows of `numbers`, `[site][lane]`, to the sums of the samples.
+    pub fn add_rows<T: Real>(self, numbers: &[T], sums: &mut [f64]) {
+        for row in numbers.chunks_exact(lanes::<T>()) {
+            sums[self.range()].iter_mut().zip(row).for_each(|(sum, number)| *sum += number.wide());
+        }
+    }
+
+    /// Sets `numbers`, `[site][lane]`, to zero in lanes without a sample.
+    pub fn clear_rest<T: Real>(self, numbers: &mut [T]) {
+        if self.samples < lanes::<T>() {
+            numbers.chunks_exact_mut(lanes::<T>()).for_each(|row| row[self.samples..].fill(T::zero()));
+        }
     }
 }
 
@@ -77,7 +92,7 @@ impl Links {
     }
 
     /// Fills `covectors`, `[active][lane]`, with σ times the covector on the active links; zero in lanes without a sample.
-    pub fn of_active<T: Real>(&self, covector: &Batch<T>, tile: Tile, covectors: &mut [T]) {
+    pub fn covectors<T: Real>(&self, covector: &Batch<T>, tile: Tile, covectors: &mut [T]) {
         let orientation = self.orientation::<T>();
         for (links, to) in self.active.iter().zip(covectors.chunks_exact_mut(lanes::<T>())) {
             to[tile.samples..].fill(T::zero());

@@ -4,10 +4,11 @@ use ndarray::Array2;
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
 use std::f64::consts::TAU;
-use upg_core::{Batch, Cpu, Cut, Engine, Layer, Pass, Real, Rng, UniformTorus, Workspace};
+use upg_core::{Cpu, Cut, Engine, Layer, Real, Rng, UniformTorus};
 use upg_flows::{Flow, StartAt, U1Flow};
 use upg_targets::U1;
 use upg_testkit::flow::{AnyEngine, Parts, agreement::assert_paths_agree};
+use upg_testkit::runner::{Mapped, Runner};
 use upg_testkit::{domain::Domain, flow_battery, layer_battery, tolerance::Tolerance};
 
 layer_battery! {
@@ -37,12 +38,8 @@ fn any_flow(rng: &mut Rng, layers: usize) -> U1Flow {
 
 /// Links at the end of the flow and log|det|, from links `z` of shape `[batch, 2V]`.
 fn apply<T: Real>(flow: &Flow<T>, theta: &[T], z: &Array2<T>) -> (Array2<T>, Vec<f64>) {
-    let (mut tape, mut scratch) = (Workspace::default(), Workspace::default());
-    let mut x = Batch::from_samples(z.view());
-    let mut log_det = vec![0.0; z.nrows()];
-    let mut pass = Pass { device: &Cpu::here(), theta, tape: &mut tape, scratch: &mut scratch };
-    flow.forward(&mut pass, &mut x, &mut log_det);
-    (x.to_samples(), log_det)
+    let Mapped { y, log_det } = Runner::new(&Cpu::here(), flow, theta).forward(z);
+    (y, log_det)
 }
 
 /// u_μ(x) → α(x) + u_μ(x) − α(x+ê_μ), wrapped.

@@ -3,20 +3,17 @@
 use ndarray::{Array1, Array2};
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
-use upg_core::{Cpu, Cut, Engine, Invertible, Layer, Pass, Real, Rng, StandardNormal, Workspace};
+use upg_core::{Cpu, Cut, Engine, Invertible, Layer, Real, Rng, StandardNormal};
 use upg_flows::{Activation, Flow, MaskPattern, RealNvp, StartAt, Z2Nice};
 use upg_targets::{Gaussian, Gmm, Phi4};
 use upg_testkit::flow::{AnyEngine, agreement::assert_paths_agree, zero::assert_zero_for_every_sample};
+use upg_testkit::runner::{Mapped, Runner};
 use upg_testkit::{draw, tolerance::Tolerance};
 
 /// x and log|det| of a flow at base samples `z`, shape `[batch, dof]`.
 fn apply<T: Real>(flow: &Flow<T>, theta: &[T], z: &Array2<T>) -> (Array2<T>, Vec<f64>) {
-    let (mut tape, mut scratch) = (Workspace::default(), Workspace::default());
-    let mut x = upg_core::Batch::from_samples(z.view());
-    let mut log_det = vec![0.0; z.nrows()];
-    let mut pass = Pass { device: &Cpu::here(), theta, tape: &mut tape, scratch: &mut scratch };
-    flow.forward(&mut pass, &mut x, &mut log_det);
-    (x.to_samples(), log_det)
+    let Mapped { y, log_det } = Runner::new(&Cpu::here(), flow, theta).forward(z);
+    (y, log_det)
 }
 
 fn samples<T: Real>(rng: &mut Rng, batch: usize, dof: usize) -> Array2<T> {
@@ -120,7 +117,7 @@ fn identity_start_is_the_identity() {
     assert!(log_det.iter().all(|&l| l == 0.0));
 
     let mut engine = Engine::new(Cpu::here(), flow, StandardNormal::new(6), Gmm::new(6).unwrap(), spec.cut());
-    let gradient = engine.reverse_kl(upg_core::ReverseKl::PathFast, &theta, upg_core::Start::Given(z.view()));
+    let gradient = engine.reverse_kl(upg_core::ReverseKl::PathFast, &theta, upg_core::Start::Given(z.view())).unwrap();
     let log_ratio = |z: f64| {
         let mixture =
             0.5 * ((-(z - 1.0) * (z - 1.0)).exp() + (-(z + 1.0) * (z + 1.0)).exp()) / std::f64::consts::PI.sqrt();
@@ -189,12 +186,9 @@ fn wide_nets_invert_in_both_precisions() {
         let z = samples::<T>(rng, 130, 16);
         let (x, log_det) = apply(&flow, &theta, &z);
         let inverse = flow.inverse();
-        let (mut tape, mut scratch) = (Workspace::default(), Workspace::default());
-        let mut pass = Pass { device: &Cpu::here(), theta: &theta[..], tape: &mut tape, scratch: &mut scratch };
-        let mut back = upg_core::Batch::from_samples(x.view());
-        let mut sum = log_det.clone();
-        inverse.forward(&mut pass, &mut back, &mut sum);
-        let error = (&back.to_samples() - &z).iter().map(|e| e.wide().abs()).fold(0.0, f64::max);
+        let back = Runner::new(&Cpu::here(), &*inverse, &theta).forward(&x);
+        let sum: Vec<f64> = back.log_det.iter().zip(&log_det).map(|(back, there)| back + there).collect();
+        let error = (&back.y - &z).iter().map(|e| e.wide().abs()).fold(0.0, f64::max);
         assert!(error < bound, "{}: error {error}", T::NAME);
         assert!(sum.iter().all(|s| s.abs() < bound), "{}: log-dets cancel", T::NAME);
     }

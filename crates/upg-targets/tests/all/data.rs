@@ -8,7 +8,7 @@ use std::sync::{
     Mutex,
     atomic::{AtomicUsize, Ordering},
 };
-use upg_core::{Base, Batch, Cpu, Density, Device, Real, Rng, StandardNormal, Streams, Target};
+use upg_core::{Base, BasePass, Batch, Cpu, Execution, Real, Rng, SampleStream, StandardNormal, Streams, Target};
 use upg_targets::{
     ChainPlan, ChainReport, DataSampler, Gaussian, Gmm, HmcOptions, Observables, Phi4, Proposal, TargetError, U1,
     equilibrium_samples,
@@ -100,24 +100,13 @@ fn every_chain_makes_the_sweeps_of_the_plan() {
     assert_eq!(count.0.into_inner(), 130 * (7 + 3 * 5));
 }
 
-/// Remembers the streams it is asked to draw from.
+/// A move that changes nothing and remembers the streams of its first calls.
 #[derive(Default)]
 struct Remember(Mutex<Vec<Rng>>);
 
-impl Density<Cpu<f64>> for Remember {
-    fn dof(&self) -> usize {
-        1
-    }
-
-    fn log_density_and_score(&self, _: &Cpu<f64>, _: &Batch<f64>, _: &mut Vec<f64>, _: Option<&mut Batch<f64>>) {
-        unreachable!("only its samples are asked for")
-    }
-}
-
-impl Base<Cpu<f64>> for Remember {
-    fn sample(&self, _: &Cpu<f64>, rng: &mut Rng, z: &mut Batch<f64>) {
+impl Proposal<f64> for Remember {
+    fn propose(&self, rng: &mut Rng, _: &mut Batch<f64>) {
         self.0.lock().expect("no panic").push(rng.clone());
-        z.fill(0.0);
     }
 }
 
@@ -130,9 +119,10 @@ fn after(stream: &Rng) -> Rng {
 
 #[test]
 fn groups_draw_from_streams_that_nobody_else_has() {
-    let (target, start, mut streams) = (Gmm::new(1).expect("one dimension"), Remember::default(), Streams::new(11));
-    equilibrium_samples(&target, &start, &[], &short(500, 500), streams.next_stream()).expect("a good plan");
-    let used = start.0.into_inner().expect("no panic");
+    let (target, proposal, mut streams) = (Gmm::new(1).expect("one dimension"), Remember::default(), Streams::new(11));
+    let (start, plan) = (StandardNormal::new(1), ChainPlan { warm_up: 0, thin: 1, ..short(500, 500) });
+    equilibrium_samples(&target, &start, &[&proposal], &plan, streams.next_stream()).expect("a good plan");
+    let used = proposal.0.into_inner().expect("no panic");
     assert_eq!(used.len(), 8);
     let others: Vec<Rng> = (0..20).map(|_| streams.next_stream()).collect();
     for (i, stream) in used.iter().enumerate() {
@@ -144,19 +134,23 @@ fn groups_draw_from_streams_that_nobody_else_has() {
 /// The same number in every degree of freedom.
 struct Far(f64);
 
-impl Density<Cpu<f64>> for Far {
+impl Base<Cpu<f64>> for Far {
     fn dof(&self) -> usize {
         2
     }
 
-    fn log_density_and_score(&self, _: &Cpu<f64>, _: &Batch<f64>, _: &mut Vec<f64>, _: Option<&mut Batch<f64>>) {
-        unreachable!("only its samples are asked for")
-    }
-}
-
-impl Base<Cpu<f64>> for Far {
-    fn sample(&self, _: &Cpu<f64>, _: &mut Rng, z: &mut Batch<f64>) {
+    fn sample(&self, _: &mut BasePass<'_, Cpu<f64>>, _: SampleStream, _: u64, z: &mut Batch<f64>) {
         z.fill(self.0);
+    }
+
+    fn log_density_and_score(
+        &self,
+        _: &mut BasePass<'_, Cpu<f64>>,
+        _: &Batch<f64>,
+        _: &mut Vec<f64>,
+        _: Option<&mut Batch<f64>>,
+    ) {
+        unreachable!("only its samples are asked for")
     }
 }
 

@@ -1,7 +1,7 @@
 //! The Markov chains against exact results, within five standard errors of independent chains, from fixed seeds.
 
-use rand::SeedableRng;
-use upg_core::{Base, Batch, Cpu, Real, Rng, StandardNormal, Target, UniformTorus};
+use rand::{RngExt, SeedableRng};
+use upg_core::{Base, Batch, Cpu, Real, Rng, SampleStream, StandardNormal, Target, UniformTorus};
 use upg_targets::{Exact, ExactSampler, Gaussian, Gmm, Hmc, HmcOptions, Phi4, Proposal, SignFlip, U1, u1::Instanton};
 
 /// The mean over chains of what each chain found on average, compared with `exact`.
@@ -36,15 +36,15 @@ impl Average {
 
 fn normal<T: Real>(dof: usize, chains: usize, rng: &mut Rng) -> Batch<T> {
     let mut start = Batch::zeros(dof, chains);
-    StandardNormal::new(dof).sample(&Cpu::here(), rng, &mut start);
+    StandardNormal::new(dof).draw(&Cpu::here(), SampleStream::new(rng.random(), 0, 0), 0, &mut start);
     start
 }
 
 fn check_u1<T: Real>(lattice: [usize; 2], beta: f64, chains: usize, sweeps: usize, precision: [f64; 3]) {
     let theory = U1::new(&lattice, beta).expect("a valid theory");
-    let mut rng = Rng::seed_from_u64(51);
+    let rng = Rng::seed_from_u64(51);
     let mut start = Batch::<T>::zeros(2 * theory.volume(), chains);
-    UniformTorus::new(start.rows()).sample(&Cpu::here(), &mut rng, &mut start);
+    UniformTorus::new(start.rows()).draw(&Cpu::here(), SampleStream::new(51, 0, 0), 0, &mut start);
     let mut hmc = Hmc::new(&theory, start, HmcOptions::default(), rng).expect("valid options");
     let instanton = Instanton::new(&theory);
     hmc.warm_up(150, &[&instanton]);

@@ -4,7 +4,11 @@
 //! at other parameters. D_m is the difference of the two gradients over batch m; D̄ must be zero within its standard error.
 
 use super::{AnyEngine, Estimator, FORWARD_PATHS, FlowCase, Parts, REVERSE_PATHS, Trial, WHOLE};
-use crate::{draw, models::Pushforward, runner::Runner};
+use crate::{
+    draw,
+    models::{Force, Pushforward},
+    runner::Runner,
+};
 use ndarray::Array2;
 use upg_core::{Cpu, ForwardKl, ReverseKl};
 
@@ -35,8 +39,9 @@ fn engine_with_exact_data<C: FlowCase>(trial: &mut Trial<'_, C>) -> (AnyEngine<f
     let here = Cpu::here();
     let mut runner = Runner::new(&here, &*flow, &theta);
     let data = z.iter().map(|z| runner.forward(z).y).collect();
-    let target = Pushforward { inverse: flow.inverse(), base: trial.parts().base, theta };
-    (Parts::new(flow, base, target, domain).engine(Cpu::here(), WHOLE), data)
+    let of_target = trial.parts();
+    let target = Pushforward { flow: of_target.flow, base: of_target.base, theta, domain, force: Force::PullBack };
+    (Parts { flow, base, target: Box::new(target), domain }.engine(Cpu::here(), WHOLE), data)
 }
 
 /// Ordinary against path gradient over all batches.

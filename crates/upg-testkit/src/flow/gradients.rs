@@ -9,7 +9,7 @@ use crate::{
     target::Evaluated,
 };
 use ndarray::{Array1, Array2};
-use upg_core::{Batch, Cpu, ForwardKl, Layer, ReverseKl};
+use upg_core::{Cpu, ForwardKl, Layer, ReverseKl};
 
 pub(super) fn check<C: FlowCase>(trial: &mut Trial<'_, C>) {
     for ordinary in [Estimator::Reverse(ReverseKl::Reparam), Estimator::Forward(ForwardKl::MaxLikelihood)] {
@@ -46,11 +46,7 @@ fn check_path<C: FlowCase>(trial: &mut Trial<'_, C>, estimator: Estimator) {
     let start = &derivatives.x;
     let end = runner.forward(start).y;
 
-    let score_of_base = |z: &Array2<f64>| {
-        let mut score = Batch::default();
-        parts.base.0.log_density_and_score(&here, &Batch::from_samples(z.view()), &mut vec![], Some(&mut score));
-        score.to_samples()
-    };
+    let score_of_base = |z: &Array2<f64>| parts.base.log_density_and_score(&here, z).1;
     let score_of_target = |x: &Array2<f64>| Evaluated::of(&here, &*parts.target, x).force;
     let (start_score, end_score) = match estimator {
         Estimator::Reverse(_) => (score_of_base(start), score_of_target(&end)),

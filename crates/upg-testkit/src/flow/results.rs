@@ -1,4 +1,4 @@
-//! What an engine hands out beside the gradient, and what must not change it: micro-batches, threads, precision, draws.
+//! The results of an engine beside the gradient, and what must not change them: micro-batches, threads, precision, draws.
 
 use super::{Estimator, FlowCase, Trial, WHOLE, agreement::assert_close_by_tensor, all_estimators};
 use crate::{
@@ -6,7 +6,7 @@ use crate::{
     tolerance::{Tolerance, assert_close, assert_close_on_scale, assert_same_bits, largest},
 };
 use ndarray::Array2;
-use upg_core::{Base, Batch, Cpu, Cut, EndSamples, Gradient, Real, ReverseKl, Start, Streams};
+use upg_core::{Cpu, Cut, EndSamples, Gradient, Real, ReverseKl, SampleStream, Start};
 
 /// A cut that gives the odd batches of these tests several lanes, and lanes several micro-batches.
 const SMALL: Cut = Cut { micro_batch: 2, lanes: 2 };
@@ -102,7 +102,8 @@ fn check_without_gradient<C: FlowCase>(trial: &Trial<'_, C>, estimator: Estimato
     let without = match estimator {
         Estimator::Reverse(_) => engine.sample(&trial.theta, Start::Given(samples.view())),
         Estimator::Forward(_) => engine.weigh(&trial.theta, samples.view()),
-    };
+    }
+    .expect("the processor doesn't fail");
     let what = |name: &str| trial.label(&format!("{name} without a gradient, and of {estimator:?}"));
     let tolerance = Tolerance::theorem::<f64>();
     assert_close(&what("end samples"), &without.end.iter().copied().collect::<Vec<_>>(), flat(&end), tolerance);
@@ -131,44 +132,28 @@ fn check_reuse<C: FlowCase>(trial: &mut Trial<'_, C>) {
     }
 }
 
-/// Draws come from the seed, one stream per micro-batch, and the sequence goes on where it stopped.
+/// Samples depend on the stream and their numbers alone, not on the cut, and are those that the base draws.
 fn check_draws<C: FlowCase>(trial: &Trial<'_, C>) {
-    let samples = 11;
-    let mut engine = trial.engine::<f64>(Cpu::new(2), SMALL);
-    let mut draw = |streams: &mut Streams| {
-        let start = Start::Draw { samples, streams };
-        results_of(&engine.reverse_kl(ReverseKl::PathFast, &trial.theta, start))
+    let (stream, samples) = (SampleStream::new(trial.round, 1, 2), 11);
+    let draw = |cut: Cut, first: u64| {
+        let mut engine = trial.engine::<f64>(Cpu::new(2), cut).with_end_samples(EndSamples::Keep);
+        let start = Start::Draw { stream, first, samples };
+        engine.sample(&trial.theta, start).expect("the processor doesn't fail").end.to_owned()
     };
-    let mut streams = Streams::new(trial.round);
-    let (first, second) = (draw(&mut streams), draw(&mut streams));
-    let mut again = Streams::new(trial.round);
-    let what = trial.label("drawn again from the same seed");
-    assert_same_bits(&what, &first, &draw(&mut again));
-    assert_same_bits(&what, &second, &draw(&mut again));
-    assert_eq!(streams, again, "{}", trial.label("streams used by the same draws"));
-    assert_ne!(first, second, "{}", trial.label("two successive steps drew the same samples"));
-
-    let z = draw_by_hand(trial, &mut Streams::new(trial.round), samples, SMALL.micro_batch);
-    let mut engine = trial.engine::<f64>(Cpu::here(), SMALL);
-    let given = engine.reverse_kl(ReverseKl::PathFast, &trial.theta, Start::Given(z.view()));
-    assert_same_bits(&trial.label("drawn, and the same samples given"), &first, &results_of(&given));
-}
-
-/// Base samples, shape `[samples, dof]`, micro-batch by micro-batch from the next stream each.
-fn draw_by_hand<C: FlowCase>(
-    trial: &Trial<'_, C>,
-    streams: &mut Streams,
-    samples: usize,
-    micro_batch: usize,
-) -> Array2<f64> {
-    let parts = trial.parts::<f64>();
-    let mut all = Array2::zeros((0, parts.flow.dof()));
-    for first in (0..samples).step_by(micro_batch) {
-        let mut z = Batch::zeros(parts.flow.dof(), micro_batch.min(samples - first));
-        parts.base.sample(&Cpu::here(), &mut streams.next_stream(), &mut z);
-        all.append(ndarray::Axis(0), z.to_samples().view()).expect("same width");
+    let x = draw(SMALL, 5);
+    for cut in [WHOLE, Cut { micro_batch: 3, lanes: 8 }] {
+        let what = trial.label(&format!("samples drawn with {cut:?} and {SMALL:?}"));
+        assert_close(&what, flat(&draw(cut, 5)), flat(&x), Tolerance::theorem::<f64>());
     }
-    all
+    assert_ne!(draw(SMALL, 5 + samples as u64), x, "{}", trial.label("other samples of the stream"));
+
+    let z = trial.parts().base.sample(&Cpu::here(), stream, 5, samples);
+    let gradient = |start| {
+        let mut engine = trial.engine::<f64>(Cpu::here(), SMALL);
+        results_of(&engine.reverse_kl(ReverseKl::PathFast, &trial.theta, start).expect("the processor doesn't fail"))
+    };
+    let (drawn, given) = (gradient(Start::Draw { stream, first: 5, samples }), gradient(Start::Given(z.view())));
+    assert_same_bits(&trial.label("drawn, and the same samples given"), &drawn, &given);
 }
 
 fn flat(a: &Array2<f64>) -> &[f64] {

@@ -2,21 +2,63 @@
 
 use super::{AnyEngine, Estimator, FORWARD_PATHS, FlowCase, Parts, REVERSE_PATHS, Trial, WHOLE};
 use crate::{
-    models::Pushforward,
+    models::{Force, Pushforward},
+    numeric::Derivatives,
+    runner::Runner,
     tolerance::{Tolerance, largest},
 };
 use ndarray::{Array2, Axis};
 use upg_core::{Cpu, ForwardKl, Real, ReverseKl};
 
-/// The target is the flow's own density.
+/// The target is the flow's own density, its force computed by code that the estimator under test doesn't use, and once more by
+/// finite differences.
 pub(super) fn check<C: FlowCase>(trial: &mut Trial<'_, C>) {
     let batch = trial.batch();
+    let theorem = Tolerance::theorem::<f64>();
     let (z, x) = (trial.base_samples(batch), trial.data(batch));
+    for estimator in path_gradients() {
+        let samples = if matches!(estimator, Estimator::Reverse(_)) { &z } else { &x };
+        let mut engine = engine_at_its_own_density(trial, force_of_its_own(estimator));
+        let what = trial.label("q = p");
+        assert_zero(&what, &mut engine, &trial.theta, &[estimator], samples, theorem);
+    }
+    let (z, x) = differentiable(trial, batch);
+    let mut engine = engine_at_its_own_density(trial, Force::Differences);
+    let what = trial.label("q = p by finite differences");
+    let tolerance = Tolerance::differences();
+    assert_zero(&what, &mut engine, &trial.theta, &REVERSE_PATHS.map(Estimator::Reverse), &z, tolerance);
+    assert_zero(&what, &mut engine, &trial.theta, &FORWARD_PATHS.map(Estimator::Forward), &x, tolerance);
+}
+
+/// All path gradients of both divergences.
+fn path_gradients() -> impl Iterator<Item = Estimator> {
+    REVERSE_PATHS.map(Estimator::Reverse).into_iter().chain(FORWARD_PATHS.map(Estimator::Forward))
+}
+
+/// `path-fast` pushes scores; the others pull back the score of the base through T⁻¹.
+fn force_of_its_own(estimator: Estimator) -> Force {
+    match estimator {
+        Estimator::Reverse(ReverseKl::PathFast) | Estimator::Forward(ForwardKl::PathFast) => Force::PullBack,
+        _ => Force::Push,
+    }
+}
+
+fn engine_at_its_own_density<C: FlowCase>(trial: &Trial<'_, C>, force: Force) -> AnyEngine<f64> {
     let Parts { flow, base, domain, .. } = trial.parts::<f64>();
-    let target = Pushforward { inverse: flow.inverse(), base: trial.parts().base, theta: trial.theta.clone() };
-    let mut engine = Parts::new(flow, base, target, domain).engine(Cpu::here(), WHOLE);
-    let tolerance = Tolerance::theorem::<f64>();
-    assert_zero_for_every_sample(&trial.label("q = p"), &mut engine, &trial.theta, &z, &x, tolerance);
+    let of_target = trial.parts();
+    let theta = trial.theta.clone();
+    let target = Pushforward { flow: of_target.flow, base: of_target.base, theta, domain, force };
+    Parts { flow, base, target: Box::new(target), domain }.engine(Cpu::here(), WHOLE)
+}
+
+/// Data where T⁻¹ can be differentiated numerically, and their base samples.
+fn differentiable<C: FlowCase>(trial: &mut Trial<'_, C>, batch: usize) -> (Array2<f64>, Array2<f64>) {
+    let candidates = trial.data(batch + batch / 2 + 2);
+    let (parts, here) = (trial.parts::<f64>(), Cpu::here());
+    let inverse = parts.flow.inverse();
+    let mut runner = Runner::new(&here, &*inverse, &trial.theta);
+    let x = Derivatives::of(&mut runner, parts.domain, &candidates, batch).x;
+    (runner.forward(&x).y, x)
 }
 
 /// Asserts that every path gradient of every single sample is zero, on the scale of the ordinary gradient of these samples.
@@ -35,12 +77,26 @@ pub fn assert_zero_for_every_sample<T: Real>(
     x: &Array2<T>,
     tolerance: Tolerance,
 ) {
-    let reverse = REVERSE_PATHS.map(Estimator::Reverse);
-    let forward = FORWARD_PATHS.map(Estimator::Forward);
-    let scale = ordinary_scale(engine, theta, Estimator::Reverse(ReverseKl::Reparam), z);
-    assert_small(what, engine, theta, &reverse, z, tolerance.bound() * scale);
-    let scale = ordinary_scale(engine, theta, Estimator::Forward(ForwardKl::MaxLikelihood), x);
-    assert_small(what, engine, theta, &forward, x, tolerance.bound() * scale);
+    assert_zero(what, engine, theta, &REVERSE_PATHS.map(Estimator::Reverse), z, tolerance);
+    assert_zero(what, engine, theta, &FORWARD_PATHS.map(Estimator::Forward), x, tolerance);
+}
+
+/// The same for estimators of one divergence.
+#[track_caller]
+fn assert_zero<T: Real>(
+    what: &str,
+    engine: &mut AnyEngine<T>,
+    theta: &Vec<T>,
+    estimators: &[Estimator],
+    samples: &Array2<T>,
+    tolerance: Tolerance,
+) {
+    let ordinary = match estimators[0] {
+        Estimator::Reverse(_) => Estimator::Reverse(ReverseKl::Reparam),
+        Estimator::Forward(_) => Estimator::Forward(ForwardKl::MaxLikelihood),
+    };
+    let scale = ordinary_scale(engine, theta, ordinary, samples);
+    assert_small(what, engine, theta, estimators, samples, tolerance.bound() * scale);
 }
 
 /// The size of the ordinary gradients.

@@ -1,4 +1,4 @@
-//! What must not matter: how results are accumulated, what was on the tape before, in which company a sample comes.
+//! Calls that must not matter: how results are accumulated, what was on the tape before, in which company a sample comes.
 
 use super::{Trial, Way};
 use crate::{
@@ -43,11 +43,12 @@ impl Input {
     }
 }
 
-/// Everything the verbs give for one input.
+/// The results of all verbs for one input.
 #[derive(Clone)]
 struct Results {
     mapped: Mapped<f64>,
     score: Array2<f64>,
+    pushed: Pulled<f64>,
     pulled: Pulled<f64>,
 }
 
@@ -55,15 +56,18 @@ impl Results {
     fn of(runner: &mut Runner<'_, f64>, input: &Input) -> Self {
         let mapped = runner.forward(&input.x);
         let score = runner.push_score(&input.score);
+        let pushed = runner.push(&input.cotangent, input.weight);
         let pulled = runner.pull_back(&input.cotangent, input.weight);
-        Self { mapped, score, pulled }
+        Self { mapped, score, pushed, pulled }
     }
 
-    fn named(&self) -> [(&'static str, &[f64]); 5] {
+    fn named(&self) -> [(&'static str, &[f64]); 7] {
         [
             ("x", flat(&self.mapped.y)),
             ("log-det", &self.mapped.log_det),
             ("score", flat(&self.score)),
+            ("cotangent pushed", flat(&self.pushed.cotangent)),
+            ("∂θ of push", &self.pushed.grad),
             ("cotangent", flat(&self.pulled.cotangent)),
             ("∂θ", &self.pulled.grad),
         ]
@@ -79,14 +83,18 @@ impl Results {
     /// Both in one batch.
     fn join(self, other: &Self) -> Self {
         let stack = |a: &Array2<f64>, b: &Array2<f64>| concatenate![Axis(0), *a, *b];
-        let grad = self.pulled.grad.iter().zip(&other.pulled.grad).map(|(a, b)| a + b).collect();
+        let add = |a: Pulled<f64>, b: &Pulled<f64>| Pulled {
+            cotangent: stack(&a.cotangent, &b.cotangent),
+            grad: a.grad.iter().zip(&b.grad).map(|(a, b)| a + b).collect(),
+        };
         Self {
             mapped: Mapped {
                 y: stack(&self.mapped.y, &other.mapped.y),
                 log_det: [&self.mapped.log_det[..], &other.mapped.log_det].concat(),
             },
             score: stack(&self.score, &other.score),
-            pulled: Pulled { cotangent: stack(&self.pulled.cotangent, &other.pulled.cotangent), grad },
+            pushed: add(self.pushed, &other.pushed),
+            pulled: add(self.pulled, &other.pulled),
         }
     }
 }
@@ -95,23 +103,29 @@ impl Results {
 fn check_sinks(trial: &mut Trial, way: Way, input: &Input) {
     let mut runner = trial.runner(way);
     runner.forward(&input.x);
-    let replaced = runner.pull_back(&input.cotangent, input.weight);
-    assert!(
-        replaced.grad.iter().all(|g| g.is_finite()),
-        "{}",
-        trial.label("an element of the sink was not written", way, input.x.nrows())
-    );
+    check_sinks_of(trial, "push", way, input, |sink| runner.push_into(&input.cotangent, input.weight, sink));
+    check_sinks_of(trial, "pull-back", way, input, |sink| runner.pull_back_into(&input.cotangent, input.weight, sink));
+}
 
-    let what = trial.label("cotangent without a sink", way, input.x.nrows());
-    let without = runner.pull_back_into(&input.cotangent, input.weight, None);
-    assert_close(&what, flat(&without), flat(&replaced.cotangent), Tolerance::round_off::<f64>());
+fn check_sinks_of(
+    trial: &Trial,
+    verb: &str,
+    way: Way,
+    input: &Input,
+    mut run: impl FnMut(Option<(&mut [f64], Accum)>) -> Array2<f64>,
+) {
+    let label = |what: &str| trial.label(&format!("{verb}: {what}"), way, input.x.nrows());
+    let mut replaced = vec![f64::NAN; trial.theta.len()];
+    let cotangent = run(Some((&mut replaced, Accum::Replace)));
+    assert!(replaced.iter().all(|g| g.is_finite()), "{}", label("an element of the sink was not written"));
+    let tolerance = Tolerance::round_off::<f64>();
+    assert_close(&label("cotangent without a sink"), flat(&run(None)), flat(&cotangent), tolerance);
 
-    let offset: Vec<f64> = (0..replaced.grad.len()).map(|i| (i % 5) as f64 - 1.5).collect();
+    let offset: Vec<f64> = (0..replaced.len()).map(|i| (i % 5) as f64 - 1.5).collect();
     let mut added = offset.clone();
-    runner.pull_back_into(&input.cotangent, input.weight, Some((&mut added, Accum::Add)));
-    let expected: Vec<f64> = replaced.grad.iter().zip(&offset).map(|(g, o)| g + o).collect();
-    let what = trial.label("∂θ added", way, input.x.nrows());
-    assert_close(&what, &added, &expected, Tolerance::round_off::<f64>());
+    run(Some((&mut added, Accum::Add)));
+    let expected: Vec<f64> = replaced.iter().zip(&offset).map(|(g, o)| g + o).collect();
+    assert_close(&label("∂θ added"), &added, &expected, tolerance);
 }
 
 /// `forward` adds its log-det to what is there.
@@ -134,9 +148,11 @@ fn check_scratch_and_order(trial: &Trial, way: Way, input: &Input) {
     runner.drop_scratch();
     let pulled = runner.pull_back(&input.cotangent, input.weight);
     runner.drop_scratch();
+    let pushed = runner.push(&input.cotangent, input.weight);
+    runner.drop_scratch();
     let score = runner.push_score(&input.score);
     let what = trial.label("verbs in another order, scratch lost between them", way, input.x.nrows());
-    Results { mapped, score, pulled }.assert_same_bits(&what, &expected);
+    Results { mapped, score, pushed, pulled }.assert_same_bits(&what, &expected);
 }
 
 /// `forward_with_score` = `forward`, then `push_score`, and leaves the same tape; `forward_without_tape` = `forward`.
@@ -144,8 +160,9 @@ fn check_composed_verbs(trial: &Trial, way: Way, input: &Input) {
     let expected = Results::of(&mut trial.runner(way), input);
     let mut runner = trial.runner(way);
     let (mapped, score) = runner.forward_with_score(&input.x, &input.score);
+    let pushed = runner.push(&input.cotangent, input.weight);
     let pulled = runner.pull_back(&input.cotangent, input.weight);
-    let composed = Results { mapped, score, pulled };
+    let composed = Results { mapped, score, pushed, pulled };
     let tolerance = Tolerance::round_off::<f64>();
     for ((name, left), (_, right)) in composed.named().into_iter().zip(expected.named()) {
         let what = trial.label(&format!("forward_with_score: {name}"), way, input.x.nrows());
@@ -184,7 +201,7 @@ fn check_samples_are_independent(trial: &mut Trial, way: Way, input: &Input, par
     }
 }
 
-/// T⁻¹(T(x)) = x and T(T⁻¹(y)) = y, the log-dets opposite.
+/// T⁻¹(T(x)) = x and T(T⁻¹(y)) = y, the log-dets opposite; (T⁻¹)⁻¹ does what T does.
 pub fn check_inverse(trial: &mut Trial, batch: usize) {
     for (there, back) in [(Way::There, Way::Back), (Way::Back, Way::There)] {
         let x = trial.points(there, batch);
@@ -193,11 +210,23 @@ pub fn check_inverse(trial: &mut Trial, batch: usize) {
         let what = trial.label("T⁻¹ T", there, batch);
         let domain = trial.domain;
         assert!(mapped.y.iter().all(|&y| domain.contains(y)), "{what}: outside of {domain:?}: {:?}", mapped.y);
-        let tolerance = Tolerance::theorem::<f64>();
+        let tolerance = trial.allowed(Tolerance::theorem::<f64>());
         assert_close(&what, flat(&domain.all_near(&returned.y, &x)), flat(&x), tolerance);
         let opposite: Vec<f64> = mapped.log_det.iter().map(|l| -l).collect();
         let scale = 1.0 + largest(&opposite);
         assert_close_on_scale(&format!("{what}, log-det"), &returned.log_det, &opposite, scale, tolerance);
+    }
+}
+
+/// The inverse of T⁻¹ is T.
+pub fn check_inverse_of_inverse(trial: &mut Trial, batch: usize) {
+    let input = Input::draw(trial, Way::There, batch);
+    let expected = Results::of(&mut trial.runner(Way::There), &input);
+    let twice = trial.double.back.inverse();
+    let results = Results::of(&mut Runner::new(&trial.here, &*twice, &trial.theta), &input);
+    for ((name, left), (_, right)) in results.named().into_iter().zip(expected.named()) {
+        let what = trial.label(&format!("(T⁻¹)⁻¹ and T: {name}"), Way::There, batch);
+        assert_close_on_scale(&what, left, right, largest(right).max(1.0), Tolerance::round_off::<f64>());
     }
 }
 

@@ -1,7 +1,7 @@
 //! y_i = g(x_i; θ_i): a nonlinear map of each degree of freedom alone, inverted numerically.
 //!
 //! On the line g = x + e^θ tanh x; on the circle g = x + ½ sin(x + θ) mod 2π. With λ = log g', per element:
-//! ℓ = Σ λ; s ← (s − ∂λ/∂x)/g'; a ← a g' + w ∂λ/∂x; ∂θ = Σ a ∂g/∂θ + w ∂λ/∂θ.
+//! ℓ = Σ λ; push: u = (a − w ∂λ/∂x)/g', ∂θ = −Σ u ∂g/∂θ + w ∂λ/∂θ; pull-back: a ← a g' + w ∂λ/∂x, ∂θ = Σ a ∂g/∂θ + w ∂λ/∂θ.
 //! The inverse solves g(x) = y by Newton's method inside a bracket and takes its partials from MATH (6).
 //! Parameters: θ of shape [dof].
 
@@ -161,10 +161,18 @@ impl<T: Real> Layer<Cpu<T>> for Bend {
         }
     }
 
-    fn push_score(&self, pass: &mut Pass<'_, Cpu<T>>, score: &mut Batch<T>) {
-        for (s, p) in score.as_mut_slice().iter_mut().zip(&pass.tape.get::<Kept>().0) {
-            *s = T::of((s.wide() - p.lambda_x) / p.slope);
+    fn push(
+        &self,
+        pass: &mut Pass<'_, Cpu<T>>,
+        cotangent: &mut Batch<T>,
+        weight: f64,
+        grad: Option<GradSink<'_, Cpu<T>>>,
+    ) {
+        let kept = &pass.tape.get::<Kept>().0;
+        for (a, p) in cotangent.as_mut_slice().iter_mut().zip(kept) {
+            *a = T::of((a.wide() - weight * p.lambda_x) / p.slope);
         }
+        add_gradient(-1.0, kept, cotangent, weight, grad);
     }
 
     fn pull_back(
@@ -175,22 +183,33 @@ impl<T: Real> Layer<Cpu<T>> for Bend {
         grad: Option<GradSink<'_, Cpu<T>>>,
     ) {
         let kept = &pass.tape.get::<Kept>().0;
-        if let Some(GradSink { into, accum }) = grad {
-            for (i, to) in into.iter_mut().enumerate() {
-                let partials = &kept[i * cotangent.samples()..];
-                let terms = cotangent.row(i).iter().zip(partials);
-                let sum = T::of(terms.map(|(a, p)| a.wide() * p.theta + weight * p.lambda_theta).sum());
-                *to = if accum == Accum::Add { *to + sum } else { sum };
-            }
-        }
+        add_gradient(1.0, kept, cotangent, weight, grad);
         for (a, p) in cotangent.as_mut_slice().iter_mut().zip(kept) {
             *a = T::of(a.wide() * p.slope + weight * p.lambda_x);
         }
     }
 }
 
+/// ∂θ (+)= factor Σ a ∂g/∂θ + w ∂λ/∂θ.
+fn add_gradient<T: Real>(
+    factor: f64,
+    kept: &[Partials],
+    a: &Batch<T>,
+    weight: f64,
+    grad: Option<GradSink<'_, Cpu<T>>>,
+) {
+    let Some(GradSink { into, accum }) = grad else { return };
+    for (i, to) in into.iter_mut().enumerate() {
+        let terms = a.row(i).iter().zip(&kept[i * a.samples()..]);
+        let sum: f64 = terms.map(|(a, p)| a.wide() * p.theta + weight * p.lambda_theta).sum();
+        let sum = T::of(factor * sum);
+        *to = if accum == Accum::Add { *to + sum } else { sum };
+    }
+}
+
 impl<T: Real> Invertible<Cpu<T>> for Bend {
-    fn inverse(&self) -> Box<dyn Layer<Cpu<T>>> {
-        Box::new(Self { way: Way::Back, ..self.clone() })
+    fn inverse(&self) -> Box<dyn Invertible<Cpu<T>>> {
+        let way = if self.way == Way::There { Way::Back } else { Way::There };
+        Box::new(Self { way, ..self.clone() })
     }
 }

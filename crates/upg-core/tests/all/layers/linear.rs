@@ -1,49 +1,40 @@
-//! y = (1 + W) x + b with a dense matrix, by LU.
+//! y = (1 + W) x + b with a dense matrix, by LU; its inverse is the generic one.
 //!
-//! With A = 1 + W, per sample: ℓ = log|det A|, ∇ℓ = 0; s ← A⁻ᵀ s; a ← Aᵀ a;
-//! ∂W = Σ a xᵀ + w B A⁻ᵀ, ∂b = Σ a over the B samples of the batch.
-//! Inverse x = A⁻¹ (y − b): s ← Aᵀ s; a' = A⁻ᵀ a; ∂W = −Σ a' xᵀ − w B A⁻ᵀ, ∂b = −Σ a', with x the result.
-//! Parameters: W of shape [dof, dof], row by row, then b of shape [dof].
+//! With A = 1 + W, per sample: ℓ = log|det A|, ∇ℓ = 0; push: u = A⁻ᵀ a; pull-back: a ← Aᵀ a;
+//! ∂W = Σ a xᵀ + w B A⁻ᵀ, ∂b = Σ a over the B samples of the batch, with −u and −w for the push.
+//! Parameters: W of shape [dof, dof], row by row, then b of shape [dof]. A and A⁻¹ are prepared once for each θ.
 
 use nalgebra::DMatrix;
-use upg_core::{Accum, Batch, Cpu, GradSink, Init, Invertible, Layer, ParamLayout, Pass, Real, Tensor};
-
-/// The map or its inverse.
-#[derive(Clone, Copy, PartialEq)]
-enum Way {
-    There,
-    Back,
-}
+use upg_core::{
+    Accum, Batch, Cpu, GradSink, Init, Inverse, Invertible, Layer, ParamLayout, Pass, Prepared, Real, Solve, Tensor,
+};
 
 /// A dense linear layer.
+#[derive(Clone)]
 pub struct Linear {
     dof: usize,
-    way: Way,
 }
 
 impl Linear {
     pub fn new(dof: usize) -> Self {
-        Self { dof, way: Way::There }
+        Self { dof }
     }
 }
 
-/// What `forward` leaves: the matrix M that was applied (A or A⁻¹), its inverse, and the x of y = A x + b.
-struct Kept<T> {
-    m: Vec<T>,
+/// A and A⁻¹, row by row, and log|det A|.
+#[derive(Default)]
+struct Factors<T> {
+    a: Vec<T>,
     inverse: Vec<T>,
-    x: Batch<T>,
+    log_abs_det: f64,
 }
+
+/// The x of y = A x + b.
+struct Kept<T: Real>(Batch<T>);
 
 impl<T: Real> Default for Kept<T> {
     fn default() -> Self {
-        Self { m: vec![], inverse: vec![], x: Batch::default() }
-    }
-}
-
-impl<T: Real> Kept<T> {
-    fn assign(&mut self, m: &DMatrix<f64>, inverse: &DMatrix<f64>) {
-        self.m = rows(m);
-        self.inverse = rows(inverse);
+        Self(Batch::default())
     }
 }
 
@@ -101,35 +92,35 @@ impl<T: Real> Layer<Cpu<T>> for Linear {
         layout
     }
 
-    fn forward(&self, pass: &mut Pass<'_, Cpu<T>>, x: &mut Batch<T>, log_det: &mut Vec<f64>) {
-        assert_eq!(x.rows(), self.dof, "rows of x, and degrees of freedom");
-        let kept = pass.tape.get::<Kept<T>>();
-        let out = &mut pass.scratch.get::<Product<T>>().0;
-        let bias = &pass.theta[self.dof * self.dof..];
-        let lu = matrix(self.dof, pass.theta).lu();
-        let log_abs_det: f64 = lu.u().diagonal().iter().map(|u| u.abs().ln()).sum();
-        let (a, inverse) = (matrix(self.dof, pass.theta), lu.try_inverse().expect("A is regular"));
-        match self.way {
-            Way::There => {
-                kept.assign(&a, &inverse);
-                kept.x.copy_from(x);
-                multiply(&kept.m, false, x, out);
-                add_bias(x, bias, T::one());
-                log_det.iter_mut().for_each(|l| *l += log_abs_det);
-            }
-            Way::Back => {
-                kept.assign(&inverse, &a);
-                add_bias(x, bias, -T::one());
-                multiply(&kept.m, false, x, out);
-                kept.x.copy_from(x);
-                log_det.iter_mut().for_each(|l| *l -= log_abs_det);
-            }
-        }
+    fn prepare(&self, _: &Cpu<T>, theta: &[T], prepared: &mut Prepared) {
+        let lu = matrix(self.dof, theta).lu();
+        let factors = prepared.get_mut::<Factors<T>>();
+        factors.log_abs_det = lu.u().diagonal().iter().map(|u| u.abs().ln()).sum();
+        factors.a = rows(&matrix(self.dof, theta));
+        factors.inverse = rows(&lu.try_inverse().expect("A is regular"));
     }
 
-    fn push_score(&self, pass: &mut Pass<'_, Cpu<T>>, score: &mut Batch<T>) {
-        let kept = pass.tape.get::<Kept<T>>();
-        multiply(&kept.inverse, true, score, &mut pass.scratch.get::<Product<T>>().0);
+    fn forward(&self, pass: &mut Pass<'_, Cpu<T>>, x: &mut Batch<T>, log_det: &mut Vec<f64>) {
+        assert_eq!(x.rows(), self.dof, "rows of x, and degrees of freedom");
+        let Factors { a, log_abs_det, .. } = pass.prepared.get::<Factors<T>>();
+        pass.tape.get::<Kept<T>>().0.copy_from(x);
+        multiply(a, false, x, &mut pass.scratch.get::<Product<T>>().0);
+        add_bias(x, &pass.theta[self.dof * self.dof..], T::one());
+        log_det.iter_mut().for_each(|l| *l += log_abs_det);
+    }
+
+    fn push(
+        &self,
+        pass: &mut Pass<'_, Cpu<T>>,
+        cotangent: &mut Batch<T>,
+        weight: f64,
+        grad: Option<GradSink<'_, Cpu<T>>>,
+    ) {
+        let Factors { inverse, .. } = pass.prepared.get::<Factors<T>>();
+        multiply(inverse, true, cotangent, &mut pass.scratch.get::<Product<T>>().0);
+        if let Some(mut sink) = grad {
+            add_gradient(-T::one(), cotangent, &pass.tape.get::<Kept<T>>().0, inverse, weight, &mut sink);
+        }
     }
 
     fn pull_back(
@@ -137,17 +128,24 @@ impl<T: Real> Layer<Cpu<T>> for Linear {
         pass: &mut Pass<'_, Cpu<T>>,
         cotangent: &mut Batch<T>,
         weight: f64,
-        mut grad: Option<GradSink<'_, Cpu<T>>>,
+        grad: Option<GradSink<'_, Cpu<T>>>,
     ) {
-        let kept = pass.tape.get::<Kept<T>>();
-        let out = &mut pass.scratch.get::<Product<T>>().0;
-        if let (Some(sink), Way::There) = (&mut grad, self.way) {
-            add_gradient(T::one(), cotangent, &kept.x, &kept.inverse, weight, sink);
+        let Factors { a, inverse, .. } = pass.prepared.get::<Factors<T>>();
+        if let Some(mut sink) = grad {
+            add_gradient(T::one(), cotangent, &pass.tape.get::<Kept<T>>().0, inverse, weight, &mut sink);
         }
-        multiply(&kept.m, true, cotangent, out);
-        if let (Some(sink), Way::Back) = (&mut grad, self.way) {
-            add_gradient(-T::one(), cotangent, &kept.x, &kept.m, weight, sink);
-        }
+        multiply(a, true, cotangent, &mut pass.scratch.get::<Product<T>>().0);
+    }
+}
+
+impl<T: Real> Solve<Cpu<T>> for Linear {
+    fn solve(&self, pass: &mut Pass<'_, Cpu<T>>, y: &mut Batch<T>, log_det: &mut Vec<f64>) {
+        assert_eq!(y.rows(), self.dof, "rows of y, and degrees of freedom");
+        let Factors { inverse, log_abs_det, .. } = pass.prepared.get::<Factors<T>>();
+        add_bias(y, &pass.theta[self.dof * self.dof..], -T::one());
+        multiply(inverse, false, y, &mut pass.scratch.get::<Product<T>>().0);
+        pass.tape.get::<Kept<T>>().0.copy_from(y);
+        log_det.iter_mut().for_each(|l| *l -= log_abs_det);
     }
 }
 
@@ -175,7 +173,7 @@ fn add_gradient<T: Real>(
 }
 
 impl<T: Real> Invertible<Cpu<T>> for Linear {
-    fn inverse(&self) -> Box<dyn Layer<Cpu<T>>> {
-        Box::new(Self { dof: self.dof, way: Way::Back })
+    fn inverse(&self) -> Box<dyn Invertible<Cpu<T>>> {
+        Box::new(Inverse::of(self.clone()))
     }
 }

@@ -28,13 +28,13 @@ impl Collected {
     /// Draws `samples` samples and measures them.
     pub fn draw<T: Real>(loaded: &mut Loaded<T>, theory: &AnyTarget<T>, samples: usize) -> Self {
         let names = theory.primaries();
-        let mut streams = Purpose::Evaluation.streams(loaded.config.training.seed);
+        let stream = Purpose::Evaluation.samples(loaded.config.training.seed);
         let mut collected = Self { log_weights: vec![], primaries: vec![], shown: Array2::zeros((0, 0)), names };
         let (mut x, mut measured) = (Batch::<T>::default(), Batch::default());
         for first in (0..samples).step_by(loaded.piece) {
             let piece = loaded.piece.min(samples - first);
-            let start = Start::Draw { samples: piece, streams: &mut streams };
-            let drawn = loaded.engine.sample(&loaded.theta, start);
+            let start = Start::Draw { stream, first: first as u64, samples: piece };
+            let drawn = loaded.engine.sample(&loaded.theta, start).expect("the processor doesn't fail");
             x.assign_samples(drawn.end);
             theory.measure(&x, &mut measured);
             collected.take(drawn.log_weights, &measured);
@@ -87,7 +87,7 @@ impl Weighed {
         let theory = loaded.config.target.theory::<T>().expect("it was made before");
         for first in (0..data.nrows()).step_by(loaded.piece) {
             let piece = data.slice(s![first..data.nrows().min(first + loaded.piece), ..]);
-            let seen = loaded.engine.weigh(&loaded.theta, piece);
+            let seen = loaded.engine.weigh(&loaded.theta, piece).expect("the processor doesn't fail");
             weighed.weights.extend(seen.log_weights);
             // −log q = log w + S
             piece_of.assign_samples(piece);

@@ -18,7 +18,7 @@ use crate::train::{Step, Trainer};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use upg_core::{Cpu, Device, ParamLayout, Real};
+use upg_core::{Cpu, Execution, ParamLayout, Real};
 
 /// What `upg train` is asked for.
 #[derive(Clone, Debug, Args)]

@@ -10,7 +10,7 @@ use crate::train::Trainer;
 use crate::train::validation::Tested;
 use serde::Serialize;
 use std::time::Instant;
-use upg_core::{Cpu, Device, ForwardKl, ReverseKl};
+use upg_core::{Cpu, Execution, ForwardKl, ReverseKl};
 
 /// The precision of the comparison.
 type T = f32;

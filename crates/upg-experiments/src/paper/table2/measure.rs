@@ -11,8 +11,7 @@ use ndarray::{Array2, s};
 use std::hint::black_box;
 use std::io::IsTerminal;
 use std::time::Instant;
-use upg_core::{Base, Batch, Cpu, Density, Engine, Start, Streams};
-use upg_flows::Flow;
+use upg_core::{Base, Batch, Cpu, Engine, SampleStream, Start, Streams};
 
 /// The precision of the table.
 type T = f32;
@@ -54,11 +53,12 @@ pub fn measure(case: &Case, plan: &[Plan], threads: usize, progress: &Progress) 
     Ok(rows)
 }
 
-/// An engine with parameters, random streams and data.
+/// An engine with parameters and data.
 struct Bench {
-    engine: Engine<Cpu<T>, Flow<T>>,
+    engine: Engine<Cpu<T>>,
     theta: Vec<T>,
-    streams: Streams,
+    /// Number of the round.
+    round: u64,
     /// Shape `[largest batch, dof]`.
     data: Array2<T>,
 }
@@ -66,12 +66,11 @@ struct Bench {
 impl Bench {
     fn new(model: Model<T>, plan: &[Plan], threads: usize) -> Self {
         let Model { flow, cut, base, target, .. } = model;
-        let mut streams = Streams::new(SEED);
         let largest = plan.iter().map(|plan| plan.batch).max().unwrap_or(1);
-        let data = draw(&base, largest, &mut streams);
+        let data = draw(&base, largest);
         let engine = Engine::new(Cpu::new(threads), flow, base, target, cut);
-        let theta = engine.layout().initialise(&mut streams.next_stream());
-        Self { engine, theta, streams, data }
+        let theta = engine.layout().initialise(&mut Streams::new(SEED).next_stream());
+        Self { engine, theta, round: 0, data }
     }
 
     /// Times of every method in every counted round, `[method][round]`, seconds.
@@ -90,7 +89,7 @@ impl Bench {
                     times[m].push(seconds);
                 }
             }
-            self.streams.next_stream();
+            self.round += 1;
             progress.advance(plan, 1);
         }
         times
@@ -98,24 +97,23 @@ impl Bench {
 
     /// Seconds that one gradient takes.
     fn time(&mut self, method: Method, batch: usize) -> f64 {
-        let Self { engine, theta, streams, data } = self;
-        let mut streams = streams.clone();
+        let Self { engine, theta, round, data } = self;
+        let start = Start::Draw { stream: SampleStream::new(SEED, 1, *round), first: 0, samples: batch };
         let begin = Instant::now();
         let gradient = match method {
-            Method::Reverse(how) => {
-                engine.reverse_kl(how, theta, Start::Draw { samples: batch, streams: &mut streams })
-            }
+            Method::Reverse(how) => engine.reverse_kl(how, theta, start),
             Method::Forward(how) => engine.forward_kl(how, theta, data.slice(s![..batch, ..])),
-        };
+        }
+        .expect("the processor doesn't fail");
         black_box(gradient.grad);
         begin.elapsed().as_secs_f64()
     }
 }
 
 /// `samples` draws of the base, shape `[samples, dof]`.
-fn draw(base: &AnyBase<T>, samples: usize, streams: &mut Streams) -> Array2<T> {
+fn draw(base: &AnyBase<T>, samples: usize) -> Array2<T> {
     let mut batch = Batch::zeros(base.dof(), samples);
-    base.sample(&Cpu::here(), &mut streams.next_stream(), &mut batch);
+    base.draw(&Cpu::here(), SampleStream::new(SEED, 0, 0), 0, &mut batch);
     batch.to_samples()
 }
 

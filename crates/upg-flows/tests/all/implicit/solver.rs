@@ -6,7 +6,7 @@ use std::f64::consts::PI;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use upg_core::Real;
-use upg_flows::implicit::CHUNK;
+use upg_flows::implicit::{CHUNK, Monotone};
 use upg_flows::{Elementwise, Implicit, LogisticMixture, TanMixture};
 use upg_testkit::draw;
 use upg_testkit::tolerance::assert_same_bits;
@@ -16,7 +16,7 @@ type Terms = fn(f64, &[f64]) -> f64;
 
 /// How far t = g⁻¹(y) misses, in ε: |g(t) − y| against the change of g when y, t and φ change by one part in 1/ε, and
 /// the terms of g; zero if g − y changes sign within 4ε |t|, where t can't be said better. g in f64.
-fn misses<T: Real, E: Elementwise<T> + Elementwise<f64>>(transform: &E, at: &Arguments, terms: Terms) -> Vec<f64> {
+fn misses<T: Real, E: Monotone<T> + Monotone<f64>>(transform: &E, at: &Arguments, terms: Terms) -> Vec<f64> {
     let (y, epsilon) = (&at.t, T::epsilon().wide());
     let t = Evaluated::of::<T>(&Implicit::of(transform.clone()), y, &at.phi).value;
     let here = Evaluated::of::<f64>(transform, &t, &at.phi);
@@ -36,12 +36,7 @@ fn misses<T: Real, E: Elementwise<T> + Elementwise<f64>>(transform: &E, at: &Arg
 }
 
 /// Asserts that all y = g(t), as T rounds them, are solved to 8 ε.
-fn assert_solved<T: Real, E: Elementwise<T> + Elementwise<f64>>(
-    what: &str,
-    transform: &E,
-    at: &Arguments,
-    terms: Terms,
-) {
+fn assert_solved<T: Real, E: Monotone<T> + Monotone<f64>>(what: &str, transform: &E, at: &Arguments, terms: Terms) {
     let y = at.replaced(Evaluated::of::<T>(transform, &at.t, &at.phi).value);
     for (i, miss) in misses::<T, E>(transform, &y, terms).into_iter().enumerate() {
         let (t, phi, y) = (at.t[i], at.phi_of(i), y.t[i]);
@@ -78,7 +73,7 @@ fn solutions_solve_the_equation() {
 }
 
 /// The most calls of value and slope that a chunk needs.
-fn calls<T: Real, E: Elementwise<T>>(transform: &E, at: &Arguments) -> usize {
+fn calls<T: Real, E: Monotone<T>>(transform: &E, at: &Arguments) -> usize {
     let y = Evaluated::of::<T>(transform, &at.t, &at.phi).value;
     let count = |range: std::ops::Range<usize>| {
         let counted = Counted { transform: transform.clone(), calls: Arc::default() };
@@ -92,7 +87,7 @@ fn calls<T: Real, E: Elementwise<T>>(transform: &E, at: &Arguments) -> usize {
 /// The documented numbers of steps.
 #[test]
 fn few_steps_suffice() {
-    fn check<E: Elementwise<f64> + Elementwise<f32>>(what: &str, transform: &E, at: &Arguments, most: usize) {
+    fn check<E: Monotone<f64> + Monotone<f32>>(what: &str, transform: &E, at: &Arguments, most: usize) {
         let (double, single) = (calls::<f64, _>(transform, at), calls::<f32, _>(transform, at));
         println!("{what}: {double} and {single} steps");
         assert!(double <= most && single <= most, "{what}: {double} steps in f64, {single} in f32, allowed {most}");

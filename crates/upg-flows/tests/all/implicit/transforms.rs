@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use upg_core::Real;
-use upg_flows::elementwise::{AllRows, Bracket, Partials, Phi};
+use upg_flows::elementwise::{AllRows, Partials, Phi};
+use upg_flows::implicit::{Bracket, Monotone};
 use upg_flows::{Elementwise, Implicit};
 
 /// y = ±e^r (t + t³/3) + m, φ = (r, m): given by its value and partials and nothing else.
@@ -40,6 +41,8 @@ impl<T: Real> Elementwise<T> for Cubic {
     }
 }
 
+impl<T: Real> Monotone<T> for Cubic {}
+
 /// y = atan t, without parameters: it reaches only |y| < π/2.
 #[derive(Clone, Copy, Debug)]
 pub struct Arctangent;
@@ -66,6 +69,8 @@ impl<T: Real> Elementwise<T> for Arctangent {
     }
 }
 
+impl<T: Real> Monotone<T> for Arctangent {}
+
 /// A transform that counts how often the solver asks for value and slope.
 #[derive(Clone, Debug)]
 pub struct Counted<E> {
@@ -73,7 +78,7 @@ pub struct Counted<E> {
     pub calls: Arc<AtomicUsize>,
 }
 
-impl<T: Real, E: Elementwise<T>> Elementwise<T> for Counted<E> {
+impl<T: Real, E: Monotone<T>> Elementwise<T> for Counted<E> {
     type Inverse = Implicit<Self>;
 
     fn width(&self) -> usize {
@@ -87,7 +92,9 @@ impl<T: Real, E: Elementwise<T>> Elementwise<T> for Counted<E> {
     fn inverse(&self) -> Implicit<Self> {
         Implicit::of(self.clone())
     }
+}
 
+impl<T: Real, E: Monotone<T>> Monotone<T> for Counted<E> {
     fn value_and_slope(&self, t: &mut [T], phi: Phi<'_, T>, partials: Partials<'_, T>) {
         self.calls.fetch_add(1, Relaxed);
         self.transform.value_and_slope(t, phi, partials);
