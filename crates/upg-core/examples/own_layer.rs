@@ -101,7 +101,7 @@ impl Layer<Host> for Bow {
         }
     }
 
-    /// MATH (1): u = J⁻ᵀ (a − w ∇ℓ), and ∂θ is that of the pull-back with −u, −w.
+    /// MATH (17): u = J⁻ᵀ (a − w ∇ℓ), and ∂θ is that of the pull-back with −u, −w.
     fn push(&self, pass: &mut Pass<'_, Host>, a: &mut Batch<f64>, w: f64, grad: Option<GradSink<'_, Host>>) {
         let mut sums = [0.0; 6];
         for (b, point) in pass.tape.get::<Vec<Point>>().iter().enumerate() {

@@ -28,7 +28,7 @@ pub trait Base<D: Device>: Send + Sync {
     fn dof(&self) -> usize;
 
     /// Fills `z`, whose shape `[dof, samples]` is already set, with samples `first`, `first` + 1, … of `stream`: each depends on the
-    /// stream and its own number alone, MATH (15).
+    /// stream and its own number alone, MATH (16).
     fn sample(&self, pass: &mut BasePass<'_, D>, stream: SampleStream, first: u64, z: &mut D::Batch);
 
     /// Fills `log_density` with log q₀(z), one double per sample, and `score` (if wanted) with ∇log q₀(z), shape `[dof, samples]`.
@@ -50,7 +50,7 @@ pub trait Base<D: Device>: Send + Sync {
         let _ = (device, theta, prepared);
     }
 
-    /// ∂θ (+)= (∂z/∂θ)ᵀ a + w Σ ∂ log q₀(z)/∂θ, with a = `cotangent` of shape `[dof, samples]`, zero if there is none.
+    /// MATH (18): ∂θ (+)= (∂z/∂θ)ᵀ a + w Σ ∂ log q₀(z)/∂θ, with a = `cotangent` of shape `[dof, samples]`, zero if there is none.
     ///
     /// ∂z/∂θ is at fixed random numbers, or its mean over those that give the same z. Called only for a base with parameters, which
     /// has to override this.

@@ -13,7 +13,7 @@
 //!
 //! (F: multiply-adds of one forward pass of the conditioners over the batch.)
 //! Each function handles one micro-batch whose start samples already lie in [`Work::x`]. A base with parameters gets their gradient by
-//! [`Base::pull_back`], MATH (16).
+//! [`Base::pull_back`], MATH (18).
 
 use crate::{
     density::{Base, BasePass, Target},

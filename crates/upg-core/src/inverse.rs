@@ -1,4 +1,4 @@
-//! T⁻¹ in terms of T, for layers that can solve y = T(x): the duality of the verbs, MATH (7).
+//! T⁻¹ in terms of T, for layers that can solve y = T(x): the duality of the verbs, MATH (17).
 //!
 //! With x = T⁻¹(y), and J, ℓ of T at x:
 //!

@@ -73,9 +73,9 @@ pub trait Layer<D: Device>: Send + Sync {
     /// x ← T(x), `log_det` += ℓ(x) (one double per sample), and leaves on the tape what the other verbs need.
     fn forward(&self, pass: &mut Pass<'_, D>, x: &mut D::Batch, log_det: &mut D::PerSample);
 
-    /// Push, MATH (1): a ← u = J^{-T} (a − w ∇ℓ), and ∂θ (+)= −[(∂T/∂θ)ᵀ u + w ∂ℓ/∂θ], if a sink is given.
+    /// Push, MATH (17): a ← u = J^{-T} (a − w ∇ℓ), and ∂θ (+)= −[(∂T/∂θ)ᵀ u + w ∂ℓ/∂θ], if a sink is given.
     ///
-    /// This is the pull-back of T⁻¹ in terms of T, MATH (7), so a layer that brings it is ready for [`Inverse`](crate::Inverse).
+    /// This is the pull-back of T⁻¹ in terms of T, MATH (17), so a layer that brings it is ready for [`Inverse`](crate::Inverse).
     fn push(&self, pass: &mut Pass<'_, D>, cotangent: &mut D::Batch, weight: f64, grad: Option<GradSink<'_, D>>);
 
     /// Pull-back, MATH (2): a ← Jᵀ a + w ∇ℓ, and ∂θ (+)= (∂T/∂θ)ᵀ a + w ∂ℓ/∂θ with the old a, if a sink is given.

@@ -6,12 +6,12 @@
 //! |---|---|
 //! | log-det | ℓ = log of the dense determinant |
 //! | score, MATH (1) | Jᵀ·push_score(s) = s − ∇ℓ |
-//! | push, MATH (1) | Jᵀ u = a − w ∇ℓ; ∂θ = −d/dθ [⟨u, T(x)⟩ + w Σ ℓ]; w zero and not |
+//! | push, MATH (17) | Jᵀ u = a − w ∇ℓ; ∂θ = −d/dθ [⟨u, T(x)⟩ + w Σ ℓ]; w zero and not |
 //! | pull-back, MATH (2) | a ← Jᵀ a + w ∇ℓ; ∂θ = d/dθ [⟨a, T(x)⟩ + w Σ ℓ]; w zero and not |
 //! | adjoint | ⟨J v, a⟩ = ⟨v, Jᵀ a⟩ |
 //! | calls | replace, add, no sink; tapes reused; scratch lost between verbs; samples independent of each other; the composed verbs |
 //! | inverse | T⁻¹(T(x)) = x with opposite log-dets; T⁻¹ passes all of the above; (T⁻¹)⁻¹ is T |
-//! | duality, MATH (7) | push of T at x = pull-back of T⁻¹ at T(x), and the other way round, ∂θ included |
+//! | duality, MATH (17) | push of T at x = pull-back of T⁻¹ at T(x), and the other way round, ∂θ included |
 //! | precision | f32 agrees with f64 |
 //! | threads | the same bits for 1, 2, 3 and 8 threads |
 //!

@@ -1,4 +1,4 @@
-//! T at x and T⁻¹ at y = T(x): each verb of the one is a verb of the other, MATH (7), parameters included.
+//! T at x and T⁻¹ at y = T(x): each verb of the one is a verb of the other, MATH (17), parameters included.
 
 use super::{Trial, Way, calls::Input};
 use crate::{
