@@ -8,7 +8,8 @@ use rayon::prelude::*;
 use std::hint::black_box;
 use std::time::Instant;
 use upg_core::vmath::{Kernel, MulAdd, dispatch};
-use upg_experiments::optimiser::{Average, Optimiser, Rule, Update, norm};
+use upg_experiments::optimiser::{Average, Optimiser, Update, norm};
+use upg_train::optimiser::Rule;
 
 const PARAMETERS: usize = 25_600_000;
 

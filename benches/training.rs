@@ -10,9 +10,9 @@ use upg_core::{Cpu, Engine, Execution, Start};
 use upg_experiments::commands::train::{self, TrainArgs};
 use upg_experiments::config::{Config, ConfigFile, Model};
 use upg_experiments::io::metrics::Line;
-use upg_experiments::method::Method;
 use upg_experiments::optimiser::{Optimiser, Update};
-use upg_experiments::randomness::Purpose;
+use upg_train::Purpose;
+use upg_train::method::Method;
 
 /// Experiments with a single reverse KL, and how many steps are timed.
 const EXPERIMENTS: [(&str, u64); 3] = [("u1_8x8_beta2", 1000), ("phi4_16x8_quick", 1000), ("phi4_8x2_reverse", 2000)];

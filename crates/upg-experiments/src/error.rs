@@ -6,11 +6,11 @@ use crate::{
         checkpoint::CheckpointError, data::DataError, output::OutputError, run_dir::RunError, samples::SamplesError,
         weights::WeightsError,
     },
-    method::MethodError,
     train::{fault::Fault, trainer::StateError},
 };
 use std::io;
 use std::path::PathBuf;
+use upg_train::method::MethodError;
 
 /// Why a command ended without a result. Every message is one line.
 #[derive(Debug, thiserror::Error)]

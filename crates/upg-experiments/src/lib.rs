@@ -8,7 +8,7 @@
 //! | [`report`] | text from data: pages, charts, event files |
 //! | [`paper`] | the cost of the estimators, and what they are worth, measured |
 //!
-//! Without files: [`train`], [`optimiser`], [`schedule`], [`stats`], [`method`], [`randomness`].
+//! Without files: [`train`], [`optimiser`].
 //!
 //! What is wrong with an input is said in one line that names the file, the field, its value and what is accepted;
 //! [`Error::exit_status`] tells wrong input (2) from a run that failed (1).
@@ -17,14 +17,10 @@ pub mod commands;
 pub mod config;
 pub mod error;
 pub mod io;
-pub mod method;
 mod numbers;
 pub mod optimiser;
 pub mod paper;
-pub mod randomness;
 pub mod report;
-pub mod schedule;
-pub mod stats;
 mod text;
 pub mod train;
 

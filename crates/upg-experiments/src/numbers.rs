@@ -1,7 +1,9 @@
-//! Numbers in configurations: which are accepted, and what is said about the others.
+//! Whole numbers in configurations: which are accepted, and what is said about the others.
 
 use serde::{Deserialize, Deserializer, de};
 use std::fmt;
+
+pub(crate) use upg_train::numbers::{count, seed, size};
 
 /// The largest count or number of sites a file may ask for; what is larger is a slip of the pen.
 const LARGEST: usize = 1_000_000;
@@ -14,56 +16,6 @@ impl<'de> Deserialize<'de> for Whole {
         // Asked for *any* value, RON says what it found, e.g. a float or a negative number.
         deserializer.deserialize_any(WholeVisitor)
     }
-}
-
-/// A whole number from a file, at most `MOST`; larger than any lattice.
-struct Count<const MOST: u64>(u64);
-
-impl<'de, const MOST: u64> Deserialize<'de> for Count<MOST> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(CountVisitor::<MOST>)
-    }
-}
-
-struct CountVisitor<const MOST: u64>;
-
-impl<const MOST: u64> de::Visitor<'_> for CountVisitor<MOST> {
-    type Value = Count<MOST>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a whole number up to {MOST}")
-    }
-
-    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Count<MOST>, E> {
-        if value <= MOST { Ok(Count(value)) } else { Err(E::invalid_value(de::Unexpected::Unsigned(value), &self)) }
-    }
-}
-
-/// The largest number of steps a file may ask for.
-const STEPS: u64 = 1_000_000_000_000;
-
-/// The largest number of samples: each takes memory.
-const SAMPLES: u64 = 1_000_000_000;
-
-/// A number of steps.
-pub(crate) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-    Ok(Count::<STEPS>::deserialize(deserializer)?.0)
-}
-
-/// A number of steps that may be left out.
-pub(crate) fn optional_count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
-    Ok(Option::<Count<STEPS>>::deserialize(deserializer)?.map(|Count(value)| value))
-}
-
-/// A seed.
-pub(crate) fn seed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-    Ok(Count::<{ u64::MAX }>::deserialize(deserializer)?.0)
-}
-
-/// A number of samples.
-pub(crate) fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
-    let Count(value) = Count::<SAMPLES>::deserialize(deserializer)?;
-    usize::try_from(value).map_err(|_| de::Error::custom("Expected a number that fits this machine"))
 }
 
 struct WholeVisitor;

@@ -19,23 +19,19 @@
 //! In T the weights of old and new are β and 1 − β with β rounded to T first, in the bias corrections too: they sum to one.
 
 mod pass;
-mod refused;
 mod restore;
-mod rule;
 mod tiles;
 mod vector;
 
 #[cfg(test)]
 mod tests;
 
-pub use refused::Refused;
-pub(crate) use refused::require;
 pub use restore::RestoreError;
-pub use rule::Rule;
 pub use vector::{clip_factor, combine, norm};
 
 use pass::{Elementwise, Pass};
 use upg_core::Real;
+use upg_train::optimiser::Rule;
 
 /// A rule, how many steps it has made, and what it remembers of them.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,7 +1,33 @@
 //! Arguments that several commands have.
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use upg_train::method::{Divergence, Estimator};
+
 /// Accepts a number of threads.
-pub fn threads_parser() -> impl clap::builder::TypedValueParser<Value = usize> {
-    use clap::builder::TypedValueParser;
+pub fn threads_parser() -> impl TypedValueParser<Value = usize> {
     clap::value_parser!(u16).range(1..=1024).map(usize::from)
+}
+
+/// Accepts the name of an estimator.
+pub fn estimator_parser() -> impl TypedValueParser<Value = Estimator> {
+    let explained = |estimator| match estimator {
+        Estimator::Reparam => "Ordinary total gradient of the reverse KL",
+        Estimator::PathFast => "Path gradient in one pass, Algorithm 1; reverse and forward KL",
+        Estimator::PathTwoPass => "Path gradient of the reverse KL in two passes, Algorithm 2",
+        Estimator::PathTwoPassLean => "Algorithm 2, keeping the tape of the sampling pass",
+        Estimator::MaxLikelihood => "Ordinary gradient of the forward KL",
+        Estimator::Gdreg => "Path gradient of the forward KL, Algorithm 3",
+    };
+    let values = Estimator::ALL.map(|estimator| PossibleValue::new(estimator.name()).help(explained(estimator)));
+    PossibleValuesParser::new(values).map(|name| name.parse().expect("one of the names"))
+}
+
+/// Accepts the name of a divergence.
+pub fn divergence_parser() -> impl TypedValueParser<Value = Divergence> {
+    let explained = |divergence| match divergence {
+        Divergence::Reverse => "KL(q‖p), from base samples",
+        Divergence::Forward => "KL(p‖q), from data",
+    };
+    let values = Divergence::ALL.map(|divergence| PossibleValue::new(divergence.name()).help(explained(divergence)));
+    PossibleValuesParser::new(values).map(|name| name.parse().expect("one of the names"))
 }

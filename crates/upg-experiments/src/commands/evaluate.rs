@@ -26,11 +26,11 @@ use crate::commands::run_weights::{Loaded, RunArgs};
 use crate::config::Precision;
 use crate::io::output::OutputFile;
 use crate::io::run_dir::{RunDir, RunError};
-use crate::randomness::Purpose;
 use clap::Args;
 use collect::{Collected, Weighed};
 use ndarray::Array2;
 use upg_core::{EndSamples, Real};
+use upg_train::Purpose;
 
 /// What `upg evaluate` is asked for.
 #[derive(Clone, Debug, Args)]

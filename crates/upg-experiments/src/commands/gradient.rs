@@ -10,7 +10,7 @@
 //!
 //! The metadata entry `provenance` says, as JSON, what made them.
 
-use super::arguments::threads_parser;
+use super::arguments::{divergence_parser, estimator_parser, threads_parser};
 use crate::{
     Error,
     config::{ConfigFile, Model, Space},
@@ -19,11 +19,11 @@ use crate::{
         samples::{Samples, read_samples},
         weights::{OutTensor, read_params, write_tensors},
     },
-    method::{Divergence, Estimator, Method},
 };
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 use upg_core::{Cpu, EndSamples, Engine, Gradient, ParamLayout, Real, Start, vmath::scalar::wrap_angle};
+use upg_train::method::{Divergence, Estimator, Method};
 
 /// What `upg gradient` is asked for.
 #[derive(Clone, Debug, Args)]
@@ -38,10 +38,10 @@ pub struct GradientArgs {
     #[arg(long, value_name = "NPY")]
     pub samples: PathBuf,
     /// How the gradient is estimated.
-    #[arg(long)]
+    #[arg(long, value_parser = estimator_parser())]
     pub estimator: Estimator,
     /// Of which divergence.
-    #[arg(long)]
+    #[arg(long, value_parser = divergence_parser())]
     pub divergence: Divergence,
     /// Precision of the computation; log-weights are sums in f64 either way.
     #[arg(long, default_value = "f32")]

@@ -7,13 +7,13 @@ use crate::io::checkpoint::{read_ema, read_weights};
 use crate::io::data::DataRequest;
 use crate::io::output::Provenance;
 use crate::io::run_dir::{RunDir, RunError};
-use crate::randomness::Purpose;
 use clap::{Args, ValueEnum};
 use ndarray::Array2;
 use serde::Serialize;
 use std::fmt;
 use std::path::PathBuf;
 use upg_core::{Cpu, EndSamples, Engine, Execution, Layer, ParamLayout, Real};
+use upg_train::Purpose;
 
 /// The arguments of every command that starts from the weights of a run.
 #[derive(Clone, Debug, Args)]

@@ -9,11 +9,11 @@ use crate::config::Precision;
 use crate::io::output::OutputFile;
 use crate::io::run_dir::RunDir;
 use crate::io::samples::RowWriter;
-use crate::randomness::Purpose;
-use crate::stats::{IndependenceChain, Move};
 use clap::Args;
 use std::path::PathBuf;
 use upg_core::{EndSamples, Real, Rng, Start};
+use upg_train::Purpose;
+use upg_train::stats::{IndependenceChain, Move};
 
 /// What `upg sample` is asked for.
 #[derive(Clone, Debug, Args)]

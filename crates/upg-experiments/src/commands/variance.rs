@@ -17,14 +17,14 @@ use crate::config::Precision;
 use crate::io::data::Batches;
 use crate::io::output::OutputFile;
 use crate::io::run_dir::RunDir;
-use crate::method::{Divergence, Method};
-use crate::randomness::Purpose;
-use crate::stats::Estimate;
 use clap::Args;
 use ndarray::Array2;
 use serde::Serialize;
 use std::fmt::Write;
 use upg_core::{EndSamples, Real, Start};
+use upg_train::Purpose;
+use upg_train::method::{Divergence, Method};
+use upg_train::stats::Estimate;
 
 /// What `upg variance` is asked for.
 #[derive(Clone, Debug, Args)]
@@ -46,7 +46,7 @@ pub struct Noise {
     /// The divergence.
     pub divergence: Divergence,
     /// The estimator.
-    pub estimator: crate::method::Estimator,
+    pub estimator: upg_train::method::Estimator,
     /// Variance of a single sample's gradient, summed over the parameters.
     pub variance: Estimate,
     /// The same over that of the ordinary gradient.

@@ -1,12 +1,12 @@
 //! The section `training`: what is minimised, how, for how long, and what is written meanwhile.
 
 use super::invalid::Invalid;
-use crate::method::Method;
 use crate::numbers::{count, seed, size};
-use crate::optimiser::{Refused, Rule};
-use crate::schedule::{Ramp, Schedule};
 use serde::{Deserialize, Serialize};
-use upg_core::{ForwardKl, ReverseKl};
+use upg_core::ReverseKl;
+use upg_train::optimiser::Rule;
+use upg_train::schedule::{Ramp, Schedule};
+use upg_train::{Objective, Refused};
 
 /// The section `training`; every field has a default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -98,64 +98,6 @@ pub enum Tensorboard {
     On,
 }
 
-/// What is minimised.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename = "objective", deny_unknown_fields)]
-pub enum Objective {
-    /// KL(q‖p), from base samples.
-    Reverse(#[serde(with = "ReverseName")] ReverseKl),
-    /// KL(p‖q), from data.
-    Forward(#[serde(with = "ForwardName")] ForwardKl),
-    /// The weighted sum of both.
-    Sum {
-        /// How the gradient of the reverse KL is estimated.
-        #[serde(with = "ReverseName")]
-        reverse: ReverseKl,
-        /// Its weight.
-        reverse_weight: f64,
-        /// How the gradient of the forward KL is estimated.
-        #[serde(with = "ForwardName")]
-        forward: ForwardKl,
-        /// Its weight.
-        forward_weight: f64,
-    },
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(remote = "ReverseKl", rename = "estimator")]
-enum ReverseName {
-    Reparam,
-    PathFast,
-    PathTwoPass,
-    PathTwoPassLean,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(remote = "ForwardKl", rename = "estimator")]
-enum ForwardName {
-    MaxLikelihood,
-    PathFast,
-    Gdreg,
-}
-
-impl Objective {
-    /// Weight and estimator of every term.
-    pub fn terms(self) -> Vec<(f64, Method)> {
-        match self {
-            Self::Reverse(how) => vec![(1.0, Method::Reverse(how))],
-            Self::Forward(how) => vec![(1.0, Method::Forward(how))],
-            Self::Sum { reverse, reverse_weight, forward, forward_weight } => {
-                vec![(reverse_weight, Method::Reverse(reverse)), (forward_weight, Method::Forward(forward))]
-            }
-        }
-    }
-
-    /// Whether data of the target are needed.
-    pub fn needs_data(self) -> bool {
-        !matches!(self, Self::Reverse(_))
-    }
-}
-
 /// Which coupling of the target moves, from where, and for how many steps.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename = "anneal")]
@@ -236,32 +178,20 @@ impl Training {
         if let Some(ema) = self.ema {
             require((0.0..1.0).contains(&ema), "ema", ema, "at least 0, below 1, or none")?;
         }
-        self.check_weights()?;
-        self.optimiser.check().map_err(|refused| refused.inside("optimiser"))?;
-        self.schedule.check(self.optimiser.rate()).map_err(|refused| refused.inside("schedule"))?;
+        self.objective.check().map_err(|refused| inside("objective", refused))?;
+        self.optimiser.check().map_err(|refused| inside("optimiser", refused))?;
+        self.schedule.check(self.optimiser.rate()).map_err(|refused| inside("schedule", refused))?;
         match &self.anneal {
             None => Ok(()),
-            Some(anneal) => anneal.ramp().check().map_err(|refused| refused.inside("anneal")),
+            Some(anneal) => anneal.ramp().check().map_err(|refused| inside("anneal", refused)),
         }
-    }
-
-    fn check_weights(&self) -> Result<(), Invalid> {
-        let Objective::Sum { reverse_weight, forward_weight, .. } = self.objective else { return Ok(()) };
-        for (field, weight) in
-            [("objective.reverse_weight", reverse_weight), ("objective.forward_weight", forward_weight)]
-        {
-            require(weight.is_finite() && weight > 0.0, field, weight, "a finite number above 0")?;
-        }
-        Ok(())
     }
 }
 
-impl Refused {
-    /// The refusal of `training.section.field`.
-    fn inside(self, section: &str) -> Invalid {
-        let Self { field, value, accepted } = self;
-        Invalid { field: format!("training.{section}.{field}"), value, accepted }
-    }
+/// The refusal of `training.section.field`.
+fn inside(section: &str, refused: Refused) -> Invalid {
+    let Refused { field, value, accepted } = refused;
+    Invalid { field: format!("training.{section}.{field}"), value, accepted }
 }
 
 fn require(accept: bool, field: &str, value: impl ToString, accepted: &str) -> Result<(), Invalid> {

@@ -8,19 +8,19 @@
 //! | `state.progress` | [`Progress`] as RON text |
 //! | `state.checksum` | XXH3-128 of all other bytes of the file |
 //!
-//! The state of the random numbers is the seed and the number of the step, see [`randomness`](crate::randomness).
+//! The state of the random numbers is the seed and the number of the step, see [`randomness`](upg_train::purpose).
 
 use crate::config::Config;
 use crate::io::output::{OutputError, OutputFile, Provenance};
 use crate::io::run_dir::{RunDir, RunError};
 use crate::io::weights::{self, OutTensor, STATE, WeightsError, WeightsProblem};
 use crate::optimiser::{Optimiser, RestoreError};
-use crate::schedule::SchedulerState;
 use crate::text::one_line;
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use upg_core::{ParamLayout, Real};
+use upg_train::schedule::SchedulerState;
 
 const PROGRESS: &str = "state.progress";
 const EMA: &str = "ema";

@@ -7,12 +7,12 @@ use crate::config::{AnyTarget, Data, Source, Space};
 use crate::io::output::OutputError;
 use crate::io::run_dir::RunDir;
 use crate::io::samples::{Samples, SamplesError, read_samples, write_samples};
-use crate::randomness::Purpose;
 use ndarray::{Array2, ArrayView2, Axis};
 use rand::seq::SliceRandom;
 use std::path::Path;
 use upg_core::{Real, vmath::scalar::wrap_angle};
 use upg_targets::TargetError;
+use upg_train::Purpose;
 use xxhash_rust::xxh3::Xxh3;
 
 /// Samples of the target, shape `[samples, dof]` each.

@@ -1,8 +1,9 @@
 //! An optimiser from what was saved of it.
 
-use super::{Optimiser, Rule};
+use super::Optimiser;
 use std::collections::BTreeMap;
 use upg_core::Real;
+use upg_train::optimiser::Rule;
 
 /// What was saved isn't the state of such an optimiser.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -5,9 +5,9 @@ use super::fault::Fault;
 use crate::config::{Config, Model};
 use crate::io::checkpoint::State;
 use crate::io::data::{Batches, DataSets};
-use crate::randomness::Purpose;
 use ndarray::Array2;
 use upg_core::{Cpu, Engine, ForwardKl, ParamLayout, ReverseKl, Start};
+use upg_train::Purpose;
 
 const FLOW: &str = "RealNvp(lattice: [4], couplings: 3, hidden: [5], activation: Tanh, mask: Alternating)";
 

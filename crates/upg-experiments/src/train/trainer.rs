@@ -9,13 +9,13 @@ use super::validation::{Tested, Validator};
 use crate::config::{Config, Invalid, Model};
 use crate::io::checkpoint::{Best, Progress, State};
 use crate::io::data::{Batches, DataSets};
-use crate::method::Method;
-use crate::optimiser::{Average, Optimiser, Refused, Update, clip_factor, combine, norm};
-use crate::randomness::Purpose;
-use crate::schedule::{Scheduler, Watched};
-use crate::stats::Moments;
+use crate::optimiser::{Average, Optimiser, Update, clip_factor, combine, norm};
 use ndarray::ArrayView2;
 use upg_core::{Cpu, Engine, Execution, Gradient, ParamLayout, Real, SampleStream, Start};
+use upg_train::method::Method;
+use upg_train::schedule::{Scheduler, Watched};
+use upg_train::stats::Moments;
+use upg_train::{Purpose, Refused};
 
 /// A run, ready for its next step.
 pub struct Trainer<T: Real> {

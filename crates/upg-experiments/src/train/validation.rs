@@ -1,11 +1,11 @@
 //! The test between training steps: effective sample sizes on samples that were not trained on.
 
 use crate::config::Validation;
-use crate::randomness::Purpose;
-use crate::stats::{DataWeightSums, WeightSums};
 use ndarray::{Array2, s};
 use serde::{Deserialize, Deserializer, Serialize};
 use upg_core::{Cpu, Engine, Real, Start};
+use upg_train::Purpose;
+use upg_train::stats::{DataWeightSums, WeightSums};
 
 /// Tests weights on fresh samples and on test data, and keeps the best.
 #[derive(Debug)]

@@ -4,8 +4,8 @@ use serde_json::Value;
 use std::time::Duration;
 use upg_experiments::config::Config;
 use upg_experiments::io::output::Provenance;
-use upg_experiments::method::Divergence;
 use upg_experiments::paper::table2::{self, Case, Folder, Plan};
+use upg_train::method::Divergence;
 
 const SMALL: &str = "(flow: Z2Nice(lattice: [4, 2], couplings: 2, hidden: [9]), \
                      target: Phi4(lattice: [4, 2], kappa: 0.2, lambda: 0.1))";

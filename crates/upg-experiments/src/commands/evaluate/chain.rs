@@ -1,8 +1,8 @@
 //! The unbiased Markov chain: independence Metropolis with the samples of the flow as proposals, in the order they were drawn.
 
 use super::collect::Collected;
-use crate::stats::{Autocorrelation, Blocks, Deal, autocorrelation, independence_chain};
 use upg_core::Rng;
+use upg_train::stats::{Autocorrelation, Blocks, Deal, autocorrelation, independence_chain};
 
 /// A chain and how long it remembers.
 pub struct Chain {

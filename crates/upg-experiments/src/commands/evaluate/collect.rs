@@ -2,10 +2,10 @@
 
 use crate::commands::run_weights::Loaded;
 use crate::config::AnyTarget;
-use crate::randomness::Purpose;
-use crate::stats::{DataWeightSums, Moments};
 use ndarray::{Array2, s};
 use upg_core::{Batch, Real, Start};
+use upg_train::Purpose;
+use upg_train::stats::{DataWeightSums, Moments};
 
 /// What is kept of samples of the flow.
 pub struct Collected {

@@ -6,11 +6,11 @@ use super::trust;
 use crate::commands::run_weights::{Loaded, Weights};
 use crate::config::AnyTarget;
 use crate::io::output::Provenance;
-use crate::stats::{Blocks, Deal, Estimate, Moments, WeightSums};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use upg_core::Real;
 use upg_targets::Observable;
+use upg_train::stats::{Blocks, Deal, Estimate, Moments, WeightSums};
 
 /// The content of `summary.json`, but for what made it.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -11,14 +11,14 @@ use crate::io::data::{DataRequest, DataSets};
 use crate::io::metrics::{Line, Metrics};
 use crate::io::output::{OutputFile, Provenance};
 use crate::io::run_dir::{Existing, LockedRun, RunDir};
-use crate::randomness::Purpose;
-use crate::stats::{DataWeightSums, WeightSums};
 use crate::train::validation::Tested;
 use crate::train::{Step, Trainer};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use upg_core::{Cpu, Execution, ParamLayout, Real};
+use upg_train::Purpose;
+use upg_train::stats::{DataWeightSums, WeightSums};
 
 /// What `upg train` is asked for.
 #[derive(Clone, Debug, Args)]

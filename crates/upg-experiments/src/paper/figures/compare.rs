@@ -2,15 +2,16 @@
 
 use super::error::FiguresError;
 use super::problems::Problem;
-use crate::config::{Config, Model, Objective};
+use crate::config::{Config, Model};
 use crate::io::data::{DataRequest, DataSets};
-use crate::method::{Divergence, Estimator};
-use crate::randomness::Purpose;
 use crate::train::Trainer;
 use crate::train::validation::Tested;
 use serde::Serialize;
 use std::time::Instant;
 use upg_core::{Cpu, Execution, ForwardKl, ReverseKl};
+use upg_train::Objective;
+use upg_train::Purpose;
+use upg_train::method::{Divergence, Estimator};
 
 /// The precision of the comparison.
 type T = f32;

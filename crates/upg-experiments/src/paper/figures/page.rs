@@ -5,7 +5,7 @@ use super::verdict::{Metric, Row, Winner, in_words, shown};
 use crate::io::output::Provenance;
 use crate::report::page::{charts, document, section};
 use crate::report::plot::{Chart, Colour, Series, Style, escape};
-use crate::stats::Moments;
+use upg_train::stats::Moments;
 
 /// The page, HTML in UTF-8.
 pub fn page(outcomes: &[Outcome], rows: &[Row], provenance: &Provenance) -> String {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::config::Config;
-use crate::method::{Divergence, Estimator};
+use upg_train::method::{Divergence, Estimator};
 
 const SMALL: &str = "(flow: RealNvp(lattice: [2], couplings: 2, hidden: [6], activation: Tanh, mask: Alternating), target: Gmm(dim: 2), \
     training: (steps: 30, batch: 64, optimiser: Adam(rate: 0.01), validation: (every: 10, samples: 200)), \

@@ -5,10 +5,10 @@
 //! 2e, and there is no telling otherwise. With a handful of seeds that is a description, not a test of significance.
 
 use super::compare::{Moment, Outcome, Pair, Run};
-use crate::method::Divergence;
-use crate::stats::Moments;
 use serde::Serialize;
 use std::fmt::Write;
+use upg_train::method::Divergence;
+use upg_train::stats::Moments;
 
 /// What is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -191,8 +191,8 @@ pub(super) fn in_words(rows: &[Row]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::method::Estimator;
     use crate::train::validation::Tested;
+    use upg_train::method::Estimator;
 
     fn run(ess: f64, nll: f64) -> Run {
         let tested = Tested { ess_reverse: Some(ess), ess_forward: None, loss: 0.0, nll: Some(nll) };

@@ -1,9 +1,9 @@
 //! What is measured, and how often.
 
 use crate::config::{Config, FlowConfig, TargetConfig};
-use crate::method::Divergence;
 use std::time::Duration;
 use upg_flows::{Activation, MaskPattern, RealNvp, StartAt, U1Flow, Z2Nice};
+use upg_train::method::Divergence;
 
 /// One flow and its target.
 #[derive(Clone, Debug)]

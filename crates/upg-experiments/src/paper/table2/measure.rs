@@ -5,13 +5,13 @@ use super::error::TableError;
 use super::rows::{Group, Row};
 use crate::config::{AnyBase, Model};
 use crate::io::output::processor;
-use crate::method::Method;
 use indicatif::{ProgressBar, ProgressStyle};
 use ndarray::{Array2, s};
 use std::hint::black_box;
 use std::io::IsTerminal;
 use std::time::Instant;
 use upg_core::{Base, Batch, Cpu, Engine, SampleStream, Start, Streams};
+use upg_train::method::Method;
 
 /// The precision of the table.
 type T = f32;
@@ -155,8 +155,8 @@ impl Progress {
 mod tests {
     use super::*;
     use crate::config::Config;
-    use crate::method::Divergence;
     use std::time::Duration;
+    use upg_train::method::Divergence;
 
     const SMALL: &str = "(flow: RealNvp(lattice: [3], couplings: 1, hidden: [2], activation: Tanh, mask: Alternating), \
                          target: Gmm(dim: 3))";

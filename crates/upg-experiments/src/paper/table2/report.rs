@@ -1,8 +1,8 @@
 //! The table as text.
 
 use super::rows::Row;
-use crate::method::{Divergence, Estimator, Method};
 use std::io::{self, Write};
+use upg_train::method::{Divergence, Estimator, Method};
 
 /// Range of Algorithm 1 over the ordinary gradient in the paper, on an A100.
 const PAPER_FAST: &str = "1.4-2.3";

@@ -2,9 +2,9 @@
 
 use super::error::TableError;
 use crate::io::output::{OutputFile, Provenance};
-use crate::method::{Divergence, Estimator, Method};
 use serde::Serialize;
 use std::path::Path;
+use upg_train::method::{Divergence, Estimator, Method};
 
 /// One estimator of one flow at one batch size.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -1,13 +1,12 @@
 //! The estimators by name, and which divergence each belongs to.
 
-use clap::ValueEnum;
-use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::str::FromStr;
 use upg_core::{ForwardKl, ReverseKl};
 
 /// An estimator, by the name used in files and on the command line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 pub enum Estimator {
     /// Ordinary total gradient of the reverse KL.
     Reparam,
@@ -24,8 +23,8 @@ pub enum Estimator {
 }
 
 /// Which Kullback-Leibler divergence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 pub enum Divergence {
     /// KL(q‖p), from base samples.
     Reverse,
@@ -100,7 +99,7 @@ impl Method {
 }
 
 /// The estimator doesn't estimate the divergence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MethodError {
     /// What was asked for.
     pub estimator: Estimator,
@@ -110,23 +109,82 @@ pub struct MethodError {
 
 impl fmt::Display for MethodError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let accepted: Vec<_> = Method::of(self.divergence).map(|method| method.estimator().to_string()).collect();
+        let accepted: Vec<_> = Method::of(self.divergence).map(|method| method.estimator().name()).collect();
         let (estimator, divergence, accepted) = (self.estimator, self.divergence, accepted.join(", "));
         write!(f, "estimator = {estimator} does not fit divergence = {divergence}: accepted with it are {accepted}")
     }
 }
 
-/// Displays a value by its command-line name.
-macro_rules! display_by_name {
-    ($($name:ty),*) => {$(
-        impl fmt::Display for $name {
+impl std::error::Error for MethodError {}
+
+/// A name that nothing has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownName {
+    /// The name.
+    pub name: String,
+    /// The names there are.
+    pub accepted: Vec<&'static str>,
+}
+
+impl fmt::Display for UnknownName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: accepted are {}", self.name, self.accepted.join(", "))
+    }
+}
+
+impl std::error::Error for UnknownName {}
+
+impl Estimator {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Reparam, Self::PathFast, Self::PathTwoPass, Self::PathTwoPassLean, Self::MaxLikelihood, Self::Gdreg];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Reparam => "reparam",
+            Self::PathFast => "path-fast",
+            Self::PathTwoPass => "path-two-pass",
+            Self::PathTwoPassLean => "path-two-pass-lean",
+            Self::MaxLikelihood => "max-likelihood",
+            Self::Gdreg => "gdreg",
+        }
+    }
+}
+
+impl Divergence {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Reverse, Self::Forward];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Reverse => "reverse",
+            Self::Forward => "forward",
+        }
+    }
+}
+
+/// Text from a value by its name, and back.
+macro_rules! by_name {
+    ($($kind:ty),*) => {$(
+        impl fmt::Display for $kind {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(self.to_possible_value().expect("no value is skipped").get_name())
+                f.pad(self.name())
+            }
+        }
+
+        impl FromStr for $kind {
+            type Err = UnknownName;
+
+            fn from_str(name: &str) -> Result<Self, UnknownName> {
+                let unknown = || UnknownName { name: name.into(), accepted: Self::ALL.map(Self::name).to_vec() };
+                Self::ALL.into_iter().find(|value| value.name() == name).ok_or_else(unknown)
             }
         }
     )*};
 }
-display_by_name!(Estimator, Divergence);
+by_name!(Estimator, Divergence);
 
 #[cfg(test)]
 mod tests {
@@ -135,8 +193,8 @@ mod tests {
     #[test]
     fn every_pair_is_either_a_method_or_refused_with_the_accepted_ones() {
         let mut methods = 0;
-        for &divergence in Divergence::value_variants() {
-            for &estimator in Estimator::value_variants() {
+        for divergence in Divergence::ALL {
+            for estimator in Estimator::ALL {
                 match Method::new(estimator, divergence) {
                     Ok(method) => {
                         methods += 1;
@@ -156,9 +214,25 @@ mod tests {
     }
 
     #[test]
+    fn names_are_read_back() {
+        for estimator in Estimator::ALL {
+            assert_eq!(estimator.to_string().parse(), Ok(estimator));
+        }
+        for divergence in Divergence::ALL {
+            assert_eq!(divergence.to_string().parse(), Ok(divergence));
+        }
+        let error = "path".parse::<Estimator>().unwrap_err().to_string();
+        assert!(error.starts_with("path: accepted are reparam, path-fast"), "{error}");
+    }
+
+    #[cfg(feature = "serde")]
+    #[test]
     fn names_in_files_are_those_of_the_command_line() {
-        for estimator in Estimator::value_variants() {
-            assert_eq!(serde_json::to_string(estimator).unwrap(), format!("\"{estimator}\""));
+        for estimator in Estimator::ALL {
+            assert_eq!(serde_json::to_string(&estimator).unwrap(), format!("\"{estimator}\""));
+        }
+        for divergence in Divergence::ALL {
+            assert_eq!(serde_json::to_string(&divergence).unwrap(), format!("\"{divergence}\""));
         }
     }
 }

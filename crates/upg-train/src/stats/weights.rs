@@ -11,21 +11,20 @@
 //!
 //! Sums are kept relative to the largest weight so far, so log-weights of any size and spread neither over- nor underflow.
 
-use serde::{Deserialize, Serialize};
-
 /// Sums over weights w of samples of q; see the [module documentation](self).
 ///
 /// A log-weight of −∞ is a weight of zero. One that is NaN or +∞ is counted, and then there are no estimates.
 ///
 /// ```
-/// use upg_experiments::stats::WeightSums;
+/// use upg_train::stats::WeightSums;
 ///
 /// let mut sums = WeightSums::default();
 /// sums.extend(&[1000.0, 1000.0 + 3_f64.ln()]); // weights in the ratio 1 : 3
 /// assert!((sums.ess().unwrap() - 0.8).abs() < 1e-12);
 /// assert!((sums.log_mean().unwrap() - (1000.0 + 2_f64.ln())).abs() < 1e-12);
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct WeightSums {
     samples: u64,
     not_finite: u64,
@@ -110,7 +109,8 @@ impl WeightSums {
 }
 
 /// Sums over weights w of data, that is, of samples of p; see the [module documentation](self).
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct DataWeightSums {
     weights: WeightSums,
     inverse: WeightSums,

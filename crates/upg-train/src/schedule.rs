@@ -17,19 +17,22 @@
 mod ramp;
 mod scheduler;
 
-#[cfg(test)]
+// They read plans as they stand in files.
+#[cfg(all(test, feature = "serde"))]
 mod tests;
 
 pub use ramp::{Ramp, Shape};
 pub use scheduler::{Scheduler, SchedulerState, Watched};
 
-use crate::numbers::{count, optional_count};
-use crate::optimiser::{Refused, require};
-use serde::{Deserialize, Serialize};
+use crate::refused::{Refused, require};
 
 /// How the learning rate goes; in RON `Constant`, `Cosine(floor: 1e-6)`, `Plateau(patience: 3000, watch: LogWeightStd)`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename = "schedule", deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename = "schedule", deny_unknown_fields)
+)]
 pub enum Schedule {
     /// The rate of the optimiser.
     #[default]
@@ -37,35 +40,42 @@ pub enum Schedule {
     /// Half a period of a cosine.
     Cosine {
         /// The rate at its end and from there on.
-        #[serde(default)]
+        #[cfg_attr(feature = "serde", serde(default))]
         floor: f64,
         /// The step at which it ends; by default the end of the run.
-        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "optional_count")]
+        #[cfg_attr(
+            feature = "serde",
+            serde(
+                default,
+                skip_serializing_if = "Option::is_none",
+                deserialize_with = "crate::numbers::optional_count"
+            )
+        )]
         steps: Option<u64>,
     },
     /// Lowered whenever a metric stops improving.
     Plateau {
         /// Number of steps on end without improvement that are tolerated.
-        #[serde(deserialize_with = "count")]
+        #[cfg_attr(feature = "serde", serde(deserialize_with = "crate::numbers::count"))]
         patience: u64,
         /// The share of |best| by which a metric must fall to have improved.
-        #[serde(default = "threshold")]
+        #[cfg_attr(feature = "serde", serde(default = "threshold"))]
         threshold: f64,
         /// What the rate is multiplied with.
-        #[serde(default = "factor")]
+        #[cfg_attr(feature = "serde", serde(default = "factor"))]
         factor: f64,
         /// The rate doesn't fall below.
-        #[serde(default)]
+        #[cfg_attr(feature = "serde", serde(default))]
         floor: f64,
         /// The metric.
-        #[serde(default)]
+        #[cfg_attr(feature = "serde", serde(default))]
         watch: Watch,
     },
 }
 
 /// A metric of a training step, the smaller the better.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename = "watch")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename = "watch"))]
 pub enum Watch {
     /// The loss.
     #[default]
@@ -83,6 +93,11 @@ fn factor() -> f64 {
 }
 
 impl Schedule {
+    /// A plateau of the loss with its usual numbers.
+    pub fn plateau(patience: u64) -> Self {
+        Self::Plateau { patience, threshold: threshold(), factor: factor(), floor: 0.0, watch: Watch::Loss }
+    }
+
     /// Looks at every field, for an optimiser of learning rate `rate`.
     ///
     /// # Errors

@@ -1,30 +1,34 @@
 //! The rules there are, and which hyper-parameters they accept.
 
-use super::refused::{Refused, fraction, positive, require};
-use serde::{Deserialize, Serialize};
+use crate::refused::{Refused, fraction, positive, require};
 
 /// How a gradient becomes a step; in RON `Adam(rate: 1e-3)`, `AdamW(rate: 1e-3, weight_decay: 0.1)`, `Sgd(rate: 0.1, momentum: 0.9)`.
 ///
 /// ```
-/// # use upg_experiments::optimiser::Rule;
-/// let rule: Rule = ron::from_str("Adam(rate: 1e-3, beta2: 1.5)").unwrap();
+/// # use upg_train::optimiser::Rule;
+/// assert_eq!(Rule::adam(1e-3), Rule::Adam { rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 });
+/// let rule = Rule::Adam { rate: 1e-3, beta1: 0.9, beta2: 1.5, epsilon: 1e-8 };
 /// assert_eq!(rule.check().unwrap_err().to_string(), "beta2 = 1.5: accepted: a number in [0, 1)");
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename = "optimiser", deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename = "optimiser", deny_unknown_fields)
+)]
 pub enum Rule {
     /// Adam.
     Adam {
         /// The learning rate η.
         rate: f64,
         /// What is kept of the first moment in a step, β₁.
-        #[serde(default = "beta1")]
+        #[cfg_attr(feature = "serde", serde(default = "beta1"))]
         beta1: f64,
         /// What is kept of the second moment in a step, β₂.
-        #[serde(default = "beta2")]
+        #[cfg_attr(feature = "serde", serde(default = "beta2"))]
         beta2: f64,
         /// Added to the root of the second moment, ε.
-        #[serde(default = "epsilon")]
+        #[cfg_attr(feature = "serde", serde(default = "epsilon"))]
         epsilon: f64,
     },
     /// Adam with decoupled weight decay.
@@ -32,16 +36,16 @@ pub enum Rule {
         /// The learning rate η.
         rate: f64,
         /// What is kept of the first moment in a step, β₁.
-        #[serde(default = "beta1")]
+        #[cfg_attr(feature = "serde", serde(default = "beta1"))]
         beta1: f64,
         /// What is kept of the second moment in a step, β₂.
-        #[serde(default = "beta2")]
+        #[cfg_attr(feature = "serde", serde(default = "beta2"))]
         beta2: f64,
         /// Added to the root of the second moment, ε.
-        #[serde(default = "epsilon")]
+        #[cfg_attr(feature = "serde", serde(default = "epsilon"))]
         epsilon: f64,
         /// A step takes η times this share of θ away from θ.
-        #[serde(default = "weight_decay")]
+        #[cfg_attr(feature = "serde", serde(default = "weight_decay"))]
         weight_decay: f64,
     },
     /// Stochastic gradient descent.
@@ -49,7 +53,7 @@ pub enum Rule {
         /// The learning rate η.
         rate: f64,
         /// What is kept of the last step's direction; 0 is plain gradient descent.
-        #[serde(default)]
+        #[cfg_attr(feature = "serde", serde(default))]
         momentum: f64,
     },
 }
@@ -71,6 +75,17 @@ fn weight_decay() -> f64 {
 }
 
 impl Rule {
+    /// Adam with its usual hyper-parameters.
+    pub fn adam(rate: f64) -> Self {
+        Self::Adam { rate, beta1: beta1(), beta2: beta2(), epsilon: epsilon() }
+    }
+
+    /// Adam with decoupled weight decay, with its usual hyper-parameters.
+    pub fn adam_w(rate: f64) -> Self {
+        let weight_decay = weight_decay();
+        Self::AdamW { rate, beta1: beta1(), beta2: beta2(), epsilon: epsilon(), weight_decay }
+    }
+
     /// The learning rate before any schedule.
     pub fn rate(&self) -> f64 {
         match *self {
@@ -96,7 +111,7 @@ impl Rule {
     }
 
     /// The names of what the rule remembers of the gradients, one number a parameter each.
-    pub(crate) fn moment_names(&self) -> &'static [&'static str] {
+    pub fn moment_names(&self) -> &'static [&'static str] {
         match self {
             Self::Adam { .. } | Self::AdamW { .. } => &["first_moment", "second_moment"],
             Self::Sgd { momentum: 0.0, .. } => &[],

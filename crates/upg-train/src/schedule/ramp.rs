@@ -1,34 +1,32 @@
 //! Annealing: a parameter of the target that starts elsewhere and goes to its value during the first steps.
 
-use crate::numbers::count;
-use crate::optimiser::{Refused, require};
-use serde::{Deserialize, Serialize};
+use crate::refused::{Refused, require};
 
 /// The way of a parameter from `from` to its value; in RON `(from: 0.5, steps: 1000, shape: Cosine)`.
 ///
 /// With u = step/steps in [0, 1], the value is from + (to − from)·u (`Linear`) or from + (to − from)·½(1 − cos πu) (`Cosine`).
 ///
 /// ```
-/// use upg_experiments::schedule::{Ramp, Shape};
+/// use upg_train::schedule::{Ramp, Shape};
 /// let ramp = Ramp { from: 1.0, steps: 4, shape: Shape::Linear };
 /// assert_eq!([0, 1, 4, 5].map(|step| ramp.value(step, 3.0)), [1.0, 1.5, 3.0, 3.0]);
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct Ramp {
     /// Where the parameter starts.
     pub from: f64,
     /// The first step that has the parameter's own value.
-    #[serde(deserialize_with = "count")]
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "crate::numbers::count"))]
     pub steps: u64,
     /// How it goes there.
-    #[serde(default)]
+    #[cfg_attr(feature = "serde", serde(default))]
     pub shape: Shape,
 }
 
 /// The shape of a ramp.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename = "shape")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename = "shape"))]
 pub enum Shape {
     /// A straight line.
     #[default]

@@ -1,8 +1,7 @@
 //! A schedule under way.
 
 use super::{Schedule, Watch};
-use crate::optimiser::{Refused, require};
-use serde::{Deserialize, Serialize};
+use crate::refused::{Refused, require};
 
 /// A schedule, the run it belongs to, and how far a plateau has lowered the rate.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,8 +14,8 @@ pub struct Scheduler {
 }
 
 /// What a scheduler remembers of the steps; its RON text holds it to the bit.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct SchedulerState {
     /// The smallest metric so far; ∞ before the first.
     pub best: f64,

@@ -1,8 +1,9 @@
-//! What is said about a hyper-parameter that isn't accepted.
+//! Hyper-parameters that aren't accepted.
+
+use std::fmt;
 
 /// A field has a value that isn't accepted; displayed as one line, `field = value: accepted: …`.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{field} = {value}: accepted: {accepted}")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
     /// The field, e.g. `beta1`.
     pub field: String,
@@ -11,6 +12,15 @@ pub struct Refused {
     /// What is accepted.
     pub accepted: String,
 }
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { field, value, accepted } = self;
+        write!(f, "{field} = {value}: accepted: {accepted}")
+    }
+}
+
+impl std::error::Error for Refused {}
 
 /// Refuses `value` unless `holds`.
 pub(crate) fn require(

@@ -17,7 +17,6 @@
 //! Γ(t) ← Γ(t) + C(W)/N corrects that, hence C ← C (1 + (2W + 1)/N). The error of τ_int is 2τ_int √((W + ½ − τ_int)/N).
 
 use super::autocovariance::autocovariance;
-use serde::Serialize;
 
 /// S: the ratio of the decay time of Γ to τ_int that the window allows for.
 const S: f64 = 1.5;
@@ -27,7 +26,8 @@ const FEWEST: usize = 10;
 const LAGS: std::ops::RangeInclusive<usize> = 20..=1000;
 
 /// What the Γ method says about a series; see the [module documentation](self). Times are in steps of the series.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Autocorrelation {
     /// τ_int = ½ + Σ_{t≥1} ρ(t): ½ for independent values. The series is worth N/(2τ_int) of them.
     pub tau: f64,

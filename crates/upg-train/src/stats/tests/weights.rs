@@ -226,6 +226,7 @@ fn what_cannot_be_estimated_is_none() {
     assert_eq!((moments.count(), moments.mean(), moments.variance()), (3, None, None));
 }
 
+#[cfg(feature = "serde")]
 #[test]
 fn sums_survive_a_file() {
     for log_w in [&[][..], &[f64::NEG_INFINITY], &[-0.25, 1e5, f64::NAN]] {

@@ -11,10 +11,9 @@
 //! autocorrelation time. Each block keeps its sums relative to its largest weight, and f_k is made of sums over the other blocks,
 //! not of a difference, so one block that holds nearly all of the weight does no harm.
 
-use serde::Serialize;
-
 /// A number and its standard error.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Estimate {
     /// The number.
     pub value: f64,
@@ -62,7 +61,7 @@ impl Deal {
 /// Blocks of weighted sums of primary quantities; see the [module documentation](self).
 ///
 /// ```
-/// use upg_experiments::stats::{Blocks, Deal};
+/// use upg_train::stats::{Blocks, Deal};
 ///
 /// let mut blocks = Blocks::new(Deal::RoundRobin { blocks: 100 }, 2);
 /// for k in 0..1000 {

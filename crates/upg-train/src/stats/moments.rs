@@ -8,10 +8,9 @@
 //!
 //! (B. Welford, Technometrics 4 (1962) 419; T. Chan, G. Golub, R. LeVeque, Am. Stat. 37 (1983) 242.)
 
-use serde::{Deserialize, Serialize};
-
 /// Count, mean and squared deviations. A number that is not finite is counted, and then there are no estimates.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Moments {
     /// Finite numbers taken in.
     finite: u64,

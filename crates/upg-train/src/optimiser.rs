@@ -1,0 +1,5 @@
+//! Optimisers.
+
+mod rule;
+
+pub use rule::Rule;
