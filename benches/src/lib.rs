@@ -1,4 +1,4 @@
-//! What the benchmarks share: the shapes, read from `shapes.ron`, and engines for them.
+//! Common parts of the benchmarks: the shapes, read from `shapes.ron`, and engines for them.
 
 use serde::Deserialize;
 use upg_core::{Base, Cpu, Cut, Engine, Layer, SampleStream, StandardNormal, Streams, Target, UniformTorus};

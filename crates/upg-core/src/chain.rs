@@ -30,7 +30,7 @@ pub struct Chain<L> {
 #[derive(Default)]
 struct Tapes(Vec<Workspace>);
 
-/// What the layers prepared, in the order of application.
+/// The preparations of the layers, in the order of application.
 #[derive(Default)]
 struct PreparedLayers(Vec<Prepared>);
 

@@ -16,7 +16,7 @@ pub struct BasePass<'a, D: Device> {
     pub device: &'a D,
     /// The base's own parameters, flat; empty for most.
     pub theta: D::Params<'a>,
-    /// What [`Base::prepare`] made of them.
+    /// The result of [`Base::prepare`] for them.
     pub prepared: &'a Prepared,
     /// Memory free to be overwritten by each call.
     pub scratch: &'a mut Workspace,

@@ -27,7 +27,7 @@ impl<D: Memory + Vectors + Execution> Device for D {}
 
 /// Memory of a device: batches of samples, sums per sample, flat buffers of parameters.
 ///
-/// What is computed stays on the device until it is read. A method that fails (memory that can't be had, a device that is gone)
+/// Results stay on the device until they are read. A method that fails (memory that can't be had, a device that is gone)
 /// leaves its outputs unspecified and the reason in [`status`](Self::status), where it stays.
 pub trait Memory: Send + Sync + 'static {
     /// The precision of fields and parameters.

@@ -99,7 +99,7 @@ pub struct Engine<D: Device, W = BothWays<D>> {
     end: Array2<D::Real>,
 }
 
-/// What base and maps made of θ.
+/// The preparations of base and maps for one θ.
 #[derive(Default)]
 struct PreparedParts {
     base: Prepared,

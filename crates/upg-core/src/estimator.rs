@@ -53,7 +53,7 @@ pub struct LayerAt<'a, D: Device> {
     pub layer: &'a dyn Layer<D>,
     /// Its parameters.
     pub theta: D::Params<'a>,
-    /// What it prepared of them.
+    /// Its preparations for them.
     pub prepared: &'a Prepared,
     /// Where its parameters lie in the flat gradient.
     pub range: Range<usize>,
@@ -78,7 +78,7 @@ pub struct BaseAt<'a, D: Device> {
     pub base: &'a dyn Base<D>,
     /// Its parameters.
     pub theta: D::Params<'a>,
-    /// What it prepared of them.
+    /// Its preparations for them.
     pub prepared: &'a Prepared,
     /// Where its parameters lie in the flat gradient.
     pub range: Range<usize>,

@@ -43,9 +43,9 @@ pub struct Pass<'a, D: Device> {
     pub device: &'a D,
     /// The layer's own parameters θ_l, flat.
     pub theta: D::Params<'a>,
-    /// What [`Layer::prepare`] made of θ_l.
+    /// The result of [`Layer::prepare`] for θ_l.
     pub prepared: &'a Prepared,
-    /// What `forward` leaves for the other two verbs.
+    /// The memory of `forward` for the other two verbs.
     pub tape: &'a mut Workspace,
     /// Memory shared by all layers, free to be overwritten by each call.
     pub scratch: &'a mut Workspace,

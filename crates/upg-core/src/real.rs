@@ -45,7 +45,7 @@ impl Real for f64 {
 }
 
 pub(crate) mod sealed {
-    /// What [`vmath`](crate::vmath) needs to know of a precision: its bit layout and its coefficients.
+    /// A precision as [`vmath`](crate::vmath) sees it: its bit layout and its coefficients.
     pub trait Lane: Copy + 'static {
         /// 1.5·2^m with m mantissa bits: adding it rounds to the nearest integer, which then stands in the low bits.
         const ROUNDER: Self;

@@ -47,7 +47,7 @@ impl MulAdd for Separate {
 
 /// A loop to be compiled once for every instruction set. Mark `run` `#[inline(always)]`, and all it calls.
 pub trait Kernel {
-    /// What the loop returns.
+    /// The result of the loop.
     type Output;
 
     /// The loop itself, with `M` as its multiply-add.
@@ -57,7 +57,7 @@ pub trait Kernel {
 /// The instruction sets [`dispatch`] compiles for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InstructionSet {
-    /// What the target promises without asking.
+    /// Instructions the compilation target promises without asking.
     Baseline,
     /// x86-64 with AVX2 and FMA.
     Avx2,

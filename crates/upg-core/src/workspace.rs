@@ -37,7 +37,7 @@ impl std::fmt::Debug for Workspace {
     }
 }
 
-/// What a layer made of its parameters, once for each θ: at most one value of each type, written by
+/// The preparations of a layer, made once for each θ: at most one value of each type, written by
 /// [`Layer::prepare`](crate::Layer::prepare) alone and read by all lanes at the same time.
 ///
 /// ```

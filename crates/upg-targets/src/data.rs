@@ -140,7 +140,7 @@ struct Group {
     rng: Rng,
 }
 
-/// What a group found.
+/// The samples of a group.
 struct Run<T> {
     /// Places of the samples of sweep after sweep, before they are shuffled.
     kept: Vec<(usize, Batch<T>)>,

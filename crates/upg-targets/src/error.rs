@@ -1,4 +1,4 @@
-//! What is said about a target that cannot be made.
+//! The error of a target that cannot be made.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ pub struct TargetError {
     pub field: &'static str,
     /// Its value, or the part of it that is wrong.
     pub value: String,
-    /// What is accepted.
+    /// The accepted values.
     pub accepted: &'static str,
 }
 

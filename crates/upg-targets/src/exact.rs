@@ -1,4 +1,4 @@
-//! What is known exactly about a target, and exact samples of it.
+//! Exact values of a target, and exact samples of it.
 
 use upg_core::{Batch, Real, Rng};
 

@@ -6,7 +6,7 @@
 //! factor close to one for each trajectory, which avoids resonances with the period of a mode.
 //! (S. Duane et al., Phys. Lett. B 195 (1987) 216.)
 //!
-//! What HMC cannot cross (modes, topological sectors) a [`Proposal`] crosses: [`SignFlip`], [`crate::u1::Instanton`].
+//! Barriers that HMC cannot cross (modes, topological sectors) a [`Proposal`] crosses: [`SignFlip`], [`crate::u1::Instanton`].
 //!
 //! ```
 //! use upg_core::{Base, Batch, Cpu, SampleStream, Streams, UniformTorus};

@@ -1,4 +1,4 @@
-//! What is measured on samples of a target.
+//! Measurements on samples of a target.
 //!
 //! An observable O = f(⟨a_0⟩, ⟨a_1⟩, …) is a function of the means of *primaries* a_i, quantities that have one value per
 //! sample. A target says which primaries it has, measures them, and gives the functions f. Averaging is somebody else's
@@ -24,14 +24,14 @@
 use std::fmt;
 use upg_core::{Batch, Real};
 
-/// What is measured on samples of a target, in precision `T`; see the [module documentation](self).
+/// Measurements on samples of a target, in precision `T`; see the [module documentation](self).
 pub trait Observables<T: Real>: Send + Sync {
     /// The names of the primaries, all different.
     fn primaries(&self) -> Vec<String>;
 
     /// Fills `out`, shape `[primaries, samples]`, with the primaries of the samples `x`, shape `[dof, samples]`.
     ///
-    /// What a sample gives doesn't depend on the others; a batch of f32 gives the same as its samples in f64.
+    /// The result of a sample doesn't depend on the others; a batch of f32 gives the same as its samples in f64.
     ///
     /// # Panics
     /// If the rows of `x` are not the degrees of freedom of the target.

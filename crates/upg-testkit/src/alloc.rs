@@ -73,7 +73,7 @@ unsafe impl GlobalAlloc for Counter {
     }
 }
 
-/// What was allocated.
+/// Allocations, counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Counted {
     /// Calls of the allocator.
@@ -82,14 +82,14 @@ pub struct Counted {
     pub bytes: usize,
 }
 
-/// What all threads of the process allocate while `work` runs.
+/// Allocations of all threads of the process while `work` runs.
 pub fn during<R>(work: impl FnOnce() -> R) -> Counted {
     let (calls, bytes) = (CALLS.load(SeqCst), BYTES.load(SeqCst));
     work();
     Counted { calls: CALLS.load(SeqCst) - calls, bytes: BYTES.load(SeqCst) - bytes }
 }
 
-/// What one thread had of memory at most, in bytes.
+/// The most memory that one thread had, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peak {
     /// The largest single allocation asked for.
@@ -109,7 +109,7 @@ pub fn peak<R>(work: impl FnOnce() -> R) -> (R, Peak) {
 
 /// Steps of each estimator of which one, at least, must not allocate.
 const STEPS: usize = 5;
-/// What the main thread of the test harness may allocate while it starts to wait for the test.
+/// Bytes that the main thread of the test harness may allocate while it starts to wait for the test.
 const HARNESS_BYTES: usize = 8192;
 
 /// Asserts that after the first step no estimator of `engine` allocates, over `samples` of shape `[batch, dof]`

@@ -1,4 +1,4 @@
-//! What every layer, flow and target of the workspace is tested with; a development dependency only.
+//! The tests that every layer, flow and target of the workspace passes; a development dependency only.
 //!
 //! A new piece joins all checks by one line in a table, in which hyper-parameters are drawn from `rng`:
 //!

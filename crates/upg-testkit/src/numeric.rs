@@ -122,7 +122,7 @@ const NEGLIGIBLE: f64 = 0.01;
 
 /// Asserts that `grad` is ∇f(θ): up to 24 elements of each tensor one by one, and all of them along random directions.
 ///
-/// What finite differences can't tell (a kink within the smallest step) is left out; it must not be more than half.
+/// Derivatives that finite differences can't tell (a kink within the smallest step) are left out; they must not be more than half.
 #[track_caller]
 pub fn assert_gradient(
     what: &str,

@@ -36,7 +36,7 @@ pub enum Rule {
     },
     /// Gradient descent with momentum. One moment, u.
     Momentum {
-        /// What is kept of u.
+        /// Share of u that is kept.
         momentum: f64,
         /// η.
         rate: f64,
@@ -65,7 +65,7 @@ pub struct Update<'a, D: Memory + ?Sized> {
     pub theta: &'a mut D::Buffer,
     /// The gradient; finite, as its norm tells.
     pub grad: &'a D::Buffer,
-    /// What the gradient is multiplied with, e.g. the clipping factor; 1 leaves it as it is.
+    /// Factor on the gradient, e.g. the clipping factor; 1 leaves it as it is.
     pub scale: f64,
     /// As many as the rule keeps.
     pub moments: &'a mut [D::Buffer],
@@ -79,7 +79,7 @@ pub struct Update<'a, D: Memory + ?Sized> {
 pub struct Average<'a, D: Memory + ?Sized> {
     /// The average θ̄.
     pub theta: &'a mut D::Buffer,
-    /// What is kept of it, in [0, 1].
+    /// Share of it that is kept, in [0, 1].
     pub decay: f64,
 }
 
@@ -107,7 +107,7 @@ pub(super) fn on_host<T: Real, D: Memory<Real = T, Buffer = Vec<T>>>(rule: Rule,
     }
 }
 
-/// What all rules work on.
+/// The buffers all rules work on.
 struct Buffers<'a, T> {
     scale: T,
     grad: &'a [T],

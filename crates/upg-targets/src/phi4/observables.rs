@@ -1,4 +1,4 @@
-//! What is measured on φ⁴ fields.
+//! Measurements on φ⁴ fields.
 //!
 //! Axis 0, of extent L, counts as time; V sites in V/L per slice. With the means over a slice and over the lattice
 //!

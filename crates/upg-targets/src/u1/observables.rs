@@ -1,4 +1,4 @@
-//! What is measured on U(1) configurations: one double per sample, `u` of shape `[2V, samples]`.
+//! Measurements on U(1) configurations: one double per sample, `u` of shape `[2V, samples]`.
 //!
 //! The angle of a rectangle is Σ u_0 + Σ u_1 − Σ u_0 − Σ u_1 around it, in double precision for links of either. With
 //! P = w + 2πn, w in [−π, π), the topological charge is Q = (1/2π) Σ_x w(x), and since Σ_x P(x) = 0, Q = −Σ_x n(x):
