@@ -3,7 +3,7 @@
 //! A flow q_θ is a chain of [`Layer`]s with three verbs. Given a [`Base`] density and a [`Target`], an [`Engine`] returns the
 //! gradient of the reverse KL(q_θ‖p) or the forward KL(p‖q_θ) by any of the estimators of [`ReverseKl`] and [`ForwardKl`]. The fast
 //! path estimator is computed analytically alongside the sampling pass; nothing here differentiates automatically. The mathematics,
-//! with the numbered equations that the comments cite as `MATH (n)`, is in `docs/MATH.md` of the repository.
+//! with the numbered equations that the comments cite as `MATH (n)`, is in [`math`].
 //!
 //! # Signs and directions
 //!
@@ -120,6 +120,8 @@ pub mod engine;
 pub mod estimator;
 pub mod inverse;
 pub mod layer;
+#[doc = include_str!("../MATH.md")]
+pub mod math {}
 pub mod params;
 pub mod random;
 pub mod real;
