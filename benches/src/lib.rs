@@ -13,6 +13,18 @@ pub struct Shapes {
     pub threads: usize,
     /// Flows to be measured.
     pub flows: Vec<Shape>,
+    /// Batches of base samples to be drawn.
+    pub draws: Vec<Draw>,
+}
+
+/// A batch of base samples.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Draw {
+    /// Number of samples.
+    pub samples: usize,
+    /// Degrees of freedom.
+    pub dof: usize,
 }
 
 /// One flow and its batch sizes, on the paper's φ⁴ or U(1) target.

@@ -63,17 +63,19 @@ pub(crate) mod sealed {
         const EXP_MIN: Self;
         /// tanh is ±1 to round-off beyond.
         const TANH_MAX: Self;
-        /// How many of [`ATANH`](Self::ATANH) give atanh(s)/s − 1 to round-off on |s| ≤ (√2 − 1)/(√2 + 1).
-        const LN_TERMS: usize;
+        /// P with |1 + w P(w)/2 − atanh(s)/s| < 2^−29 (f32), 2^−58 (f64) relative, w = s², |s| ≤ (√2 − 1)/(√2 + 1): minimax, as all that follow.
+        const LN: &'static [Self];
         /// π/2 in three parts; the first two have so many trailing zeros that their multiples by up to 2⁷ are exact.
         const HALF_PI: [Self; 3];
-        /// (−1)^k/(2k+1)! for k = 1, 2, …: sin(r)/r − 1 = Σ (−1)^k r^{2k}/(2k+1)! to round-off on |r| ≤ π/4.
+        /// P with |1 + w P(w) − sin(r)/r| < 2^−26 (f32), 2^−56 (f64) relative, w = r², |r| ≤ π/4.
         const SIN: &'static [Self];
-        /// (−1)^k/(2k)! for k = 1, 2, …: cos r − 1 = Σ (−1)^k r^{2k}/(2k)! to round-off on |r| ≤ π/4.
+        /// P with |1 + w P(w) − cos r| < 2^−32 (f32), 2^−59 (f64) relative, w = r², |r| ≤ π/4; P(0) = −1/2.
         const COS: &'static [Self];
-        /// P with |1 + w P(w) − atan(z)/z| < 2^−30 (f32), 2^−59 (f64) relative, w = z², |z| ≤ tan(π/8): the minimax polynomial by Remez' algorithm.
+        /// P with |1 + w P(w) − atan(z)/z| < 2^−30 (f32), 2^−59 (f64) relative, w = z², |z| ≤ tan(π/8).
         const ATAN: &'static [Self];
 
+        /// n + ROUNDER for n < 2²⁰.
+        fn rounded(n: u32) -> Self;
         /// 2^n for `rounded` = n + ROUNDER, n an integer within the range of the exponent.
         fn pow2_of_rounded(rounded: Self) -> Self;
         /// |magnitude| with the sign bit of `of`.
@@ -94,11 +96,16 @@ pub(crate) mod sealed {
         const EXP_MAX: f32 = 88.722_83;
         const EXP_MIN: f32 = -86.6;
         const TANH_MAX: f32 = 10.0;
-        const LN_TERMS: usize = 4;
+        const LN: &'static [f32] = &[0.666_667_76, 0.399_775_42, 0.298_717_3];
         const HALF_PI: [f32; 3] = [1.570_785_5, 1.080_427_3e-5, 6.077_100_5e-11];
-        const SIN: &'static [f32] = &[-1.0 / 6.0, 1.0 / 120.0, -1.0 / 5_040.0, 1.0 / 362_880.0];
-        const COS: &'static [f32] = &[-1.0 / 2.0, 1.0 / 24.0, -1.0 / 720.0, 1.0 / 40_320.0, -1.0 / 3_628_800.0];
+        const SIN: &'static [f32] = &[-0.166_666_55, 0.008_332_16, -0.000_195_152_82];
+        const COS: &'static [f32] = &[-0.5, 0.041_666_646, -0.001_388_731_6, 2.443_315_7e-5];
         const ATAN: &'static [f32] = &[-0.333_333_15, 0.199_984_72, -0.142_435_33, 0.105_938_14, -0.060_782_217];
+
+        #[inline(always)]
+        fn rounded(n: u32) -> f32 {
+            f32::from_bits(Self::ROUNDER.to_bits() + n)
+        }
 
         #[inline(always)]
         fn pow2_of_rounded(rounded: f32) -> f32 {
@@ -167,28 +174,32 @@ pub(crate) mod sealed {
         const EXP_MAX: f64 = 709.782_712_893_384;
         const EXP_MIN: f64 = -707.7;
         const TANH_MAX: f64 = 20.0;
-        const LN_TERMS: usize = 9;
+        const LN: &'static [f64] = &[
+            0.666_666_666_666_673_4,
+            0.399_999_999_994_146_7,
+            0.285_714_287_423_890_2,
+            0.222_221_985_730_211_96,
+            0.181_835_643_354_986_8,
+            0.153_140_502_914_252_35,
+            0.147_959_525_021_327_23,
+        ];
         const HALF_PI: [f64; 3] = [1.570_796_326_794_891_2, 5.390_302_858_158_031e-15, 8.843_720_566_135_701e-29];
         const SIN: &'static [f64] = &[
-            -1.0 / 6.0,
-            1.0 / 120.0,
-            -1.0 / 5_040.0,
-            1.0 / 362_880.0,
-            -1.0 / 39_916_800.0,
-            1.0 / 6_227_020_800.0,
-            -1.0 / 1_307_674_368_000.0,
-            1.0 / 355_687_428_096_000.0,
+            -0.166_666_666_666_666_3,
+            0.008_333_333_333_322_118,
+            -0.000_198_412_698_295_894_3,
+            2.755_731_362_134_660_2e-6,
+            -2.505_074_775_652_613_6e-8,
+            1.589_622_978_103_492e-10,
         ];
         const COS: &'static [f64] = &[
-            -1.0 / 2.0,
-            1.0 / 24.0,
-            -1.0 / 720.0,
-            1.0 / 40_320.0,
-            -1.0 / 3_628_800.0,
-            1.0 / 479_001_600.0,
-            -1.0 / 87_178_291_200.0,
-            1.0 / 20_922_789_888_000.0,
-            -1.0 / 6_402_373_705_728_000.0,
+            -0.5,
+            0.041_666_666_666_666_595,
+            -0.001_388_888_888_887_305_6,
+            2.480_158_728_885_163e-5,
+            -2.755_731_417_927_431_5e-7,
+            2.087_570_083_881_772e-9,
+            -1.135_853_635_174_524_5e-11,
         ];
         const ATAN: &'static [f64] = &[
             -0.333_333_333_333_332,
@@ -203,6 +214,11 @@ pub(crate) mod sealed {
             0.038_062_146_401_950_27,
             -0.017_905_046_193_505_667,
         ];
+
+        #[inline(always)]
+        fn rounded(n: u32) -> f64 {
+            f64::from_bits(Self::ROUNDER.to_bits() + u64::from(n))
+        }
 
         #[inline(always)]
         fn pow2_of_rounded(rounded: f64) -> f64 {

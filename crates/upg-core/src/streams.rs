@@ -38,7 +38,7 @@ impl Streams {
     /// assert_ne!(Streams::derived(7, &[1, 20]), Streams::derived(7, &[20, 1]));
     /// ```
     pub fn derived(seed: u64, path: &[u64]) -> Self {
-        Self::new(path.iter().fold(mix(seed), |state, &number| mix(state ^ number)))
+        Self::new(mixed(seed, path))
     }
 
     /// The next stream.
@@ -49,9 +49,18 @@ impl Streams {
     }
 }
 
-/// The output function of SplitMix64, a bijection of the 64-bit numbers (G. Steele, D. Lea, C. Flood, OOPSLA 2014).
-fn mix(x: u64) -> u64 {
-    let x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
+/// One number from a seed and a path, by mixing alone: sums of them would start sequences that overlap.
+pub(crate) fn mixed(seed: u64, path: &[u64]) -> u64 {
+    path.iter().fold(mix(seed), |state, &number| mix(state ^ number))
+}
+
+/// By how much the state of SplitMix64 grows from one output to the next.
+pub(crate) const INCREMENT: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// The output of SplitMix64 in state x, a bijection of the 64-bit numbers (G. Steele, D. Lea, C. Flood, OOPSLA 2014).
+#[inline(always)]
+pub(crate) fn mix(x: u64) -> u64 {
+    let x = x.wrapping_add(INCREMENT);
     let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     x ^ (x >> 31)

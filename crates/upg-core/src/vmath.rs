@@ -161,8 +161,9 @@ pub mod scalar {
     /// Σ_k c_k x^k by Horner's scheme.
     #[inline(always)]
     fn polynomial<T: Real, M: MulAdd>(coefficients: &[T], x: T) -> T {
-        let mut sum = T::zero();
-        for &coefficient in coefficients.iter().rev() {
+        let (&highest, others) = coefficients.split_last().expect("a polynomial has coefficients");
+        let mut sum = highest;
+        for &coefficient in others.iter().rev() {
             sum = M::mul_add(sum, x, coefficient);
         }
         sum
@@ -255,15 +256,19 @@ pub mod scalar {
     #[inline(always)]
     pub fn ln<T: Real, M: MulAdd>(x: T) -> T {
         let (n, m) = <T as Lane>::split(x);
-        let s = (m - T::one()) / (m + T::one());
-        let s2 = s * s;
-        let tail = polynomial::<T, M>(&T::ATANH[..T::LN_TERMS], s2);
-        let twice = s + s;
-        let rest = M::mul_add(twice * s2, tail, M::mul_add(n, T::LN2_LO, twice));
-        let value = M::mul_add(n, T::LN2_HI, rest);
+        let value = ln_of_parts::<T, M>(n, m - T::one());
         let value = if x < T::min_positive_value() { T::neg_infinity() } else { value };
         let value = if x == T::infinity() { x } else { value };
         if x >= T::zero() { value } else { T::nan() }
+    }
+
+    /// n ln 2 + log(1 + f) for √½ ≤ 1 + f < √2, where log(1 + f) = 2 atanh s = f − s (f − s² P(s²)), s = f/(2 + f): the first term has no error.
+    #[inline(always)]
+    pub fn ln_of_parts<T: Real, M: MulAdd>(n: T, f: T) -> T {
+        let s = f / (f + T::of(2.0));
+        let s2 = s * s;
+        let rest = M::mul_add(-s2, polynomial::<T, M>(T::LN, s2), f);
+        M::mul_add(n, T::LN2_HI, f + M::mul_add(-s, rest, n * T::LN2_LO))
     }
 
     /// (sin x, cos x) for |x| ≤ 100; beyond, the error grows with |x|.
@@ -272,6 +277,18 @@ pub mod scalar {
         let rounded = M::mul_add(x, T::of(std::f64::consts::FRAC_2_PI), T::ROUNDER);
         let n = rounded - T::ROUNDER;
         let r = T::HALF_PI.iter().fold(x, |r, &part| M::mul_add(n, -part, r));
+        sin_cos_turned::<T, M>(rounded, r)
+    }
+
+    /// (sin, cos) of n π/2 + r for |r| ≤ π/4.
+    #[inline(always)]
+    pub fn sin_cos_of_quarters<T: Real, M: MulAdd>(n: u32, r: T) -> (T, T) {
+        sin_cos_turned::<T, M>(<T as Lane>::rounded(n), r)
+    }
+
+    /// (sin, cos) of n π/2 + r for |r| ≤ π/4 and `rounded` = n + ROUNDER.
+    #[inline(always)]
+    fn sin_cos_turned<T: Real, M: MulAdd>(rounded: T, r: T) -> (T, T) {
         let r2 = r * r;
         let sin = M::mul_add(r * r2, polynomial::<T, M>(T::SIN, r2), r);
         let cos = M::mul_add(r2, polynomial::<T, M>(T::COS, r2), T::one());

@@ -2,7 +2,7 @@
 //!
 //! A number is the unevaluated sum hi + lo of two doubles, |lo| ≤ ½ ulp(hi) (T. Dekker, Numer. Math. 18 (1971) 224).
 //! Everything rests on e^x − 1: Taylor's series of x/2^k, then k times p ← p² + 2p. No library function is used but
-//! `ln_1p`, as the start of one Newton step, and `exp` below e^{−700}.
+//! `ln_1p`, `ln` and `sqrt`, as the start of one Newton step, and `exp` below e^{−700}.
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
 use upg_core::Real;
@@ -80,6 +80,12 @@ impl Double {
         if self.hi < 0.0 { -self } else { self }
     }
 
+    /// √self by one Newton step, for a positive number.
+    pub fn sqrt(self) -> Self {
+        let start = Self::from(self.hi.sqrt());
+        start + (self - start * start) / (start + start)
+    }
+
     /// |got − self| in units in the last place of the precision of `got`, at the size of self.
     pub fn error_in_ulp<T: Real>(self, got: T) -> f64 {
         let exponent = self.hi.abs().max(T::min_positive_value().wide()).log2().floor();
@@ -117,11 +123,46 @@ pub fn exp(x: Double) -> Double {
     if x.hi < 0.0 { Double::from(1.0) / grown } else { grown }
 }
 
-/// log(1 + u) for u ≥ 0.
+/// log(1 + u) for u ≥ −½.
 pub fn ln_1p(u: Double) -> Double {
     let start = Double::from(u.hi.ln_1p());
     let back = exp_m1(start);
     start + (u - back) / (back + 1.0.into())
+}
+
+/// log x by one Newton step from the library's, with the exponential in two halves so that it doesn't overflow; near 1 as a difference.
+pub fn ln(x: f64) -> Double {
+    if (0.5..=2.0).contains(&x) {
+        return ln_1p((x - 1.0).into());
+    }
+    let start = x.ln();
+    let half = exp((0.5 * start).into());
+    Double::from(start) + (Double::from(x) / half / half - 1.0.into())
+}
+
+/// (sin x, cos x) for |x| ≤ 100: the nearest quarter turns taken off.
+pub fn sin_cos(x: f64) -> (Double, Double) {
+    let turns = (x * std::f64::consts::FRAC_2_PI).round();
+    let half_pi = [std::f64::consts::FRAC_PI_2, 6.123233995736766e-17, -1.4973849048591833e-33];
+    let r = half_pi.iter().fold(Double::from(x), |r, &part| r - Double::from(turns) * part.into());
+    sin_cos_of_quarters(turns.rem_euclid(4.0) as u32, r)
+}
+
+/// (sin, cos) of n π/2 + r for |r| ≤ π/4, by Taylor's series.
+pub fn sin_cos_of_quarters(n: u32, r: Double) -> (Double, Double) {
+    let mut term = Double::from(1.0);
+    let mut sums = [Double::from(0.0); 4]; // of the terms r^k/k! with k ≡ 0, 1, 2, 3 (mod 4)
+    for k in 0..30_u8 {
+        sums[usize::from(k % 4)] = sums[usize::from(k % 4)] + term;
+        term = term * r / f64::from(k + 1).into();
+    }
+    let (sin, cos) = (sums[1] - sums[3], sums[0] - sums[2]);
+    match n % 4 {
+        0 => (sin, cos),
+        1 => (cos, -sin),
+        2 => (-sin, -cos),
+        _ => (-cos, sin),
+    }
 }
 
 /// tanh x.
@@ -175,6 +216,15 @@ mod tests {
         check(exp(Double::from(-250.125)), 2.355552097624285e-109, -1.4638420698715847e-125);
         check(exp_m1(Double::from(1e-10)), 1.00000000005e-10, 3.3900133221217734e-27);
         check(exp_m1(Double::from(0.3)), 0.3498588075760031, 1.6549155728191776e-17);
+        check(ln_1p(Double::from(-0.25)), -0.2876820724517809, -2.607160616442564e-17);
+        check(ln_1p(Double::from(-1e-12)), -1.0000000000005e-12, 2.4217939436345712e-29);
+        check(ln(0.3), -1.2039728043259361, 8.935521583403776e-17);
+        check(ln(123.5), 4.816241156068032, -1.6105375184037457e-16);
+        check(sin_cos(0.7).0, 0.644217687237691, 2.8740567927338755e-18);
+        check(sin_cos(-2.5).1, -0.8011436155469337, -1.8674742705085553e-17);
+        check(sin_cos(99.25).0, -0.9582920700310633, 3.316464377157675e-17);
+        check(sin_cos_of_quarters(3, Double::from(0.2)).1, 0.19866933079506122, 9.941104213878483e-18);
+        check(Double::from(2.0).sqrt(), 1.4142135623730951, -9.667293313452913e-17);
         check(tanh(Double::from(-0.001)), -0.0009999996666668, -1.7800613799166557e-20);
         check(tanh(Double::from(0.9)), 0.7162978701990245, -3.514093391268979e-17);
         check(tanh(Double::from(7.5)), 0.9999993881955461, 2.4847492783280624e-17);

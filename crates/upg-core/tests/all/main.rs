@@ -6,5 +6,6 @@ mod densities;
 mod engine;
 mod layers;
 mod own_layer;
+mod random;
 mod trained_base;
 mod vmath;

@@ -135,48 +135,96 @@ fn atan_grid<T: Real>() -> Vec<T> {
     grid::<T>(-10.0, 10.0).into_iter().chain(positive.iter().flat_map(|&x| [x, -x])).collect()
 }
 
-/// log x by one Newton step from the library's, with the exponential in two halves so that it doesn't overflow.
-fn exact_ln(x: f64) -> Double {
-    let start = x.ln();
-    let half = reference::exp((0.5 * start).into());
-    Double::from(start) + (Double::from(x) / half / half - 1.0.into())
-}
-
-/// (sin x, cos x) for |x| ≤ 100: n quarter turns taken off, then Taylor's series.
-fn exact_sin_cos(x: f64) -> (Double, Double) {
-    let turns = (x * std::f64::consts::FRAC_2_PI).round();
-    let half_pi = [FRAC_PI_2, 6.123233995736766e-17, -1.4973849048591833e-33];
-    let r = half_pi.iter().fold(Double::from(x), |r, &part| r - Double::from(turns) * part.into());
-    let mut term = Double::from(1.0);
-    let mut sums = [Double::from(0.0); 4]; // of the terms r^k/k! with k ≡ 0, 1, 2, 3 (mod 4)
-    for k in 0..30_u8 {
-        sums[usize::from(k % 4)] = sums[usize::from(k % 4)] + term;
-        term = term * r / f64::from(k + 1).into();
-    }
-    let (sin, cos) = (sums[1] - sums[3], sums[0] - sums[2]);
-    match turns.rem_euclid(4.0) as u8 {
-        0 => (sin, cos),
-        1 => (cos, -sin),
-        2 => (-sin, -cos),
-        _ => (-cos, sin),
-    }
-}
-
 /// atan x by one Newton step from the library's: tan(atan x − a) = (x cos a − sin a)/(cos a + x sin a).
 fn exact_atan(x: f64) -> Double {
     let (start, x) = (x.atan(), Double::from(x));
-    let (sin, cos) = exact_sin_cos(start);
+    let (sin, cos) = reference::sin_cos(start);
     Double::from(start) + (x * cos - sin) / (cos + x * sin)
 }
 
-accurate!(ln_is_accurate: on_slice!(ln), exact_ln, 2.25, 2.25, positive_grid::<f32>(), positive_grid::<f64>());
+accurate!(ln_is_accurate: on_slice!(ln), reference::ln, 1.0, 1.0, positive_grid::<f32>(), positive_grid::<f64>());
 accurate!(atan_is_accurate: on_slice!(atan), exact_atan, 2.75, 2.75, atan_grid::<f32>(), atan_grid::<f64>());
-accurate!(sin_is_accurate: half_of!(sin_cos.0), |x| exact_sin_cos(x).0, 2.0, 2.0, angle_grid::<f32>(), angle_grid::<f64>());
-accurate!(cos_is_accurate: half_of!(sin_cos.1), |x| exact_sin_cos(x).1, 2.0, 2.0, angle_grid::<f32>(), angle_grid::<f64>());
+accurate!(sin_is_accurate: half_of!(sin_cos.0), |x| reference::sin_cos(x).0, 2.0, 2.0, angle_grid::<f32>(), angle_grid::<f64>());
+accurate!(cos_is_accurate: half_of!(sin_cos.1), |x| reference::sin_cos(x).1, 2.0, 2.0, angle_grid::<f32>(), angle_grid::<f64>());
 accurate!(exp_both_ways_is_accurate_one_way: half_of!(exp_both_ways.0), |x| reference::exp(x.into()), 1.75, 1.75,
     grid::<f32>(-86.59, 86.59), grid::<f64>(-700.0, 700.0));
 accurate!(exp_both_ways_is_accurate_the_other_way: half_of!(exp_both_ways.1), |x| reference::exp((-x).into()), 1.75, 1.75,
     grid::<f32>(-86.59, 86.59), grid::<f64>(-700.0, 700.0));
+
+/// The largest error in ulp of `scalar::ln_of_parts` at k·2⁻⁵³ = 2ⁿ(1 + f), f being rounded once.
+fn worst_of_ln_of_parts<T: Real>(set: InstructionSet, k: &[u64]) -> f64 {
+    struct Loop<'a, T>(&'a [[T; 2]], &'a mut [T]);
+    impl<T: Real> Kernel for Loop<'_, T> {
+        type Output = ();
+        #[inline(always)]
+        fn run<M: MulAdd>(self) {
+            for (&[n, f], y) in self.0.iter().zip(self.1) {
+                *y = scalar::ln_of_parts::<T, M>(n, f);
+            }
+        }
+    }
+    let number = |k: u64| k as f64 * 0.5 * f64::EPSILON;
+    let parts = |u: f64| {
+        let n = u.log2().round();
+        [n, u * (-n).exp2() - 1.0].map(T::of)
+    };
+    let (x, mut y) = (k.iter().map(|&k| parts(number(k))).collect::<Vec<_>>(), vec![T::zero(); k.len()]);
+    dispatch_to(set, Loop(&x, &mut y));
+    k.iter().zip(&y).map(|(&k, &y)| reference::ln(number(k)).error_in_ulp(y)).fold(0.0, f64::max)
+}
+
+/// Numbers in (0, 1): of all magnitudes, evenly spaced, close to 1 at all distances, and around ½ and √½.
+#[test]
+fn ln_of_parts_is_accurate() {
+    let one = 1_u64 << 53;
+    let even = (1..40_000).map(|i| one / 40_000 * i);
+    let magnitudes = (0..20_000).map(|i| 2_f64.powf(52.9 * f64::from(i) / 20_000.0) as u64);
+    let edges = [one / 2, (one as f64 * 0.5_f64.sqrt()) as u64];
+    let around =
+        edges.into_iter().flat_map(|e| (0..2000).flat_map(move |i| [e - i, e + i, e - (i << 30), e + (i << 30)]));
+    let k: Vec<u64> = even.chain(magnitudes.clone()).chain(magnitudes.map(|c| one - c)).chain(around).collect();
+    for set in sets() {
+        let (single, double) = (worst_of_ln_of_parts::<f32>(set, &k), worst_of_ln_of_parts::<f64>(set, &k));
+        println!("{set:?}: {single} ulp in f32, {double} ulp in f64");
+        assert!(single <= 1.75 && double <= 1.25, "{set:?}: {single} ulp in f32, {double} ulp in f64");
+    }
+}
+
+/// Sine and cosine of quarter turns and a rest, and of a full turn and a rest.
+#[test]
+fn sin_cos_of_quarters_is_accurate() {
+    struct Loop<'a, T>(u32, &'a [T], &'a mut [[T; 2]]);
+    impl<T: Real> Kernel for Loop<'_, T> {
+        type Output = ();
+        #[inline(always)]
+        fn run<M: MulAdd>(self) {
+            for (&r, y) in self.1.iter().zip(self.2) {
+                *y = scalar::sin_cos_of_quarters::<T, M>(self.0, r).into();
+            }
+        }
+    }
+    fn check<T: Real>(set: InstructionSet, n: u32) {
+        let all = grid::<T>(-std::f64::consts::FRAC_PI_4, std::f64::consts::FRAC_PI_4);
+        let r: Vec<T> = all.into_iter().step_by(11).collect();
+        let mut y = vec![[T::zero(); 2]; r.len()];
+        dispatch_to(set, Loop(n, &r, &mut y));
+        for (&r, [sin, cos]) in r.iter().zip(y) {
+            let exact = reference::sin_cos_of_quarters(n, r.wide().into());
+            let errors = [exact.0.error_in_ulp(sin), exact.1.error_in_ulp(cos)];
+            assert!(
+                errors.iter().all(|&e| e <= 1.75),
+                "{n} quarter turns and {r} in {set:?}, {}: {errors:?} ulp",
+                T::NAME
+            );
+        }
+    }
+    for set in sets() {
+        for n in 0..5 {
+            check::<f32>(set, n);
+            check::<f64>(set, n);
+        }
+    }
+}
 
 /// Beyond the range where both are normal numbers the two exponentials stay at its ends; NaN stays NaN.
 #[test]
