@@ -1,4 +1,5 @@
-//! Random numbers: one stream per micro-batch.
+//! Random numbers that are drawn one after the other: HMC chains, initial weights, Metropolis. Base samples have a generator each, see
+//! [`random`](crate::random).
 
 use rand_xoshiro::rand_core::SeedableRng;
 
@@ -7,8 +8,7 @@ pub type Rng = rand_xoshiro::Xoshiro256PlusPlus;
 
 /// A sequence of non-overlapping random streams, 2¹²⁸ numbers apart (xoshiro jumps).
 ///
-/// Every micro-batch takes the next stream, so what it draws depends on the seed and its place in the sequence,
-/// not on threads. The state is a clone of the generator: saving it continues the sequence exactly.
+/// The state is a clone of the generator: saving it continues the sequence exactly.
 ///
 /// ```
 /// let mut a = upg_core::Streams::new(7);
@@ -38,7 +38,7 @@ impl Streams {
     /// assert_ne!(Streams::derived(7, &[1, 20]), Streams::derived(7, &[20, 1]));
     /// ```
     pub fn derived(seed: u64, path: &[u64]) -> Self {
-        Self::new(mixed(seed, path))
+        Self::new(mix(mixed(seed, path))) // once more than a SampleStream, so that no sample has this generator
     }
 
     /// The next stream.
@@ -79,5 +79,6 @@ mod tests {
         let first = |path: Vec<u64>| Streams::derived(3, &path).next_stream().next_u64();
         assert_eq!(paths.map(first).collect::<BTreeSet<_>>().len(), 8 * 40 + 8 + 1);
         assert_ne!(Streams::derived(3, &[1]), Streams::derived(1, &[3]));
+        assert_ne!(Streams::derived(3, &[1, 2]).next_stream(), crate::SampleStream::new(3, 1, 2).generator(0));
     }
 }
