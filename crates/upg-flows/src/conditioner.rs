@@ -6,7 +6,7 @@ use upg_core::{Accum, Batch, ParamLayout, Real};
 ///
 /// Shapes: c `[inputs, samples]`, φ and its cotangents `[outputs, samples]`.
 pub trait Conditioner<T: Real>: Clone + Send + Sync + 'static {
-    /// What `forward` leaves for `vjp`; the output is in it.
+    /// Memory that `forward` leaves for `vjp`; the output is in it.
     type Tape: Default + Send + 'static;
     /// Memory of `vjp` and `value` that all conditioners of this kind share.
     type Scratch: Default + Send + 'static;

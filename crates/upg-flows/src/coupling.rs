@@ -61,7 +61,7 @@ struct Scratch<T: Real, C: Conditioner<T>> {
     net: C::Scratch,
     /// The cotangent of φ, `[width · transformed, samples]`.
     v: Batch<T>,
-    /// For a pass without a tape: c, λ of one degree of freedom, and what the transform needs.
+    /// For a pass without a tape: c, λ of one degree of freedom, and the transform's own.
     kept: Batch<T>,
     lambda: Batch<T>,
     transform: Batch<T>,

@@ -90,7 +90,7 @@ impl<T: Real> Monotone<T> for LogisticMixture {
     }
 }
 
-/// What is wanted beside g.
+/// The results wanted beside g.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fill {
     /// ∂g/∂x.

@@ -215,7 +215,7 @@ impl Mlp {
         }
     }
 
-    /// What the derivative of hidden layer `k` is computed from: its value, or the stored derivative.
+    /// The source of the derivative of hidden layer `k`: its value, or the stored derivative.
     fn derivative_source<'t, T: Real>(&self, tape: &'t MlpTape<T>, k: usize) -> &'t Batch<T> {
         if self.activation.stores_derivative() { &tape.derivatives[k] } else { &tape.hidden[k] }
     }

@@ -279,7 +279,7 @@ impl<T: Real> Half<T> {
     }
 }
 
-/// What [`Half::add_derivatives`] adds to and fills.
+/// The rows that [`Half::add_derivatives`] adds to and fills.
 struct Derivatives<'a, T> {
     d: &'a mut [T],
     dd_dp: &'a mut [T],

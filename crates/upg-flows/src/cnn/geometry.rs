@@ -134,7 +134,7 @@ pub const fn lanes<T: Real>() -> usize {
     TILE / size_of::<T>()
 }
 
-/// What comes first in memory.
+/// The order of a field in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Order {
     /// `[channel][site][lane]`: what users hand in and get.

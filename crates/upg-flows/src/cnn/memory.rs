@@ -1,4 +1,4 @@
-//! What the network keeps between calls: rearranged weights, cotangents, and sums of weight gradients.
+//! Memory of the network between calls: rearranged weights, cotangents, and sums of weight gradients.
 
 use super::geometry::{PERIOD, lanes};
 use super::gradient::SumLanes;

@@ -12,7 +12,7 @@ use super::stencil::{Group, Stencil};
 use std::ops::Range;
 use upg_core::Real;
 
-/// What happens to a sum before it is stored.
+/// The last operation on a sum, before it is stored.
 #[derive(Clone, Copy)]
 pub(super) enum Finish<'a, T> {
     /// Nothing.

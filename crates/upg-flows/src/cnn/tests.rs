@@ -104,7 +104,7 @@ fn pick(from: &Full, sites: &[usize]) -> Vec<f64> {
     from.iter().flat_map(|plane| sites.iter().map(move |&site| at(plane, site))).collect()
 }
 
-/// What the network gives: φ and netᵀ v of every sample, one after the other, and net_θᵀ v of all together.
+/// The network's results: φ and netᵀ v of every sample, one after the other, and net_θᵀ v of all together.
 #[derive(Clone, Default)]
 struct Results<T> {
     phi: Vec<T>,

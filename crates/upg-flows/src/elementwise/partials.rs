@@ -1,4 +1,4 @@
-//! What a transform reads and fills for one degree of freedom: φ, and rows of λ and of the partials of g.
+//! Arguments and results of a transform for one degree of freedom: φ, and rows of λ and of the partials of g.
 
 use std::ops::Range;
 use upg_core::Real;

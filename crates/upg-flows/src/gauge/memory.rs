@@ -5,7 +5,7 @@ use crate::elementwise::block_rows;
 use crate::gauge::links::Tile;
 use upg_core::{Batch, Real};
 
-/// What `forward` leaves, one row per tile.
+/// The tape: one row per tile.
 #[derive(Default)]
 pub(super) struct Tape<T: Real> {
     features: Batch<T>,
@@ -80,14 +80,14 @@ impl<T: Real> Plaquettes<T> {
     }
 }
 
-/// What would otherwise be on the tape.
+/// Memory in the place of a tape.
 #[derive(Default)]
 pub(super) struct Untaped<T: Real> {
     /// As on the tape.
     pub features: Batch<T>,
     /// λ, `[active][lane]`.
     pub lambda: Batch<T>,
-    /// What the transform needs.
+    /// The transform's own.
     pub transform: Batch<T>,
 }
 

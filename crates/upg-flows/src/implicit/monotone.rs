@@ -26,8 +26,8 @@ pub trait Monotone<T: Real>: Elementwise<T> {
 
     /// Fills `bracket` for the solutions t of g(t; φ) = y. If there is no solution, with NaN.
     ///
-    /// What this leaves in the rows of `partials` that belong to φ, the calls of [`value_and_slope`](Self::value_and_slope)
-    /// for these elements find there, unless they write to them.
+    /// The rows of `partials` that belong to φ are its own: the calls of [`value_and_slope`](Self::value_and_slope) for these
+    /// elements find there what it leaves, unless they write to them.
     ///
     /// By default an interval around y that grows until g − y changes sign.
     fn bracket(&self, y: &[T], phi: Phi<'_, T>, partials: Partials<'_, T>, bracket: Bracket<'_, T>) {

@@ -10,19 +10,29 @@ pub const NEWTON: usize = 32;
 /// Steps at most.
 pub const BOUND: usize = NEWTON + 200;
 
-/// The solutions t of g(t; φ) = y for at most [`CHUNK`] elements; what is beyond them is zero.
+/// Solutions t of g(t; φ) = y for at most [`CHUNK`] elements; beyond them, zeros.
+pub(super) struct Solutions<T> {
+    pub t: [T; CHUNK],
+    /// t after one more step of Newton's, which nobody has looked at yet: most often t to the last digit.
+    pub refined: [T; CHUNK],
+    /// The largest |g − y| that a solution may have.
+    pub bound: [T; CHUNK],
+}
+
+/// Solves for at most [`CHUNK`] elements.
 pub(super) fn solve<T: Real, E: Monotone<T>>(
     g: &E,
     y: &[T],
     phi: Phi<'_, T>,
     mut partials: Partials<'_, T>,
-) -> [T; CHUNK] {
+) -> Solutions<T> {
     let n = y.len();
     let mut state = State::<T>::default();
     g.bracket(y, phi, partials.reborrow(), state.bracket(n));
     state.begin(n);
+    let mut value = state.t;
     for step in 0..BOUND {
-        let mut value = state.t;
+        value = state.t;
         g.value_and_slope(&mut value[..n], phi, partials.reborrow());
         let slope = &*partials.reborrow().all_rows(g.width()).dg_dt;
         let method = if step < NEWTON { Method::Newton } else { Method::Bisection };
@@ -30,7 +40,7 @@ pub(super) fn solve<T: Real, E: Monotone<T>>(
             break;
         }
     }
-    state.t
+    state.refined(y, &value[..n], partials.all_rows(g.width()).dg_dt)
 }
 
 /// Brackets, iterates, sizes of terms and lengths of the last steps of a chunk. An element with low = high is done.
@@ -53,6 +63,21 @@ impl<T: Real> State<T> {
     fn bracket(&mut self, n: usize) -> Bracket<'_, T> {
         let Self { low, high, t, terms, .. } = self;
         Bracket { low: &mut low[..n], high: &mut high[..n], guess: &mut t[..n], terms: &mut terms[..n] }
+    }
+
+    /// One more step from the solutions, with g and g' as they were at the last one.
+    fn refined(self, y: &[T], value: &[T], slope: &[T]) -> Solutions<T> {
+        let Self { t, terms, .. } = self;
+        let (mut refined, mut bound) = (t, [T::infinity(); CHUNK]);
+        for i in 0..y.len() {
+            let residual = value[i] - y[i];
+            let allowed = allowed(y[i].abs() + terms[i], slope[i] * t[i]);
+            let step = residual / slope[i];
+            if residual.abs() <= allowed && step.is_finite() {
+                (refined[i], bound[i]) = (t[i] - step, allowed);
+            }
+        }
+        Solutions { t, refined, bound }
     }
 
     /// The first step may be half as long as the bracket.
@@ -136,9 +161,7 @@ impl<T: Real> Element<T> {
         let next = if newton_is_good { newton } else { middle };
         let length = if newton_is_good { length } else { width / two };
 
-        let reach = (slope * t).abs();
-        let reach = if reach > T::max_value() { T::zero() } else { reach };
-        let solved = residual.abs() <= T::of(2.0) * T::epsilon() * (size + reach) || residual.is_nan();
+        let solved = residual.abs() <= allowed(size, slope * t) || residual.is_nan();
         let closed = width <= two * T::epsilon() * larger(inner_low.abs(), inner_high.abs());
         let end = if solved { t } else { middle };
 
@@ -147,6 +170,14 @@ impl<T: Real> Element<T> {
         let high_next = if solved | closed { end } else { inner_high };
         if high > low { Self { low: low_next, high: high_next, t: next, last: length } } else { self }
     }
+}
+
+/// The largest |g(t) − y| of a solution: 2ε (`size` + |g' t|).
+#[inline(always)]
+fn allowed<T: Real>(size: T, slope_times_t: T) -> T {
+    let reach = slope_times_t.abs();
+    let reach = if reach > T::max_value() { T::zero() } else { reach };
+    T::of(2.0) * T::epsilon() * (size + reach)
 }
 
 #[inline(always)]

@@ -65,7 +65,7 @@ impl<'a, T: Real> Parts<'a, T> {
     }
 }
 
-/// What the components of a chunk add up to.
+/// Sums over the components, of a chunk of elements.
 pub(super) struct Sums<T> {
     /// max A and max B.
     max: [[T; CHUNK]; 2],

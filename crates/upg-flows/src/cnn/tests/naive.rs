@@ -5,7 +5,7 @@ use super::Case;
 /// Values of one sample, `[channel][x_0][x_1]`.
 pub type Full = Vec<Vec<Vec<f64>>>;
 
-/// What `backward` gives.
+/// The results of `backward`.
 pub struct Backward {
     /// Cotangent of the input at all sites.
     pub input: Full,

@@ -3,8 +3,10 @@
 use super::arguments::{Arguments, Evaluated, extreme_tan_arguments, logistic_arguments, tan_arguments, uniform};
 use super::transforms::Cubic;
 use std::f64::consts::{PI, TAU};
-use upg_core::Real;
-use upg_flows::{Elementwise, LogisticMixture, TanMixture};
+use upg_core::{Batch, Real};
+use upg_flows::elementwise::Phi;
+use upg_flows::implicit::CHUNK;
+use upg_flows::{Additive, Affine, Elementwise, Implicit, LogisticMixture, TanMixture};
 use upg_testkit::domain::Domain;
 use upg_testkit::tolerance::{Tolerance, assert_close_on_scale, largest};
 use upg_testkit::{draw, finite};
@@ -55,6 +57,56 @@ fn partials_are_finite_differences_of_value_and_of_lambda() {
         let at = Arguments { t: uniform(rng, 12, 3.0).collect(), phi: uniform(rng, 24, 1.5).collect() };
         assert_partials_both_ways(&format!("{cubic:?}"), &cubic, &at);
     }
+}
+
+/// `value` gives g and λ as `evaluate` does, to round-off, and NaN where that does.
+fn assert_value_is_that_of_evaluate<T: Real>(what: &str, transform: &impl Elementwise<T>, at: &Arguments) {
+    let expected = Evaluated::of::<T>(transform, &at.t, &at.phi);
+    let (mut value, phi) = (draw::cast::<T>(&at.t), draw::cast::<T>(&at.phi));
+    let mut lambda = vec![T::nan(); value.len()];
+    transform.value(&mut value, Phi::of(&phi, 0, 1, at.t.len()), &mut lambda, &mut Batch::default());
+    let tolerance = Tolerance::round_off::<T>();
+    for (name, got, expected) in [("g", &value, &expected.value), ("λ", &lambda, &expected.lambda)] {
+        let known = |i: &usize| expected[*i].is_finite();
+        assert!((0..at.t.len()).all(|i| got[i].is_nan() == expected[i].is_nan()), "{what}: {name} is NaN elsewhere");
+        let of = |all: &dyn Fn(usize) -> f64| (0..at.t.len()).filter(known).map(all).collect::<Vec<f64>>();
+        let (got, expected) = (of(&|i| got[i].wide()), of(&|i| expected[i]));
+        assert_close_on_scale(&format!("{what}: {name}"), &got, &expected, largest(&expected).max(1.0), tolerance);
+    }
+}
+
+#[test]
+fn values_without_partials_are_those_with_partials() {
+    fn check<T: Real>() {
+        let rng = &mut draw::rng(10);
+        let samples = CHUNK + 37;
+        for mixtures in [1, 2, 5] {
+            let mut at = tan_arguments(rng, mixtures, samples, 3.0);
+            at.t[5] = f64::NAN;
+            let (tan, logistic) = (TanMixture { mixtures }, LogisticMixture { mixtures });
+            assert_value_is_that_of_evaluate::<T>("tan", &tan, &at);
+            assert_value_is_that_of_evaluate::<T>("inverse of tan", &Implicit::of(tan), &at);
+            let at = logistic_arguments(rng, mixtures, samples, 1.0);
+            assert_value_is_that_of_evaluate::<T>("logistic", &logistic, &at);
+            assert_value_is_that_of_evaluate::<T>("inverse of logistic", &Implicit::of(logistic), &at);
+        }
+        let mut at =
+            Arguments { t: uniform(rng, samples, 3.0).collect(), phi: uniform(rng, 2 * samples, 2.0).collect() };
+        at.phi[3] = f64::INFINITY;
+        for clamp in [None, Some(0.7)] {
+            assert_value_is_that_of_evaluate::<T>("affine", &Affine { clamp }, &at);
+            assert_value_is_that_of_evaluate::<T>(
+                "inverse of affine",
+                &Elementwise::<T>::inverse(&Affine { clamp }),
+                &at,
+            );
+        }
+        at.phi.truncate(samples);
+        assert_value_is_that_of_evaluate::<T>("additive", &Additive, &at);
+        assert_value_is_that_of_evaluate::<T>("inverse of additive", &Elementwise::<T>::inverse(&Additive), &at);
+    }
+    check::<f64>();
+    check::<f32>();
 }
 
 /// g as DESIGN writes it, modulo 2π, away from its edge cases.
@@ -207,6 +259,6 @@ fn tan_mixture_in_f32_agrees_with_f64_at_extremes() {
 fn steepness(s: &[f64], p: f64) -> f64 {
     let (sin, cos) = (0.5 * p).sin_cos();
     let d = |s: f64| 1.0 / ((-s).exp() * cos * cos + s.exp() * sin * sin);
-    let bend: f64 = s.iter().map(|&s| d(s) * d(s) * (s.sinh() * p.sin()).abs()).sum();
-    (bend / s.iter().map(|&s| d(s)).sum::<f64>()).max(1.0)
+    let steep: f64 = s.iter().map(|&s| d(s) * d(s) * (s.sinh() * p.sin()).abs()).sum();
+    (steep / s.iter().map(|&s| d(s)).sum::<f64>()).max(1.0)
 }

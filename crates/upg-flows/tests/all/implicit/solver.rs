@@ -35,12 +35,18 @@ fn misses<T: Real, E: Monotone<T> + Monotone<f64>>(transform: &E, at: &Arguments
     (0..y.len()).map(miss).collect()
 }
 
-/// Asserts that all y = g(t), as T rounds them, are solved to 8 ε.
-fn assert_solved<T: Real, E: Monotone<T> + Monotone<f64>>(what: &str, transform: &E, at: &Arguments, terms: Terms) {
+/// Asserts that all y = g(t), as T rounds them, are solved to `most` ε.
+fn assert_solved<T: Real, E: Monotone<T> + Monotone<f64>>(
+    what: &str,
+    transform: &E,
+    at: &Arguments,
+    terms: Terms,
+    most: f64,
+) {
     let y = at.replaced(Evaluated::of::<T>(transform, &at.t, &at.phi).value);
     for (i, miss) in misses::<T, E>(transform, &y, terms).into_iter().enumerate() {
         let (t, phi, y) = (at.t[i], at.phi_of(i), y.t[i]);
-        assert!(miss <= 8.0, "{what} in {}, t, φ = {t}, {phi:?}, y = {y}: off by {miss} ε", T::NAME);
+        assert!(miss <= most, "{what} in {}, t, φ = {t}, {phi:?}, y = {y}: off by {miss} ε", T::NAME);
     }
 }
 
@@ -52,23 +58,24 @@ fn solutions_solve_the_equation() {
     for mixtures in [1, 2, 3, 6] {
         for bound in [0.0, 1.0, 3.0, 10.0, 30.0] {
             let what = format!("{mixtures}, |s| ≤ {bound}");
+            let most = if bound > 10.0 { 4.0 } else { 1.0 };
             let (tan, logistic) = (TanMixture { mixtures }, LogisticMixture { mixtures });
             let at = tan_arguments(rng, mixtures, 700, bound);
-            assert_solved::<f64, _>(&what, &tan, &at, of_tan);
-            assert_solved::<f32, _>(&what, &tan, &at, of_tan);
-            assert_solved::<f64, _>(&what, &tan, &extreme_tan_arguments::<f64>(mixtures, bound), of_tan);
-            assert_solved::<f32, _>(&what, &tan, &extreme_tan_arguments::<f32>(mixtures, bound), of_tan);
+            assert_solved::<f64, _>(&what, &tan, &at, of_tan, most);
+            assert_solved::<f32, _>(&what, &tan, &at, of_tan, most);
+            assert_solved::<f64, _>(&what, &tan, &extreme_tan_arguments::<f64>(mixtures, bound), of_tan, most);
+            assert_solved::<f32, _>(&what, &tan, &extreme_tan_arguments::<f32>(mixtures, bound), of_tan, most);
             let at = logistic_arguments(rng, mixtures, 700, bound / 4.0);
-            assert_solved::<f64, _>(&what, &logistic, &at, of_logistic);
-            assert_solved::<f32, _>(&what, &logistic, &at, of_logistic);
+            assert_solved::<f64, _>(&what, &logistic, &at, of_logistic, most);
+            assert_solved::<f32, _>(&what, &logistic, &at, of_logistic, most);
         }
     }
     for (cubic, bound) in
         [Cubic::Rising, Cubic::Falling].into_iter().flat_map(|c| [1e-6, 1.0, 100.0, 1e6].map(|b| (c, b)))
     {
         let at = Arguments { t: uniform(rng, 300, bound).collect(), phi: uniform(rng, 600, 4.0).collect() };
-        assert_solved::<f64, _>(&format!("{cubic:?}"), &cubic, &at, |_, _| 0.0);
-        assert_solved::<f32, _>(&format!("{cubic:?}"), &cubic, &at, |_, _| 0.0);
+        assert_solved::<f64, _>(&format!("{cubic:?}"), &cubic, &at, |_, _| 0.0, 1.0);
+        assert_solved::<f32, _>(&format!("{cubic:?}"), &cubic, &at, |_, _| 0.0, 1.0);
     }
 }
 
