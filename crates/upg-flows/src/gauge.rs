@@ -19,7 +19,7 @@ mod links;
 mod memory;
 
 use crate::{
-    cnn::{Cnn, Stripes, lanes},
+    cnn::{Cnn, Packed, Stripes, lanes},
     coupling::equations::Verb,
     elementwise::{Elementwise, Partials, PartialsRef, Phi, PhiMut},
 };
@@ -27,7 +27,7 @@ use features::{fill_features, pull_back_features, subtract};
 use links::{Links, Tile};
 use memory::{Covectors, Scratch, Tape, TapeOfTile};
 use std::sync::Arc;
-use upg_core::{Batch, Cpu, GradSink, Invertible, Layer, ParamLayout, Pass, Real};
+use upg_core::{Batch, Cpu, GradSink, Invertible, Layer, ParamLayout, Pass, Prepared, Real};
 
 /// A gauge coupling with elementwise transform `E` on the active plaquettes.
 #[derive(Clone, Debug)]
@@ -62,15 +62,19 @@ impl<T: Real, E: Elementwise<T>> Layer<Cpu<T>> for GaugeCoupling<E> {
         self.net.params()
     }
 
+    fn prepare(&self, _: &Cpu<T>, theta: &[T], prepared: &mut Prepared) {
+        self.net.pack(theta, prepared.get_mut());
+    }
+
     fn forward(&self, pass: &mut Pass<'_, Cpu<T>>, x: &mut Batch<T>, log_det: &mut Vec<f64>) {
         assert_eq!(x.rows(), self.links.dof, "rows of x, and links of the lattice");
         let tape = pass.tape.get::<Tape<T>>();
         tape.reshape(&self.net, x.samples().div_ceil(lanes::<T>()));
         let scratch = pass.scratch.get::<Scratch<T>>();
         scratch.plaquettes.reshape(&self.net);
-        self.net.pack(pass.theta, &mut scratch.packed);
+        let packed = pass.prepared.get();
         for tile in Tile::all::<T>(x.samples()) {
-            self.forward_tile(tile, x, log_det, tape.tile_mut(tile), scratch);
+            self.forward_tile(tile, packed, x, log_det, tape.tile_mut(tile), scratch);
         }
     }
 
@@ -99,9 +103,9 @@ impl<T: Real, E: Elementwise<T>> Layer<Cpu<T>> for GaugeCoupling<E> {
         let scratch = pass.scratch.get::<Scratch<T>>();
         scratch.plaquettes.reshape(&self.net);
         scratch.untaped.reshape(&self.net);
-        self.net.pack(pass.theta, &mut scratch.packed);
+        let packed = pass.prepared.get();
         for tile in Tile::all::<T>(x.samples()) {
-            self.value_tile(tile, x, log_det, scratch);
+            self.value_tile(tile, packed, x, log_det, scratch);
         }
     }
 }
@@ -118,6 +122,7 @@ impl<E> GaugeCoupling<E> {
     fn forward_tile<T: Real>(
         &self,
         tile: Tile,
+        packed: &Packed<T>,
         x: &mut Batch<T>,
         log_det: &mut [f64],
         tape: TapeOfTile<&mut [T]>,
@@ -125,7 +130,7 @@ impl<E> GaugeCoupling<E> {
     ) where
         E: Elementwise<T>,
     {
-        let (packed, at) = (&scratch.packed, &mut scratch.plaquettes);
+        let at = &mut scratch.plaquettes;
         self.links.plaquettes(&self.links.frozen, x, tile, at.frozen.as_mut_slice());
         fill_features(at.frozen.as_slice(), tape.features);
         self.net.forward(packed, tape.features, tape.hidden, at.phi.as_mut_slice());
@@ -138,11 +143,17 @@ impl<E> GaugeCoupling<E> {
     }
 
     /// MATH (10) for one tile, without a tape.
-    fn value_tile<T: Real>(&self, tile: Tile, x: &mut Batch<T>, log_det: &mut [f64], scratch: &mut Scratch<T>)
-    where
+    fn value_tile<T: Real>(
+        &self,
+        tile: Tile,
+        packed: &Packed<T>,
+        x: &mut Batch<T>,
+        log_det: &mut [f64],
+        scratch: &mut Scratch<T>,
+    ) where
         E: Elementwise<T>,
     {
-        let Scratch { packed, net, plaquettes: at, untaped, .. } = scratch;
+        let Scratch { net, plaquettes: at, untaped, .. } = scratch;
         self.links.plaquettes(&self.links.frozen, x, tile, at.frozen.as_mut_slice());
         fill_features(at.frozen.as_slice(), untaped.features.as_mut_slice());
         self.net.value(packed, untaped.features.as_slice(), net, at.phi.as_mut_slice());
@@ -169,9 +180,9 @@ impl<E> GaugeCoupling<E> {
         let tape = pass.tape.get::<Tape<T>>();
         let tiles = covector.samples().div_ceil(lanes::<T>());
         assert_eq!(tape.tiles(), tiles, "tiles of `forward`, and of the covector");
-        let Scratch { packed, net, sums, covectors: at, .. } = pass.scratch.get::<Scratch<T>>();
+        let packed = pass.prepared.get::<Packed<T>>();
+        let Scratch { net, sums, covectors: at, .. } = pass.scratch.get::<Scratch<T>>();
         at.reshape(&self.net);
-        self.net.pack(pass.theta, packed);
         if grad.is_some() {
             self.net.clear(sums);
         }

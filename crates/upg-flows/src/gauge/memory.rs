@@ -1,6 +1,6 @@
 //! Memory of the gauge couplings. A tile's numbers of one kind are neighbours: `[row][site][lane]`.
 
-use crate::cnn::{Cnn, CnnScratch, GradAcc, Packed, lanes};
+use crate::cnn::{Cnn, CnnScratch, GradAcc, lanes};
 use crate::elementwise::block_rows;
 use crate::gauge::links::Tile;
 use upg_core::{Batch, Real};
@@ -50,7 +50,6 @@ impl<T: Real> Tape<T> {
 /// Memory that all gauge couplings share.
 #[derive(Default)]
 pub(super) struct Scratch<T: Real> {
-    pub packed: Packed<T>,
     pub net: CnnScratch<T>,
     pub sums: GradAcc<T>,
     pub plaquettes: Plaquettes<T>,
