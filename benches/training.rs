@@ -4,12 +4,11 @@
 //! computes the same gradients of the same samples and makes the same steps of the optimiser, and nothing else. Time of `upg train` is what the run
 //! itself says at its last step: from the first checkpoint on, drawing data not counted.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
+use upg_benches::{median, training_seconds};
 use upg_core::{Cpu, Engine, Execution, Start};
-use upg_experiments::commands::train::{self, TrainArgs};
 use upg_experiments::config::{Config, ConfigFile, Model};
-use upg_experiments::io::metrics::Line;
 use upg_experiments::optimiser::{Optimiser, Update};
 use upg_train::Purpose;
 use upg_train::method::Method;
@@ -30,7 +29,7 @@ fn main() {
         let mut rounds: Vec<[f64; 3]> = (0..=repetitions)
             .map(|_| {
                 let bare = bare(&config, steps);
-                let loops = train_for(&path, steps);
+                let loops = training_seconds(&path, steps, None);
                 [bare, loops, loops / bare]
             })
             .collect();
@@ -58,43 +57,4 @@ fn bare(config: &Config, steps: u64) -> f64 {
         device.install(|| optimiser.step(update));
     }
     begin.elapsed().as_secs_f64()
-}
-
-/// Seconds of `upg train`.
-fn train_for(config: &Path, steps: u64) -> f64 {
-    let folder = Folder::new();
-    let args = TrainArgs {
-        config: Some(config.to_owned()),
-        steps: Some(steps),
-        out: Some(folder.0.clone()),
-        resume: false,
-        force: false,
-        threads: None,
-        seed: None,
-    };
-    train::run(&args).unwrap_or_else(|e| panic!("{e}"));
-    let lines = std::fs::read_to_string(folder.0.join("metrics.jsonl")).expect("a run has metrics");
-    let last: Line = serde_json::from_str(lines.lines().last().expect("of its last step")).expect("one of ours");
-    last.seconds
-}
-
-/// A folder for one run, gone afterwards.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Self {
-        Self(std::env::temp_dir().join(format!("upg-bench-training-{}", std::process::id())))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }

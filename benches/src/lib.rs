@@ -1,7 +1,10 @@
 //! Common parts of the benchmarks: the shapes, read from `shapes.ron`, and engines for them.
 
 use serde::Deserialize;
+use std::path::{Path, PathBuf};
 use upg_core::{Base, Cpu, Cut, Engine, Layer, SampleStream, StandardNormal, Streams, Target, UniformTorus};
+use upg_experiments::commands::train::{self, TrainArgs};
+use upg_experiments::io::metrics::Line;
 use upg_flows::{Flow, RealNvp, U1Flow, Z2Nice};
 use upg_targets::{Phi4, U1};
 
@@ -133,4 +136,47 @@ impl Shape {
     pub fn multiply_adds(&self) -> usize {
         self.couplings * self.widths().windows(2).map(|w| w[0] * w[1]).sum::<usize>()
     }
+}
+
+/// Seconds that `upg train` itself says it took for `steps` steps of the experiment in `config`, in a folder of its own.
+///
+/// # Panics
+/// If the training fails.
+pub fn training_seconds(config: &Path, steps: u64, threads: Option<usize>) -> f64 {
+    let folder = Folder::new();
+    let args = TrainArgs {
+        config: Some(config.to_owned()),
+        steps: Some(steps),
+        out: Some(folder.0.clone()),
+        resume: false,
+        force: false,
+        threads,
+        seed: None,
+    };
+    train::run(&args).unwrap_or_else(|e| panic!("{e}"));
+    let lines = std::fs::read_to_string(folder.0.join("metrics.jsonl")).expect("a run has metrics");
+    let last: Line = serde_json::from_str(lines.lines().last().expect("of its last step")).expect("one of ours");
+    last.seconds
+}
+
+/// A folder for one run, gone afterwards.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        Self(std::env::temp_dir().join(format!("upg-bench-training-{}", std::process::id())))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The median of `values`, the upper one of an even number.
+pub fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
 }
