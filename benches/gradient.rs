@@ -1,4 +1,4 @@
-//! Time of one gradient, from drawing the base samples to the flat gradient: `cargo bench --bench gradient`.
+//! Time of one gradient, from drawing the base samples to the flat gradient: `cargo bench -p upg-benches --bench gradient`.
 
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use std::time::Duration;

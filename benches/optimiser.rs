@@ -1,4 +1,4 @@
-//! How close a step of the optimiser comes to the speed of memory: `cargo bench --bench optimiser`.
+//! How close a step of the optimiser comes to the speed of memory: `cargo bench -p upg-benches --bench optimiser`.
 //!
 //! In one run, in turn: a step of a rule on 25.6 million parameters (about those of the φ⁴ flow of the paper), and a loop that reads and writes
 //! the same arrays and does next to nothing with them: a ← a + s·g for every array a that the step changes, g the

@@ -1,4 +1,4 @@
-//! Normals and uniform angles drawn per second on one thread: `cargo bench --bench random`.
+//! Normals and uniform angles drawn per second on one thread: `cargo bench -p upg-benches --bench random`.
 //!
 //! In the same run: the same numbers by one generator, number by number, with the ziggurat of `rand_distr` for the normals.
 

@@ -1,4 +1,4 @@
-//! How close the gradients come to plain matrix products: `cargo bench --bench roofline`.
+//! How close the gradients come to plain matrix products: `cargo bench -p upg-benches --bench roofline`.
 //!
 //! In one run, in turn: `reparam`, `path-fast`, and the bare matrix products that they consist of (same shapes, whole
 //! batch at once, the `gemm` crate's own threading, every weight matrix at its own place in memory, no bias, no

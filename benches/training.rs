@@ -1,4 +1,4 @@
-//! The cost of the training loop beside the gradient and the step of the optimiser: `cargo bench --bench training`.
+//! The cost of the training loop beside the gradient and the step of the optimiser: `cargo bench -p upg-benches --bench training`.
 //!
 //! In one run, in turn: `upg train` as users run it (its own folder, metrics, tests, checkpoints, all at their defaults), and a bare loop that
 //! computes the same gradients of the same samples and makes the same steps of the optimiser, and nothing else. Time of `upg train` is what the run

@@ -1,7 +1,7 @@
 //! A step after the first allocates nothing of its own.
 //!
-//! The layers' buffers are grown once. The `gemm` crate, which computes the matrix products of fully connected nets, takes
-//! its packing buffers from the allocator in every product: that, and nothing else, is allowed for.
+//! The layers' buffers are grown once. The `gemm` crates, which compute the matrix products of fully connected nets, take
+//! their packing buffers from the allocator in every product: that, and nothing else, is allowed for.
 
 use upg_core::{Cpu, Engine, Layer, StandardNormal, Streams, UniformTorus};
 use upg_flows::{RealNvp, U1Flow};
