@@ -25,7 +25,7 @@ use crate::{
 };
 use features::{fill_features, pull_back_features, subtract};
 use links::{Links, Tile};
-use memory::{Covectors, Scratch, Tape, TapeOfTile};
+use memory::{Covectors, Plaquettes, Scratch, Tape, TapeOfTile};
 use std::sync::Arc;
 use upg_core::{Batch, Cpu, GradSink, Invertible, Layer, ParamLayout, Pass, Prepared, Real};
 
@@ -70,11 +70,10 @@ impl<T: Real, E: Elementwise<T>> Layer<Cpu<T>> for GaugeCoupling<E> {
         assert_eq!(x.rows(), self.links.dof, "rows of x, and links of the lattice");
         let tape = pass.tape.get::<Tape<T>>();
         tape.reshape(&self.net, x.samples().div_ceil(lanes::<T>()));
-        let scratch = pass.scratch.get::<Scratch<T>>();
-        scratch.plaquettes.reshape(&self.net);
-        let packed = pass.prepared.get();
+        let Scratch { plaquettes, .. } = pass.scratch.get::<Scratch<T>>();
+        plaquettes.reshape(&self.net);
         for tile in Tile::all::<T>(x.samples()) {
-            self.forward_tile(tile, packed, x, log_det, tape.tile_mut(tile), scratch);
+            self.forward_tile(tile, x, log_det, pass.prepared.get(), tape.tile_mut(tile), plaquettes);
         }
     }
 
@@ -103,9 +102,8 @@ impl<T: Real, E: Elementwise<T>> Layer<Cpu<T>> for GaugeCoupling<E> {
         let scratch = pass.scratch.get::<Scratch<T>>();
         scratch.plaquettes.reshape(&self.net);
         scratch.untaped.reshape(&self.net);
-        let packed = pass.prepared.get();
         for tile in Tile::all::<T>(x.samples()) {
-            self.value_tile(tile, packed, x, log_det, scratch);
+            self.value_tile(tile, x, log_det, pass.prepared.get(), scratch);
         }
     }
 }
@@ -122,15 +120,14 @@ impl<E> GaugeCoupling<E> {
     fn forward_tile<T: Real>(
         &self,
         tile: Tile,
-        packed: &Packed<T>,
         x: &mut Batch<T>,
         log_det: &mut [f64],
+        packed: &Packed<T>,
         tape: TapeOfTile<&mut [T]>,
-        scratch: &mut Scratch<T>,
+        at: &mut Plaquettes<T>,
     ) where
         E: Elementwise<T>,
     {
-        let at = &mut scratch.plaquettes;
         self.links.plaquettes(&self.links.frozen, x, tile, at.frozen.as_mut_slice());
         fill_features(at.frozen.as_slice(), tape.features);
         self.net.forward(packed, tape.features, tape.hidden, at.phi.as_mut_slice());
@@ -146,9 +143,9 @@ impl<E> GaugeCoupling<E> {
     fn value_tile<T: Real>(
         &self,
         tile: Tile,
-        packed: &Packed<T>,
         x: &mut Batch<T>,
         log_det: &mut [f64],
+        packed: &Packed<T>,
         scratch: &mut Scratch<T>,
     ) where
         E: Elementwise<T>,
@@ -180,8 +177,8 @@ impl<E> GaugeCoupling<E> {
         let tape = pass.tape.get::<Tape<T>>();
         let tiles = covector.samples().div_ceil(lanes::<T>());
         assert_eq!(tape.tiles(), tiles, "tiles of `forward`, and of the covector");
-        let packed = pass.prepared.get::<Packed<T>>();
         let Scratch { net, sums, covectors: at, .. } = pass.scratch.get::<Scratch<T>>();
+        let packed = pass.prepared.get::<Packed<T>>();
         at.reshape(&self.net);
         if grad.is_some() {
             self.net.clear(sums);

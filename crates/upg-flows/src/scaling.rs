@@ -1,11 +1,15 @@
 //! Global scaling: y = x·e^σ, with one σ for all degrees of freedom, or one each.
 //!
-//! ℓ = Σ_i σ_i, independent of x. Push: s ← s·e^{−σ}. Pull back: ∂σ_i += Σ_samples (a_i y_i + w), a ← a·e^σ, y the output of `forward`.
-//! The inverse multiplies by e^{−σ}: ℓ = −Σ σ_i, ∂σ_i += −Σ_samples (a_i x_i + w). The parameter `log_scale` has shape `[1]` or `[dof]`.
+//! ℓ = Σ_i σ_i, independent of x. With y the output of `forward`:
+//!
+//! - push: a ← u = a·e^{−σ}, ∂σ_i (+)= −Σ_samples (u_i y_i + w);
+//! - pull back: ∂σ_i (+)= Σ_samples (a_i y_i + w) with the old a, a ← a·e^σ.
+//!
+//! The inverse multiplies by e^{−σ}: the same with −σ. The parameter `log_scale` has shape `[1]` or `[dof]`.
 
-use upg_core::{Accum, Batch, Cpu, GradSink, Init, Invertible, Layer, ParamLayout, Pass, Real, Tensor};
+use upg_core::{Accum, Batch, Cpu, GradSink, Init, Invertible, Layer, ParamLayout, Pass, Prepared, Real, Tensor};
 
-/// How many scales there are.
+/// The number of scales.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scales {
     /// One σ for all degrees of freedom.
@@ -29,25 +33,34 @@ enum Direction {
     Divide,
 }
 
+/// The factors of the rows of x: e^σ, or e^{−σ} for the inverse.
+#[derive(Debug, Default)]
+struct Factors<T> {
+    /// One or one each.
+    factor: Vec<T>,
+    /// 1/factor.
+    reciprocal: Vec<T>,
+    log_det: f64,
+}
+
 impl GlobalScaling {
     /// A scaling of `dof` degrees of freedom.
     pub fn new(dof: usize, scales: Scales) -> Self {
         Self { dof, scales, direction: Direction::Multiply }
     }
 
-    /// log of the factor that row `i` is multiplied by: σ_i, or −σ_i for the inverse.
-    fn log_factor<T: Real>(&self, theta: &[T], i: usize) -> T {
-        self.signed(match self.scales {
-            Scales::One => theta[0],
-            Scales::PerDof => theta[i],
-        })
+    fn parameters(&self) -> usize {
+        match self.scales {
+            Scales::One => 1,
+            Scales::PerDof => self.dof,
+        }
     }
 
-    /// The value for the forward direction, its negative for the inverse: ∂(log factor)/∂σ = ±1.
-    fn signed<T: Real>(&self, value: T) -> T {
+    /// ∂(log of the factor)/∂σ: 1, or −1 for the inverse.
+    fn slope<T: Real>(&self) -> T {
         match self.direction {
-            Direction::Multiply => value,
-            Direction::Divide => -value,
+            Direction::Multiply => T::one(),
+            Direction::Divide => -T::one(),
         }
     }
 }
@@ -58,25 +71,25 @@ impl<T: Real> Layer<Cpu<T>> for GlobalScaling {
     }
 
     fn params(&self) -> ParamLayout {
-        let scales = match self.scales {
-            Scales::One => 1,
-            Scales::PerDof => self.dof,
-        };
         let mut layout = ParamLayout::default();
-        layout.push(Tensor::new("log_scale", [scales], Init::Constant(0.0)));
+        layout.push(Tensor::new("log_scale", [self.parameters()], Init::Constant(0.0)));
         layout
     }
 
+    fn prepare(&self, _: &Cpu<T>, theta: &[T], prepared: &mut Prepared) {
+        assert_eq!(theta.len(), self.parameters(), "parameters given, and scales");
+        let Factors { factor, reciprocal, log_det } = prepared.get_mut::<Factors<T>>();
+        let of = |slope: T| theta.iter().map(move |&sigma| (slope * sigma).exp());
+        factor.clear();
+        factor.extend(of(self.slope()));
+        reciprocal.clear();
+        reciprocal.extend(of(-self.slope::<T>()));
+        let repeated = (self.dof / theta.len()) as f64;
+        *log_det = repeated * theta.iter().map(|&sigma| (self.slope::<T>() * sigma).wide()).sum::<f64>();
+    }
+
     fn forward(&self, pass: &mut Pass<'_, Cpu<T>>, x: &mut Batch<T>, log_det: &mut Vec<f64>) {
-        assert_eq!(x.rows(), self.dof, "rows of x, and degrees of freedom of the layer");
-        let mut sum = 0.0;
-        for i in 0..self.dof {
-            let log_factor = self.log_factor(pass.theta, i);
-            let factor = log_factor.exp();
-            x.row_mut(i).iter_mut().for_each(|x| *x *= factor);
-            sum += log_factor.wide();
-        }
-        log_det.iter_mut().for_each(|log_det| *log_det += sum);
+        self.forward_without_tape(pass, x, log_det);
         pass.tape.get::<Batch<T>>().copy_from(x);
     }
 
@@ -87,8 +100,8 @@ impl<T: Real> Layer<Cpu<T>> for GlobalScaling {
         weight: f64,
         grad: Option<GradSink<'_, Cpu<T>>>,
     ) {
-        self.multiply(cotangent, |i| -self.log_factor(pass.theta, i));
-        self.add_gradient(-T::one(), cotangent, pass.tape.get(), weight, grad);
+        multiply(cotangent, &pass.prepared.get::<Factors<T>>().reciprocal);
+        add_gradient(-self.slope::<T>(), cotangent, pass.tape.get(), weight, grad);
     }
 
     fn pull_back(
@@ -98,38 +111,15 @@ impl<T: Real> Layer<Cpu<T>> for GlobalScaling {
         weight: f64,
         grad: Option<GradSink<'_, Cpu<T>>>,
     ) {
-        self.add_gradient(T::one(), cotangent, pass.tape.get(), weight, grad);
-        self.multiply(cotangent, |i| self.log_factor(pass.theta, i));
-    }
-}
-
-impl GlobalScaling {
-    /// Multiplies row i by the exponential of `log_factor(i)`.
-    fn multiply<T: Real>(&self, batch: &mut Batch<T>, log_factor: impl Fn(usize) -> T) {
-        for i in 0..self.dof {
-            let factor = log_factor(i).exp();
-            batch.row_mut(i).iter_mut().for_each(|x| *x *= factor);
-        }
+        add_gradient(self.slope::<T>(), cotangent, pass.tape.get(), weight, grad);
+        multiply(cotangent, &pass.prepared.get::<Factors<T>>().factor);
     }
 
-    /// ∂σ_i (+)= factor Σ (a_i y_i + w), with the opposite sign for the inverse.
-    fn add_gradient<T: Real>(
-        &self,
-        factor: T,
-        a: &Batch<T>,
-        y: &Batch<T>,
-        weight: f64,
-        grad: Option<GradSink<'_, Cpu<T>>>,
-    ) {
-        let Some(GradSink { into, accum }) = grad else { return };
-        if accum == Accum::Replace {
-            into.fill(T::zero());
-        }
-        for i in 0..self.dof {
-            let products = a.row(i).iter().zip(y.row(i)).map(|(&a, &y)| (a * y).wide() + weight);
-            let at = i.min(into.len() - 1);
-            into[at] += factor * self.signed(T::of(products.sum()));
-        }
+    fn forward_without_tape(&self, pass: &mut Pass<'_, Cpu<T>>, x: &mut Batch<T>, log_det: &mut Vec<f64>) {
+        assert_eq!(x.rows(), self.dof, "rows of x, and degrees of freedom of the layer");
+        let factors = pass.prepared.get::<Factors<T>>();
+        multiply(x, &factors.factor);
+        log_det.iter_mut().for_each(|log_det| *log_det += factors.log_det);
     }
 }
 
@@ -140,5 +130,26 @@ impl<T: Real> Invertible<Cpu<T>> for GlobalScaling {
             Direction::Divide => Direction::Multiply,
         };
         Box::new(Self { direction, ..*self })
+    }
+}
+
+/// Multiplies the rows by their factors, or all by the only one.
+fn multiply<T: Real>(batch: &mut Batch<T>, factors: &[T]) {
+    for i in 0..batch.rows() {
+        let factor = factors[i.min(factors.len() - 1)];
+        batch.row_mut(i).iter_mut().for_each(|x| *x *= factor);
+    }
+}
+
+/// ∂σ_i (+)= `factor` Σ_samples (a_i y_i + w), if there is a sink.
+fn add_gradient<T: Real>(factor: T, a: &Batch<T>, y: &Batch<T>, w: f64, grad: Option<GradSink<'_, Cpu<T>>>) {
+    let Some(GradSink { into, accum }) = grad else { return };
+    if accum == Accum::Replace {
+        into.fill(T::zero());
+    }
+    for i in 0..a.rows() {
+        let terms = a.row(i).iter().zip(y.row(i)).map(|(&a, &y)| (a * y).wide() + w);
+        let at = i.min(into.len() - 1);
+        into[at] += factor * T::of(terms.sum());
     }
 }

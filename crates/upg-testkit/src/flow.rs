@@ -270,12 +270,17 @@ impl Plain {
         self.action.iter().zip(self.log_q()).map(|(action, log_q)| -action - log_q).collect()
     }
 
-    /// mean(log q + S) for the reverse KL, mean(−log q) for the forward KL.
-    fn loss(&self) -> f64 {
-        let sum: f64 = match self.estimator {
-            Estimator::Reverse(_) => self.log_weights().iter().map(|w| -w).sum(),
-            Estimator::Forward(_) => self.log_q().iter().map(|l| -l).sum(),
+    /// log q + S for the reverse KL, −log q for the forward KL, per sample.
+    fn losses(&self) -> Vec<f64> {
+        let negative = match self.estimator {
+            Estimator::Reverse(_) => self.log_weights(),
+            Estimator::Forward(_) => self.log_q(),
         };
-        sum / self.action.len() as f64
+        negative.iter().map(|l| -l).collect()
+    }
+
+    /// The mean of the losses.
+    fn loss(&self) -> f64 {
+        self.losses().iter().sum::<f64>() / self.action.len() as f64
     }
 }

@@ -111,6 +111,23 @@ impl Along {
         let error = of_y.rows().into_iter().zip(&of_log_det).map(|(y, &l)| y.fold(l, |m, &e| m.max(e))).collect();
         Self { y, log_det, error }
     }
+
+    /// The samples whose derivative is reliable: no kink lies at them.
+    ///
+    /// # Panics
+    /// If they are fewer than half.
+    #[track_caller]
+    pub fn reliable(&self) -> Vec<usize> {
+        let bound = |b: usize| Tolerance::differences().bound() * largest(&self.y.row(b).to_vec());
+        let kept: Vec<usize> = (0..self.error.len()).filter(|&b| self.error[b] <= bound(b)).collect();
+        assert!(2 * kept.len() >= self.error.len(), "estimated errors {:?}", self.error);
+        kept
+    }
+}
+
+/// ⟨a, y⟩ of every sample as ⟨a, centre⟩ + ⟨a, y − centre⟩: what didn't move adds no round-off to the second sum.
+pub fn inner_products(a: &Array2<f64>, y: &Array2<f64>, centre: &Array2<f64>) -> Array1<f64> {
+    (centre * a).sum_axis(Axis(1)) + ((y - centre) * a).sum_axis(Axis(1))
 }
 
 /// Elements of each tensor that are differentiated one by one.
@@ -121,10 +138,7 @@ const TRIED: usize = 24;
 /// A tensor whose gradient is below this fraction of the largest is compared on that scale: finite differences don't see below.
 const NEGLIGIBLE: f64 = 0.01;
 
-/// Asserts that `grad` is ∇f(θ): up to 24 elements of each tensor one by one, and all of them along random directions.
-///
-/// Derivatives that finite differences can't tell (a kink within the smallest step) are left out: at most half of the elements, and as many
-/// directions as it takes to find three others.
+/// Asserts that `grad` is ∇f(θ), as [`assert_gradients`] does.
 #[track_caller]
 pub fn assert_gradient(
     what: &str,
@@ -134,28 +148,48 @@ pub fn assert_gradient(
     grad: &[f64],
     mut f: impl FnMut(&[f64]) -> f64,
 ) {
-    assert_eq!(grad.len(), theta.len(), "{what}: elements of the gradient, and parameters");
-    let floor = NEGLIGIBLE * largest(grad);
+    assert_gradients(what, rng, layout, theta, &[grad.to_vec()], |theta| vec![f(theta)]);
+}
+
+/// Asserts that `grads[b]` is ∇f_b(θ) for every b: up to 24 elements of each tensor one by one, and all of them along random directions.
+///
+/// With one f_b per sample a kink (of a leaky ReLU, say) spoils the derivative of the few samples that lie at it, not of the whole
+/// batch. Derivatives that finite differences can't tell are left out: at most three quarters of the elements, and as many directions
+/// as it takes to find three others for a sample, on average.
+#[track_caller]
+pub fn assert_gradients(
+    what: &str,
+    rng: &mut Rng,
+    layout: &ParamLayout,
+    theta: &[f64],
+    grads: &[Vec<f64>],
+    mut f: impl FnMut(&[f64]) -> Vec<f64>,
+) {
+    for grad in grads {
+        assert_eq!(grad.len(), theta.len(), "{what}: elements of a gradient, and parameters");
+    }
+    let floor = NEGLIGIBLE * grads.iter().map(|grad| largest(grad)).fold(0.0, f64::max);
     for (tensor, range) in layout.ranges().filter(|(_, range)| !range.is_empty()) {
-        let mut pairs = Pairs::default();
+        let (mut pairs, mut scale) = (Pairs::default(), floor);
         for i in choose(rng, range) {
-            pairs.push(grad[i], slope(&mut f, theta, &unit(theta.len(), i)));
+            let analytic: Vec<f64> = grads.iter().map(|grad| grad[i]).collect();
+            scale = scale.max(largest(&analytic));
+            pairs.push(analytic, slopes(&mut f, theta, &unit(theta.len(), i)));
         }
-        let scale = largest(&pairs.numeric).max(floor);
-        let least = pairs.error.len().div_ceil(2);
+        let least = pairs.error.len().div_ceil(4);
         pairs.assert_close(&format!("{what}, d/d {}", tensor.name), scale, least);
     }
-    let (mut pairs, mut scale) = (Pairs::default(), 0.0_f64);
+    let (mut pairs, mut scale, enough) = (Pairs::default(), 0.0_f64, DIRECTIONS * grads.len());
     for _ in 0..TRIED {
         let v: Vec<f64> = theta.iter().map(|_| rng.random_range(-1.0..=1.0)).collect();
-        let terms = || grad.iter().zip(&v).map(|(g, v)| g * v);
-        pairs.push(terms().sum(), slope(&mut f, theta, &v));
-        scale = scale.max(terms().map(f64::abs).sum());
-        if pairs.kept(scale).len() == DIRECTIONS {
+        let terms = |grad: &Vec<f64>| grad.iter().zip(&v).map(|(g, v)| g * v).collect::<Vec<_>>();
+        scale = grads.iter().map(|grad| terms(grad).iter().map(|t| t.abs()).sum()).fold(scale, f64::max);
+        pairs.push(grads.iter().map(|grad| terms(grad).iter().sum()).collect(), slopes(&mut f, theta, &v));
+        if pairs.kept(scale).len() >= enough {
             break;
         }
     }
-    pairs.assert_close(&format!("{what}, along random directions"), scale, DIRECTIONS);
+    pairs.assert_close(&format!("{what}, along random directions"), scale, enough);
 }
 
 /// Analytic derivatives beside numeric ones.
@@ -167,10 +201,11 @@ struct Pairs {
 }
 
 impl Pairs {
-    fn push(&mut self, analytic: f64, numeric: Estimate<f64>) {
-        self.analytic.push(analytic);
-        self.numeric.push(numeric.value);
-        self.error.push(numeric.error);
+    fn push(&mut self, analytic: Vec<f64>, numeric: Estimate<Vec<f64>>) {
+        assert_eq!(analytic.len(), numeric.value.len(), "gradients, and functions");
+        self.analytic.extend(analytic);
+        self.numeric.extend(numeric.value);
+        self.error.extend(numeric.error);
     }
 
     /// Which of them finite differences could tell.
@@ -189,8 +224,8 @@ impl Pairs {
     }
 }
 
-/// df(θ + t v)/dt at t = 0.
-fn slope(f: &mut impl FnMut(&[f64]) -> f64, theta: &[f64], v: &[f64]) -> Estimate<f64> {
+/// df_b(θ + t v)/dt at t = 0 for every b.
+fn slopes(f: &mut impl FnMut(&[f64]) -> Vec<f64>, theta: &[f64], v: &[f64]) -> Estimate<Vec<f64>> {
     let mut at = theta.to_vec();
     let moved = |t: f64| {
         for ((at, theta), v) in at.iter_mut().zip(theta).zip(v) {
@@ -198,7 +233,7 @@ fn slope(f: &mut impl FnMut(&[f64]) -> f64, theta: &[f64], v: &[f64]) -> Estimat
         }
         f(&at)
     };
-    finite::derivative(moved, 0.0)
+    finite::velocity(moved, 0.0)
 }
 
 fn unit(len: usize, i: usize) -> Vec<f64> {

@@ -4,11 +4,12 @@ use super::{Estimator, FlowCase, Trial, WHOLE};
 use crate::{
     dense::Oracle,
     domain::Domain,
-    numeric::{Derivatives, assert_gradient},
+    numeric::{Derivatives, assert_gradients, inner_products},
     runner::Runner,
     target::Evaluated,
+    tolerance::{Tolerance, assert_close_on_scale, largest},
 };
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, Axis};
 use upg_core::{Cpu, ForwardKl, Layer, ReverseKl};
 
 pub(super) fn check<C: FlowCase>(trial: &mut Trial<'_, C>) {
@@ -24,11 +25,25 @@ pub(super) fn check<C: FlowCase>(trial: &mut Trial<'_, C>) {
 fn check_ordinary<C: FlowCase>(trial: &mut Trial<'_, C>, estimator: Estimator) {
     let batch = trial.batch();
     let samples = trial.samples(estimator, batch);
-    let mut engine = trial.engine::<f64>(Cpu::here(), WHOLE);
-    let grad = &estimator.run(&mut engine, &trial.theta, samples.view()).grad;
+    let grads = of_every_sample(trial, estimator, &samples);
     let what = trial.label(&format!("{estimator:?} and finite differences of the loss"));
-    let loss = |theta: &[f64]| trial.plain(estimator, theta, &samples).loss();
-    assert_gradient(&what, &mut trial.rng.clone(), &trial.layout, &trial.theta, grad, loss);
+    let losses = |theta: &[f64]| trial.plain(estimator, theta, &samples).losses();
+    assert_gradients(&what, &mut trial.rng.clone(), &trial.layout, &trial.theta, &grads, losses);
+}
+
+/// The gradients of the samples one by one; that of the batch is their mean.
+fn of_every_sample<C: FlowCase>(trial: &Trial<'_, C>, estimator: Estimator, samples: &Array2<f64>) -> Vec<Vec<f64>> {
+    let mut engine = trial.engine::<f64>(Cpu::here(), WHOLE);
+    let of_rows = samples.axis_chunks_iter(Axis(0), 1);
+    let grads: Vec<Vec<f64>> =
+        of_rows.map(|sample| estimator.run(&mut engine, &trial.theta, sample).grad.clone()).collect();
+    let mean = |i: usize| grads.iter().map(|grad| grad[i]).sum::<f64>() / grads.len() as f64;
+    let means: Vec<f64> = (0..trial.theta.len()).map(mean).collect();
+    let of_batch = estimator.run(&mut engine, &trial.theta, samples.view()).grad;
+    let what = trial.label(&format!("{estimator:?} of a batch, and of its samples"));
+    let scale = grads.iter().map(|grad| largest(grad)).fold(f64::MIN_POSITIVE, f64::max);
+    assert_close_on_scale(&what, of_batch, &means, scale, Tolerance::theorem::<f64>());
+    grads
 }
 
 /// The path gradient from dense Jacobians: s_end solves Jᵀ s_end = s_start − ∇ℓ, then ∂θ ⟨a, M(x; θ)⟩ at fixed a.
@@ -52,14 +67,12 @@ fn check_path<C: FlowCase>(trial: &mut Trial<'_, C>, estimator: Estimator) {
         Estimator::Reverse(_) => (score_of_base(start), score_of_target(&end)),
         Estimator::Forward(_) => (score_of_target(start), score_of_base(&end)),
     };
-    let mut engine = trial.engine::<f64>(Cpu::here(), WHOLE);
-    let grad = &estimator.run(&mut engine, &trial.theta, start.view()).grad;
+    let grads = of_every_sample(trial, estimator, start);
     for &oracle in Oracle::all() {
-        let pushed = push_densely(oracle, &derivatives, &start_score);
-        let cotangent = (pushed - &end_score) / batch as f64;
+        let cotangent = push_densely(oracle, &derivatives, &start_score) - &end_score;
         let what = trial.label(&format!("{estimator:?} and its dense construction by {oracle:?}"));
         let functional = transported(&mut runner, parts.domain, start, &end, &cotangent);
-        assert_gradient(&what, &mut trial.rng.clone(), &trial.layout, &trial.theta, grad, functional);
+        assert_gradients(&what, &mut trial.rng.clone(), &trial.layout, &trial.theta, &grads, functional);
     }
 }
 
@@ -69,16 +82,16 @@ fn push_densely(oracle: Oracle, derivatives: &Derivatives, score: &Array2<f64>) 
     derivatives.for_every_sample(&reduced, |jacobian, s| Array1::from(oracle.solve(jacobian.t(), s)))
 }
 
-/// θ ↦ ⟨a, M(x; θ)⟩ at fixed x and a.
+/// θ ↦ ⟨a, M(x; θ)⟩ of every sample, at fixed x and a.
 fn transported<'f>(
     runner: &'f mut Runner<'_, f64>,
     domain: Domain,
     start: &'f Array2<f64>,
     centre: &'f Array2<f64>,
     cotangent: &'f Array2<f64>,
-) -> impl FnMut(&[f64]) -> f64 + 'f {
+) -> impl FnMut(&[f64]) -> Vec<f64> + 'f {
     move |theta| {
         runner.theta.copy_from_slice(theta);
-        (&domain.all_near(&runner.forward(start).y, centre) * cotangent).sum()
+        inner_products(cotangent, &domain.all_near(&runner.forward(start).y, centre), centre).to_vec()
     }
 }

@@ -3,11 +3,11 @@
 use super::{Trial, Way};
 use crate::{
     dense::Oracle,
-    numeric::{Along, Derivatives, assert_gradient},
-    runner::Pulled,
+    numeric::{Along, Derivatives, assert_gradients, inner_products},
+    runner::{Pulled, Runner},
     tolerance::{Tolerance, assert_close, assert_close_on_scale, largest},
 };
-use ndarray::Array2;
+use ndarray::{Array2, Axis, s};
 
 /// All checks at one batch.
 pub fn check(trial: &mut Trial, way: Way, batch: usize) {
@@ -49,8 +49,10 @@ fn check_score(trial: &mut Trial, way: Way, derivatives: &Derivatives) {
 fn check_adjoint(trial: &mut Trial, way: Way, x: &Array2<f64>) {
     let (v, a) = (trial.covector(x.nrows()), trial.covector(x.nrows()));
     let mut runner = trial.runner(way);
-    let jacobian_v = Along::of(&mut runner, trial.domain, x, &v).y;
-    runner.forward(x);
+    let along = Along::of(&mut runner, trial.domain, x, &v);
+    let kept = along.reliable();
+    let [x, v, a, jacobian_v] = [x, &v, &a, &along.y].map(|all| all.select(Axis(0), &kept));
+    runner.forward(&x);
     let transpose_a = runner.pull_back(&a, 0.0).cotangent;
     let inner = |a: &Array2<f64>, b: &Array2<f64>| (a * b).sum();
     let scale = inner(&jacobian_v.abs(), &a.abs()) + inner(&v.abs(), &transpose_a.abs());
@@ -68,22 +70,42 @@ fn check_push(trial: &mut Trial, way: Way, derivatives: &Derivatives, weight: f6
     let Pulled { cotangent: u, grad } = runner.push(&a, weight);
     let what = trial.label(&format!("Jᵀ·push(a) = a − w ∇ℓ, w = {weight}"), way, x.nrows());
     let scale = largest(flat(&derivatives.transpose_times_absolute(&u)));
-    let (left, right) = (derivatives.transpose_times(&u), a - weight * &derivatives.grad_log_det);
+    let (left, right) = (derivatives.transpose_times(&u), &a - weight * &derivatives.grad_log_det);
     assert_close_on_scale(&what, flat(&left), flat(&right), scale, trial.allowed(Tolerance::differences()));
     let what = trial.label(&format!("∂θ of push with w = {weight}"), way, x.nrows());
-    check_gradient(trial, &what, way, x, &-u, -weight, &grad);
+    let of_sample = |runner: &mut Runner<'_, f64>, a: &Array2<f64>| runner.push(a, weight).grad;
+    check_gradient(trial, &what, way, [x, &a, &-u], -weight, &grad, of_sample);
 }
 
-/// ∂θ [⟨a, T(x)⟩ + w Σ ℓ] by finite differences.
-fn check_gradient(trial: &Trial, what: &str, way: Way, x: &Array2<f64>, a: &Array2<f64>, weight: f64, grad: &[f64]) {
+/// ∂θ [⟨b, T(x)⟩ + w Σ ℓ] sample by sample against finite differences, and their sum, which a verb gave for the whole batch.
+fn check_gradient(
+    trial: &Trial,
+    what: &str,
+    way: Way,
+    [x, a, b]: [&Array2<f64>; 3],
+    weight: f64,
+    sum: &[f64],
+    of_sample: impl Fn(&mut Runner<'_, f64>, &Array2<f64>) -> Vec<f64>,
+) {
     let (domain, mut runner) = (trial.domain, trial.runner(way));
+    let row = |all: &Array2<f64>, i: usize| all.slice(s![i..=i, ..]).to_owned();
+    let of_samples = (0..x.nrows()).map(|i| {
+        runner.forward(&row(x, i));
+        of_sample(&mut runner, &row(a, i))
+    });
+    let grads: Vec<Vec<f64>> = of_samples.collect();
+    let added: Vec<f64> = (0..sum.len()).map(|i| grads.iter().map(|grad| grad[i]).sum()).collect();
+    let scale = grads.iter().map(|grad| largest(grad)).sum::<f64>().max(f64::MIN_POSITIVE);
+    assert_close_on_scale(&format!("{what}, the sum over samples"), sum, &added, scale, Tolerance::theorem::<f64>());
+
     let centre = runner.forward(x).y;
     let of_theta = |theta: &[f64]| {
         runner.theta.copy_from_slice(theta);
         let mapped = runner.forward(x);
-        (&domain.all_near(&mapped.y, &centre) * a).sum() + weight * mapped.log_det.iter().sum::<f64>()
+        let terms = inner_products(b, &domain.all_near(&mapped.y, &centre), &centre);
+        terms.iter().zip(&mapped.log_det).map(|(term, log_det)| term + weight * log_det).collect()
     };
-    assert_gradient(what, &mut trial.rng.clone(), &trial.layout, &trial.theta, grad, of_theta);
+    assert_gradients(what, &mut trial.rng.clone(), &trial.layout, &trial.theta, &grads, of_theta);
 }
 
 /// a ← Jᵀ a + w ∇ℓ, and ∂θ against finite differences of ⟨a, T(x)⟩ + w Σ ℓ.
@@ -98,7 +120,8 @@ fn check_pull_back(trial: &mut Trial, way: Way, derivatives: &Derivatives, weigh
     let what = trial.label(&format!("cotangent pulled back with w = {weight}"), way, x.nrows());
     assert_close(&what, flat(&pulled.cotangent), flat(&expected), trial.allowed(Tolerance::differences()));
     let what = trial.label(&format!("∂θ with w = {weight}"), way, x.nrows());
-    check_gradient(trial, &what, way, x, &a, weight, &pulled.grad);
+    let of_sample = |runner: &mut Runner<'_, f64>, a: &Array2<f64>| runner.pull_back(a, weight).grad;
+    check_gradient(trial, &what, way, [x, &a, &a], weight, &pulled.grad, of_sample);
 }
 
 fn flat(a: &Array2<f64>) -> &[f64] {
