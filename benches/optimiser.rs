@@ -7,9 +7,10 @@
 use rayon::prelude::*;
 use std::hint::black_box;
 use std::time::Instant;
+use upg_core::device::Average;
 use upg_core::vmath::{Kernel, MulAdd, dispatch};
-use upg_experiments::optimiser::{Average, Optimiser, Update, norm};
-use upg_train::optimiser::Rule;
+use upg_core::{Cpu, Vectors};
+use upg_train::optimiser::{Optimiser, Rule, Update};
 
 const PARAMETERS: usize = 25_600_000;
 
@@ -56,12 +57,13 @@ impl Bench {
     }
 
     fn step(&mut self, name: &str, rule: Rule, averaging: Averaging) {
-        let mut optimiser = Optimiser::new(rule, PARAMETERS);
-        let changed = 1 + optimiser.moments().count() + usize::from(averaging == Averaging::Yes);
+        let device = Cpu::here();
+        let mut optimiser = Optimiser::new(&device, rule, PARAMETERS);
+        let changed = 1 + rule.moment_names().len() + usize::from(averaging == Averaging::Yes);
         let Self { grad, theta, average, others, .. } = self;
         let step = || {
             let average = (averaging == Averaging::Yes).then_some(Average { theta: average, decay: 0.999 });
-            optimiser.step(Update { theta, grad, rate: 1e-4, scale: 0.9, average });
+            optimiser.step(&device, Update { theta, grad, rate: 1e-4, scale: 0.9, average });
         };
         let times = interleaved(self.repetitions, step, || yardstick(&mut others[..changed], grad));
         report(name, times, 2 * changed + 1);
@@ -72,7 +74,7 @@ impl Bench {
             let sum: f32 = self.grad.par_chunks(CHUNK).map(|grad| dispatch(Sum(grad))).sum();
             black_box(sum);
         };
-        let times = interleaved(self.repetitions, || _ = black_box(norm(&self.grad)), read);
+        let times = interleaved(self.repetitions, || _ = black_box(Cpu::here().norm(&self.grad)), read);
         report("norm", times, 1);
     }
 }

@@ -9,9 +9,9 @@ use std::time::Instant;
 use upg_benches::{median, training_seconds};
 use upg_core::{Cpu, Engine, Execution, Start};
 use upg_experiments::config::{Config, ConfigFile, Model};
-use upg_experiments::optimiser::{Optimiser, Update};
 use upg_train::Purpose;
 use upg_train::method::Method;
+use upg_train::optimiser::{Optimiser, Update};
 
 /// Experiments with a single reverse KL, and how many steps are timed.
 const EXPERIMENTS: [(&str, u64); 3] = [("u1_8x8_beta2", 1000), ("phi4_16x8_quick", 1000), ("phi4_8x2_reverse", 2000)];
@@ -46,7 +46,7 @@ fn bare(config: &Config, steps: u64) -> f64 {
     let device = Cpu::<f32>::all_cores();
     let mut engine = Engine::new(device.clone(), flow, base, target, cut);
     let mut theta: Vec<f32> = engine.layout().initialise(&mut Purpose::Weights.streams(training.seed).next_stream());
-    let mut optimiser = Optimiser::new(training.optimiser, theta.len());
+    let mut optimiser = Optimiser::new(&device, training.optimiser, theta.len());
     let &[(_, Method::Reverse(how))] = &training.objective.terms()[..] else { panic!("a single reverse KL") };
     let begin = Instant::now();
     for step in 0..steps {
@@ -54,7 +54,7 @@ fn bare(config: &Config, steps: u64) -> f64 {
         let start = Start::Draw { stream, first: 0, samples: training.batch };
         let grad = engine.reverse_kl(how, &theta, start).expect("the processor doesn't fail").grad;
         let update = Update { theta: &mut theta, grad, rate: training.optimiser.rate(), scale: 1.0, average: None };
-        device.install(|| optimiser.step(update));
+        device.install(|| optimiser.step(&device, update));
     }
     begin.elapsed().as_secs_f64()
 }

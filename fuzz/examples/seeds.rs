@@ -4,10 +4,10 @@ use std::fs;
 use std::path::Path;
 use upg_core::Cpu;
 use upg_experiments::config::{Config, ConfigFile, schema};
-use upg_experiments::io::data::DataSets;
+use upg_experiments::io::checkpoint::Format;
 use upg_experiments::io::output::Provenance;
-use upg_experiments::train::Trainer;
 use upg_fuzz::{golden, repository, runs};
+use upg_train::{DataSets, Trainer};
 
 fn main() {
     let configs = repository().join("configs").read_dir().expect("the configurations");
@@ -45,9 +45,10 @@ fn seed(target: &str, name: &str, bytes: &[u8]) {
 
 /// The checkpoint of a run after three steps.
 fn checkpoint(config: &Config) -> Vec<u8> {
-    let mut trainer = Trainer::<f32>::new(config, Cpu::here(), DataSets::default()).expect("a trainer");
-    (0..3).for_each(|_| drop(trainer.step()));
+    let problem = config.build::<f32>().expect("a model").problem();
+    let mut trainer =
+        Trainer::new(problem, Cpu::here(), config.training.plan(), DataSets::default()).expect("a trainer");
+    (0..3).for_each(|_| drop(trainer.step().expect("the processor doesn't fail")));
     let provenance = Provenance::new(1, "f32", Some(config.training.seed), config.to_ron());
-    let layout = trainer.layout().clone();
-    trainer.state().encode(&layout, &provenance)
+    Format::new(config, trainer.layout()).encode(&trainer.state(), &provenance)
 }

@@ -5,8 +5,8 @@
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
 use upg_core::ParamLayout;
-use upg_experiments::io::checkpoint::State;
 use upg_experiments::config::Config;
+use upg_experiments::io::checkpoint::Format;
 use upg_experiments::io::weights::seal;
 use upg_fuzz::{check, layout, runs};
 
@@ -18,7 +18,7 @@ fuzz_target!(|bytes: &[u8]| {
     seal(&mut sealed);
     for (config, layout) in RUNS.iter() {
         for bytes in [bytes, &sealed] {
-            if let Some(state) = check(State::<f32>::decode(bytes, "c".as_ref(), config, layout)) {
+            if let Some(state) = check(Format::new(config, layout).decode::<f32>(bytes, "c".as_ref())) {
                 assert_eq!(state.theta.len(), layout.size());
             }
         }

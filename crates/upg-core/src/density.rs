@@ -9,6 +9,7 @@ use crate::{
     real::Real,
     workspace::{Prepared, Workspace},
 };
+use std::sync::Arc;
 
 /// The surroundings of a base's verbs.
 pub struct BasePass<'a, D: Device> {
@@ -127,6 +128,16 @@ impl<D: Device, P: Base<D> + ?Sized> Base<D> for Box<P> {
 }
 
 impl<D: Device, P: Target<D> + ?Sized> Target<D> for Box<P> {
+    fn dof(&self) -> usize {
+        (**self).dof()
+    }
+
+    fn action_and_force(&self, device: &D, x: &D::Batch, action: &mut D::PerSample, force: Option<&mut D::Batch>) {
+        (**self).action_and_force(device, x, action, force);
+    }
+}
+
+impl<D: Device, P: Target<D> + ?Sized> Target<D> for Arc<P> {
     fn dof(&self) -> usize {
         (**self).dof()
     }

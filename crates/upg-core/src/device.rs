@@ -110,12 +110,15 @@ pub trait Vectors: Memory {
 
     /// y ← α x + β y for buffers of the same length, e.g. the gradients of two divergences.
     fn combine(&self, alpha: f64, x: &Self::Buffer, beta: f64, y: &mut Self::Buffer);
-    /// ⟨x, y⟩ of two buffers of the same length.
-    fn dot(&self, x: &Self::Buffer, y: &Self::Buffer) -> f64;
-    /// ‖x‖. Not finite exactly if an element is not, or if the squares overflow f64, which those of f32 cannot.
-    fn norm(&self, x: &Self::Buffer) -> f64;
+    /// ⟨x, y⟩ of two views of the same length.
+    fn dot(&self, x: Self::Params<'_>, y: Self::Params<'_>) -> f64;
     /// One step of an optimiser, in one pass over memory.
     fn optimise(&self, rule: Rule, update: Update<'_, Self>);
+
+    /// ‖x‖. Not finite exactly if an element is not, or if the squares overflow f64, which those of f32 cannot.
+    fn norm(&self, x: &Self::Buffer) -> f64 {
+        self.dot(self.params(x), self.params(x)).sqrt()
+    }
 }
 
 /// How work runs.

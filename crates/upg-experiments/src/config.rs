@@ -42,7 +42,7 @@ pub use locate::Position;
 pub use model::{AnyBase, Model};
 pub use space::Space;
 pub use target::{AnyTarget, TargetConfig, Theory};
-pub use training::{Anneal, Checkpoint, Precision, Tensorboard, Training, Validation};
+pub use training::{Anneal, Checkpoint, Precision, Tensorboard, Training};
 
 #[cfg(test)]
 mod tests;

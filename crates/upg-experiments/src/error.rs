@@ -6,11 +6,13 @@ use crate::{
         checkpoint::CheckpointError, data::DataError, output::OutputError, run_dir::RunError, samples::SamplesError,
         weights::WeightsError,
     },
-    train::{fault::Fault, trainer::StateError},
 };
 use std::io;
 use std::path::PathBuf;
+use upg_core::DeviceError;
+use upg_train::Fault;
 use upg_train::method::MethodError;
+use upg_train::state::StateError;
 
 /// Why a command ended without a result. Every message is one line.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +50,9 @@ pub enum Error {
     /// The checkpoint is that of another run.
     #[error(transparent)]
     State(#[from] StateError),
+    /// The device failed.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
     /// The weights overflowed; they aren't saved.
     #[error(
         "step {step}: weights in {tensor} are not finite: the learning rate is too large; the latest checkpoint is that of step {saved}"
@@ -109,7 +114,11 @@ impl Error {
             Self::Run(error) => error.exit_status(),
             Self::Output(error) => error.exit_status(),
             Self::Data(error) => error.exit_status(),
-            Self::NotFinite { .. } | Self::Signals(_) | Self::Interrupted { .. } | Self::Diverged { .. } => 1,
+            Self::NotFinite { .. }
+            | Self::Device(_)
+            | Self::Signals(_)
+            | Self::Interrupted { .. }
+            | Self::Diverged { .. } => 1,
             Self::Failed(_) | Self::Overflown { .. } => 1,
         }
     }

@@ -8,7 +8,7 @@
 //! | [`report`] | text from data: pages, charts, event files |
 //! | [`paper`] | the cost of the estimators, and what they are worth, measured |
 //!
-//! Without files: [`train`], [`optimiser`].
+//! The training itself, the statistics and the evaluation are those of [`upg_train`]: here are the files.
 //!
 //! What is wrong with an input is said in one line that names the file, the field, its value and what is accepted;
 //! [`Error::exit_status`] tells wrong input (2) from a run that failed (1).
@@ -18,11 +18,9 @@ pub mod config;
 pub mod error;
 pub mod io;
 mod numbers;
-pub mod optimiser;
 pub mod paper;
 pub mod report;
 mod text;
-pub mod train;
 
 pub use error::Error;
 

@@ -243,7 +243,7 @@ fn check_buffers<D: Device>(device: &D, x: &[D::Real], y: &[D::Real]) {
     assert_eq!(device.to_host(&device.zeros(x.len())), vec![D::Real::default(); x.len()], "zeros");
     let dot: f64 = x.iter().zip(y).map(|(x, y)| x.wide() * y.wide()).sum();
     let size: f64 = x.iter().zip(y).map(|(x, y)| (x.wide() * y.wide()).abs()).sum();
-    assert!((device.dot(&on_device, &other) - dot).abs() <= 1e-13 * size, "⟨x, y⟩");
+    assert!((device.dot(device.params(&on_device), device.params(&other)) - dot).abs() <= 1e-13 * size, "⟨x, y⟩");
     let norm = x.iter().map(|x| x.wide() * x.wide()).sum::<f64>().sqrt();
     assert!((device.norm(&on_device) - norm).abs() <= 1e-13 * norm, "‖x‖");
     device.combine(2.0, &on_device, -1.0, &mut other);

@@ -131,12 +131,8 @@ impl Vectors for Rows {
         y.0.iter_mut().zip(&x.0).for_each(|(y, x)| *y = alpha * x + beta * *y);
     }
 
-    fn dot(&self, x: &Flat, y: &Flat) -> f64 {
-        x.0.iter().zip(&y.0).map(|(x, y)| x * y).sum()
-    }
-
-    fn norm(&self, x: &Flat) -> f64 {
-        self.dot(x, x).sqrt()
+    fn dot(&self, x: &[f64], y: &[f64]) -> f64 {
+        x.iter().zip(y).map(|(x, y)| x * y).sum()
     }
 
     fn optimise(&self, rule: Rule, Update { theta, grad, scale, average, .. }: Update<'_, Self>) {

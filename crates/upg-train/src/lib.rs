@@ -1,27 +1,55 @@
 //! Training of normalizing flows, and what they are worth: all that is between the gradients of [`upg_core`] and files.
 //!
+//! A [`Problem`] is a flow between a base and a target; a [`Trainer`] makes the steps of a [`TrainingPlan`]; the [`Trained`] flow is
+//! evaluated and sampled. Everything works on any [`Device`](upg_core::Device), for any layer and any target.
+//!
 //! | module | what is there |
 //! |---|---|
-//! | [`method`] | the estimators by name, and the divergence each belongs to |
-//! | [`objective`] | the divergences that are minimised, with their weights |
+//! | [`problem`] | flow, base, target; observables, exact values and a sampler of data where there are some |
+//! | [`plan`], [`objective`], [`method`] | the plan of a training, its divergences with their weights, the estimators by name |
 //! | [`optimiser`], [`schedule`] | rules of a step; learning rates and ramps as functions of the step |
-//! | [`purpose`] | the random numbers of a run |
+//! | [`trainer`], [`validation`], [`fault`] | the steps, the tests between them, and where a step went wrong that was skipped |
+//! | [`state`], [`data`], [`purpose`] | a run at one moment; samples of the target; the random numbers of a run |
+//! | [`trained`], [`evaluate`], [`sample`], [`variance`] | a trained flow: its worth, its samples, the noise of the estimators |
 //! | [`stats`] | weights, errors, autocorrelation, a Markov chain from independent proposals |
 //!
 //! There are no files here, no configurations and no command line. With the feature `serde` the types that stand in such files can be
 //! written and read.
 
+pub mod data;
+pub mod evaluate;
+pub mod fault;
 pub mod method;
 #[cfg(feature = "serde")]
 pub mod numbers;
 pub mod objective;
 pub mod optimiser;
+pub mod plan;
+pub mod problem;
 pub mod purpose;
 mod refused;
+pub mod sample;
 pub mod schedule;
+pub mod state;
 pub mod stats;
+pub mod trained;
+pub mod trainer;
+pub mod validation;
+pub mod variance;
 
+pub use data::DataSets;
+pub use evaluate::{Evaluation, EvaluationPlan};
+pub use fault::Fault;
 pub use method::{Divergence, Estimator, Method};
 pub use objective::Objective;
+pub use plan::{TrainingPlan, Validation};
+pub use problem::Problem;
 pub use purpose::Purpose;
 pub use refused::Refused;
+pub use sample::Draw;
+pub use state::State;
+pub use trained::Trained;
+pub use trainer::{Annealing, Step, Trainer};
+pub use validation::Tested;
+
+pub use upg_targets::{ChainPlan, DataSampler, Exact, Observable, Observables};

@@ -22,6 +22,13 @@ impl fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
+impl Refused {
+    /// The refusal of a field of `section`: `section.field`.
+    pub fn inside(self, section: &str) -> Self {
+        Self { field: format!("{section}.{}", self.field), ..self }
+    }
+}
+
 /// Refuses `value` unless `holds`.
 pub(crate) fn require(
     holds: bool,

@@ -166,13 +166,9 @@ impl<T: Real> Vectors for Cpu<T> {
         tiles::run(Combine { alpha: T::of(alpha), x, beta: T::of(beta), y }, |(), ()| ());
     }
 
-    fn dot(&self, x: &Vec<T>, y: &Vec<T>) -> f64 {
-        assert_eq!(x.len(), y.len(), "lengths of the buffers");
+    fn dot(&self, x: &[T], y: &[T]) -> f64 {
+        assert_eq!(x.len(), y.len(), "lengths of the views");
         tiles::run(Dot(x, y), |left, right| left + right)
-    }
-
-    fn norm(&self, x: &Vec<T>) -> f64 {
-        self.dot(x, x).sqrt()
     }
 
     fn optimise(&self, rule: Rule, update: Update<'_, Self>) {

@@ -266,3 +266,29 @@ impl<T: Real, E: Elementwise<T, N>, const N: usize> Cut for Pass<'_, T, E, N> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::streams::Streams;
+    use crate::vmath::{InstructionSet, dispatch_to};
+    use rand::RngExt;
+
+    #[test]
+    fn instruction_sets_agree() {
+        let rng = &mut Streams::new(4).next_stream();
+        let mut numbers = |low: f32| -> Vec<f32> { (0..1001).map(|_| rng.random_range(low..1.0)).collect() };
+        let (grad, start, mean, squares) = (numbers(-1.0), numbers(-1.0), numbers(-1.0), numbers(0.1));
+        let run = |set| {
+            let (mut theta, mut average, mut moments) = (start.clone(), mean.clone(), [mean.clone(), squares.clone()]);
+            let rule = Adam::<f32>::new([0.9, 0.99], 1e-3, 0.1, 0.01, 3);
+            let followed = Some(Follow { theta: &mut average, share: 0.2 });
+            let moments = moments.each_mut().map(Vec::as_mut_slice);
+            dispatch_to(set, Pass { rule, scale: 2.0, grad: &grad, theta: &mut theta, moments, average: followed });
+            [theta, average].concat()
+        };
+        for (a, b) in run(InstructionSet::Baseline).iter().zip(run(InstructionSet::detect())) {
+            assert!((a - b).abs() <= 3e-7 * b.abs().max(1.0), "{a} without instructions, {b} with them");
+        }
+    }
+}

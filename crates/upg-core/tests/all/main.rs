@@ -8,4 +8,5 @@ mod layers;
 mod own_layer;
 mod random;
 mod trained_base;
+mod vectors;
 mod vmath;

@@ -1,7 +1,6 @@
 //! `upg report`: the files of runs, read for the page that [`report`](crate::report) makes of them.
 
 use crate::Error;
-use crate::commands::evaluate::collect::FEW;
 use crate::config::{Config, FlowConfig};
 use crate::io::output::OutputFile;
 use crate::io::run_dir::{RunDir, RunError};
@@ -11,6 +10,7 @@ use clap::Args;
 use ndarray::Array2;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
+use upg_train::evaluate::FEW;
 
 /// What `upg report` is asked for.
 #[derive(Clone, Debug, Args)]

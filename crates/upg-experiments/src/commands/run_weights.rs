@@ -2,7 +2,7 @@
 
 use super::arguments::threads_parser;
 use crate::Error;
-use crate::config::{Config, Model, Precision};
+use crate::config::{AnyTarget, Config, Precision, Space};
 use crate::io::checkpoint::{read_ema, read_weights};
 use crate::io::data::DataRequest;
 use crate::io::output::Provenance;
@@ -12,8 +12,8 @@ use ndarray::Array2;
 use serde::Serialize;
 use std::fmt;
 use std::path::PathBuf;
-use upg_core::{Cpu, EndSamples, Engine, Execution, Layer, ParamLayout, Real};
-use upg_train::Purpose;
+use upg_core::{Cpu, Execution, ParamLayout, Real};
+use upg_train::{Purpose, Trained};
 
 /// The arguments of every command that starts from the weights of a run.
 #[derive(Clone, Debug, Args)]
@@ -62,71 +62,61 @@ impl fmt::Display for Weights {
     }
 }
 
-/// A run's model with weights in an engine.
+/// A run's trained flow.
 pub struct Loaded<T: Real> {
     /// Configuration of the run, but for the seed, which decides what is drawn now.
     pub config: Config,
     /// The seed of the run, which decided its data.
     run_seed: u64,
-    /// The engine; it keeps end samples if that was asked for.
-    pub engine: Engine<Cpu<T>>,
-    /// The weights.
-    pub theta: Vec<T>,
-    /// Layout of the weights.
-    pub layout: ParamLayout,
+    /// The flow with its weights.
+    pub trained: Trained<Cpu<T>>,
+    target: AnyTarget<T>,
+    space: Space,
     /// Shape of one sample.
     pub sample_shape: Vec<usize>,
-    /// Samples the engine draws at a time: whole micro-batches, all lanes busy.
-    pub piece: usize,
     /// Which weights they are.
     pub weights: Weights,
 }
-
-/// Samples handled at a time when their number isn't bounded; memory stays that of so many.
-const PIECE: usize = 8192;
 
 impl<T: Real> Loaded<T> {
     /// Loads a run.
     ///
     /// # Errors
     /// If the folder holds no run, or the weights asked for are missing or damaged.
-    pub fn new(dir: &RunDir, args: &RunArgs, end_samples: EndSamples) -> Result<Self, Error> {
+    pub fn new(dir: &RunDir, args: &RunArgs) -> Result<Self, Error> {
         let file = dir.config().map_err(RunError::from)?;
-        let Model { flow, cut, base, target, sample_shape, .. } = file.build::<T>()?;
-        let layout = Layer::<Cpu<T>>::params(&flow);
+        let model = file.build::<T>()?;
+        let (target, space, sample_shape) = (model.target.clone(), model.space, model.sample_shape.clone());
         if args.weights == Weights::Ema && file.config.training.ema.is_none() {
             let run = dir.path().display();
             let problem = format!("--weights = ema: training.ema is absent in {run}: accepted are best and latest");
             return Err(Error::Usage(problem));
         }
-        let theta = weights_of(dir, args.weights, &layout)?;
-        let device = args.threads.map_or_else(Cpu::all_cores, Cpu::new);
-        let engine = Engine::new(device, flow, base, target, cut).with_end_samples(end_samples);
+        let problem = model.problem();
+        let theta = weights_of(dir, args.weights, &problem.layout())?;
+        let trained = Trained::new(problem, args.threads.map_or_else(Cpu::all_cores, Cpu::new), &theta);
         let mut config = file.config;
         let run_seed = config.training.seed;
         config.training.seed = args.seed.unwrap_or(run_seed);
-        let piece = PIECE.next_multiple_of(cut.micro_batch);
-        Ok(Self { config, run_seed, engine, theta, layout, sample_shape, piece, weights: args.weights })
+        Ok(Self { config, run_seed, trained, target, space, sample_shape, weights: args.weights })
     }
 
     /// What makes the results of this process.
     pub fn provenance(&self) -> Provenance {
-        let threads = self.engine.device().threads();
+        let threads = self.trained.device().threads();
         Provenance::new(threads, T::NAME, Some(self.config.training.seed), self.config.to_ron())
     }
-}
 
-impl<T: Real> Loaded<T> {
     /// The samples of the target that the run has for `purpose`, shape `[samples, dof]`: those it kept, or those it would have drawn.
     ///
     /// # Errors
     /// If they can't be read or drawn.
     pub fn data(&self, dir: &RunDir, purpose: Purpose) -> Result<Option<Array2<T>>, Error> {
         let Some(data) = self.config.data() else { return Ok(None) };
-        let Model { target, sample_shape, space, .. } = self.config.build::<T>()?;
-        let (target, sample_shape, seed) = (&target, &sample_shape[..], self.run_seed);
-        let request = DataRequest { data: &data, target, sample_shape, space, seed, keep: Some(dir) };
-        Ok(Some(self.engine.device().install(|| request.fetch(purpose))?))
+        let Self { target, sample_shape, space, run_seed, .. } = self;
+        let request =
+            DataRequest { data: &data, target, sample_shape, space: *space, seed: *run_seed, keep: Some(dir) };
+        Ok(Some(self.trained.device().install(|| request.fetch(purpose))?))
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! | what | where |
 //! |---|---|
-//! | the steps, without files | [`train`](crate::train) |
+//! | the steps, without files | [`trainer`](upg_train::trainer) |
 //! | `metrics.jsonl` | [`metrics`](crate::io::metrics) |
 //! | folder and lock | [`run_dir`](crate::io::run_dir) |
 //! | checkpoints | [`checkpoint`](crate::io::checkpoint) |
@@ -27,7 +27,7 @@ use session::Plan;
 /// If an input is wrong, the gradient isn't finite too often, a file can't be written, or the run is interrupted. What was saved stays.
 pub fn run(args: &TrainArgs) -> Result<String, Error> {
     let plan = Plan::new(args)?;
-    match plan.config.training.precision {
+    match plan.config().training.precision {
         Precision::F32 => session::run_in::<f32>(&plan),
         Precision::F64 => session::run_in::<f64>(&plan),
     }

@@ -3,6 +3,7 @@
 use crate::text::one_line;
 use upg_flows::FlowError;
 use upg_targets::TargetError;
+use upg_train::Refused;
 
 /// A field has a value that isn't accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,5 +28,13 @@ impl From<TargetError> for Invalid {
     fn from(error: TargetError) -> Self {
         let value = one_line(&error.value, 100);
         Self { field: format!("target.{}", error.field), value, accepted: error.accepted.into() }
+    }
+}
+
+/// Of a plan that a training was made from.
+impl From<Refused> for Invalid {
+    fn from(refused: Refused) -> Self {
+        let Refused { field, value, accepted } = refused.inside("training");
+        Self { field, value, accepted }
     }
 }

@@ -9,6 +9,7 @@ use super::space::Space;
 use super::target::AnyTarget;
 use upg_core::{Base, Cpu, Cut, Real, StandardNormal, UniformTorus};
 use upg_flows::Flow;
+use upg_train::{Annealing, Problem};
 
 /// Any base density on the host.
 pub type AnyBase<T> = Box<dyn Base<Cpu<T>>>;
@@ -27,6 +28,21 @@ pub struct Model<T: Real> {
     pub sample_shape: Vec<usize>,
     /// Where the samples live.
     pub space: Space,
+    /// Number of sites; of degrees of freedom where there is no lattice.
+    pub sites: usize,
+}
+
+impl<T: Real> Model<T> {
+    /// The problem to be trained and evaluated.
+    pub fn problem(self) -> Problem<Cpu<T>> {
+        let Self { flow, cut, base, target, sites, .. } = self;
+        Problem::new(flow, base, target.clone())
+            .with_cut(cut)
+            .with_sites(sites)
+            .with_observables(target.clone())
+            .with_exact(target.clone())
+            .with_sampler(target)
+    }
 }
 
 impl Config {
@@ -57,7 +73,21 @@ impl Config {
         let (target, domain) = self.target.build::<T>()?;
         domain.fits(space, lattice)?;
         let sample_shape = space.sample_shape(lattice);
-        Ok(Model { flow, cut, base: base_of(space, sample_shape.iter().product()), target, sample_shape, space })
+        let (base, sites) = (base_of(space, sample_shape.iter().product()), self.sites());
+        Ok(Model { flow, cut, base, target, sample_shape, space, sites })
+    }
+
+    /// The course of the coupling that moves during a training, if one does.
+    ///
+    /// # Panics
+    /// If the configuration isn't accepted.
+    pub fn annealing<T: Real>(&self) -> Option<Annealing<Cpu<T>>> {
+        let anneal = self.training.anneal.clone()?;
+        let (ramp, to, target) = (*anneal.ramp(), self.target.coupling(&anneal), self.target.clone());
+        Some(Annealing::new(ramp, to, move |value| {
+            let moved = target.annealed(&anneal, value).and_then(|target| target.theory::<T>());
+            moved.expect("every value between two accepted ones is accepted")
+        }))
     }
 }
 

@@ -7,6 +7,7 @@ use super::training::Anneal;
 use crate::numbers::{extents, whole};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use upg_core::{Cpu, Real, Target};
 use upg_targets::{DataSampler, Exact, Gaussian, Gmm, Observables, Phi4, TargetError, U1};
 
@@ -53,7 +54,7 @@ pub trait Theory<T: Real>: Target<Cpu<T>> + Observables<T> + DataSampler<T> + Ex
 impl<T: Real, P: Target<Cpu<T>> + Observables<T> + DataSampler<T> + Exact> Theory<T> for P {}
 
 /// Any target on the host.
-pub type AnyTarget<T> = Box<dyn Theory<T>>;
+pub type AnyTarget<T> = Arc<dyn Theory<T>>;
 
 impl TargetConfig {
     /// The target with one of its couplings moved to `value`.
@@ -107,12 +108,12 @@ impl TargetConfig {
     pub(super) fn build<T: Real>(&self) -> Result<(AnyTarget<T>, Domain<'_>), TargetError> {
         Ok(match self {
             Self::Phi4 { lattice, kappa, lambda } => {
-                (Box::new(Phi4::new(lattice, *kappa, *lambda)?), Domain::Lattice(Space::Sites, lattice))
+                (Arc::new(Phi4::new(lattice, *kappa, *lambda)?), Domain::Lattice(Space::Sites, lattice))
             }
-            Self::U1 { lattice, beta } => (Box::new(U1::new(lattice, *beta)?), Domain::Lattice(Space::Links, lattice)),
-            Self::Gmm { dim } => (Box::new(Gmm::new(*dim)?), Domain::Dof("dim", *dim)),
+            Self::U1 { lattice, beta } => (Arc::new(U1::new(lattice, *beta)?), Domain::Lattice(Space::Links, lattice)),
+            Self::Gmm { dim } => (Arc::new(Gmm::new(*dim)?), Domain::Dof("dim", *dim)),
             Self::Gaussian { mean, covariance } => {
-                (Box::new(Gaussian::new(mean, matrix(covariance)?.view())?), Domain::Dof("mean", mean.len()))
+                (Arc::new(Gaussian::new(mean, matrix(covariance)?.view())?), Domain::Dof("mean", mean.len()))
             }
         })
     }

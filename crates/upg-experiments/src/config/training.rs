@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use upg_core::ReverseKl;
 use upg_train::optimiser::Rule;
 use upg_train::schedule::{Ramp, Schedule};
-use upg_train::{Objective, Refused};
+use upg_train::{Objective, TrainingPlan, Validation};
 
 /// The section `training`; every field has a default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -119,24 +119,6 @@ impl Anneal {
     }
 }
 
-/// How often the flow is tested.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default, rename = "validation")]
-pub struct Validation {
-    /// Steps between two tests.
-    #[serde(deserialize_with = "count")]
-    pub every: u64,
-    /// Fresh samples in each; the same number of test data at most.
-    #[serde(deserialize_with = "size")]
-    pub samples: usize,
-}
-
-impl Default for Validation {
-    fn default() -> Self {
-        Self { every: 500, samples: 4096 }
-    }
-}
-
 /// How often all is saved.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default, rename = "checkpoint")]
@@ -155,6 +137,22 @@ impl Default for Checkpoint {
 }
 
 impl Training {
+    /// The plan of the training itself: all but files and words.
+    pub fn plan(&self) -> TrainingPlan {
+        TrainingPlan {
+            steps: self.steps,
+            batch: self.batch,
+            seed: self.seed,
+            objective: self.objective,
+            optimiser: self.optimiser,
+            schedule: self.schedule,
+            warm_up: self.warm_up,
+            clip: self.clip,
+            ema: self.ema,
+            validation: self.validation.clone(),
+        }
+    }
+
     /// Checks all ranges.
     ///
     /// # Errors
@@ -162,36 +160,19 @@ impl Training {
     pub(super) fn check(&self) -> Result<(), Invalid> {
         let at_least_1 = "a whole number of at least 1";
         for (field, value) in [
-            ("batch", self.batch as u64),
             ("log_every", self.log_every),
             ("abort_after", self.abort_after),
-            ("validation.every", self.validation.every),
-            ("validation.samples", self.validation.samples as u64),
             ("checkpoint.every", self.checkpoint.every),
         ] {
             require(value > 0, field, value, at_least_1)?;
         }
         require(self.checkpoint.minutes > 0.0, "checkpoint.minutes", self.checkpoint.minutes, "a number above 0")?;
-        if let Some(clip) = self.clip {
-            require(clip > 0.0, "clip", clip, "a number above 0, or none")?;
-        }
-        if let Some(ema) = self.ema {
-            require((0.0..1.0).contains(&ema), "ema", ema, "at least 0, below 1, or none")?;
-        }
-        self.objective.check().map_err(|refused| inside("objective", refused))?;
-        self.optimiser.check().map_err(|refused| inside("optimiser", refused))?;
-        self.schedule.check(self.optimiser.rate()).map_err(|refused| inside("schedule", refused))?;
+        self.plan().check()?;
         match &self.anneal {
             None => Ok(()),
-            Some(anneal) => anneal.ramp().check().map_err(|refused| inside("anneal", refused)),
+            Some(anneal) => Ok(anneal.ramp().check().map_err(|refused| refused.inside("anneal"))?),
         }
     }
-}
-
-/// The refusal of `training.section.field`.
-fn inside(section: &str, refused: Refused) -> Invalid {
-    let Refused { field, value, accepted } = refused;
-    Invalid { field: format!("training.{section}.{field}"), value, accepted }
 }
 
 fn require(accept: bool, field: &str, value: impl ToString, accepted: &str) -> Result<(), Invalid> {

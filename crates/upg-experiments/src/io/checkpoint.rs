@@ -14,82 +14,15 @@ use crate::config::Config;
 use crate::io::output::{OutputError, OutputFile, Provenance};
 use crate::io::run_dir::{RunDir, RunError};
 use crate::io::weights::{self, OutTensor, STATE, WeightsError, WeightsProblem};
-use crate::optimiser::{Optimiser, RestoreError};
 use crate::text::one_line;
 use safetensors::SafeTensors;
-use serde::{Deserialize, Serialize};
 use std::path::Path;
 use upg_core::{ParamLayout, Real};
-use upg_train::schedule::SchedulerState;
+use upg_train::State;
+use upg_train::state::Progress;
 
 const PROGRESS: &str = "state.progress";
 const EMA: &str = "ema";
-
-/// How far a run is, in numbers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Progress {
-    /// Steps of the run, skipped ones included; the next one has this number.
-    pub step: u64,
-    /// Steps of the optimiser.
-    pub updates: u64,
-    /// The seed of the run.
-    pub seed: u64,
-    /// Steps skipped because the gradient wasn't finite.
-    pub skipped: u64,
-    /// How many of them came one after the other, up to the last step.
-    pub skipped_in_a_row: u64,
-    /// Where the learning rate stands.
-    pub scheduler: SchedulerState,
-    /// The best validation so far.
-    pub best: Option<Best>,
-    /// Seconds spent on training, over all sessions.
-    pub seconds: f64,
-    /// Fingerprint of the data, if there are any.
-    pub data: Option<u64>,
-}
-
-impl Progress {
-    /// Whether a run can have come that far.
-    fn check(&self) -> Result<(), String> {
-        let Self { step, updates, skipped, skipped_in_a_row, seconds, best, .. } = *self;
-        if updates.checked_add(skipped) != Some(step) || skipped_in_a_row > skipped {
-            return Err(format!("{step} steps, {updates} updates, {skipped} skipped, {skipped_in_a_row} in a row"));
-        }
-        if !(seconds.is_finite() && seconds >= 0.0) {
-            return Err(format!("{seconds} seconds"));
-        }
-        match best {
-            Some(best) if best.step > step || !(0.0..=1.0).contains(&best.ess) => {
-                Err(format!("an ESS of {} at step {} of {step}", best.ess, best.step))
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-/// The best validation so far.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Best {
-    /// After how many steps.
-    pub step: u64,
-    /// Its effective sample size; the smaller of reverse and forward where there are data.
-    pub ess: f64,
-}
-
-/// A run at one moment.
-#[derive(Clone, Debug, PartialEq)]
-pub struct State<T> {
-    /// The weights.
-    pub theta: Vec<T>,
-    /// The optimiser.
-    pub optimiser: Optimiser<T>,
-    /// The moving average of the weights.
-    pub ema: Option<Vec<T>>,
-    /// The numbers.
-    pub progress: Progress,
-}
 
 /// A checkpoint can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -97,14 +30,6 @@ pub enum CheckpointError {
     /// The file is damaged, or not a checkpoint of this flow.
     #[error(transparent)]
     Weights(#[from] WeightsError),
-    /// The optimiser's part doesn't fit.
-    #[error("checkpoint {file}: {source}")]
-    Optimiser {
-        /// The file.
-        file: String,
-        /// What is wrong.
-        source: RestoreError,
-    },
     /// There is no progress in the file, or it can't be read.
     #[error("checkpoint {file}: {problem}: accepted is a checkpoint of `upg train`")]
     Progress {
@@ -127,7 +52,7 @@ fn and_before(previous: &Option<Box<CheckpointError>>) -> String {
     previous.as_ref().map_or(String::new(), |previous| format!("; and the one before: {previous}"))
 }
 
-/// What was found on the way to the state of a run.
+/// A search for the state of a run.
 #[derive(Debug)]
 pub enum Found<T> {
     /// The latest checkpoint.
@@ -138,33 +63,47 @@ pub enum Found<T> {
     Nothing,
 }
 
-impl<T: Real> State<T> {
+/// The layout of a checkpoint's tensors: that of the weights, and the names of the moments.
+#[derive(Clone, Debug)]
+pub struct Format<'a> {
+    layout: &'a ParamLayout,
+    moments: &'static [&'static str],
+    averages: bool,
+}
+
+impl<'a> Format<'a> {
+    /// The checkpoints of runs of `config`, whose weights have this layout.
+    pub fn new(config: &Config, layout: &'a ParamLayout) -> Self {
+        let training = &config.training;
+        Self { layout, moments: training.optimiser.moment_names(), averages: training.ema.is_some() }
+    }
+
     /// Writes the state as the latest checkpoint of a run; what was the latest is then the previous one.
     ///
     /// # Errors
     /// If the system refuses; the last two checkpoints are then what they were.
-    pub fn save(&self, dir: &RunDir, layout: &ParamLayout, provenance: &Provenance) -> Result<(), RunError> {
+    pub fn save<T: Real>(&self, state: &State<T>, dir: &RunDir, provenance: &Provenance) -> Result<(), RunError> {
         let mut writer = OutputFile::create(&dir.latest())?.writer()?;
-        writer.write(&self.encode(layout, provenance))?;
+        writer.write(&self.encode(state, provenance))?;
         writer.sync()?;
         dir.keep_latest_as_previous()?;
         Ok(writer.finish()?)
     }
 
     /// The bytes of a checkpoint.
-    pub fn encode(&self, layout: &ParamLayout, provenance: &Provenance) -> Vec<u8> {
-        weights::encode_with_checksum(self.tensors(layout), provenance)
+    pub fn encode<T: Real>(&self, state: &State<T>, provenance: &Provenance) -> Vec<u8> {
+        weights::encode_with_checksum(self.tensors(state), provenance)
     }
 
-    fn tensors(&self, layout: &ParamLayout) -> Vec<OutTensor> {
-        let mut tensors = OutTensor::of_layout("", layout, &self.theta);
-        for (name, moment) in self.optimiser.moments() {
-            tensors.extend(OutTensor::of_layout(&format!("{STATE}{name}."), layout, moment));
+    fn tensors<T: Real>(&self, state: &State<T>) -> Vec<OutTensor> {
+        let mut tensors = OutTensor::of_layout("", self.layout, &state.theta);
+        for (name, moment) in self.moments.iter().zip(&state.moments) {
+            tensors.extend(OutTensor::of_layout(&format!("{STATE}{name}."), self.layout, moment));
         }
-        if let Some(ema) = &self.ema {
-            tensors.extend(OutTensor::of_layout(&format!("{STATE}{EMA}."), layout, ema));
+        if let Some(ema) = &state.ema {
+            tensors.extend(OutTensor::of_layout(&format!("{STATE}{EMA}."), self.layout, ema));
         }
-        let progress = ron::to_string(&self.progress).expect("numbers have a text");
+        let progress = ron::to_string(&state.progress).expect("numbers have a text");
         tensors.push(OutTensor::of_bytes(PROGRESS, progress.into_bytes()));
         tensors
     }
@@ -173,13 +112,13 @@ impl<T: Real> State<T> {
     ///
     /// # Errors
     /// If there are checkpoints, and none can be used.
-    pub fn load(dir: &RunDir, config: &Config, layout: &ParamLayout) -> Result<Found<T>, CheckpointError> {
+    pub fn load<T: Real>(&self, dir: &RunDir) -> Result<Found<T>, CheckpointError> {
         let (latest, previous) = (dir.latest(), dir.previous());
         if !latest.exists() && !previous.exists() {
             return Ok(Found::Nothing);
         }
-        Self::read(&latest, config, layout).map(Found::Latest).or_else(|reason| {
-            let before = previous.exists().then(|| Self::read(&previous, config, layout)).transpose();
+        self.read(&latest).map(Found::Latest).or_else(|reason| {
+            let before = previous.exists().then(|| self.read(&previous)).transpose();
             match before {
                 Ok(Some(state)) => Ok(Found::Previous(state, reason)),
                 Ok(None) => Err(CheckpointError::NoneGood { latest: Box::new(reason), previous: None }),
@@ -194,30 +133,26 @@ impl<T: Real> State<T> {
     ///
     /// # Errors
     /// If the file is damaged, lacks something, or belongs to another flow or optimiser.
-    pub fn read(path: &Path, config: &Config, layout: &ParamLayout) -> Result<Self, CheckpointError> {
+    pub fn read<T: Real>(&self, path: &Path) -> Result<State<T>, CheckpointError> {
         let wrong = |problem| WeightsError { file: path.to_owned(), problem };
         let bytes = std::fs::read(path).map_err(|e| wrong(WeightsProblem::Unreadable(e)))?;
-        Self::decode(&bytes, path, config, layout)
+        self.decode(&bytes, path)
     }
 
     /// Reads a checkpoint from the bytes of a file called `path`.
     ///
     /// # Errors
     /// As [`read`](Self::read).
-    pub fn decode(bytes: &[u8], path: &Path, config: &Config, layout: &ParamLayout) -> Result<Self, CheckpointError> {
+    pub fn decode<T: Real>(&self, bytes: &[u8], path: &Path) -> Result<State<T>, CheckpointError> {
         let wrong = |problem| WeightsError { file: path.to_owned(), problem };
         let file = weights::open_sealed(bytes).map_err(wrong)?;
         let progress =
             progress_of(&file).map_err(|problem| CheckpointError::Progress { file: shown(path), problem })?;
-        let theta = weights::params_of(&file, layout).map_err(wrong)?;
-        let rule = config.training.optimiser;
-        let state = |name: &str| weights::state_of::<T>(&file, name, layout).map_err(wrong);
-        let moments: Result<Vec<_>, WeightsError> =
-            rule.moment_names().iter().map(|&name| Ok((name.to_owned(), state(name)?))).collect();
-        let optimiser = Optimiser::restore(rule, layout.size(), progress.updates, moments?)
-            .map_err(|source| CheckpointError::Optimiser { file: shown(path), source })?;
-        let ema = config.training.ema.map(|_| state(EMA)).transpose()?;
-        Ok(Self { theta, optimiser, ema, progress })
+        let theta = weights::params_of(&file, self.layout).map_err(wrong)?;
+        let state = |name: &str| weights::state_of::<T>(&file, name, self.layout).map_err(wrong);
+        let moments = self.moments.iter().map(|name| state(name)).collect::<Result<_, _>>()?;
+        let ema = self.averages.then(|| state(EMA)).transpose()?;
+        Ok(State { theta, moments, ema, progress })
     }
 }
 

@@ -1,11 +1,11 @@
 //! `metrics.jsonl`: one JSON object for every logged step, each step once, also after a resume.
 
 use crate::io::output::{OutputError, OutputFile};
-use crate::train::validation::Tested;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use upg_train::Tested;
 
 /// One line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -10,7 +10,7 @@ use mutate::{Mutator, headers_of, numbers_of, texts_of};
 use seeds::{CheckpointSeed, configs, golden_files};
 use upg_core::{Cpu, Layer, ParamLayout};
 use upg_experiments::config::{Config, ConfigFile};
-use upg_experiments::io::checkpoint::State;
+use upg_experiments::io::checkpoint::Format;
 use upg_experiments::io::metrics::lines_up_to;
 use upg_experiments::io::samples::decode_samples;
 use upg_experiments::io::weights::{decode_params, seal};
@@ -145,7 +145,8 @@ fn checkpoints() {
     let mut behind_the_checksum = 0;
     for CheckpointSeed { config, bytes, .. } in &seeds {
         let layout = layout_of(config);
-        let load = |bytes: &[u8]| State::<f32>::decode(bytes, "c".as_ref(), config, &layout);
+        let format = Format::new(config, &layout);
+        let load = |bytes: &[u8]| format.decode::<f32>(bytes, "c".as_ref());
         assert!(holds("the seed", bytes.len(), || load(bytes)));
         for n in 0..1200 {
             let (mut altered, how) = mutator.bytes(bytes, &others);
@@ -167,7 +168,7 @@ fn an_altered_checkpoint_is_never_accepted() {
         let layout = layout_of(config);
         for _ in 0..600 {
             let (altered, how) = mutator.bytes(bytes, &others);
-            let accepted = State::<f32>::decode(&altered, "c".as_ref(), config, &layout).is_ok();
+            let accepted = Format::new(config, &layout).decode::<f32>(&altered, "c".as_ref()).is_ok();
             assert!(!accepted || seeds.iter().any(|seed| seed.bytes == altered), "{how}");
         }
     }
@@ -188,7 +189,8 @@ fn replaced(bytes: &[u8], old: &str, new: &str) -> Vec<u8> {
 fn a_checkpoint_that_no_run_writes_is_refused() {
     let CheckpointSeed { config, bytes } = &CheckpointSeed::all()[0];
     let layout = layout_of(config);
-    let load = |bytes: &[u8]| State::<f32>::decode(bytes, "c".as_ref(), config, &layout).map(|state| state.progress);
+    let format = Format::new(config, &layout);
+    let load = |bytes: &[u8]| format.decode::<f32>(bytes, "c".as_ref()).map(|state| state.progress);
     let progress = load(bytes).unwrap();
     assert_eq!((progress.step, progress.updates, progress.skipped), (3, 3, 0));
     for (old, new, fragment) in [

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use upg_core::Cpu;
 use upg_experiments::config::{Config, ConfigFile, schema};
-use upg_experiments::io::data::DataSets;
+use upg_experiments::io::checkpoint::Format;
 use upg_experiments::io::output::Provenance;
-use upg_experiments::train::Trainer;
+use upg_train::{DataSets, Trainer};
 
 /// The golden cases.
 const GOLDEN: [&str; 5] = ["gmm_6", "phi4_4x4", "u1_4x4", "u1_8x4", "z2nice_4x4"];
@@ -74,10 +74,11 @@ impl CheckpointSeed {
     /// After three steps of a run.
     fn new(text: &str) -> Self {
         let config = Config::parse(text).unwrap();
-        let mut trainer = Trainer::<f32>::new(&config, Cpu::here(), DataSets::default()).unwrap();
-        (0..3).for_each(|_| drop(trainer.step()));
-        let (layout, provenance) = (trainer.layout().clone(), Provenance::new(1, "f32", Some(1), config.to_ron()));
-        let bytes = trainer.state().encode(&layout, &provenance);
+        let problem = config.build::<f32>().unwrap().problem();
+        let mut trainer = Trainer::new(problem, Cpu::here(), config.training.plan(), DataSets::default()).unwrap();
+        (0..3).for_each(|_| drop(trainer.step().unwrap()));
+        let provenance = Provenance::new(1, "f32", Some(1), config.to_ron());
+        let bytes = Format::new(&config, trainer.layout()).encode(&trainer.state(), &provenance);
         Self { config, bytes }
     }
 }

@@ -1,6 +1,7 @@
 //! The rules there are, and which hyper-parameters they accept.
 
 use crate::refused::{Refused, fraction, positive, require};
+use upg_core::device;
 
 /// How a gradient becomes a step; in RON `Adam(rate: 1e-3)`, `AdamW(rate: 1e-3, weight_decay: 0.1)`, `Sgd(rate: 0.1, momentum: 0.9)`.
 ///
@@ -107,6 +108,20 @@ impl Rule {
                 require(accepted, "weight_decay", weight_decay, "a finite number, at least 0")
             }
             Self::Sgd { momentum, .. } => fraction("momentum", momentum),
+        }
+    }
+
+    /// The rule of step `step` = 1, 2, … at learning rate `rate`.
+    pub(super) fn at(&self, rate: f64, step: u64) -> device::Rule {
+        match *self {
+            Self::Adam { beta1, beta2, epsilon, .. } => {
+                device::Rule::Adam { beta: [beta1, beta2], epsilon, rate, decay: 0.0, step }
+            }
+            Self::AdamW { beta1, beta2, epsilon, weight_decay, .. } => {
+                device::Rule::Adam { beta: [beta1, beta2], epsilon, rate, decay: rate * weight_decay, step }
+            }
+            Self::Sgd { momentum: 0.0, .. } => device::Rule::Descent { rate },
+            Self::Sgd { momentum, .. } => device::Rule::Momentum { momentum, rate },
         }
     }
 

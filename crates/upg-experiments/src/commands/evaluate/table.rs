@@ -1,15 +1,16 @@
 //! The summary as text.
 
-use super::summary::{Number, Summary};
+use crate::commands::run_weights::Weights;
 use std::fmt::Write;
 use std::path::Path;
+use upg_train::evaluate::{Number, Summary};
 
 /// The table that is printed, and where the numbers are; `has_data` tells what there is not from what is not finite.
-pub(super) fn text(summary: &Summary, has_data: bool, path: &Path) -> String {
+pub(super) fn text(summary: &Summary, weights: Weights, has_data: bool, path: &Path) -> String {
     let mut out = String::new();
     let mut line = |name: &str, value: String| writeln!(out, "{name:<28} {value}").expect("memory takes all");
     let of = |x: Option<f64>, digits: usize| x.map_or("not computed".into(), |x| format!("{x:.digits$}"));
-    line("samples", format!("{} of the {} weights", summary.samples, summary.weights));
+    line("samples", format!("{} of the {weights} weights", summary.samples));
     line("ESS, reverse", of(summary.ess_reverse, 4));
     line("ESS, forward", if has_data { of(summary.ess_forward, 4) } else { "not computed (no data)".into() });
     line("Metropolis acceptance", of(summary.acceptance, 4));

@@ -5,22 +5,20 @@ use super::progress::ProgressLine;
 use super::signals::Signals;
 use crate::Error;
 use crate::commands::arguments::threads_parser;
-use crate::config::{Config, ConfigFile, Model, Tensorboard};
-use crate::io::checkpoint::{Found, State, save_weights};
-use crate::io::data::{DataRequest, DataSets};
+use crate::config::{Config, ConfigFile, Data, Invalid, Model, Tensorboard};
+use crate::io::checkpoint::{Format, Found, save_weights};
+use crate::io::data::DataRequest;
 use crate::io::metrics::{Line, Metrics};
 use crate::io::output::{OutputFile, Provenance};
 use crate::io::run_dir::{Existing, LockedRun, RunDir};
-use crate::train::validation::Tested;
-use crate::train::{Step, Trainer};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use upg_core::{Cpu, Execution, ParamLayout, Real};
-use upg_train::Purpose;
 use upg_train::stats::{DataWeightSums, WeightSums};
+use upg_train::{DataSets, Purpose, Step, Tested, Trainer};
 
-/// What `upg train` is asked for.
+/// Options of `upg train`.
 #[derive(Clone, Debug, Args)]
 pub struct TrainArgs {
     /// The experiment, RON; with --resume by default that of the run.
@@ -46,9 +44,9 @@ pub struct TrainArgs {
     pub seed: Option<u64>,
 }
 
-/// What is to be done, from the arguments and the configuration.
+/// The run to be made, from the arguments and the configuration.
 pub(super) struct Plan {
-    pub(super) config: Config,
+    file: ConfigFile,
     steps: u64,
     out: PathBuf,
     existing: Existing,
@@ -57,11 +55,9 @@ pub(super) struct Plan {
 
 impl Plan {
     pub(super) fn new(args: &TrainArgs) -> Result<Self, Error> {
-        let file = config_of(args)?;
-        file.build::<f64>()?; // all that is wrong is said before anything is touched
-        let mut config = file.config;
+        let mut file = config_of(args)?;
         if let Some(seed) = args.seed {
-            config.training.seed = seed;
+            file.config.training.seed = seed;
         }
         let existing = match (args.resume, args.force) {
             (true, _) => Existing::Resume,
@@ -69,7 +65,12 @@ impl Plan {
             _ => Existing::Refuse,
         };
         let out = args.out.clone().unwrap_or_else(|| default_folder(args.config.as_deref()));
-        Ok(Self { steps: args.steps.unwrap_or(config.training.steps), config, out, existing, threads: args.threads })
+        let steps = args.steps.unwrap_or(file.config.training.steps);
+        Ok(Self { file, steps, out, existing, threads: args.threads })
+    }
+
+    pub(super) fn config(&self) -> &Config {
+        &self.file.config
     }
 }
 
@@ -95,47 +96,59 @@ fn default_folder(config: Option<&Path>) -> PathBuf {
 }
 
 pub(super) fn run_in<T: Real>(plan: &Plan) -> Result<String, Error> {
+    let config = plan.config();
+    let model = plan.file.build::<T>()?; // all that is wrong is said before anything is touched
     let signals = Signals::listen().map_err(Error::Signals)?;
-    let given = given_data::<T>(&plan.config)?;
-    let dir = RunDir::begin(&plan.out, &plan.config, plan.existing)?;
+    let given = given_data(config, &model)?;
+    let dir = RunDir::begin(&plan.out, config, plan.existing)?;
     let device = plan.threads.map_or_else(Cpu::all_cores, Cpu::new);
-    let provenance = Provenance::new(device.threads(), T::NAME, Some(plan.config.training.seed), plan.config.to_ron());
-    let data = device.install(|| data_sets(given, &plan.config, &dir))?;
-    let mut trainer = Trainer::<T>::new(&plan.config, device, data)?;
-    let mut saved = None;
-    match State::load(&dir, &plan.config, trainer.layout())? {
-        Found::Latest(state) => {
-            saved = Some(state.progress.step);
-            trainer.restore(state)?;
-        }
-        Found::Previous(state, reason) => {
-            eprintln!("warning: {reason}; going on from the checkpoint before, of step {}", state.progress.step);
-            dir.set_latest_aside()?;
-            trainer.restore(state)?;
-        }
-        Found::Nothing => {}
-    }
+    let provenance = Provenance::new(device.threads(), T::NAME, Some(config.training.seed), config.to_ron());
+    let data = device.install(|| data_sets(given, config, &model, &dir))?;
+    let trainer = Trainer::new(model.problem(), device, config.training.plan(), data).map_err(Invalid::from)?;
+    let mut trainer = match config.annealing() {
+        Some(annealing) => trainer.with_annealing(annealing),
+        None => trainer,
+    };
+    let saved = resume(&mut trainer, config, &dir)?;
     OutputFile::create(&dir.provenance())?.commit(provenance.to_json().as_bytes())?;
     let session = Session { saved, ..Session::new(plan, dir, trainer, provenance, signals)? };
     session.run().map_err(|error| Error::Failed(Box::new(error)))
 }
 
+/// Goes on from the checkpoint in the folder, if there is one; returns the step of the latest.
+fn resume<T: Real>(trainer: &mut Trainer<Cpu<T>>, config: &Config, dir: &RunDir) -> Result<Option<u64>, Error> {
+    match Format::new(config, trainer.layout()).load(dir)? {
+        Found::Latest(state) => {
+            trainer.restore(&state)?;
+            Ok(Some(state.progress.step))
+        }
+        Found::Previous(state, reason) => {
+            eprintln!("warning: {reason}; going on from the checkpoint before, of step {}", state.progress.step);
+            dir.set_latest_aside()?;
+            trainer.restore(&state)?;
+            Ok(None)
+        }
+        Found::Nothing => Ok(None),
+    }
+}
+
 /// Samples in files of the user's; whether they are what they should be is known before anything is written.
-fn given_data<T: Real>(config: &Config) -> Result<DataSets<T>, Error> {
+fn given_data<T: Real>(config: &Config, model: &Model<T>) -> Result<DataSets<T>, Error> {
     let Some(data) = config.data() else { return Ok(DataSets::default()) };
-    let Model { target, sample_shape, space, .. } = config.build::<T>()?;
-    let (target, seed) = (&target, config.training.seed);
-    let request = DataRequest { data: &data, target, sample_shape: &sample_shape, space, seed, keep: None };
+    let request = request(&data, config, model, None);
     let train = if config.training.objective.needs_data() { request.given(Purpose::TrainData)? } else { None };
     Ok(DataSets { train, test: request.given(Purpose::TestData)? })
 }
 
 /// The samples of the target that the run needs: those given, the others drawn.
-fn data_sets<T: Real>(given: DataSets<T>, config: &Config, dir: &RunDir) -> Result<DataSets<T>, Error> {
+fn data_sets<T: Real>(
+    given: DataSets<T>,
+    config: &Config,
+    model: &Model<T>,
+    dir: &RunDir,
+) -> Result<DataSets<T>, Error> {
     let Some(data) = config.data() else { return Ok(given) };
-    let Model { target, sample_shape, space, .. } = config.build::<T>()?;
-    let (target, seed) = (&target, config.training.seed);
-    let request = DataRequest { data: &data, target, sample_shape: &sample_shape, space, seed, keep: Some(dir) };
+    let request = request(&data, config, model, Some(dir));
     let train = match given.train {
         None if config.training.objective.needs_data() => Some(request.fetch(Purpose::TrainData)?),
         train => train,
@@ -144,11 +157,21 @@ fn data_sets<T: Real>(given: DataSets<T>, config: &Config, dir: &RunDir) -> Resu
     Ok(DataSets { train, test: Some(test) })
 }
 
+fn request<'a, T: Real>(
+    data: &'a Data,
+    config: &Config,
+    model: &'a Model<T>,
+    keep: Option<&'a RunDir>,
+) -> DataRequest<'a, T> {
+    let Model { target, sample_shape, space, .. } = model;
+    DataRequest { data, target, sample_shape, space: *space, seed: config.training.seed, keep }
+}
+
 /// A run under way.
 struct Session<'a, T: Real> {
     plan: &'a Plan,
     dir: LockedRun,
-    trainer: Trainer<T>,
+    trainer: Trainer<Cpu<T>>,
     provenance: Provenance,
     signals: Signals,
     metrics: Metrics,
@@ -166,13 +189,13 @@ impl<'a, T: Real> Session<'a, T> {
     fn new(
         plan: &'a Plan,
         dir: LockedRun,
-        trainer: Trainer<T>,
+        trainer: Trainer<Cpu<T>>,
         provenance: Provenance,
         signals: Signals,
     ) -> Result<Self, Error> {
         let step = trainer.progress().step;
         let metrics = Metrics::open(&dir.metrics(), step)?;
-        let events = match plan.config.training.tensorboard {
+        let events = match plan.config().training.tensorboard {
             Tensorboard::Off => None,
             Tensorboard::On => Some(Events::open(&dir)?),
         };
@@ -200,9 +223,9 @@ impl<'a, T: Real> Session<'a, T> {
     fn run(mut self) -> Result<String, Error> {
         self.save()?; // from here on there always is a checkpoint
         while self.trainer.progress().step < self.plan.steps {
-            let step = self.trainer.step();
+            let step = self.trainer.step()?;
             self.progress.advance(step.step);
-            self.refuse_to_go_on_for_ever(&step)?;
+            self.abort_if_diverged(&step)?;
             self.log(&step)?;
             if self.is_checkpoint_due(step.step) {
                 self.save()?;
@@ -217,11 +240,11 @@ impl<'a, T: Real> Session<'a, T> {
     }
 
     /// Reports a skipped step; gives up after too many in a row.
-    fn refuse_to_go_on_for_ever(&mut self, step: &Step) -> Result<(), Error> {
+    fn abort_if_diverged(&mut self, step: &Step) -> Result<(), Error> {
         let Some(fault) = &step.fault else { return Ok(()) };
         let in_a_row = self.trainer.progress().skipped_in_a_row;
         self.progress.say(&format!("warning: step {} skipped: {fault}", step.step));
-        if in_a_row < self.plan.config.training.abort_after {
+        if in_a_row < self.plan.config().training.abort_after {
             return Ok(());
         }
         let fault = fault.clone();
@@ -232,9 +255,10 @@ impl<'a, T: Real> Session<'a, T> {
 
     /// Tests, where a test is due, and writes a line, where one is due.
     fn log(&mut self, step: &Step) -> Result<(), Error> {
-        let training = &self.plan.config.training;
+        let training = &self.plan.config().training;
         let is_last = step.step == self.plan.steps;
-        let tested = (step.step.is_multiple_of(training.validation.every) || is_last).then(|| self.trainer.validate());
+        let is_test_due = step.step.is_multiple_of(training.validation.every) || is_last;
+        let tested = if is_test_due { Some(self.trainer.validate()?) } else { None };
         if !(step.step.is_multiple_of(training.log_every) || is_last || tested.is_some() || step.fault.is_some()) {
             return Ok(());
         }
@@ -255,8 +279,8 @@ impl<'a, T: Real> Session<'a, T> {
         let (mut reverse, mut forward) = (WeightSums::default(), DataWeightSums::default());
         reverse.extend(&log_weights.reverse);
         forward.extend(&log_weights.forward);
-        let (since, samples) = (self.logged.0.elapsed(), self.plan.config.training.batch as u64);
-        let made = (step.step - self.logged.1) * samples * self.plan.config.training.objective.terms().len() as u64;
+        let (since, samples) = (self.logged.0.elapsed(), self.plan.config().training.batch as u64);
+        let made = (step.step - self.logged.1) * samples * self.plan.config().training.objective.terms().len() as u64;
         let progress = self.trainer.progress();
         Line {
             step: step.step,
@@ -274,7 +298,7 @@ impl<'a, T: Real> Session<'a, T> {
     }
 
     fn is_checkpoint_due(&self, step: u64) -> bool {
-        let checkpoint = &self.plan.config.training.checkpoint;
+        let checkpoint = &self.plan.config().training.checkpoint;
         step.is_multiple_of(checkpoint.every)
             || self.saved_at.elapsed() > Duration::from_secs_f64((60.0 * checkpoint.minutes).min(1e9))
     }
@@ -292,19 +316,18 @@ impl<'a, T: Real> Session<'a, T> {
         }
         self.read_clock();
         self.metrics.sync()?;
-        let layout = self.trainer.layout().clone();
-        self.refuse_what_cannot_be_resumed(&layout)?;
+        let (state, layout) = (self.trainer.state(), self.trainer.layout().clone());
+        self.check_weights_finite(&state.theta, &layout)?;
         if let Some(best) = self.trainer.take_best() {
             save_weights(&self.dir.best(), &best, &layout, &self.provenance)?;
         }
-        self.trainer.state().save(&self.dir, &layout, &self.provenance)?;
+        Format::new(self.plan.config(), &layout).save(&state, &self.dir, &self.provenance)?;
         (self.saved, self.saved_at) = (step, Instant::now());
         Ok(())
     }
 
     /// An update that overflows leaves weights that no later step can mend: better the checkpoint that is there.
-    fn refuse_what_cannot_be_resumed(&self, layout: &ParamLayout) -> Result<(), Error> {
-        let theta = self.trainer.theta();
+    fn check_weights_finite(&self, theta: &[T], layout: &ParamLayout) -> Result<(), Error> {
         let overflown = layout.ranges().find(|(_, range)| !theta[range.clone()].iter().all(|x| x.is_finite()));
         let Some((tensor, _)) = overflown else { return Ok(()) };
         let (step, tensor, saved) = (self.trainer.progress().step, tensor.name.clone(), self.saved.unwrap_or(0));

@@ -2,16 +2,13 @@
 
 use super::error::FiguresError;
 use super::problems::Problem;
-use crate::config::{Config, Model};
-use crate::io::data::{DataRequest, DataSets};
-use crate::train::Trainer;
-use crate::train::validation::Tested;
+use crate::config::{Config, Invalid, Model};
+use crate::io::data::DataRequest;
 use serde::Serialize;
 use std::time::Instant;
 use upg_core::{Cpu, Execution, ForwardKl, ReverseKl};
-use upg_train::Objective;
-use upg_train::Purpose;
 use upg_train::method::{Divergence, Estimator};
+use upg_train::{DataSets, Objective, Purpose, Tested, Trainer};
 
 /// The precision of the comparison.
 type T = f32;
@@ -113,7 +110,9 @@ fn pair(
         let mut config = config.clone();
         config.training.objective = objective;
         config.training.seed = seed;
-        Ok(Clocked { trainer: Trainer::new(&config, device.clone(), data.clone())?, config, seconds: 0.0 })
+        let problem = config.build()?.problem();
+        let trainer = Trainer::new(problem, device.clone(), config.training.plan(), data.clone());
+        Ok(Clocked { trainer: trainer.map_err(Invalid::from)?, config, seconds: 0.0 })
     };
     let path = begin(path)?.run(|clocked| clocked.seconds);
     let seconds = path.at_steps.seconds;
@@ -123,7 +122,7 @@ fn pair(
 
 /// A trainer whose steps are timed.
 struct Clocked {
-    trainer: Trainer<T>,
+    trainer: Trainer<Cpu<T>>,
     config: Config,
     seconds: f64,
 }
@@ -154,12 +153,12 @@ impl Clocked {
 
     fn step(&mut self) {
         let begin = Instant::now();
-        self.trainer.step();
+        self.trainer.step().expect("the processor doesn't fail");
         self.seconds += begin.elapsed().as_secs_f64();
     }
 
     fn test(&mut self) -> Moment {
-        let tested = self.trainer.validate();
+        let tested = self.trainer.validate().expect("the processor doesn't fail");
         Moment { step: self.trainer.progress().step, seconds: self.seconds, tested }
     }
 }

@@ -191,7 +191,7 @@ pub(super) fn in_words(rows: &[Row]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::validation::Tested;
+    use upg_train::Tested;
     use upg_train::method::Estimator;
 
     fn run(ess: f64, nll: f64) -> Run {

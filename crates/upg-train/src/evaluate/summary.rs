@@ -1,24 +1,20 @@
-//! `summary.json`: every number of an evaluation; what can't be computed is `null`.
+//! Every number of an evaluation; what can't be computed is `None`.
 
 use super::chain::Chain;
 use super::collect::{Collected, Weighed};
 use super::trust;
-use crate::commands::run_weights::{Loaded, Weights};
-use crate::config::AnyTarget;
-use crate::io::output::Provenance;
-use serde::Serialize;
+use crate::problem::Known;
+use crate::stats::{Blocks, Deal, Estimate, Moments, WeightSums};
 use std::collections::BTreeMap;
-use upg_core::Real;
+use upg_core::Device;
 use upg_targets::Observable;
-use upg_train::stats::{Blocks, Deal, Estimate, Moments, WeightSums};
 
-/// The content of `summary.json`, but for what made it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// All numbers.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Summary {
     /// Number of samples of the flow.
     pub samples: usize,
-    /// Which weights of the run.
-    pub weights: Weights,
     /// Effective sample size under the flow.
     pub ess_reverse: Option<f64>,
     /// Effective sample size under the target.
@@ -50,7 +46,8 @@ pub struct Summary {
 }
 
 /// A number with its error and its exact value; `null` where they aren't known.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Number {
     /// The estimate.
     pub value: Option<f64>,
@@ -61,20 +58,22 @@ pub struct Number {
 }
 
 /// The same along a chain.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Observed {
     /// The number.
-    #[serde(flatten)]
+    #[cfg_attr(feature = "serde", serde(flatten))]
     pub number: Number,
     /// The integrated autocorrelation time of the primary of the same name, if there is one.
     pub tau_int: Option<f64>,
 }
 
 /// log Z, and whether to believe it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct LogZ {
     /// The number.
-    #[serde(flatten)]
+    #[cfg_attr(feature = "serde", serde(flatten))]
     pub number: Number,
     /// Whether nothing speaks against it.
     pub trusted: bool,
@@ -89,43 +88,31 @@ impl Number {
     }
 }
 
-impl Summary {
-    /// The summary with what made it, one JSON object.
-    pub fn to_json(&self, provenance: &Provenance) -> String {
-        let mut object = serde_json::to_value(self).expect("names and numbers");
-        object["provenance"] = serde_json::to_value(provenance).expect("names and numbers");
-        serde_json::to_string_pretty(&object).expect("names and numbers")
-    }
-}
-
 /// Forms all numbers.
-pub(super) fn summarise<T: Real>(
-    loaded: &Loaded<T>,
-    theory: &AnyTarget<T>,
+pub(super) fn summarise<D: Device>(
+    known: &Known<D>,
     collected: &Collected,
     data: Option<&Weighed>,
     chain: &Chain,
+    number_of_blocks: usize,
 ) -> Summary {
     let (mut weights, mut losses) = (WeightSums::default(), Moments::default());
     weights.extend(&collected.log_weights);
     collected.log_weights.iter().for_each(|w| losses.push(-w));
-    let number_of_blocks = loaded.config.evaluation.blocks;
     let blocks = reweighted(collected, number_of_blocks);
     let states = chain.blocks(collected, number_of_blocks);
-    let observables = theory.observables();
+    let observables = known.observables();
     let number = |blocks: &Blocks, o: &Observable| Number::of(blocks.estimate(&|means| o.value(means)), o.exact);
     let along = |o: &Observable| {
         let primary = collected.names.iter().position(|name| *name == o.name);
         let tau_int = primary.and_then(|i| chain.of_primary(i)).map(|of| of.tau);
         Observed { number: number(&states, o), tau_int }
     };
-    let log_z = Number::of(trust::log_z(&weights), theory.log_z());
-    let sites = loaded.config.sites() as f64;
+    let log_z = Number::of(trust::log_z(&weights), known.log_z());
     let by_reweighting: BTreeMap<_, _> = observables.iter().map(|o| (o.name.clone(), number(&blocks, o))).collect();
     let warnings = warnings(&weights, data, log_z, &by_reweighting);
     Summary {
         samples: collected.len(),
-        weights: loaded.weights,
         ess_reverse: weights.ess(),
         ess_forward: data.and_then(|data| data.weights.ess()),
         acceptance: chain.acceptance,
@@ -134,7 +121,7 @@ pub(super) fn summarise<T: Real>(
         loss: losses.mean(),
         loss_error: losses.standard_error(),
         largest_share: weights.largest_share(),
-        free_energy_per_site: scaled(log_z, -1.0 / sites),
+        free_energy_per_site: scaled(log_z, -1.0 / known.sites as f64),
         log_z: LogZ { number: log_z, trusted: warnings.is_empty(), warnings },
         log_z_forward: data.and_then(|data| trust::log_z_of_data(&data.weights)),
         nll: data.and_then(|data| Some(Estimate { value: data.nll.mean()?, error: data.nll.standard_error()? })),

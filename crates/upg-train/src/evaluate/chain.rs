@@ -1,11 +1,11 @@
 //! The unbiased Markov chain: independence Metropolis with the samples of the flow as proposals, in the order they were drawn.
 
 use super::collect::Collected;
+use crate::stats::{Autocorrelation, Blocks, Deal, autocorrelation, independence_chain};
 use upg_core::Rng;
-use upg_train::stats::{Autocorrelation, Blocks, Deal, autocorrelation, independence_chain};
 
 /// A chain and how long it remembers.
-pub struct Chain {
+pub(super) struct Chain {
     /// Fraction of the proposals that were accepted.
     pub acceptance: Option<f64>,
     /// The sample the chain is at, step by step.

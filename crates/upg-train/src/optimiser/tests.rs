@@ -1,12 +1,8 @@
 //! Optimisers against the papers' formulas, one number at a time.
 
-use super::pass::{Adam, Follow, Pass};
-use super::tiles::TILE;
 use super::*;
 use rand::RngExt;
-use rayon::ThreadPoolBuilder;
-use upg_core::vmath::{InstructionSet, dispatch_to};
-use upg_core::{Rng, Streams};
+use upg_core::{Cpu, Real, Rng, Streams};
 
 const LENGTHS: [usize; 5] = [0, 1, 7, 1000, 100_003];
 
@@ -91,21 +87,21 @@ impl Naive {
 }
 
 fn against_naive<T: Real>(tolerance: f64) {
-    let rng = &mut rng(1);
+    let (rng, device) = (&mut rng(1), Cpu::<T>::here());
     for len in LENGTHS {
         for rule in rules(rng) {
             // Parameters of the size of the steps, so that what is compared is the steps.
             let mut expected = draw(rng, len, 10.0 * rule.rate());
             let mut averaged = draw(rng, len, 10.0 * rule.rate());
             let (mut theta, mut average) = (cast::<T>(&expected), cast::<T>(&averaged));
-            let (mut optimiser, mut naive) = (Optimiser::<T>::new(rule, len), Naive::new(rule, len));
+            let (mut optimiser, mut naive) = (Optimiser::new(&device, rule, len), Naive::new(rule, len));
             let decay = rng.random_range(0.1..0.99);
             for step in 0..if len > 1000 { 4 } else { 40 } {
                 let (rate, scale) = (rule.rate() / f64::from(1 + step), rng.random_range(0.1..2.0));
                 let grad = draw(rng, len, 10.0);
                 let average = (step % 2 == 0).then_some(Average { theta: &mut average, decay });
                 let averages = average.is_some();
-                optimiser.step(Update { theta: &mut theta, grad: &cast(&grad), rate, scale, average });
+                optimiser.step(&device, Update { theta: &mut theta, grad: &cast(&grad), rate, scale, average });
                 naive.step(&mut expected, &grad, rate, scale);
                 if averages {
                     averaged.iter_mut().zip(&expected).for_each(|(a, x)| *a = decay * *a + (1.0 - decay) * x);
@@ -113,8 +109,10 @@ fn against_naive<T: Real>(tolerance: f64) {
             }
             assert_close(&format!("{rule:?} theta"), &theta, &expected, tolerance);
             assert_close(&format!("{rule:?} average"), &average, &averaged, tolerance);
-            for ((name, moment), expected) in optimiser.moments().zip([&naive.m, &naive.v]) {
-                assert_close(&format!("{rule:?} {name}"), moment, expected, tolerance);
+            for ((name, moment), expected) in
+                rule.moment_names().iter().zip(optimiser.moments(&device)).zip([&naive.m, &naive.v])
+            {
+                assert_close(&format!("{rule:?} {name}"), &moment, expected, tolerance);
             }
         }
     }
@@ -137,9 +135,11 @@ fn three_steps_by_hand() {
     ];
     for (text, expected) in cases {
         let rule = ron::from_str(text).unwrap();
-        let (mut theta, mut optimiser) = ([1.0], Optimiser::<f64>::new(rule, 1));
+        let device = Cpu::<f64>::here();
+        let (mut theta, mut optimiser) = (vec![1.0], Optimiser::new(&device, rule, 1));
         for (grad, expected) in [2.0, -1.0, 0.5].into_iter().zip(expected) {
-            optimiser.step(Update { theta: &mut theta, grad: &[grad], rate: 0.1, scale: 1.0, average: None });
+            optimiser
+                .step(&device, Update { theta: &mut theta, grad: &vec![grad], rate: 0.1, scale: 1.0, average: None });
             assert_close(text, &theta, &[expected], 1e-13);
         }
     }
@@ -155,73 +155,26 @@ fn quadratics_are_minimised() {
         ["Adam(rate: 0.1)", "AdamW(rate: 0.1, weight_decay: 0)", "Sgd(rate: 0.1)", "Sgd(rate: 0.02, momentum: 0.9)"];
     for text in texts {
         let rule: Rule = ron::from_str(text).unwrap();
-        let (mut theta, mut optimiser) = (vec![0.0; 40], Optimiser::new(rule, 40));
+        let device = Cpu::<f64>::here();
+        let (mut theta, mut optimiser) = (vec![0.0; 40], Optimiser::new(&device, rule, 40));
         for step in 0..3000 {
             let grad: Vec<f64> = (0..40).map(|i| curvature[i] * (theta[i] - centre[i])).collect();
             let rate = rule.rate() * if step < 1500 { 1.0 } else { 0.99_f64.powi(step - 1500) };
-            optimiser.step(Update { theta: &mut theta, grad: &grad, rate, scale: 1.0, average: None });
+            optimiser.step(&device, Update { theta: &mut theta, grad: &grad, rate, scale: 1.0, average: None });
         }
         assert_close(text, &theta, &centre, 1e-6);
     }
 }
 
-/// Everything that runs in tiles, as bits, on a pool of `threads` threads.
-fn in_pool<T: Real>(threads: usize) -> Vec<Vec<u64>> {
-    let (rng, len) = (&mut rng(3), 5 * TILE + 123);
-    let grads = [(); 2].map(|()| cast::<T>(&draw(rng, len, 1.0)));
-    let start = cast::<T>(&draw(rng, len, 1.0));
-    let mut all = vec![];
-    ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(|| {
-        for rule in rules(rng) {
-            let (mut theta, mut average, mut optimiser) = (start.clone(), start.clone(), Optimiser::new(rule, len));
-            for grad in &grads {
-                let average = Some(Average { theta: &mut average, decay: 0.9 });
-                optimiser.step(Update { theta: &mut theta, grad, rate: rule.rate(), scale: 0.3, average });
-            }
-            all.extend([bits(&theta), bits(&average)]);
-            all.extend(optimiser.moments().map(|(_, moment)| bits(moment)));
-        }
-        let mut sum = start.clone();
-        combine(0.3, &mut sum, -1.7, &grads[0]);
-        let norms = [&sum, &start, &grads[0], &grads[1]].map(|vector| norm(vector).to_bits());
-        all.extend([bits(&sum), norms.to_vec()]);
-    });
-    all
-}
-
-#[test]
-fn bits_do_not_depend_on_threads() {
-    let one = in_pool::<f32>(1);
-    assert!([2, 3].iter().all(|&threads| in_pool::<f32>(threads) == one), "f32");
-    assert!(in_pool::<f64>(3) == in_pool::<f64>(1), "f64");
-}
-
-#[test]
-fn instruction_sets_agree() {
-    let rng = &mut rng(4);
-    let [grad, start, mean] = [(); 3].map(|()| cast::<f32>(&draw(rng, 1001, 1.0)));
-    let run = |set| {
-        let (mut theta, mut average, mut moments) = (start.clone(), mean.clone(), [mean.clone(), vec![0.1; 1001]]);
-        let rule = Adam::<f32>::new([0.9, 0.99], 1e-3, 0.1, 0.01, 3);
-        let average_pass = Some(Follow { theta: &mut average, share: 0.2 });
-        let moments_pass = moments.each_mut().map(Vec::as_mut_slice);
-        let pass =
-            Pass { rule, scale: 2.0, grad: &grad, theta: &mut theta, moments: moments_pass, average: average_pass };
-        dispatch_to(set, pass);
-        [theta, average].concat().into_iter().map(f64::from).collect::<Vec<_>>()
-    };
-    assert_close("baseline", &run(InstructionSet::Baseline), &run(InstructionSet::detect()), 3e-7);
-}
-
 #[test]
 fn the_average_leaves_the_step_alone() {
-    let rng = &mut rng(5);
+    let (rng, device) = (&mut rng(5), Cpu::<f32>::here());
     for rule in rules(rng) {
         let [grad, start] = [(); 2].map(|()| cast::<f32>(&draw(rng, 1009, 1.0)));
-        let step = |average: Option<Average<'_, f32>>| {
-            let (mut theta, mut optimiser) = (start.clone(), Optimiser::new(rule, 1009));
-            optimiser.step(Update { theta: &mut theta, grad: &grad, rate: 0.1, scale: 1.0, average });
-            (theta, optimiser)
+        let step = |average: Option<Average<'_, Cpu<f32>>>| {
+            let (mut theta, mut optimiser) = (start.clone(), Optimiser::new(&device, rule, 1009));
+            optimiser.step(&device, Update { theta: &mut theta, grad: &grad, rate: 0.1, scale: 1.0, average });
+            (theta, optimiser.moments(&device))
         };
         let (alone, _) = step(None);
         let (mut kept, mut replaced) = (start.clone(), start.clone());
@@ -233,78 +186,29 @@ fn the_average_leaves_the_step_alone() {
 }
 
 #[test]
-#[should_panic(expected = "gradient, and parameters of the optimiser")]
+#[should_panic(expected = "elements of the gradient, and parameters")]
 fn lengths_are_compared() {
-    let mut optimiser = Optimiser::<f32>::new(Rule::Sgd { rate: 0.1, momentum: 0.0 }, 3);
-    optimiser.step(Update { theta: &mut [0.0; 3], grad: &[0.0; 2], rate: 0.1, scale: 1.0, average: None });
+    let device = Cpu::<f32>::here();
+    let mut optimiser = Optimiser::new(&device, Rule::Sgd { rate: 0.1, momentum: 0.0 }, 3);
+    let (theta, grad) = (&mut vec![0.0; 3], &vec![0.0; 2]);
+    optimiser.step(&device, Update { theta, grad, rate: 0.1, scale: 1.0, average: None });
 }
 
 #[test]
 fn a_restored_optimiser_continues_to_the_bit() {
-    let rng = &mut rng(6);
+    let (rng, device) = (&mut rng(6), Cpu::<f32>::here());
     for rule in rules(rng) {
         let grads: Vec<_> = (0..5).map(|_| cast::<f32>(&draw(rng, 103, 1.0))).collect();
         let start = cast::<f32>(&draw(rng, 103, 1.0));
-        let (mut theta, mut optimiser) = (start.clone(), Optimiser::new(rule, 103));
-        let (mut resumed_theta, mut resumed) = (start, optimiser.clone());
+        let (mut theta, mut optimiser) = (start.clone(), Optimiser::new(&device, rule, 103));
+        let (mut resumed_theta, mut resumed) = (start, Optimiser::new(&device, rule, 103));
         for grad in &grads {
-            optimiser.step(Update { theta: &mut theta, grad, rate: 0.1, scale: 1.0, average: None });
-            let moments = resumed.moments().map(|(name, moment)| (name.to_owned(), moment.to_owned()));
-            resumed = Optimiser::restore(rule, 103, resumed.steps(), moments.collect::<Vec<_>>()).unwrap();
-            resumed.step(Update { theta: &mut resumed_theta, grad, rate: 0.1, scale: 1.0, average: None });
+            optimiser.step(&device, Update { theta: &mut theta, grad, rate: 0.1, scale: 1.0, average: None });
+            resumed = Optimiser::restore(&device, rule, resumed.steps(), &resumed.moments(&device));
+            resumed.step(&device, Update { theta: &mut resumed_theta, grad, rate: 0.1, scale: 1.0, average: None });
         }
-        assert_eq!((bits(&theta), optimiser.steps()), (bits(&resumed_theta), 5));
-        assert_eq!(optimiser, resumed);
-    }
-}
-
-#[test]
-fn a_state_of_another_optimiser_is_refused() {
-    let adam = ron::from_str("Adam(rate: 0.1)").unwrap();
-    let refuse = |rule, moments: &[(&str, usize)]| {
-        let moments = moments.iter().map(|&(name, len)| (name.to_owned(), vec![0_f32; len]));
-        Optimiser::restore(rule, 3, 1, moments).unwrap_err().to_string()
-    };
-    assert_eq!(refuse(adam, &[("first_moment", 3)]), "the optimiser's second_moment is missing");
-    assert_eq!(
-        refuse(adam, &[("second_moment", 4), ("first_moment", 3)]),
-        "the optimiser's second_moment has 4 numbers: accepted: 3, one a parameter"
-    );
-    assert_eq!(
-        refuse(Rule::Sgd { rate: 0.1, momentum: 0.9 }, &[("momentum", 3), ("first_moment", 3)]),
-        "the optimiser has no first_moment: accepted: [\"momentum\"]"
-    );
-}
-
-#[test]
-fn norms_are_the_naive_ones() {
-    let rng = &mut rng(7);
-    for len in LENGTHS {
-        let grad = draw(rng, len, 1e3);
-        let naive = grad.iter().map(|g| g * g).sum::<f64>().sqrt();
-        for norm in [norm(&grad), norm(&cast::<f32>(&grad))] {
-            assert!((norm - naive).abs() <= 1e-13 * naive, "{norm}, expected {naive}");
-        }
-    }
-    let large = norm(&[-3e30_f32, 4e30]);
-    assert!((large / 5e30 - 1.0).abs() < 1e-7, "{large}");
-    assert!(norm(&[f32::MAX; 40_000]).is_finite());
-}
-
-#[test]
-fn norms_tell_what_is_not_finite() {
-    for len in [1, 33, TILE, 100_003] {
-        for at in [0, len / 2, len - 1] {
-            for (bad, sign) in
-                [(f64::NAN, None), (f64::INFINITY, Some(f64::INFINITY)), (f64::NEG_INFINITY, Some(f64::INFINITY))]
-            {
-                let mut grad = vec![0.5_f64; len];
-                grad[at] = bad;
-                for norm in [norm(&grad), norm(&cast::<f32>(&grad))] {
-                    assert!(sign.map_or(norm.is_nan(), |sign| norm == sign), "{bad} at {at} of {len}: {norm}");
-                }
-            }
-        }
+        assert_eq!((bits(&theta), optimiser.steps()), (bits(&resumed_theta), resumed.steps()));
+        assert_eq!(optimiser.moments(&device), resumed.moments(&device));
     }
 }
 
@@ -316,20 +220,6 @@ fn clipping_shortens_what_is_too_long() {
         assert_eq!(clip_factor(norm, max), expected, "{norm}, {max}");
     }
     assert!(clip_factor(f64::NAN, 1.0).is_nan());
-}
-
-#[test]
-fn vectors_combine() {
-    let rng = &mut rng(8);
-    for len in LENGTHS {
-        let ([a, b], [p, q]) = ([(); 2].map(|()| draw(rng, len, 1.0)), [0.7, -1.3]);
-        let expected: Vec<_> = a.iter().zip(&b).map(|(a, b)| p * a + q * b).collect();
-        let (mut wide, mut narrow) = (a.clone(), cast::<f32>(&a));
-        combine(p, &mut wide, q, &b);
-        combine(p, &mut narrow, q, &cast::<f32>(&b));
-        assert_close("f64", &wide, &expected, 1e-15);
-        assert_close("f32", &narrow, &expected, 2e-7);
-    }
 }
 
 #[test]

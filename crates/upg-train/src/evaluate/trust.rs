@@ -4,7 +4,7 @@
 //! misses: a flow that has lost one of two equal modes has a reverse ESS near 1 and log Z too low by log 2. That shows where something
 //! from outside is known: samples of p (forward ESS, log Z from 1/w) or an exact value.
 
-use upg_train::stats::{DataWeightSums, Estimate, WeightSums};
+use crate::stats::{DataWeightSums, Estimate, WeightSums};
 
 /// Fewest effective samples.
 const EFFECTIVE: f64 = 100.0;

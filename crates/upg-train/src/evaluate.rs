@@ -1,0 +1,82 @@
+//! The worth of a trained flow, in numbers with errors.
+//!
+//! N independent samples x of q with weights w = p̃(x)/q(x) give, all in double precision, MATH (12) to (14):
+//!
+//! | number | how |
+//! |---|---|
+//! | reverse ESS | mean(w)²/mean(w²) |
+//! | log Z | log mean w, standard error √((1/ESS − 1)/N) |
+//! | loss | mean(log q + S), a bound on −log Z |
+//! | observables, reweighted | f(Σ w a/Σ w), jackknife over blocks |
+//! | observables along the chain | independence Metropolis with proposals from q; jackknife over blocks longer than its autocorrelation, τ_int by the Γ method |
+//! | forward ESS, log Z, −log q on the test data | 1/(mean(w) mean(1/w)), −log mean(1/w), mean(−log q) over samples of p |
+//!
+//! log Z isn't to be trusted where it rests on few samples, or where witnesses disagree; [`trust`] says which.
+
+mod chain;
+mod collect;
+mod summary;
+pub mod trust;
+
+pub use collect::FEW;
+pub use summary::{LogZ, Number, Observed, Summary};
+
+use crate::purpose::Purpose;
+use crate::trained::Trained;
+use chain::Chain;
+use ndarray::Array2;
+use upg_core::{Device, DeviceError};
+
+/// The extent of an evaluation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EvaluationPlan {
+    /// Samples of the flow.
+    pub samples: usize,
+    /// Blocks of the jackknife, at least 2.
+    pub blocks: usize,
+    /// Decides the samples and the chain.
+    pub seed: u64,
+}
+
+impl Default for EvaluationPlan {
+    fn default() -> Self {
+        Self { samples: 100_000, blocks: 100, seed: 1 }
+    }
+}
+
+/// The outcome of an evaluation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evaluation {
+    /// The numbers.
+    pub summary: Summary,
+    /// log w, per sample.
+    pub log_weights: Vec<f64>,
+    /// ρ(t) of the primaries along the chain, by name.
+    pub rho: Vec<(String, Vec<f64>)>,
+    /// Some samples: many of few degrees of freedom, one of many.
+    pub shown: Array2<f64>,
+}
+
+impl<D: Device + Clone> Trained<D> {
+    /// All numbers, on fresh samples and on `data`, shape `[samples, dof]`.
+    ///
+    /// # Errors
+    /// If the device fails.
+    ///
+    /// # Panics
+    /// If there are fewer samples than blocks, or fewer than two blocks.
+    #[track_caller]
+    pub fn evaluate(
+        &mut self,
+        plan: EvaluationPlan,
+        data: Option<&Array2<D::Real>>,
+    ) -> Result<Evaluation, DeviceError> {
+        let EvaluationPlan { samples, blocks, seed } = plan;
+        assert!(blocks >= 2 && samples >= blocks, "{samples} samples in {blocks} blocks");
+        let collected = self.collect(samples, seed)?;
+        let weighed = data.map(|data| self.weigh(data)).transpose()?;
+        let chain = Chain::run(&collected, &mut Purpose::Metropolis.streams(seed).next_stream());
+        let summary = summary::summarise(&self.known, &collected, weighed.as_ref(), &chain, blocks);
+        Ok(Evaluation { summary, log_weights: collected.log_weights, rho: chain.rho(), shown: collected.shown })
+    }
+}

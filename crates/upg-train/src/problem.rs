@@ -1,0 +1,139 @@
+//! The problem: a flow between a base and a target, and what is known of the target.
+
+use ndarray::Array2;
+use std::sync::Arc;
+use upg_core::{Base, Batch, Cut, Device, Engine, Invertible, ParamLayout, Rng, Target};
+use upg_targets::{ChainPlan, DataSampler, Exact, Observable, Observables, TargetError};
+
+/// A flow q_θ, its base q₀ and the target p ∝ e^{−S}; observables, exact values and a sampler of data where there are some.
+///
+/// ```
+/// use std::sync::Arc;
+/// use upg_core::{Cpu, StandardNormal};
+/// use upg_flows::RealNvp;
+/// use upg_targets::Gmm;
+/// use upg_train::Problem;
+///
+/// let flow = RealNvp { lattice: vec![4], couplings: 4, hidden: vec![16], ..Default::default() };
+/// let target = Arc::new(Gmm::new(4)?);
+/// let problem = Problem::<Cpu<f32>>::new(flow.build()?, StandardNormal::new(4), target.clone())
+///     .with_cut(flow.cut())
+///     .with_observables(target.clone())
+///     .with_exact(target.clone())
+///     .with_sampler(target);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Problem<D: Device> {
+    pub(crate) flow: Box<dyn Invertible<D>>,
+    pub(crate) base: Box<dyn Base<D>>,
+    pub(crate) target: Arc<dyn Target<D>>,
+    pub(crate) cut: Cut,
+    pub(crate) known: Known<D>,
+}
+
+/// What is known of a target beside its action.
+pub(crate) struct Known<D: Device> {
+    observables: Option<Arc<dyn Observables<D::Real>>>,
+    exact: Option<Arc<dyn Exact + Send + Sync>>,
+    sampler: Option<Arc<dyn DataSampler<D::Real>>>,
+    /// Number of sites.
+    pub sites: usize,
+}
+
+impl<D: Device> Problem<D> {
+    /// `flow` between `base` and `target`, of which nothing else is known.
+    ///
+    /// # Panics
+    /// If the numbers of degrees of freedom differ.
+    #[track_caller]
+    pub fn new(flow: impl Invertible<D> + 'static, base: impl Base<D> + 'static, target: Arc<dyn Target<D>>) -> Self {
+        assert_eq!(base.dof(), flow.dof(), "degrees of freedom of the base, and of the flow");
+        assert_eq!(target.dof(), flow.dof(), "degrees of freedom of the target, and of the flow");
+        let known = Known { observables: None, exact: None, sampler: None, sites: flow.dof() };
+        let cut = Cut { micro_batch: 512, lanes: 8 };
+        Self { flow: Box::new(flow), base: Box::new(base), target, cut, known }
+    }
+
+    /// Cuts batches as the flow likes it; without this, as is right for a small net.
+    pub fn with_cut(mut self, cut: Cut) -> Self {
+        self.cut = cut;
+        self
+    }
+
+    /// With observables, which an evaluation then measures.
+    pub fn with_observables(mut self, observables: Arc<dyn Observables<D::Real>>) -> Self {
+        self.known.observables = Some(observables);
+        self
+    }
+
+    /// With an exact log Z, which an evaluation then compares with.
+    pub fn with_exact(mut self, exact: Arc<dyn Exact + Send + Sync>) -> Self {
+        self.known.exact = Some(exact);
+        self
+    }
+
+    /// With a sampler of the target.
+    pub fn with_sampler(mut self, sampler: Arc<dyn DataSampler<D::Real>>) -> Self {
+        self.known.sampler = Some(sampler);
+        self
+    }
+
+    /// With a number of sites, if it isn't that of the degrees of freedom: the free energy is given per site.
+    pub fn with_sites(mut self, sites: usize) -> Self {
+        self.known.sites = sites;
+        self
+    }
+
+    /// Number of degrees of freedom.
+    pub fn dof(&self) -> usize {
+        self.flow.dof()
+    }
+
+    /// Samples of the target, shape `[samples, dof]`, decided by `plan` and `rng`; `None` without a sampler.
+    ///
+    /// # Errors
+    /// If the sampler doesn't accept the plan.
+    pub fn draw_data(&self, plan: &ChainPlan, rng: Rng) -> Option<Result<Array2<D::Real>, TargetError>> {
+        let sampler = self.known.sampler.as_ref()?;
+        Some(sampler.draw_data(plan, rng).map(|(samples, _)| samples))
+    }
+
+    /// Layout of the parameters: the base's, if it has any, then the flow's.
+    pub fn layout(&self) -> ParamLayout {
+        let mut layout = ParamLayout::default();
+        layout.nest("base.", &self.base.params());
+        layout.nest("", &self.flow.params());
+        layout
+    }
+
+    /// The engine of the problem, and what is known besides.
+    pub(crate) fn into_engine(self, device: D) -> (Engine<D>, Arc<dyn Target<D>>, Known<D>) {
+        let Self { flow, base, target, cut, known } = self;
+        (Engine::new(device, flow, base, target.clone(), cut), target, known)
+    }
+}
+
+impl<D: Device> Known<D> {
+    /// Names of what is measured on a sample.
+    pub fn primaries(&self) -> Vec<String> {
+        self.observables.as_ref().map_or(vec![], |observables| observables.primaries())
+    }
+
+    /// Fills `out`, shape `[primaries, samples]`, with what is measured on the samples `x`, shape `[dof, samples]`.
+    pub fn measure(&self, x: &Batch<D::Real>, out: &mut Batch<f64>) {
+        match &self.observables {
+            Some(observables) => observables.measure(x, out),
+            None => out.reshape(0, x.samples()),
+        }
+    }
+
+    /// The observables with their exact values.
+    pub fn observables(&self) -> Vec<Observable> {
+        self.observables.as_ref().map_or(vec![], |observables| observables.observables())
+    }
+
+    /// log Z, where it is known.
+    pub fn log_z(&self) -> Option<f64> {
+        self.exact.as_ref().and_then(|exact| exact.log_z())
+    }
+}

@@ -1,0 +1,112 @@
+//! A run at one moment, in main memory: all it needs to go on bit for bit as if it had never stopped.
+
+use crate::refused::Refused;
+use crate::schedule::SchedulerState;
+use std::fmt;
+
+/// A run at one moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct State<T> {
+    /// The weights.
+    pub theta: Vec<T>,
+    /// The moments of the optimiser, in the order of [`Rule::moment_names`](crate::optimiser::Rule::moment_names).
+    pub moments: Vec<Vec<T>>,
+    /// The moving average of the weights.
+    pub ema: Option<Vec<T>>,
+    /// The numbers.
+    pub progress: Progress,
+}
+
+/// How far a run is, in numbers.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
+pub struct Progress {
+    /// Steps of the run, skipped ones included; the next one has this number.
+    pub step: u64,
+    /// Steps of the optimiser.
+    pub updates: u64,
+    /// The seed of the run.
+    pub seed: u64,
+    /// Steps skipped because the gradient wasn't finite.
+    pub skipped: u64,
+    /// How many of them came one after the other, up to the last step.
+    pub skipped_in_a_row: u64,
+    /// Where the learning rate stands.
+    pub scheduler: SchedulerState,
+    /// The best validation so far.
+    pub best: Option<Best>,
+    /// Seconds spent on training, over all sessions.
+    pub seconds: f64,
+    /// Fingerprint of the data, if there are any.
+    pub data: Option<u64>,
+}
+
+/// The best validation so far.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
+pub struct Best {
+    /// After how many steps.
+    pub step: u64,
+    /// Its effective sample size; the smaller of reverse and forward where there are data.
+    pub ess: f64,
+}
+
+impl Progress {
+    /// The progress of a run with `seed` and these data that has made no step.
+    pub(crate) fn at_the_start(seed: u64, data: Option<u64>) -> Self {
+        let scheduler = SchedulerState::default();
+        Self { step: 0, updates: 0, seed, skipped: 0, skipped_in_a_row: 0, scheduler, best: None, seconds: 0.0, data }
+    }
+
+    /// Whether a run can have come that far.
+    ///
+    /// # Errors
+    /// The numbers that can't stand beside each other.
+    pub fn check(&self) -> Result<(), String> {
+        let Self { step, updates, skipped, skipped_in_a_row, seconds, best, .. } = *self;
+        if updates.checked_add(skipped) != Some(step) || skipped_in_a_row > skipped {
+            return Err(format!("{step} steps, {updates} updates, {skipped} skipped, {skipped_in_a_row} in a row"));
+        }
+        if !(seconds.is_finite() && seconds >= 0.0) {
+            return Err(format!("{seconds} seconds"));
+        }
+        match best {
+            Some(best) if best.step > step || !(0.0..=1.0).contains(&best.ess) => {
+                Err(format!("an ESS of {} at step {} of {step}", best.ess, best.step))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A run can't go on from a state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StateError {
+    /// It belongs to other data.
+    OtherData,
+    /// The schedule can't be in it.
+    Scheduler(Refused),
+    /// Something in it is missing, or has another length.
+    Length {
+        /// Weights, a moment or an average.
+        name: &'static str,
+        /// Its length, 0 if it is missing.
+        found: usize,
+        /// The length it should have.
+        accepted: usize,
+    },
+}
+
+impl fmt::Display for StateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OtherData => write!(f, "data: not the samples the run began with, accepted are those"),
+            Self::Scheduler(refused) => write!(f, "checkpoint: scheduler.{refused}"),
+            Self::Length { name, found, accepted } => {
+                write!(f, "checkpoint: {name} of {found} numbers: accepted are {accepted}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for StateError {}

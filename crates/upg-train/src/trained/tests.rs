@@ -1,0 +1,152 @@
+//! A trained flow against what is known of it: q = p, a plain chain, a plain mean.
+
+use super::{PIECE, Trained};
+use crate::evaluate::EvaluationPlan;
+use crate::method::Estimator;
+use crate::problem::Problem;
+use crate::purpose::Purpose;
+use crate::sample::Draw;
+use crate::stats::independence_chain;
+use crate::variance::Repetitions;
+use ndarray::{Array2, arr2};
+use std::sync::Arc;
+use upg_core::{Cpu, Layer, Real, StandardNormal};
+use upg_flows::{RealNvp, StartAt};
+use upg_targets::{Gaussian, Gmm};
+
+fn flow(start: StartAt) -> RealNvp {
+    RealNvp { lattice: vec![2], couplings: 2, hidden: vec![4], start, ..RealNvp::default() }
+}
+
+/// N(0, 1) as a flow, for the target N(0, 1): q = p.
+fn exact() -> Trained<Cpu<f64>> {
+    let flow = flow(StartAt::Identity).build::<f64>().unwrap();
+    let theta = flow.params().initialise(&mut Purpose::Weights.streams(1).next_stream());
+    let target = Arc::new(Gaussian::new(&[0.0; 2], arr2(&[[1.0, 0.0], [0.0, 1.0]]).view()).unwrap());
+    let problem =
+        Problem::new(flow, StandardNormal::new(2), target.clone()).with_observables(target.clone()).with_exact(target);
+    Trained::new(problem, Cpu::new(2), &theta)
+}
+
+/// A flow that is not the Gaussian mixture.
+fn wrong<T: Real>() -> Trained<Cpu<T>> {
+    let flow = flow(StartAt::Random).build::<T>().unwrap();
+    let theta = flow.params().initialise(&mut Purpose::Weights.streams(7).next_stream());
+    let target = Arc::new(Gmm::new(2).unwrap());
+    Trained::new(Problem::new(flow, StandardNormal::new(2), target), Cpu::new(2), &theta)
+}
+
+fn close(value: Option<f64>, expected: f64) -> bool {
+    value.is_some_and(|value| (value - expected).abs() < 1e-12)
+}
+
+#[test]
+fn a_flow_that_is_its_target_is_worth_all() {
+    let mut trained = exact();
+    let data = Array2::from_shape_fn((300, 2), |(i, j)| (0.7 * i as f64 + 1.9 * j as f64).sin());
+    let plan = EvaluationPlan { samples: 9000, blocks: 30, seed: 3 };
+    let evaluation = trained.evaluate(plan, Some(&data)).unwrap();
+    let summary = &evaluation.summary;
+    assert_eq!((summary.samples, evaluation.log_weights.len(), evaluation.shown.dim()), (9000, 9000, (PIECE, 2)));
+    for (value, expected) in [
+        (summary.ess_reverse, 1.0),
+        (summary.ess_forward, 1.0),
+        (summary.acceptance, 1.0),
+        (summary.log_z.number.value, std::f64::consts::TAU.ln()),
+        (summary.log_z.number.exact, std::f64::consts::TAU.ln()),
+        (summary.loss, -std::f64::consts::TAU.ln()),
+        (summary.free_energy_per_site.value, -0.5 * std::f64::consts::TAU.ln()),
+    ] {
+        assert!(close(value, expected), "{value:?} for {expected}: {summary:?}");
+    }
+    assert!(summary.log_z.trusted, "{summary:?}");
+    let nll = |row: ndarray::ArrayView1<'_, f64>| 0.5 * row.dot(&row) + std::f64::consts::TAU.ln();
+    let mean = data.rows().into_iter().map(nll).sum::<f64>() / 300.0;
+    assert!(close(summary.nll.map(|nll| nll.value), mean), "{:?} for {mean}", summary.nll);
+    for (name, number) in &summary.observables {
+        let (value, error, exact) = (number.value.unwrap(), number.error.unwrap(), number.exact.unwrap());
+        assert!(error > 0.0 && (value - exact).abs() < 5.0 * error, "{name}: {value} ± {error}, exactly {exact}");
+    }
+    assert!(summary.observables.len() > 2);
+    assert_eq!(trained.evaluate(plan, Some(&data)).unwrap(), evaluation, "decided by the seed");
+}
+
+#[test]
+fn a_target_of_which_nothing_is_known_is_evaluated_too() {
+    let plan = EvaluationPlan { samples: 500, blocks: 10, seed: 1 };
+    let summary = wrong::<f32>().evaluate(plan, None).unwrap().summary;
+    assert!(summary.ess_reverse.is_some_and(|ess| ess > 0.0 && ess < 0.999), "{summary:?}");
+    assert!(summary.observables.is_empty() && summary.log_z.number.exact.is_none() && summary.nll.is_none());
+}
+
+/// More samples than are drawn at a time: the chain is that over all of them.
+#[test]
+fn the_chain_goes_over_the_pieces() {
+    let (mut trained, samples) = (wrong::<f64>(), PIECE + 500);
+    let (proposals, weights) = trained.samples(5, samples, Draw::Independent).unwrap();
+    let (states, chain_weights) = trained.samples(5, samples, Draw::Metropolis).unwrap();
+    let (path, acceptance) = independence_chain(&weights, &mut Purpose::Metropolis.streams(5).next_stream());
+    for (n, &at) in path.iter().enumerate() {
+        assert_eq!((states.row(n), chain_weights[n]), (proposals.row(at), weights[at]), "state {n}");
+    }
+    let drawn = trained.sample(5, samples, Draw::Metropolis, |_, _| Ok::<_, upg_core::DeviceError>(())).unwrap();
+    assert_eq!((drawn.acceptance, drawn.not_finite), (acceptance, 0));
+    assert!(acceptance.is_some_and(|rate| rate > 0.2 && rate < 0.99), "{acceptance:?}");
+}
+
+/// What is drawn piece by piece are the samples of one stream, each once.
+#[test]
+fn pieces_are_parts_of_one_stream() {
+    let (mut trained, samples) = (wrong::<f64>(), PIECE + 500);
+    let (drawn, weights) = trained.samples(5, samples, Draw::Independent).unwrap();
+    let plan = EvaluationPlan { samples, blocks: 10, seed: 5 };
+    let evaluation = trained.evaluate(plan, None).unwrap();
+    let mut at_once = |purpose: Purpose| {
+        let start = upg_core::Start::Draw { stream: purpose.samples(5), first: 0, samples };
+        let drawn = trained.engine.sample(&trained.theta, start).unwrap();
+        (drawn.end.to_owned(), drawn.log_weights.to_vec())
+    };
+    assert!((drawn, weights) == at_once(Purpose::Samples));
+    assert!(evaluation.log_weights == at_once(Purpose::Evaluation).1);
+}
+
+/// Where q = p the path gradients are zero for every sample, and have no variance; the ordinary ones keep theirs.
+#[test]
+fn the_variance_of_path_gradients_is_zero_for_the_target_itself() {
+    let data = Array2::from_shape_fn((64, 2), |(i, j)| (0.7 * i as f64 + 1.9 * j as f64).sin());
+    let noise = exact().variance(Repetitions { number: 40, batch: 16 }, 1, Some(&data)).unwrap();
+    assert_eq!(noise.len(), 7);
+    for of in &noise {
+        let ordinary = matches!(of.estimator, Estimator::Reparam | Estimator::MaxLikelihood);
+        let variance = of.variance.value;
+        assert!(if ordinary { variance > 0.1 } else { variance.abs() < 1e-20 }, "{}: {variance}", of.estimator);
+        assert!((of.by_layer.iter().sum::<f64>() - variance).abs() <= 1e-12 * variance.abs());
+    }
+}
+
+/// MATH (15) one number at a time.
+#[test]
+fn the_variance_is_the_naive_one() {
+    let (mut trained, batch, repetitions) = (wrong::<f64>(), 8, 30);
+    let noise = trained.variance(Repetitions { number: repetitions, batch }, 4, None).unwrap();
+    assert_eq!(noise.len(), 4);
+    let mut gradients = vec![];
+    for repetition in 0..repetitions {
+        let stream = Purpose::Variance(repetition as u64).samples(4);
+        let start = upg_core::Start::Draw { stream, first: 0, samples: batch };
+        let gradient = trained.engine.reverse_kl(upg_core::ReverseKl::Reparam, &trained.theta, start).unwrap();
+        gradients.push(gradient.grad.clone());
+    }
+    let n = repetitions as f64;
+    let (mut variance, mut norm) = (0.0, 0.0);
+    for i in 0..gradients[0].len() {
+        let mean = gradients.iter().map(|g| g[i]).sum::<f64>() / n;
+        variance += gradients.iter().map(|g| (g[i] - mean).powi(2)).sum::<f64>() / (n - 1.0);
+        norm += mean * mean;
+    }
+    let expected = [batch as f64 * variance, norm - variance / n];
+    let found = [noise[0].variance.value, noise[0].squared_norm.value];
+    for (found, expected) in found.iter().zip(expected) {
+        assert!((found - expected).abs() < 1e-12 * expected.abs(), "{found} for {expected}");
+    }
+}

@@ -1,0 +1,276 @@
+//! The training loop: a flow, its optimiser and everything that changes from step to step.
+//!
+//! A step k = 0, 1, … moves an annealed coupling, draws the base samples of step k (and takes batch k of the data), forms the weighted sum
+//! of the gradients, clips its norm, and makes one step of the optimiser. The outcome of a step depends on the state and k alone, so a run
+//! continued from a saved [`State`] is bitwise the run that was never stopped. Weights, moments and gradients stay on the device.
+
+mod annealing;
+mod gradient;
+
+#[cfg(test)]
+mod tests;
+
+pub use annealing::Annealing;
+pub use gradient::LogWeights;
+
+use crate::data::DataSets;
+use crate::fault::{self, Fault};
+use crate::optimiser::{Optimiser, Update, clip_factor};
+use crate::plan::TrainingPlan;
+use crate::problem::{Known, Problem};
+use crate::purpose::Purpose;
+use crate::refused::Refused;
+use crate::schedule::{Scheduler, Watched};
+use crate::state::{Best, Progress, State, StateError};
+use crate::trained::Trained;
+use crate::validation::{self, Tested};
+use gradient::WeightedSum;
+use ndarray::Array2;
+use std::sync::Arc;
+use upg_core::device::Average;
+use upg_core::{Device, DeviceError, Engine, ParamLayout, Target};
+
+/// A run, ready for its next step.
+pub struct Trainer<D: Device> {
+    device: D,
+    engine: Engine<D>,
+    layout: ParamLayout,
+    target: Arc<dyn Target<D>>,
+    known: Known<D>,
+    plan: TrainingPlan,
+    sum: WeightedSum<D>,
+    test_data: Option<Array2<D::Real>>,
+    annealing: Option<Annealing<D>>,
+    /// The value of the annealed coupling that the engine's target has.
+    coupling: Option<f64>,
+    scheduler: Scheduler,
+    optimiser: Optimiser<D>,
+    theta: D::Buffer,
+    average: Option<D::Buffer>,
+    progress: Progress,
+    best: Option<Vec<D::Real>>,
+}
+
+/// The outcome of a step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// Number of steps made by now.
+    pub step: u64,
+    /// The weighted sum of the losses: mean(log q + S) of the reverse KL, mean(−log q) of the forward KL.
+    pub loss: f64,
+    /// Norm of the gradient, before it is clipped.
+    pub grad_norm: f64,
+    /// The learning rate.
+    pub rate: f64,
+    /// Why the weights were left as they are, if they were.
+    pub fault: Option<Fault>,
+}
+
+impl<D: Device + Clone> Trainer<D> {
+    /// A training of `problem` by `plan` from its initial weights, on `device`.
+    ///
+    /// # Errors
+    /// If a value of the plan isn't accepted, or the objective needs training data and there are none.
+    pub fn new(problem: Problem<D>, device: D, plan: TrainingPlan, data: DataSets<D::Real>) -> Result<Self, Refused> {
+        plan.check()?;
+        let fingerprint = data.fingerprint();
+        let DataSets { train, test: test_data } = data;
+        let (engine, target, known) = problem.into_engine(device.clone());
+        let layout = engine.layout();
+        let sum = WeightedSum::new(&device, &plan, train, layout.size())?;
+        let start: Vec<D::Real> = layout.initialise(&mut Purpose::Weights.streams(plan.seed).next_stream());
+        let theta = device.buffer(&start);
+        Ok(Self {
+            average: plan.ema.map(|_| device.buffer(&start)),
+            optimiser: Optimiser::new(&device, plan.optimiser, layout.size()),
+            scheduler: Scheduler::new(plan.schedule, plan.optimiser.rate(), plan.warm_up, plan.steps),
+            progress: Progress::at_the_start(plan.seed, fingerprint),
+            annealing: None,
+            coupling: None,
+            best: None,
+            device,
+            engine,
+            layout,
+            target,
+            known,
+            plan,
+            sum,
+            test_data,
+            theta,
+        })
+    }
+
+    /// With a coupling of the target that moves.
+    pub fn with_annealing(mut self, annealing: Annealing<D>) -> Self {
+        self.annealing = Some(annealing);
+        self
+    }
+
+    /// Goes on from a saved state.
+    ///
+    /// # Errors
+    /// If the state belongs to other data or another flow or optimiser, or isn't one the schedule can be in; nothing has changed then.
+    pub fn restore(&mut self, state: &State<D::Real>) -> Result<(), StateError> {
+        if state.progress.data != self.progress.data {
+            return Err(StateError::OtherData);
+        }
+        self.check_lengths(state)?;
+        self.scheduler.restore(state.progress.scheduler).map_err(StateError::Scheduler)?;
+        self.device.write_buffer(&state.theta, &mut self.theta);
+        if let (Some(average), Some(saved)) = (&mut self.average, &state.ema) {
+            self.device.write_buffer(saved, average);
+        }
+        self.optimiser = Optimiser::restore(&self.device, self.plan.optimiser, state.progress.updates, &state.moments);
+        self.progress = state.progress.clone();
+        Ok(())
+    }
+
+    fn check_lengths(&self, state: &State<D::Real>) -> Result<(), StateError> {
+        let State { theta, moments, ema, .. } = state;
+        let names = self.plan.optimiser.moment_names();
+        let of_moments = names.iter().enumerate().map(|(i, &name)| (name, moments.get(i)));
+        let of_average = self.average.as_ref().map(|_| ("the moving average", ema.as_ref()));
+        for (name, values) in [("weights", Some(theta))].into_iter().chain(of_moments).chain(of_average) {
+            let (found, accepted) = (values.map_or(0, Vec::len), self.layout.size());
+            if found != accepted {
+                return Err(StateError::Length { name, found, accepted });
+            }
+        }
+        Ok(())
+    }
+
+    /// All that is to be saved.
+    pub fn state(&self) -> State<D::Real> {
+        State {
+            theta: self.device.to_host(&self.theta),
+            moments: self.optimiser.moments(&self.device),
+            ema: self.average.as_ref().map(|average| self.device.to_host(average)),
+            progress: Progress {
+                updates: self.optimiser.steps(),
+                scheduler: self.scheduler.state(),
+                ..self.progress.clone()
+            },
+        }
+    }
+
+    /// How far the run is; the scheduler and the optimiser aside.
+    pub fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// Adds seconds of training.
+    pub fn add_seconds(&mut self, seconds: f64) {
+        self.progress.seconds += seconds;
+    }
+
+    /// Layout of the weights.
+    pub fn layout(&self) -> &ParamLayout {
+        &self.layout
+    }
+
+    /// The weights.
+    pub fn theta(&self) -> Vec<D::Real> {
+        self.device.to_host(&self.theta)
+    }
+
+    /// The weights a user would use: their moving average where there is one.
+    pub fn final_weights(&self) -> Vec<D::Real> {
+        self.device.to_host(self.average.as_ref().unwrap_or(&self.theta))
+    }
+
+    /// The log-weights of the last step.
+    pub fn log_weights(&self) -> &LogWeights {
+        self.sum.log_weights()
+    }
+
+    /// Makes the steps that are left of the plan, and the tests between them; `after` hears of every step.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn run(&mut self, mut after: impl FnMut(&Step, Option<&Tested>)) -> Result<(), DeviceError> {
+        while self.progress.step < self.plan.steps {
+            let step = self.step()?;
+            let due = step.step.is_multiple_of(self.plan.validation.every) || step.step == self.plan.steps;
+            let tested = if due { Some(self.validate()?) } else { None };
+            after(&step, tested.as_ref());
+        }
+        Ok(())
+    }
+
+    /// Makes a step.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn step(&mut self) -> Result<Step, DeviceError> {
+        let number = self.progress.step;
+        self.anneal(number);
+        let rate = self.scheduler.rate(number);
+        let Self { device, engine, plan, sum, scheduler, optimiser, theta, average, .. } = self;
+        let (loss, grad) = sum.form(engine, device, plan, number, theta)?;
+        // One visit to the threads for both: small flows would feel a second one.
+        let grad_norm = device.install(|| {
+            let grad_norm = device.norm(grad);
+            if loss.is_finite() && grad_norm.is_finite() {
+                let scale = plan.clip.map_or(1.0, |clip| clip_factor(grad_norm, clip));
+                let average = average.as_mut().zip(plan.ema).map(|(theta, decay)| Average { theta, decay });
+                optimiser.step(device, Update { theta, grad, rate, scale, average });
+            }
+            grad_norm
+        });
+        device.status()?;
+        let fault = if loss.is_finite() && grad_norm.is_finite() {
+            scheduler.observe(Watched { loss, log_weight_std: sum.log_weights().standard_deviation() });
+            None
+        } else {
+            let grad = device.to_host(grad);
+            Some(fault::find(engine, &sum.replay(plan, number, theta, &grad)))
+        };
+        let progress = &mut self.progress;
+        progress.step += 1;
+        progress.skipped += u64::from(fault.is_some());
+        progress.skipped_in_a_row = if fault.is_some() { progress.skipped_in_a_row + 1 } else { 0 };
+        Ok(Step { step: progress.step, loss, grad_norm, rate, fault })
+    }
+
+    /// Gives the target the coupling it has at step `number`.
+    fn anneal(&mut self, number: u64) {
+        let Some(annealing) = &self.annealing else { return };
+        let value = annealing.value(number);
+        if self.coupling != Some(value) {
+            self.engine.set_target(annealing.target(value));
+            self.coupling = Some(value);
+        }
+    }
+
+    /// Tests the weights a user would use on fresh samples of the final target, and on the test data; notes whether they are the best so far.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn validate(&mut self) -> Result<Tested, DeviceError> {
+        if self.coupling.take().is_some() {
+            self.engine.set_target(self.target.clone());
+        }
+        let Self { device, engine, plan, test_data, theta, average, progress, best, .. } = self;
+        let theta = average.as_ref().unwrap_or(theta);
+        let data = test_data.as_ref().map(|data| data.view());
+        let tested = validation::test(engine, theta, (plan.seed, progress.step), plan.validation.samples, data)?;
+        if let Some(ess) = tested.ess().filter(|&ess| progress.best.is_none_or(|best| ess > best.ess)) {
+            progress.best = Some(Best { step: progress.step, ess });
+            device.read_buffer(theta, best.get_or_insert_with(|| vec![D::Real::default(); device.buffer_len(theta)]));
+        }
+        Ok(tested)
+    }
+
+    /// The weights of the best validation, if it came after the last call.
+    pub fn take_best(&mut self) -> Option<Vec<D::Real>> {
+        self.best.take()
+    }
+
+    /// The trained flow, with the weights of the best validation; with the final ones if there was none, or it was taken.
+    pub fn into_trained(self) -> Trained<D> {
+        let theta = self.best.clone().unwrap_or_else(|| self.final_weights());
+        let Self { device, mut engine, target, known, .. } = self;
+        engine.set_target(target);
+        Trained::of_parts(engine, device.buffer(&theta), known)
+    }
+}

@@ -1,0 +1,260 @@
+//! Training: the steps, what decides them, and the tests between them.
+
+mod faults;
+
+use super::{Annealing, Trainer};
+use crate::data::{Batches, DataSets};
+use crate::objective::Objective;
+use crate::optimiser::Rule;
+use crate::plan::{TrainingPlan, Validation};
+use crate::problem::Problem;
+use crate::purpose::Purpose;
+use crate::schedule::{Ramp, Schedule, Shape};
+use crate::state::{State, StateError};
+use ndarray::Array2;
+use std::sync::Arc;
+use upg_core::{Cpu, ForwardKl, ReverseKl, StandardNormal, Start, Target};
+use upg_flows::{Flow, RealNvp};
+use upg_targets::{Gmm, Phi4};
+
+fn flow() -> Flow<f64> {
+    RealNvp { lattice: vec![4], couplings: 3, hidden: vec![5], ..RealNvp::default() }.build().unwrap()
+}
+
+fn problem(target: impl Target<Cpu<f64>> + 'static) -> Problem<Cpu<f64>> {
+    Problem::new(flow(), StandardNormal::new(4), Arc::new(target))
+}
+
+fn gmm() -> Gmm {
+    Gmm::new(4).unwrap()
+}
+
+fn phi4(lambda: f64) -> Phi4 {
+    Phi4::new(&[4], 0.2, lambda).unwrap()
+}
+
+/// Numbers that could be data of anything in four dimensions.
+fn data() -> DataSets<f64> {
+    let set = |shift: f64| Array2::from_shape_fn((40, 4), |(i, j)| (1.7 * i as f64 + 0.6 * j as f64 + shift).sin());
+    DataSets { train: Some(set(0.3)), test: Some(set(0.9)) }
+}
+
+fn trainer(target: impl Target<Cpu<f64>> + 'static, plan: TrainingPlan, threads: usize) -> Trainer<Cpu<f64>> {
+    Trainer::new(problem(target), Cpu::new(threads), plan, data()).unwrap()
+}
+
+fn descent(rate: f64) -> Rule {
+    Rule::Sgd { rate, momentum: 0.0 }
+}
+
+fn distance(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt()
+}
+
+/// θ₁ = θ₀ − η (w_r g_r + w_f g_f), with the gradients of the engine at the step's samples and data.
+#[test]
+fn a_step_follows_the_weighted_sum_of_the_gradients() {
+    let objective = Objective::Sum {
+        reverse: ReverseKl::PathFast,
+        reverse_weight: 0.3,
+        forward: ForwardKl::MaxLikelihood,
+        forward_weight: 0.9,
+    };
+    let plan = TrainingPlan { objective, batch: 17, seed: 5, optimiser: descent(0.25), ..TrainingPlan::default() };
+    let mut trainer = trainer(gmm(), plan, 2);
+    let (mut engine, _, _) = problem(gmm()).into_engine(Cpu::here());
+    let mut batches = Batches::new(data().train.unwrap(), 17, 5);
+    for number in 0..2 {
+        let before = trainer.theta();
+        let step = trainer.step().unwrap();
+
+        let start = Start::Draw { stream: Purpose::Step(number).samples(5), first: 0, samples: 17 };
+        let reverse = engine.reverse_kl(ReverseKl::PathFast, &before, start).unwrap();
+        let (reverse, mut loss) = (reverse.grad.clone(), 0.3 * reverse.loss);
+        let forward = engine.forward_kl(ForwardKl::MaxLikelihood, &before, batches.of_step(number)).unwrap();
+        loss += 0.9 * forward.loss;
+        let expected =
+            before.iter().zip(reverse.iter().zip(forward.grad)).map(|(t, (r, f))| t - 0.25 * (0.3 * r + 0.9 * f));
+        let error = trainer.theta().iter().zip(expected).fold(0.0, |error: f64, (a, b)| error.max((a - b).abs()));
+        assert!(error < 1e-14, "step {number}: off by {error}");
+        assert!((step.loss - loss).abs() < 1e-13 && step.fault.is_none() && step.step == number + 1);
+    }
+}
+
+/// The gradient is scaled down to the norm asked for, and only then.
+#[test]
+fn a_long_gradient_is_clipped() {
+    let with_clip = |clip| {
+        let plan = TrainingPlan { batch: 10, optimiser: descent(1.0), clip: Some(clip), ..TrainingPlan::default() };
+        let mut trainer = trainer(gmm(), plan, 1);
+        let before = trainer.theta();
+        let step = trainer.step().unwrap();
+        (distance(&trainer.theta(), &before), step.grad_norm)
+    };
+    let (moved, norm) = with_clip(0.001);
+    assert!(norm > 0.1 && (moved - 0.001).abs() < 1e-12, "{moved} for a norm of {norm}");
+    let (moved, norm) = with_clip(1e6);
+    assert!((moved - norm).abs() < 1e-12, "{moved} for a norm of {norm}");
+}
+
+/// A plan with everything that a state has to hold.
+fn everything() -> TrainingPlan {
+    TrainingPlan {
+        objective: Objective::Sum {
+            reverse: ReverseKl::PathFast,
+            reverse_weight: 1.0,
+            forward: ForwardKl::PathFast,
+            forward_weight: 1.0,
+        },
+        steps: 12,
+        batch: 20,
+        seed: 3,
+        optimiser: Rule::adam_w(0.01),
+        schedule: Schedule::plateau(2),
+        warm_up: 4,
+        clip: Some(5.0),
+        ema: Some(0.9),
+        validation: Validation { every: 3, samples: 30 },
+    }
+}
+
+fn annealed(plan: TrainingPlan, threads: usize) -> Trainer<Cpu<f64>> {
+    let ramp = Ramp { from: 1.0, steps: 7, shape: Shape::Linear };
+    trainer(phi4(0.5), plan, threads).with_annealing(Annealing::new(ramp, 0.5, phi4))
+}
+
+/// Steps, with the tests a run would make.
+fn run(trainer: &mut Trainer<Cpu<f64>>, steps: u64) -> State<f64> {
+    for _ in 0..steps {
+        if trainer.step().unwrap().step.is_multiple_of(3) {
+            trainer.validate().unwrap();
+        }
+    }
+    trainer.state()
+}
+
+#[test]
+fn a_run_goes_on_bit_for_bit_from_any_state_and_on_any_number_of_threads() {
+    let whole = run(&mut annealed(everything(), 1), 12);
+    assert_eq!(run(&mut annealed(everything(), 3), 12), whole);
+    for stop in [1, 3, 5, 8, 11] {
+        let state = run(&mut annealed(everything(), 2), stop);
+        let mut resumed = annealed(everything(), 1);
+        resumed.restore(&state).unwrap();
+        assert_eq!(run(&mut resumed, 12 - stop), whole, "stopped after {stop}");
+    }
+}
+
+#[test]
+fn the_steps_of_a_plan_are_made_with_its_tests() {
+    let (mut by_hand, mut at_once) = (annealed(everything(), 1), annealed(everything(), 1));
+    let expected = run(&mut by_hand, 12);
+    let (mut steps, mut tests) = (0, 0);
+    at_once
+        .run(|step, tested| {
+            steps += 1;
+            tests += usize::from(tested.is_some());
+            assert_eq!(step.step, steps);
+        })
+        .unwrap();
+    assert_eq!((steps, tests, at_once.state()), (12, 4, expected));
+}
+
+#[test]
+fn states_of_other_runs_are_refused() {
+    let state = run(&mut annealed(everything(), 1), 2);
+    let mut other = data();
+    other.test.as_mut().unwrap()[(3, 2)] += 1e-9;
+    let mut resumed = Trainer::new(problem(phi4(0.5)), Cpu::new(1), everything(), other).unwrap();
+    let error = resumed.restore(&state).unwrap_err();
+    assert!(error.to_string().contains("not the samples the run began with"), "{error}");
+
+    let refuse = |edit: fn(&mut State<f64>)| {
+        let (mut trainer, mut state) = (annealed(everything(), 1), state.clone());
+        edit(&mut state);
+        let before = trainer.state();
+        let error = trainer.restore(&state).unwrap_err();
+        assert_eq!(trainer.state(), before, "nothing has changed");
+        error
+    };
+    let accepted = state.theta.len();
+    for (error, name, found) in [
+        (refuse(|state| state.theta.truncate(3)), "weights", 3),
+        (refuse(|state| state.moments.truncate(1)), "second_moment", 0),
+        (refuse(|state| state.moments[0].truncate(2)), "first_moment", 2),
+        (refuse(|state| state.ema = None), "the moving average", 0),
+    ] {
+        assert_eq!(error, StateError::Length { name, found, accepted });
+    }
+    let error = refuse(|state| state.progress.scheduler.factor = 2.0);
+    assert!(matches!(error, StateError::Scheduler(_)), "{error}");
+}
+
+#[test]
+fn plans_that_cannot_be_followed_are_refused() {
+    let refuse = |plan: TrainingPlan, data| match Trainer::new(problem(gmm()), Cpu::new(1), plan, data) {
+        Ok(_) => panic!("accepted"),
+        Err(refused) => refused.to_string(),
+    };
+    let forward = TrainingPlan { objective: Objective::Forward(ForwardKl::PathFast), ..TrainingPlan::default() };
+    assert!(refuse(forward, DataSets::default()).starts_with("data = 0: accepted: at least one sample"));
+    let still = TrainingPlan { optimiser: descent(0.0), ..TrainingPlan::default() };
+    assert!(refuse(still, data()).starts_with("optimiser.rate = 0: "));
+}
+
+/// The coupling moves: the first loss is that of the start of the ramp; a test is one of the final target.
+#[test]
+fn an_annealed_coupling_moves_and_tests_are_of_the_final_target() {
+    let validation = Validation { samples: 400, ..Validation::default() };
+    let plan = || TrainingPlan {
+        batch: 400,
+        optimiser: descent(1e-15),
+        validation: validation.clone(),
+        ..TrainingPlan::default()
+    };
+    let still = |lambda: f64| trainer(phi4(lambda), plan(), 1);
+    let ramp = Ramp { from: 2.0, steps: 4, shape: Shape::Linear };
+    let moving = || still(0.5).with_annealing(Annealing::new(ramp, 0.5, phi4));
+    let loss = |trainer: &mut Trainer<Cpu<f64>>| trainer.step().unwrap().loss;
+
+    let mut moves = moving();
+    let losses: Vec<f64> = (0..6).map(|_| loss(&mut moves)).collect();
+    for (step, lambda) in [(0, 2.0), (1, 1.625), (2, 1.25), (4, 0.5), (5, 0.5)] {
+        let mut still = still(lambda);
+        let expected = (0..=step).map(|_| loss(&mut still)).last().unwrap();
+        assert!((losses[step] - expected).abs() < 1e-6, "step {step}: {} for {expected}", losses[step]);
+    }
+    let (mut moves, mut still) = (moving(), still(0.5));
+    loss(&mut moves);
+    loss(&mut still);
+    assert!((moves.validate().unwrap().loss - still.validate().unwrap().loss).abs() < 1e-6);
+    let (third, expected) = (loss(&mut moves), losses[1]);
+    assert!((third - expected).abs() < 1e-9, "after a test the ramp goes on: {third} for {expected}");
+}
+
+/// The best weights are kept until they are taken, and only where they are better than before.
+#[test]
+fn the_best_weights_are_kept() {
+    let plan = TrainingPlan {
+        batch: 50,
+        optimiser: Rule::adam(0.01),
+        validation: Validation { samples: 500, ..Validation::default() },
+        ema: Some(0.5),
+        ..TrainingPlan::default()
+    };
+    let mut trainer = trainer(gmm(), plan, 1);
+    let first = trainer.validate().unwrap();
+    assert_eq!(first.ess(), Some(first.ess_reverse.unwrap().min(first.ess_forward.unwrap())));
+    let ema = trainer.state().ema;
+    assert_eq!(trainer.take_best(), ema, "the average is what is tested");
+    assert_eq!(trainer.take_best(), None);
+    let mut best = first.ess().unwrap();
+    for _ in 0..20 {
+        trainer.step().unwrap();
+        let ess = trainer.validate().unwrap().ess().unwrap();
+        assert_eq!(trainer.take_best().is_some(), ess > best, "{ess} after {best}");
+        best = best.max(ess);
+        assert_eq!(trainer.progress().best.unwrap().ess, best);
+    }
+    assert!(best > first.ess().unwrap());
+}

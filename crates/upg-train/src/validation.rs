@@ -1,0 +1,58 @@
+//! The test between training steps: effective sample sizes on samples that were not trained on.
+
+use crate::purpose::Purpose;
+use crate::stats::{DataWeightSums, WeightSums};
+use ndarray::{ArrayView2, s};
+use upg_core::{Device, DeviceError, Engine, Start};
+
+/// The outcome of a test; what can't be computed is `None`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Tested {
+    /// Effective sample size under the flow, in (0, 1].
+    pub ess_reverse: Option<f64>,
+    /// Effective sample size under the target, in (0, 1].
+    pub ess_forward: Option<f64>,
+    /// mean(log q + S), a bound on −log Z; in JSON `null` where it isn't finite.
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "number_or_null"))]
+    pub loss: f64,
+    /// mean(−log q) on the test data.
+    pub nll: Option<f64>,
+}
+
+/// A number; NaN for the `null` that JSON has in its place.
+#[cfg(feature = "serde")]
+fn number_or_null<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    serde::Deserialize::deserialize(deserializer).map(|number: Option<f64>| number.unwrap_or(f64::NAN))
+}
+
+impl Tested {
+    /// The number that decides which weights are the best: the reverse ESS or, where there are data, the smaller of both, since a flow that
+    /// has lost a mode shows it in the forward ESS only.
+    pub fn ess(&self) -> Option<f64> {
+        match (self.ess_reverse, self.nll) {
+            (Some(reverse), Some(_)) => Some(reverse.min(self.ess_forward.unwrap_or(0.0))),
+            (reverse, _) => reverse,
+        }
+    }
+}
+
+/// Tests `theta` after `step` steps of a run with `seed`, on `samples` fresh samples and on as many of `data`, shape `[samples, dof]`.
+pub(crate) fn test<D: Device>(
+    engine: &mut Engine<D>,
+    theta: &D::Buffer,
+    (seed, step): (u64, u64),
+    samples: usize,
+    data: Option<ArrayView2<'_, D::Real>>,
+) -> Result<Tested, DeviceError> {
+    let stream = Purpose::Validation(step).samples(seed);
+    let drawn = engine.sample(theta, Start::Draw { stream, first: 0, samples })?;
+    let mut weights = WeightSums::default();
+    weights.extend(drawn.log_weights);
+    let (ess_reverse, loss) = (weights.ess(), drawn.loss);
+    let Some(data) = data else { return Ok(Tested { ess_reverse, ess_forward: None, loss, nll: None }) };
+    let weighed = engine.weigh(theta, data.slice(s![..samples.min(data.nrows()), ..]))?;
+    let mut weights = DataWeightSums::default();
+    weights.extend(weighed.log_weights);
+    Ok(Tested { ess_reverse, ess_forward: weights.ess(), loss, nll: Some(weighed.loss) })
+}
