@@ -14,21 +14,20 @@
 //! ```
 //!
 //! The sections `training`, `data` and `evaluation` may be left out, and every field in them: [`schema`] explains all.
-//! A new flow or target is a variant of [`FlowConfig`] or [`TargetConfig`] and its line in `build` beside it.
+//! A new recipe of a flow is a variant of [`FlowConfig`] with its line in `spec`, a new target one of [`TargetConfig`] with its lines below it.
 //! Ranges of values are checked where the flow or target is made; this module adds where in the file the value stands.
 
 mod data;
 mod diff;
 mod experiment;
-mod fields;
 mod file;
 mod flow;
 mod invalid;
 mod limits;
 mod locate;
 mod model;
+mod notation;
 pub mod schema;
-mod space;
 mod target;
 mod training;
 
@@ -40,7 +39,6 @@ pub use flow::FlowConfig;
 pub use invalid::Invalid;
 pub use locate::Position;
 pub use model::{AnyBase, Model};
-pub use space::Space;
 pub use target::{AnyTarget, TargetConfig, Theory};
 pub use training::{Anneal, Checkpoint, Precision, Tensorboard, Training};
 

@@ -17,7 +17,6 @@ pub mod commands;
 pub mod config;
 pub mod error;
 pub mod io;
-mod numbers;
 pub mod paper;
 pub mod report;
 mod text;

@@ -9,6 +9,7 @@ use upg_core::vmath::{Kernel, MulAdd, dispatch, scalar};
 
 /// An activation function, applied to every hidden unit.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename = "activation"))]
 pub enum Activation {
     /// tanh z; odd to the bit.
     #[default]

@@ -39,7 +39,9 @@ use upg_core::vmath::InstructionSet;
 use upg_core::{Init, ParamLayout, Real, Tensor};
 
 /// Channels of the input: cos P and sin P.
-const FEATURES: usize = 2;
+pub(crate) const FEATURES: usize = 2;
+/// Most channels times sites of a layer.
+pub(crate) const MOST_VECTORS: usize = Field::MOST_VECTORS;
 /// Largest extent of a window.
 const LARGEST_KERNEL: usize = 63;
 

@@ -1,8 +1,8 @@
 //! Normalizing flows with hand-written Jacobian-vector recursions, on the host.
 //!
 //! A coupling layer is a [`Mask`], a conditioner ([`Mlp`]) and an elementwise transform ([`Affine`], [`Additive`],
-//! [`LogisticMixture`], [`TanMixture`]; without a closed-form inverse it gets an [`Implicit`] one);
-//! [`RealNvp`] and [`Z2Nice`] are ready-made chains of them.
+//! [`LogisticMixture`], [`TanMixture`]; without a closed-form inverse it gets an [`Implicit`] one). A [`FlowSpec`] describes a flow
+//! as plain data; [`RealNvp`], [`Z2Nice`] and [`U1Flow`] are recipes for such descriptions.
 
 pub mod activation;
 pub mod additive;
@@ -18,9 +18,12 @@ pub mod logistic_mixture;
 pub mod mask;
 pub mod matmul;
 pub mod mlp;
+#[cfg(feature = "serde")]
+pub mod numbers;
 pub mod ready;
 pub mod scaling;
 pub mod size;
+pub mod spec;
 pub mod tan_mixture;
 
 pub use activation::Activation;
@@ -33,9 +36,10 @@ pub use error::FlowError;
 pub use gauge::GaugeCoupling;
 pub use implicit::Implicit;
 pub use logistic_mixture::LogisticMixture;
-pub use mask::{Mask, MaskPattern};
+pub use mask::{Mask, MaskPattern, MaskSpec, Parity};
 pub use mlp::{Bias, Mlp, StartAt};
-pub use ready::{Flow, RealNvp, U1Flow, Z2Nice};
+pub use ready::{RealNvp, U1Flow, Z2Nice};
 pub use scaling::{GlobalScaling, Scales};
 pub use size::Size;
+pub use spec::{BaseSpec, Flow, FlowSpec, LayerSpec};
 pub use tan_mixture::TanMixture;

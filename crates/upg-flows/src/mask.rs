@@ -32,8 +32,85 @@ impl Mask {
     }
 }
 
+/// One half of an alternation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename = "parity"))]
+pub enum Parity {
+    /// 0, 2, 4, …
+    Even,
+    /// 1, 3, 5, …
+    Odd,
+}
+
+impl Parity {
+    /// Whether `n` is of this parity.
+    pub fn of(self, n: usize) -> bool {
+        n.is_multiple_of(2) == (self == Self::Even)
+    }
+}
+
+/// The degrees of freedom that one coupling transforms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename = "mask"))]
+pub enum MaskSpec {
+    /// The flat indices of this parity.
+    Alternating(Parity),
+    /// The lattice sites of this parity: that of the sum of their coordinates.
+    Checkerboard(Parity),
+    /// These flat indices.
+    Custom(Vec<usize>),
+}
+
+impl MaskSpec {
+    /// The mask on samples of this shape; flat index in C order.
+    ///
+    /// # Errors
+    /// If a part would be empty, or a custom list is out of range or names an index twice.
+    pub fn mask(&self, shape: &[usize]) -> Result<Mask, FlowError> {
+        let dof = shape.iter().product();
+        self.check(dof)?;
+        Ok(match self {
+            Self::Alternating(parity) => Mask::new(dof, |i| parity.of(i)),
+            Self::Checkerboard(parity) => Mask::new(dof, |i| parity.of(sum_of_coordinates(i, shape))),
+            Self::Custom(list) => {
+                let mut transforms = vec![false; dof];
+                list.iter().for_each(|&i| transforms[i] = true);
+                Mask::new(dof, |i| transforms[i])
+            }
+        })
+    }
+
+    /// Refuses what makes no mask of `dof` degrees of freedom, at a cost that doesn't depend on their number.
+    pub(crate) fn check(&self, dof: usize) -> Result<(), FlowError> {
+        if let Self::Custom(list) = self {
+            let mut sorted = list.clone();
+            sorted.sort_unstable();
+            if sorted.windows(2).any(|pair| pair[0] == pair[1]) || sorted.last().is_some_and(|&last| last >= dof) {
+                let accepted = "lists of distinct flat indices below the number of degrees of freedom";
+                return Err(FlowError::new("mask", list, accepted));
+            }
+        }
+        let transformed = self.transformed(dof as u64);
+        if transformed == 0 || transformed == dof as u64 {
+            let accepted = "each layer must transform and keep at least one degree of freedom";
+            return Err(FlowError::new("mask", self, accepted));
+        }
+        Ok(())
+    }
+
+    /// How many of `dof` degrees of freedom are transformed, told without making the mask.
+    pub(crate) fn transformed(&self, dof: u64) -> u64 {
+        match self {
+            Self::Alternating(Parity::Even) | Self::Checkerboard(Parity::Even) => dof.div_ceil(2),
+            Self::Alternating(Parity::Odd) | Self::Checkerboard(Parity::Odd) => dof / 2,
+            Self::Custom(list) => dof.min(list.len() as u64),
+        }
+    }
+}
+
 /// How the masks of successive layers are chosen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename = "mask"))]
 pub enum MaskPattern {
     /// Layer 0 transforms the even flat indices, layer 1 the odd ones, and so on.
     #[default]
@@ -45,46 +122,29 @@ pub enum MaskPattern {
 }
 
 impl MaskPattern {
-    /// The mask of layer `layer` on `lattice` (extents; flat index in C order).
-    ///
-    /// # Errors
-    /// If a part would be empty, or a custom list is out of range or names an index twice.
-    pub fn mask(&self, layer: usize, lattice: &[usize]) -> Result<Mask, FlowError> {
-        let dof = lattice.iter().product();
-        let parity = layer % 2;
-        let mask = match self {
-            Self::Alternating => Mask::new(dof, |i| i % 2 == parity),
-            Self::Checkerboard => Mask::new(dof, |i| site_parity(i, lattice) == parity),
-            Self::Custom(lists) => custom(lists, layer, dof)?,
-        };
-        if mask.transformed.is_empty() || mask.kept.is_empty() {
-            return Err(FlowError::new(
-                "mask",
-                self,
-                "each layer must transform and keep at least one degree of freedom",
-            ));
+    /// The mask of layer `layer`; an empty custom pattern gives an empty list.
+    pub fn layer(&self, layer: usize) -> MaskSpec {
+        let parity = if layer.is_multiple_of(2) { Parity::Even } else { Parity::Odd };
+        match self {
+            Self::Alternating => MaskSpec::Alternating(parity),
+            Self::Checkerboard => MaskSpec::Checkerboard(parity),
+            Self::Custom(lists) => MaskSpec::Custom(lists.get(layer % self.period()).cloned().unwrap_or_default()),
         }
-        Ok(mask)
+    }
+
+    /// Number of layers after which the masks repeat, at least 1.
+    pub(crate) fn period(&self) -> usize {
+        match self {
+            Self::Alternating | Self::Checkerboard => 2,
+            Self::Custom(lists) => lists.len().max(1),
+        }
     }
 }
 
-/// Parity of the sum of the coordinates of flat index `i`.
-fn site_parity(i: usize, lattice: &[usize]) -> usize {
+/// The sum of the coordinates of flat index `i`.
+fn sum_of_coordinates(i: usize, shape: &[usize]) -> usize {
     let split = |(rest, sum): (usize, usize), &extent: &usize| (rest / extent, sum + rest % extent);
-    lattice.iter().rev().fold((i, 0), split).1 % 2
-}
-
-fn custom(lists: &[Vec<usize>], layer: usize, dof: usize) -> Result<Mask, FlowError> {
-    let accepted = "lists of distinct flat indices below the number of degrees of freedom";
-    let list = lists.get(layer % lists.len().max(1)).ok_or_else(|| FlowError::new("mask", lists, accepted))?;
-    let mut transforms = vec![false; dof];
-    for &i in list {
-        match transforms.get_mut(i) {
-            Some(seen) if !*seen => *seen = true,
-            _ => return Err(FlowError::new("mask", list, accepted)),
-        }
-    }
-    Ok(Mask::new(dof, |i| transforms[i]))
+    shape.iter().rev().fold((i, 0), split).1
 }
 
 #[cfg(test)]
@@ -93,17 +153,17 @@ mod tests {
 
     #[test]
     fn parts_of_an_odd_dimension_differ_by_one() {
-        let mask = MaskPattern::Alternating.mask(0, &[7]).unwrap();
+        let mask = MaskPattern::Alternating.layer(0).mask(&[7]).unwrap();
         assert_eq!((mask.transformed(), mask.kept()), (&[0, 2, 4, 6][..], &[1, 3, 5][..]));
-        let mask = MaskPattern::Alternating.mask(3, &[7]).unwrap();
+        let mask = MaskPattern::Alternating.layer(3).mask(&[7]).unwrap();
         assert_eq!(mask.transformed(), [1, 3, 5]);
     }
 
     #[test]
     fn checkerboard_goes_by_lattice_parity() {
-        let mask = MaskPattern::Checkerboard.mask(0, &[2, 3]).unwrap(); // sites 00 01 02 / 10 11 12
+        let mask = MaskPattern::Checkerboard.layer(0).mask(&[2, 3]).unwrap(); // sites 00 01 02 / 10 11 12
         assert_eq!(mask.transformed(), [0, 2, 4]);
-        let mask = MaskPattern::Checkerboard.mask(1, &[2, 2, 2]).unwrap();
+        let mask = MaskPattern::Checkerboard.layer(1).mask(&[2, 2, 2]).unwrap();
         assert_eq!(mask.transformed(), [1, 2, 4, 7]);
     }
 
@@ -112,9 +172,9 @@ mod tests {
         for (lists, dof) in
             [(vec![], 3), (vec![vec![]], 3), (vec![vec![3]], 3), (vec![vec![1, 1]], 3), (vec![vec![0, 1]], 2)]
         {
-            let error = MaskPattern::Custom(lists).mask(0, &[dof]).unwrap_err();
+            let error = MaskPattern::Custom(lists).layer(0).mask(&[dof]).unwrap_err();
             assert_eq!(error.field, "mask");
         }
-        assert!(MaskPattern::Alternating.mask(0, &[1]).is_err());
+        assert!(MaskPattern::Alternating.layer(0).mask(&[1]).is_err());
     }
 }

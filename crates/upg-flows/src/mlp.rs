@@ -15,9 +15,11 @@ use upg_core::vmath::{Kernel, MulAdd, dispatch};
 use upg_core::{Accum, Batch, Init, ParamLayout, Real, Tensor};
 
 /// Whether the linear maps have a bias.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename = "bias"))]
 pub enum Bias {
     /// W h + b.
+    #[default]
     Yes,
     /// W h: with an odd activation the net is then odd.
     No,
@@ -25,6 +27,7 @@ pub enum Bias {
 
 /// How the parameters of a flow start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename = "init"))]
 pub enum StartAt {
     /// Weights and biases uniform in ±1/√fan_in (PyTorch's default ranges).
     #[default]

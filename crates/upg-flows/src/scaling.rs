@@ -10,9 +10,11 @@
 use upg_core::{Accum, Batch, Cpu, GradSink, Init, Invertible, Layer, ParamLayout, Pass, Prepared, Real, Tensor};
 
 /// The number of scales.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename = "scales"))]
 pub enum Scales {
     /// One σ for all degrees of freedom.
+    #[default]
     One,
     /// One σ for each.
     PerDof,

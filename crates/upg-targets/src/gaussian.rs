@@ -9,13 +9,14 @@ use crate::{
     exact::{Exact, ExactSampler},
     observables::{Observable, Observables},
     rows::{RowAction, action_and_force},
+    space::SampleSpace,
 };
 use nalgebra::{Cholesky, DMatrix};
 use ndarray::{Array2, ArrayView2};
 use rand_distr::{Distribution, StandardNormal};
 use std::f64::consts::TAU;
 use std::ops::Range;
-use upg_core::{Batch, Cpu, Real, Rng, Target, vmath::MulAdd};
+use upg_core::{Batch, Cpu, Domain, Real, Rng, Target, vmath::MulAdd};
 
 /// Two elements C_ij and C_ji may differ by this fraction of the largest element.
 const ASYMMETRY: f64 = 1e-12;
@@ -126,6 +127,16 @@ impl<T: Real> Target<Cpu<T>> for Gaussian {
 
     fn action_and_force(&self, _: &Cpu<T>, x: &Batch<T>, action: &mut Vec<f64>, force: Option<&mut Batch<T>>) {
         action_and_force(self, 0.0, x, action, force);
+    }
+}
+
+impl SampleSpace for Gaussian {
+    fn lattice_shape(&self) -> Option<Vec<usize>> {
+        None
+    }
+
+    fn domain(&self, _: usize) -> Domain {
+        Domain::Line
     }
 }
 

@@ -15,6 +15,7 @@ use crate::{
     exact::{Exact, ExactSampler},
     observables::{Observable, Observables},
     rows::{RowAction, action_and_force},
+    space::SampleSpace,
 };
 use ndarray::Array2;
 use rand::RngExt;
@@ -22,7 +23,7 @@ use rand_distr::{Distribution, StandardNormal};
 use std::f64::consts::{FRAC_1_SQRT_2, LN_2, PI};
 use std::ops::Range;
 use upg_core::{
-    Batch, Cpu, Real, Rng, Target,
+    Batch, Cpu, Domain, Real, Rng, Target,
     vmath::{MulAdd, Separate, scalar},
 };
 
@@ -114,6 +115,16 @@ impl<T: Real> Target<Cpu<T>> for Gmm {
 
     fn action_and_force(&self, _: &Cpu<T>, x: &Batch<T>, action: &mut Vec<f64>, force: Option<&mut Batch<T>>) {
         action_and_force(self, self.dim as f64 * constant(), x, action, force);
+    }
+}
+
+impl SampleSpace for Gmm {
+    fn lattice_shape(&self) -> Option<Vec<usize>> {
+        None
+    }
+
+    fn domain(&self, _: usize) -> Domain {
+        Domain::Line
     }
 }
 

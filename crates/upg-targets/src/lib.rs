@@ -11,6 +11,7 @@
 //! |---|---|
 //! | [`observables`] | [`Observables`]: what is measured on samples, and the exact values |
 //! | [`data`] | [`DataSampler`]: samples of any of the targets, exact or by chains |
+//! | [`space`] | [`SampleSpace`]: where samples live, numbers or angles, and whether a flow fits |
 //! | [`hmc`] | hybrid Monte Carlo chains for any target, with moves between modes and sectors |
 //!
 //! All of them implement [`upg_core::Target`] for [`upg_core::Cpu`] in both precisions: action and force come from one
@@ -41,6 +42,7 @@ pub mod observables;
 pub mod phi4;
 mod quadrature;
 mod rows;
+pub mod space;
 mod step_size;
 pub mod u1;
 
@@ -52,4 +54,5 @@ pub use gmm::Gmm;
 pub use hmc::{Hmc, HmcOptions, Proposal, SignFlip};
 pub use observables::{Observable, Observables};
 pub use phi4::Phi4;
+pub use space::{Misfit, SampleSpace};
 pub use u1::U1;

@@ -27,10 +27,11 @@ use crate::{
     exact::Exact,
     hmc::SignFlip,
     rows::{RowAction, action_and_force},
+    space::SampleSpace,
 };
 use ndarray::Array2;
 use std::ops::Range;
-use upg_core::{Batch, Cpu, Real, Rng, StandardNormal, Target, vmath::MulAdd};
+use upg_core::{Batch, Cpu, Domain, Real, Rng, StandardNormal, Target, vmath::MulAdd};
 
 /// The φ⁴ target in hopping form; see the [module documentation](self).
 #[derive(Clone, Debug)]
@@ -133,6 +134,16 @@ impl<T: Real> Target<Cpu<T>> for Phi4 {
 
     fn action_and_force(&self, _: &Cpu<T>, x: &Batch<T>, action: &mut Vec<f64>, force: Option<&mut Batch<T>>) {
         action_and_force(self, 0.0, x, action, force);
+    }
+}
+
+impl SampleSpace for Phi4 {
+    fn lattice_shape(&self) -> Option<Vec<usize>> {
+        Some(self.lattice.clone())
+    }
+
+    fn domain(&self, _: usize) -> Domain {
+        Domain::Line
     }
 }
 

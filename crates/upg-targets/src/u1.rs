@@ -22,11 +22,12 @@ use crate::{
     error::{TargetError, require, sites_of},
     exact::Exact,
     rows::{BLOCK, blocks},
+    space::SampleSpace,
 };
 use ndarray::Array2;
 use std::ops::Range;
 use upg_core::{
-    Batch, Cpu, Real, Rng, Target, UniformTorus,
+    Batch, Cpu, Domain, Real, Rng, Target, UniformTorus,
     vmath::{self, Kernel, MulAdd, scalar},
 };
 
@@ -146,6 +147,16 @@ impl<T: Real> PlaquetteLoop<'_, T> {
                 }
             }
         }
+    }
+}
+
+impl SampleSpace for U1 {
+    fn lattice_shape(&self) -> Option<Vec<usize>> {
+        Some([&[2], &self.lattice[..]].concat())
+    }
+
+    fn domain(&self, _: usize) -> Domain {
+        Domain::Circle
     }
 }
 

@@ -13,7 +13,7 @@
 use super::arguments::{divergence_parser, estimator_parser, threads_parser};
 use crate::{
     Error,
-    config::{ConfigFile, Model, Space},
+    config::{ConfigFile, Model},
     io::{
         output::{OutputFile, Provenance},
         samples::{Samples, read_samples},
@@ -22,7 +22,8 @@ use crate::{
 };
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
-use upg_core::{Cpu, EndSamples, Engine, Gradient, ParamLayout, Real, Start, vmath::scalar::wrap_angle};
+use upg_core::{Cpu, EndSamples, Engine, Gradient, ParamLayout, Real, Start};
+use upg_targets::space::wrap;
 use upg_train::method::{Divergence, Estimator, Method};
 
 /// What `upg gradient` is asked for.
@@ -84,9 +85,7 @@ fn run_in<T: Real>(args: &GradientArgs, method: Method, config: &ConfigFile) -> 
     let out = OutputFile::create(&args.out)?;
     let theta = read_params::<T>(&args.params, &layout_of(&model))?;
     let mut samples = read_samples::<T>(&args.samples, &model.sample_shape)?;
-    if model.space == Space::Links {
-        samples.values.mapv_inplace(wrap_angle);
-    }
+    wrap(&*model.target, &mut samples.values);
 
     let device = args.threads.map_or_else(Cpu::all_cores, Cpu::new);
     let provenance = Provenance::new(device.threads(), T::NAME, args.seed, config.config.to_ron());

@@ -1,7 +1,7 @@
 //! `upg report`: the files of runs, read for the page that [`report`](crate::report) makes of them.
 
 use crate::Error;
-use crate::config::{Config, FlowConfig};
+use crate::config::Invalid;
 use crate::io::output::OutputFile;
 use crate::io::run_dir::{RunDir, RunError};
 use crate::io::samples::{read_numbers, read_samples};
@@ -10,6 +10,7 @@ use clap::Args;
 use ndarray::Array2;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
+use upg_flows::FlowSpec;
 use upg_train::evaluate::FEW;
 
 /// What `upg report` is asked for.
@@ -50,11 +51,12 @@ fn read(dir: &RunDir) -> Result<Run, Error> {
     let metrics = text(&dir.metrics())?.unwrap_or_default();
     let evaluation = dir.file("evaluation");
     let shown = evaluation.join("samples.npy");
-    let shape = sample_shape(&config)?;
+    let flow = config.flow.spec().map_err(Invalid::from)?;
+    let shape = &flow.shape[..];
     let dof: usize = shape.iter().product();
     let samples = shown.is_file().then(|| read_samples::<f64>(&shown, &[dof])).transpose()?.map(|read| read.values);
     let data = dir.file("test.npy");
-    let data = (dof <= FEW && data.is_file()).then(|| read_samples::<f64>(&data, &shape)).transpose()?;
+    let data = (dof <= FEW && data.is_file()).then(|| read_samples::<f64>(&data, shape)).transpose()?;
     let log_weights = evaluation.join("log_weights.npy");
     Ok(Run {
         name: name(dir.path()),
@@ -64,7 +66,7 @@ fn read(dir: &RunDir) -> Result<Run, Error> {
         summary: json(&dir.summary())?,
         log_weights: log_weights.is_file().then(|| read_numbers(&log_weights)).transpose()?,
         autocorrelation: autocorrelation(json(&evaluation.join("autocorrelation.json"))?),
-        field: samples.as_ref().and_then(|samples| field(&config, &shape, samples)),
+        field: samples.as_ref().and_then(|samples| field(&flow, samples)),
         marginals: samples.filter(|_| dof <= FEW),
         data_marginals: data.map(|read| read.values),
     })
@@ -76,15 +78,11 @@ fn name(path: &Path) -> String {
     full.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
 }
 
-fn sample_shape(config: &Config) -> Result<Vec<usize>, Error> {
-    Ok(config.build::<f32>()?.sample_shape)
-}
-
 /// A sample on a two-dimensional lattice.
-fn field(config: &Config, shape: &[usize], samples: &Array2<f64>) -> Option<Field> {
-    let kind = if matches!(config.flow, FlowConfig::U1(_)) { FieldKind::Links } else { FieldKind::Sites };
-    let two_dimensional = shape.len() == if kind == FieldKind::Links { 3 } else { 2 };
-    two_dimensional.then(|| Field { shape: shape.to_vec(), values: samples.row(0).to_vec(), kind })
+fn field(flow: &FlowSpec, samples: &Array2<f64>) -> Option<Field> {
+    let kind = if flow.acts_on_links() { FieldKind::Links } else { FieldKind::Sites };
+    let two_dimensional = flow.lattice().len() == 2;
+    two_dimensional.then(|| Field { shape: flow.shape.clone(), values: samples.row(0).to_vec(), kind })
 }
 
 fn autocorrelation(object: Option<Value>) -> Vec<(String, Vec<f64>)> {

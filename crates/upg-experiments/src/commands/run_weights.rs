@@ -2,7 +2,7 @@
 
 use super::arguments::threads_parser;
 use crate::Error;
-use crate::config::{AnyTarget, Config, Precision, Space};
+use crate::config::{AnyTarget, Config, Precision};
 use crate::io::checkpoint::{read_ema, read_weights};
 use crate::io::data::DataRequest;
 use crate::io::output::Provenance;
@@ -71,7 +71,6 @@ pub struct Loaded<T: Real> {
     /// The flow with its weights.
     pub trained: Trained<Cpu<T>>,
     target: AnyTarget<T>,
-    space: Space,
     /// Shape of one sample.
     pub sample_shape: Vec<usize>,
     /// Which weights they are.
@@ -86,7 +85,7 @@ impl<T: Real> Loaded<T> {
     pub fn new(dir: &RunDir, args: &RunArgs) -> Result<Self, Error> {
         let file = dir.config().map_err(RunError::from)?;
         let model = file.build::<T>()?;
-        let (target, space, sample_shape) = (model.target.clone(), model.space, model.sample_shape.clone());
+        let (target, sample_shape) = (model.target.clone(), model.sample_shape.clone());
         if args.weights == Weights::Ema && file.config.training.ema.is_none() {
             let run = dir.path().display();
             let problem = format!("--weights = ema: training.ema is absent in {run}: accepted are best and latest");
@@ -98,7 +97,7 @@ impl<T: Real> Loaded<T> {
         let mut config = file.config;
         let run_seed = config.training.seed;
         config.training.seed = args.seed.unwrap_or(run_seed);
-        Ok(Self { config, run_seed, trained, target, space, sample_shape, weights: args.weights })
+        Ok(Self { config, run_seed, trained, target, sample_shape, weights: args.weights })
     }
 
     /// What makes the results of this process.
@@ -113,9 +112,8 @@ impl<T: Real> Loaded<T> {
     /// If they can't be read or drawn.
     pub fn data(&self, dir: &RunDir, purpose: Purpose) -> Result<Option<Array2<T>>, Error> {
         let Some(data) = self.config.data() else { return Ok(None) };
-        let Self { target, sample_shape, space, run_seed, .. } = self;
-        let request =
-            DataRequest { data: &data, target, sample_shape, space: *space, seed: *run_seed, keep: Some(dir) };
+        let Self { target, sample_shape, run_seed, .. } = self;
+        let request = DataRequest { data: &data, target, sample_shape, seed: *run_seed, keep: Some(dir) };
         Ok(Some(self.trained.device().install(|| request.fetch(purpose))?))
     }
 }

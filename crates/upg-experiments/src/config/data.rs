@@ -1,10 +1,10 @@
 //! The sections `data` and `evaluation`: samples of the target, and what is computed at the end.
 
 use super::invalid::Invalid;
-use crate::numbers::size;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use upg_targets::{ChainPlan, HmcOptions};
+use upg_train::numbers::size;
 
 /// The section `data`: samples of the target to train the forward KL on, and to test on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

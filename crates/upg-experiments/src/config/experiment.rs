@@ -1,12 +1,11 @@
 //! The experiment as a whole.
 
 use super::data::{Data, EvaluationConfig};
-use super::fields;
 use super::flow::FlowConfig;
+use super::notation;
 use super::target::TargetConfig;
 use super::training::Training;
 use serde::{Deserialize, Serialize};
-use upg_flows::{RealNvp, U1Flow, Z2Nice};
 
 /// An experiment: a flow, the target it is to sample, how it is trained and what is computed at the end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,32 +34,24 @@ impl Config {
 
     /// The configuration in one line of RON, default values spelled out.
     pub fn to_ron(&self) -> String {
-        fields::options().to_string(self).expect("a configuration has a text")
+        notation::options().to_string(self).expect("a configuration has a text")
     }
 
     /// The same, a field a line.
     pub fn to_pretty_ron(&self) -> String {
         let pretty =
             ron::ser::PrettyConfig::new().compact_arrays(true).extensions(ron::extensions::Extensions::empty());
-        fields::options().to_string_pretty(self, pretty).expect("a configuration has a text")
+        notation::options().to_string_pretty(self, pretty).expect("a configuration has a text")
+    }
+
+    /// The flow as a list of layers, one line of RON, if it is accepted.
+    pub fn flow_to_ron(&self) -> Option<String> {
+        let spec = self.flow.spec().ok()?;
+        Some(notation::options().to_string(&spec).expect("a flow has a text"))
     }
 
     /// Where samples of the target come from, if there are any.
     pub fn data(&self) -> Option<Data> {
         self.data.clone().or_else(|| self.training.objective.needs_data().then(Data::default))
-    }
-
-    /// Number of sites; of degrees of freedom where there is no lattice.
-    pub fn sites(&self) -> usize {
-        let (FlowConfig::RealNvp(RealNvp { lattice, .. })
-        | FlowConfig::Z2Nice(Z2Nice { lattice, .. })
-        | FlowConfig::U1(U1Flow { lattice, .. })) = &self.flow;
-        lattice.iter().product()
-    }
-
-    /// Number of degrees of freedom.
-    pub(super) fn dof(&self) -> u64 {
-        let per_site = if let FlowConfig::U1(_) = self.flow { 2 } else { 1 };
-        per_site * self.sites() as u64
     }
 }

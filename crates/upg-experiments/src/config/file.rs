@@ -1,10 +1,10 @@
 //! Configuration files, and what is said about a wrong one.
 
 use super::experiment::Config;
-use super::fields;
 use super::invalid::Invalid;
 use super::locate::{self, Position};
 use super::model::Model;
+use super::notation;
 use crate::text::one_line;
 use ron::error::SpannedError;
 use std::fmt;
@@ -109,7 +109,7 @@ impl ConfigFile {
 }
 
 fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
-    fields::options().from_str(text).map_err(|error| describe(path, text, &error))
+    notation::options().from_str(text).map_err(|error| describe(path, text, &error))
 }
 
 /// Adds the field and its value to what RON says.
@@ -135,7 +135,7 @@ fn names_accepted_at(text: &str, at: usize, problem: &ron::Error) -> Option<Stri
         return None;
     }
     let with_a_name = format!("{}none {}", &text[..at], &text[at..]);
-    match fields::options().from_str::<Config>(&with_a_name).err()?.code {
+    match notation::options().from_str::<Config>(&with_a_name).err()?.code {
         ron::Error::NoSuchEnumVariant { expected, .. } => Some(format!("Expected one of `{}`", expected.join("`, `"))),
         _ => None,
     }

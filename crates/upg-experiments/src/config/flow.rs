@@ -1,54 +1,51 @@
 //! The section `flow`.
 
-use super::fields::{RealNvpFields, U1FlowFields, Z2NiceFields};
-use super::space::Space;
 use serde::{Deserialize, Serialize};
-use upg_core::{Cut, Real};
-use upg_flows::{Flow, FlowError, RealNvp, Size, U1Flow, Z2Nice};
+use upg_flows::{FlowError, FlowSpec, RealNvp, U1Flow, Z2Nice};
 
-/// The flows there are.
+/// The flows there are: recipes, or any list of layers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename = "flow")]
 pub enum FlowConfig {
-    /// `RealNvp(lattice, couplings, hidden, activation, mask, clamp?, init?)`.
-    RealNvp(#[serde(with = "RealNvpFields")] RealNvp),
+    /// `RealNvp(lattice, couplings, hidden, activation, mask, transform?, clamp?, init?)`.
+    RealNvp(RealNvp),
     /// `Z2Nice(lattice, couplings, hidden, activation?, mask?, init?)`.
-    Z2Nice(#[serde(with = "Z2NiceFields")] Z2Nice),
+    Z2Nice(Z2Nice),
     /// `U1(lattice, layers, mixtures, hidden, kernel?, slope?, init?)`.
-    U1(#[serde(with = "U1FlowFields")] U1Flow),
-}
-
-/// A flow, how it likes its batches cut, and where it lives.
-pub(super) struct BuiltFlow<'a, T: Real> {
-    pub flow: Flow<T>,
-    pub cut: Cut,
-    pub space: Space,
-    pub lattice: &'a [usize],
+    U1(U1Flow),
+    /// `Layers(shape, base, layers)`.
+    Layers(FlowSpec),
 }
 
 impl FlowConfig {
-    /// How large the flow is.
+    /// The flow as a list of layers.
     ///
     /// # Errors
-    /// If it is larger than anybody wants.
-    pub fn size(&self) -> Result<Size, FlowError> {
+    /// Names the field that isn't accepted.
+    pub fn spec(&self) -> Result<FlowSpec, FlowError> {
         match self {
-            Self::RealNvp(flow) => flow.size(),
-            Self::Z2Nice(flow) => flow.size(),
-            Self::U1(flow) => flow.size(),
+            Self::RealNvp(recipe) => recipe.spec(),
+            Self::Z2Nice(recipe) => recipe.spec(),
+            Self::U1(recipe) => recipe.spec(),
+            Self::Layers(spec) => spec.check().map(|()| spec.clone()),
         }
     }
 
-    /// Makes the flow.
-    ///
-    /// # Errors
-    /// If a value isn't accepted.
-    pub(super) fn build<T: Real>(&self) -> Result<BuiltFlow<'_, T>, FlowError> {
-        let (flow, cut, space, lattice) = match self {
-            Self::RealNvp(flow) => (flow.build()?, flow.cut(), Space::Sites, &flow.lattice),
-            Self::Z2Nice(flow) => (flow.build()?, flow.cut(), Space::Sites, &flow.lattice),
-            Self::U1(flow) => (flow.build()?, flow.cut(), Space::Links, &flow.lattice),
-        };
-        Ok(BuiltFlow { flow, cut, space, lattice })
+    /// Extents of the lattice; `[d]` for d numbers without one.
+    pub fn lattice(&self) -> &[usize] {
+        match self {
+            Self::Layers(spec) => spec.lattice(),
+            recipe => recipe.extents().1,
+        }
+    }
+
+    /// The field that says where the degrees of freedom lie, and its value.
+    pub(super) fn extents(&self) -> (&'static str, &[usize]) {
+        match self {
+            Self::RealNvp(RealNvp { lattice, .. })
+            | Self::Z2Nice(Z2Nice { lattice, .. })
+            | Self::U1(U1Flow { lattice, .. }) => ("lattice", lattice),
+            Self::Layers(spec) => ("shape", &spec.shape),
+        }
     }
 }

@@ -20,7 +20,7 @@ pub struct Invalid {
 impl From<FlowError> for Invalid {
     fn from(error: FlowError) -> Self {
         let value = one_line(&error.value, 100);
-        Self { field: format!("flow.{}", error.field), value, accepted: error.accepted.into() }
+        Self { field: format!("flow.{}", error.path()), value, accepted: error.accepted.into() }
     }
 }
 

@@ -19,8 +19,8 @@ const MOST_NUMBERS: u64 = 1 << 33;
 /// Blocks of the jackknife.
 const MOST_BLOCKS: usize = 1_000_000;
 
-/// Checks what is asked for together by the numbers of samples and the size of one.
-pub(super) fn check(config: &Config) -> Result<(), Invalid> {
+/// Checks what is asked for together by the numbers of samples and the degrees of freedom of one.
+pub(super) fn check(config: &Config, dof: usize) -> Result<(), Invalid> {
     let training = &config.training;
     for (field, samples, most) in [
         ("training.batch", training.batch, MOST_SAMPLES),
@@ -32,7 +32,6 @@ pub(super) fn check(config: &Config) -> Result<(), Invalid> {
             return Err(refuse(field, samples.to_string(), format!("a whole number up to {most}")));
         }
     }
-    let dof = config.dof();
     if training.objective.needs_data() {
         check_kept("training.batch", training.batch, dof, training.batch.to_string())?;
     }
@@ -45,7 +44,8 @@ pub(super) fn check(config: &Config) -> Result<(), Invalid> {
     Ok(())
 }
 
-fn check_kept(field: &str, samples: usize, dof: u64, value: String) -> Result<(), Invalid> {
+fn check_kept(field: &str, samples: usize, dof: usize, value: String) -> Result<(), Invalid> {
+    let dof = dof as u64;
     if (samples as u64).saturating_mul(dof) <= MOST_NUMBERS {
         return Ok(());
     }

@@ -1,7 +1,8 @@
 //! Where the fields of a RON text stand: what an error message needs and serde doesn't keep.
 //!
 //! A field is an identifier followed by a colon; its path is that of the field around it, a dot, its name: in
-//! `flow: RealNvp(lattice: [6, 4])` the path of the extents is `flow.lattice`. Texts that aren't RON give what can be found.
+//! `flow: RealNvp(lattice: [6, 4])` the path of the extents is `flow.lattice`, and in `layers: [(x: 1), (x: 2)]` that of the 2 is
+//! `layers[1].x`. Texts that aren't RON give what can be found.
 
 use crate::text::one_line;
 use std::fmt;
@@ -61,19 +62,20 @@ impl Field {
 
 /// All fields of a RON text, in the order in which they begin.
 pub(super) fn fields(text: &str) -> Vec<Field> {
-    let mut scan = Scan { fields: vec![], open: vec![None] };
+    let mut scan = Scan { fields: vec![], open: vec![Open::default()] };
     let mut last = 0..0; // the token before
     for token in (Tokens { text, at: 0 }) {
         match &text[token.clone()] {
             ":" => scan.begin(&text[last.clone()], last.start, token.end),
-            "(" | "[" | "{" => scan.open.push(None),
+            "[" => scan.open.push(Open { field: None, element: Some(0) }),
+            "(" | "{" => scan.open.push(Open::default()),
             ")" | "]" | "}" => {
                 scan.end(last.end);
                 if scan.open.len() > 1 {
                     scan.open.pop();
                 }
             }
-            "," => scan.end(last.end),
+            "," => scan.next(last.end),
             _ => {}
         }
         last = token;
@@ -98,10 +100,19 @@ pub(super) fn field_at(fields: &[Field], at: usize) -> Option<&Field> {
 /// Fields in more brackets than these are not told: no configuration has them, and their paths would grow with the square of their number.
 const DEEPEST: usize = 32;
 
-/// Fields found so far, and for every open bracket the field that is being read in it.
+/// Fields found so far, and every open bracket.
 struct Scan {
     fields: Vec<Field>,
-    open: Vec<Option<usize>>,
+    open: Vec<Open>,
+}
+
+/// An open bracket.
+#[derive(Default)]
+struct Open {
+    /// The field that is being read in it, by its number.
+    field: Option<usize>,
+    /// In a list, the number of the element that is being read.
+    element: Option<usize>,
 }
 
 impl Scan {
@@ -109,14 +120,32 @@ impl Scan {
         if self.open.len() > DEEPEST {
             return;
         }
-        let outer = self.open.iter().rev().skip(1).find_map(|&field| field);
-        let path = outer.map_or(name.to_owned(), |outer| format!("{}.{name}", self.fields[outer].path));
-        *self.open.last_mut().expect("the text itself is never closed") = Some(self.fields.len());
+        let path = match self.around() {
+            Some(around) => format!("{around}.{name}"),
+            None => name.to_owned(),
+        };
+        self.open.last_mut().expect("the text itself is never closed").field = Some(self.fields.len());
         self.fields.push(Field { path, range: start..value, value });
     }
 
+    /// Path of the field, and the element of its list, whose value is being read.
+    fn around(&self) -> Option<String> {
+        let outer = self.open.iter().rev().skip(1).position(|open| open.field.is_some())?;
+        let (brackets, inner) = self.open.split_at(self.open.len() - 1 - outer);
+        let field = &self.fields[brackets.last()?.field?];
+        let elements = inner.iter().filter_map(|open| open.element).map(|element| format!("[{element}]"));
+        Some(elements.fold(field.path.clone(), |path, element| path + &element))
+    }
+
+    fn next(&mut self, at: usize) {
+        self.end(at);
+        if let Some(element) = self.open.last_mut().and_then(|open| open.element.as_mut()) {
+            *element += 1;
+        }
+    }
+
     fn end(&mut self, at: usize) {
-        if let Some(field) = self.open.last_mut().and_then(Option::take) {
+        if let Some(field) = self.open.last_mut().and_then(|open| open.field.take()) {
             let field = &mut self.fields[field];
             field.range.end = at.max(field.value);
         }
@@ -199,8 +228,8 @@ mod tests {
             ("name", "\"a: (b, \\\" c\""),
             ("ü", "3"),
             ("list", "[(x: 1), (x: 2)]"),
-            ("list.x", "1"),
-            ("list.x", "2"),
+            ("list[0].x", "1"),
+            ("list[1].x", "2"),
         ];
         assert_eq!(told, expected.map(|(path, value)| (path, value.to_owned())));
     }

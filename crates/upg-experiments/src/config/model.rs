@@ -2,17 +2,16 @@
 
 use super::data::Data;
 use super::experiment::Config;
-use super::flow::BuiltFlow;
 use super::invalid::Invalid;
 use super::limits;
-use super::space::Space;
 use super::target::AnyTarget;
-use upg_core::{Base, Cpu, Cut, Real, StandardNormal, UniformTorus};
-use upg_flows::Flow;
+use crate::text::shape_text;
+use upg_core::{Cpu, Cut, Domain, Real};
+use upg_flows::{Flow, FlowSpec};
+use upg_targets::{Misfit, space::check_fit};
 use upg_train::{Annealing, Problem};
 
-/// Any base density on the host.
-pub type AnyBase<T> = Box<dyn Base<Cpu<T>>>;
+pub use upg_flows::spec::AnyBase;
 
 /// Everything an engine is made of.
 pub struct Model<T: Real> {
@@ -26,8 +25,6 @@ pub struct Model<T: Real> {
     pub target: AnyTarget<T>,
     /// Shape of a single sample, `[lattice…]` or `[2, lattice…]`; its product is the number of degrees of freedom.
     pub sample_shape: Vec<usize>,
-    /// Where the samples live.
-    pub space: Space,
     /// Number of sites; of degrees of freedom where there is no lattice.
     pub sites: usize,
 }
@@ -46,21 +43,13 @@ impl<T: Real> Model<T> {
 }
 
 impl Config {
-    /// Checks all that can be checked without building anything: the ranges of the sections beside flow and target, and how much is
-    /// asked for.
+    /// Checks all that can be checked without building anything: the flow, the ranges of the sections beside it, and how much is asked
+    /// for.
     ///
     /// # Errors
     /// The first field whose value isn't accepted.
     pub fn check(&self) -> Result<(), Invalid> {
-        self.training.check()?;
-        self.data.iter().try_for_each(Data::check)?;
-        self.evaluation.check()?;
-        self.flow.size()?;
-        limits::check(self)?;
-        match &self.training.anneal {
-            None => Ok(()),
-            Some(anneal) => self.target.annealed(anneal, anneal.ramp().from).map(|_| ()),
-        }
+        self.checked_flow().map(drop)
     }
 
     /// Makes the flow and the target.
@@ -68,13 +57,13 @@ impl Config {
     /// # Errors
     /// If a value isn't accepted, or the target doesn't live where the flow does.
     pub fn build<T: Real>(&self) -> Result<Model<T>, Invalid> {
-        self.check()?;
-        let BuiltFlow { flow, cut, space, lattice } = self.flow.build::<T>()?;
-        let (target, domain) = self.target.build::<T>()?;
-        domain.fits(space, lattice)?;
-        let sample_shape = space.sample_shape(lattice);
-        let (base, sites) = (base_of(space, sample_shape.iter().product()), self.sites());
-        Ok(Model { flow, cut, base, target, sample_shape, space, sites })
+        let spec = self.checked_flow()?;
+        let target = self.target.build::<T>()?;
+        let fit = check_fit(&*target, target.dof(), &spec.shape, spec.domain());
+        fit.map_err(|misfit| self.misfit(&misfit, &spec))?;
+        let (flow, base) = (spec.build()?, spec.build_base());
+        let sites = self.flow.lattice().iter().product();
+        Ok(Model { flow, cut: spec.cut(), base, target, sample_shape: spec.shape, sites })
     }
 
     /// The course of the coupling that moves during a training, if one does.
@@ -89,12 +78,49 @@ impl Config {
             moved.expect("every value between two accepted ones is accepted")
         }))
     }
+
+    /// The flow, if all that [`check`](Self::check) looks at is right.
+    fn checked_flow(&self) -> Result<FlowSpec, Invalid> {
+        self.training.check()?;
+        self.data.iter().try_for_each(Data::check)?;
+        self.evaluation.check()?;
+        let spec = self.flow.spec()?;
+        limits::check(self, spec.dof())?;
+        if let Some(anneal) = &self.training.anneal {
+            self.target.annealed(anneal, anneal.ramp().from)?;
+        }
+        Ok(spec)
+    }
+
+    /// What is said about a target that doesn't live where the flow does.
+    fn misfit(&self, misfit: &Misfit, flow: &FlowSpec) -> Invalid {
+        let (field, extents) = self.flow.extents();
+        let of_flow = format!("flow.{field} = {}", shape_text(extents));
+        let of_target = format!("target.{}", self.target.extents_field());
+        match misfit {
+            Misfit::Domain { domain, .. } => Invalid {
+                field: "target".into(),
+                value: inhabitants(*domain).into(),
+                accepted: format!("a target of {}, as the flow's", inhabitants(flow.domain())),
+            },
+            Misfit::Lattice(_) => Invalid {
+                field: of_target,
+                value: shape_text(self.target.lattice()),
+                accepted: format!("the flow's, {of_flow}"),
+            },
+            Misfit::Dof(dof) => Invalid {
+                field: of_target,
+                value: format!("{dof} degrees of freedom"),
+                accepted: format!("as many as the flow has, {} with {of_flow}", flow.dof()),
+            },
+        }
+    }
 }
 
-/// The base density that fits.
-fn base_of<T: Real>(space: Space, dof: usize) -> AnyBase<T> {
-    match space {
-        Space::Sites => Box::new(StandardNormal::new(dof)),
-        Space::Links => Box::new(UniformTorus::new(dof)),
+/// What lives there, in the targets of this program.
+fn inhabitants(domain: Domain) -> &'static str {
+    match domain {
+        Domain::Line => "numbers on sites",
+        Domain::Circle => "angles on links",
     }
 }

@@ -1,15 +1,14 @@
 //! The section `target`.
 
-use super::fields;
 use super::invalid::Invalid;
-use super::space::{Domain, Space};
+use super::notation;
 use super::training::Anneal;
-use crate::numbers::{extents, whole};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use upg_core::{Cpu, Real, Target};
-use upg_targets::{DataSampler, Exact, Gaussian, Gmm, Observables, Phi4, TargetError, U1};
+use upg_flows::numbers::{extents, whole};
+use upg_targets::{DataSampler, Exact, Gaussian, Gmm, Observables, Phi4, SampleSpace, TargetError, U1};
 
 /// The targets there are.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,9 +48,9 @@ pub enum TargetConfig {
 }
 
 /// All that a target of this program offers.
-pub trait Theory<T: Real>: Target<Cpu<T>> + Observables<T> + DataSampler<T> + Exact {}
+pub trait Theory<T: Real>: Target<Cpu<T>> + SampleSpace + Observables<T> + DataSampler<T> + Exact {}
 
-impl<T: Real, P: Target<Cpu<T>> + Observables<T> + DataSampler<T> + Exact> Theory<T> for P {}
+impl<T: Real, P: Target<Cpu<T>> + SampleSpace + Observables<T> + DataSampler<T> + Exact> Theory<T> for P {}
 
 /// Any target on the host.
 pub type AnyTarget<T> = Arc<dyn Theory<T>>;
@@ -68,7 +67,7 @@ impl TargetConfig {
             (Anneal::Kappa(_), Self::Phi4 { kappa, .. }) => *kappa = value,
             (Anneal::Lambda(_), Self::Phi4 { lambda, .. }) => *lambda = value,
             _ => {
-                let value = fields::options().to_string(anneal).expect("a ramp has a text");
+                let value = notation::options().to_string(anneal).expect("a ramp has a text");
                 let accepted = "Beta with U1, Kappa or Lambda with Phi4".into();
                 return Err(Invalid { field: "training.anneal".into(), value, accepted });
             }
@@ -101,21 +100,33 @@ impl TargetConfig {
     /// # Errors
     /// If a value isn't accepted.
     pub fn theory<T: Real>(&self) -> Result<AnyTarget<T>, Invalid> {
-        Ok(self.build::<T>()?.0)
+        Ok(self.build::<T>()?)
     }
 
-    /// The target and where it lives.
-    pub(super) fn build<T: Real>(&self) -> Result<(AnyTarget<T>, Domain<'_>), TargetError> {
+    pub(super) fn build<T: Real>(&self) -> Result<AnyTarget<T>, TargetError> {
         Ok(match self {
-            Self::Phi4 { lattice, kappa, lambda } => {
-                (Arc::new(Phi4::new(lattice, *kappa, *lambda)?), Domain::Lattice(Space::Sites, lattice))
-            }
-            Self::U1 { lattice, beta } => (Arc::new(U1::new(lattice, *beta)?), Domain::Lattice(Space::Links, lattice)),
-            Self::Gmm { dim } => (Arc::new(Gmm::new(*dim)?), Domain::Dof("dim", *dim)),
-            Self::Gaussian { mean, covariance } => {
-                (Arc::new(Gaussian::new(mean, matrix(covariance)?.view())?), Domain::Dof("mean", mean.len()))
-            }
+            Self::Phi4 { lattice, kappa, lambda } => Arc::new(Phi4::new(lattice, *kappa, *lambda)?),
+            Self::U1 { lattice, beta } => Arc::new(U1::new(lattice, *beta)?),
+            Self::Gmm { dim } => Arc::new(Gmm::new(*dim)?),
+            Self::Gaussian { mean, covariance } => Arc::new(Gaussian::new(mean, matrix(covariance)?.view())?),
         })
+    }
+
+    /// Extents of the lattice, if there is one.
+    pub(super) fn lattice(&self) -> &[usize] {
+        match self {
+            Self::Phi4 { lattice, .. } | Self::U1 { lattice, .. } => lattice,
+            Self::Gmm { .. } | Self::Gaussian { .. } => &[],
+        }
+    }
+
+    /// The field that says how many degrees of freedom there are.
+    pub(super) fn extents_field(&self) -> &'static str {
+        match self {
+            Self::Phi4 { .. } | Self::U1 { .. } => "lattice",
+            Self::Gmm { .. } => "dim",
+            Self::Gaussian { .. } => "mean",
+        }
     }
 }
 

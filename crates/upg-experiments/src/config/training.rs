@@ -1,9 +1,9 @@
 //! The section `training`: what is minimised, how, for how long, and what is written meanwhile.
 
 use super::invalid::Invalid;
-use crate::numbers::{count, seed, size};
 use serde::{Deserialize, Serialize};
 use upg_core::ReverseKl;
+use upg_train::numbers::{count, seed, size};
 use upg_train::optimiser::Rule;
 use upg_train::schedule::{Ramp, Schedule};
 use upg_train::{Objective, TrainingPlan, Validation};

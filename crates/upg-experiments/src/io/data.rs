@@ -2,14 +2,14 @@
 //!
 //! Those that are drawn are kept in the folder of the run, so that everybody sees what they were.
 
-use crate::config::{AnyTarget, Data, Source, Space};
+use crate::config::{AnyTarget, Data, Source};
 use crate::io::output::OutputError;
 use crate::io::run_dir::RunDir;
 use crate::io::samples::{Samples, SamplesError, read_samples, write_samples};
 use ndarray::Array2;
 use std::path::Path;
-use upg_core::{Real, vmath::scalar::wrap_angle};
-use upg_targets::TargetError;
+use upg_core::Real;
+use upg_targets::{TargetError, space::wrap};
 use upg_train::Purpose;
 
 /// The surroundings of samples that are drawn or read.
@@ -20,8 +20,6 @@ pub struct DataRequest<'a, T: Real> {
     pub target: &'a AnyTarget<T>,
     /// Shape of one sample.
     pub sample_shape: &'a [usize],
-    /// Where it lives.
-    pub space: Space,
     /// The seed of the run.
     pub seed: u64,
     /// The folder in which what is drawn is kept, if any.
@@ -102,9 +100,7 @@ impl<T: Real> DataRequest<'_, T> {
 
     fn read(&self, path: &Path) -> Result<Array2<T>, SamplesError> {
         let mut values = read_samples::<T>(path, self.sample_shape)?.values;
-        if self.space == Space::Links {
-            values.mapv_inplace(wrap_angle);
-        }
+        wrap(&**self.target, &mut values);
         Ok(values)
     }
 

@@ -193,6 +193,9 @@ pub struct Provenance {
     pub seed: Option<u64>,
     /// The configuration, with the default values spelled out, RON.
     pub config: String,
+    /// The flow as a list of layers, RON, where weights are written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flow: Option<String>,
 }
 
 impl Provenance {
@@ -207,6 +210,7 @@ impl Provenance {
             precision,
             seed,
             config,
+            flow: None,
         }
     }
 

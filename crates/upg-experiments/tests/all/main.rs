@@ -7,6 +7,7 @@ mod collapse;
 mod commands;
 mod configs;
 mod golden;
+mod layers;
 #[cfg(unix)]
 mod resume;
 mod support;

@@ -91,6 +91,7 @@ fn any_real_nvp(rng: &mut Rng) -> RealNvp {
         mask,
         clamp: Some(rng.random_range(0.5..1.5)),
         start: StartAt::Random,
+        ..Default::default()
     }
 }
 

@@ -6,12 +6,13 @@
 //! | precision | f32 gives the same bits as the same numbers in f64 |
 //! | samples | every sample alone gives the same bits; a NaN stays with its sample |
 //! | values | none with a NaN for exact; the same at the means of the primaries of doubled data |
+//! | space | the domain of the battery in every degree of freedom; a lattice has as many places |
 
 use ndarray::{Array2, Axis, concatenate};
 use rand::RngExt;
 use std::collections::HashSet;
 use upg_core::{Batch, Real, Rng};
-use upg_targets::{Gaussian, Gmm, Observables, Phi4, U1};
+use upg_targets::{Gaussian, Gmm, Observables, Phi4, SampleSpace, U1};
 use upg_testkit::{domain::Domain, draw};
 
 /// C = A Aᵀ + ½ with A of independent uniform elements: condition number below about 50.
@@ -52,11 +53,12 @@ fn measure<T: Real>(target: &impl Observables<T>, x: &Array2<f64>) -> Array2<f64
 
 fn check_observables<P>(domain: Domain, build: fn(&mut Rng) -> P)
 where
-    P: Observables<f32> + Observables<f64> + upg_core::Target<upg_core::Cpu<f64>>,
+    P: Observables<f32> + Observables<f64> + SampleSpace + upg_core::Target<upg_core::Cpu<f64>>,
 {
     for round in 0..3 {
         let mut rng = draw::rng(100 + round);
         let target = build(&mut rng);
+        check_space(domain, &target, target.dof());
         for samples in [1, 7, 130] {
             let x = draw::points(&mut rng, domain, samples, target.dof());
             let measured = measure::<f64>(&target, &x);
@@ -66,6 +68,12 @@ where
             check_values(&target, &x, &measured);
         }
     }
+}
+
+fn check_space(domain: Domain, target: &impl SampleSpace, dof: usize) {
+    let expected = if domain == Domain::Line { upg_core::Domain::Line } else { upg_core::Domain::Circle };
+    assert!((0..dof).all(|i| target.domain(i) == expected), "{expected:?}");
+    assert!(target.lattice_shape().is_none_or(|shape| shape.iter().product::<usize>() == dof), "{dof}");
 }
 
 fn check_names(target: &impl Observables<f64>, measured: (usize, usize), samples: usize) {

@@ -102,7 +102,10 @@ pub(super) fn run_in<T: Real>(plan: &Plan) -> Result<String, Error> {
     let given = given_data(config, &model)?;
     let dir = RunDir::begin(&plan.out, config, plan.existing)?;
     let device = plan.threads.map_or_else(Cpu::all_cores, Cpu::new);
-    let provenance = Provenance::new(device.threads(), T::NAME, Some(config.training.seed), config.to_ron());
+    let provenance = Provenance {
+        flow: config.flow_to_ron(),
+        ..Provenance::new(device.threads(), T::NAME, Some(config.training.seed), config.to_ron())
+    };
     let data = device.install(|| data_sets(given, config, &model, &dir))?;
     let trainer = Trainer::new(model.problem(), device, config.training.plan(), data).map_err(Invalid::from)?;
     let mut trainer = match config.annealing() {
@@ -163,8 +166,8 @@ fn request<'a, T: Real>(
     model: &'a Model<T>,
     keep: Option<&'a RunDir>,
 ) -> DataRequest<'a, T> {
-    let Model { target, sample_shape, space, .. } = model;
-    DataRequest { data, target, sample_shape, space: *space, seed: config.training.seed, keep }
+    let Model { target, sample_shape, .. } = model;
+    DataRequest { data, target, sample_shape, seed: config.training.seed, keep }
 }
 
 /// A run under way.

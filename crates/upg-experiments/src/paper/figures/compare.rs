@@ -87,10 +87,10 @@ pub fn compare(
 }
 
 fn data_of(config: &Config, device: &Cpu<T>) -> Result<DataSets<T>, FiguresError> {
-    let Model { target, sample_shape, space, .. } = config.build::<T>()?;
+    let Model { target, sample_shape, .. } = config.build::<T>()?;
     let data = config.data().unwrap_or_default();
     let seed = config.training.seed;
-    let request = DataRequest { data: &data, target: &target, sample_shape: &sample_shape, space, seed, keep: None };
+    let request = DataRequest { data: &data, target: &target, sample_shape: &sample_shape, seed, keep: None };
     let fetch = |purpose| request.fetch(purpose).map_err(|e| FiguresError::Data(e.to_string()));
     device.install(|| Ok(DataSets { train: Some(fetch(Purpose::TrainData)?), test: Some(fetch(Purpose::TestData)?) }))
 }

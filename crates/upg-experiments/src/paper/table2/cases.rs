@@ -53,7 +53,8 @@ fn explicitly_invertible() -> Vec<Case> {
     let hidden = || vec![1000; 4];
     let (activation, mask, start) = (Activation::Tanh, MaskPattern::Alternating, StartAt::Random);
     let z2nice = Z2Nice { lattice: lattice(), couplings: 8, hidden: hidden(), activation, mask: mask.clone(), start };
-    let realnvp = RealNvp { lattice: lattice(), couplings: 8, hidden: hidden(), activation, mask, clamp: None, start };
+    let realnvp =
+        RealNvp { lattice: lattice(), couplings: 8, hidden: hidden(), activation, mask, start, ..RealNvp::default() };
     let target = TargetConfig::Phi4 { lattice: lattice(), kappa: 0.3, lambda: 0.022 };
     let divergences = &[Divergence::Reverse, Divergence::Forward];
     let case = |name, flow| Case { flow: name, target: "phi4", config: Config::new(flow, target.clone()), divergences };

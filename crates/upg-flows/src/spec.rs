@@ -1,0 +1,62 @@
+//! Descriptions of flows: plain data that every device can lower to its layers.
+//!
+//! A [`FlowSpec`] is a base density and a list of layers, all of them on samples of one shape. It tells, before anything is made, how
+//! large the flow is, what its parameters are, and how a batch is to be cut. The host lowers it by [`FlowSpec::build`].
+//!
+//! ```
+//! use upg_core::{Cpu, Layer};
+//! use upg_flows::spec::{BaseSpec, CouplingSpec, FlowSpec, LayerSpec, MlpSpec, NetSpec, ScalingSpec, TransformSpec};
+//! use upg_flows::{Activation, Bias, MaskSpec, Parity, Scales, StartAt};
+//!
+//! let net = MlpSpec { hidden: vec![16], activation: Activation::Silu, bias: Bias::Yes, start: StartAt::Random };
+//! let coupling = |parity| {
+//!     LayerSpec::Coupling(CouplingSpec {
+//!         mask: MaskSpec::Checkerboard(parity),
+//!         net: NetSpec::Mlp(net.clone()),
+//!         transform: TransformSpec::LogisticMixture { mixtures: 4 },
+//!     })
+//! };
+//! let spec = FlowSpec {
+//!     shape: vec![4, 4],
+//!     base: BaseSpec::StandardNormal,
+//!     layers: vec![
+//!         coupling(Parity::Even),
+//!         LayerSpec::Inverse(coupling(Parity::Odd).into()),
+//!         LayerSpec::Scaling(ScalingSpec { scales: Scales::One }),
+//!     ],
+//! };
+//! let flow = spec.build::<f64>()?;
+//! assert_eq!(Layer::<Cpu<f64>>::params(&flow), spec.params()?);
+//! assert_eq!(spec.params()?.tensors()[0].name, "layers.0.net.0.weight");
+//! # Ok::<(), upg_flows::FlowError>(())
+//! ```
+//!
+//! A layer from outside needs no description: [`Chain`](upg_core::Chain) takes any.
+
+mod base;
+mod coupling;
+mod description;
+mod flow;
+mod gauge;
+mod host;
+mod layer;
+mod net;
+mod outline;
+mod scaling;
+mod transform;
+
+pub use base::BaseSpec;
+pub use coupling::CouplingSpec;
+pub use flow::FlowSpec;
+pub use gauge::GaugeCouplingSpec;
+pub use host::{AnyBase, AnyLayer, Flow};
+pub use layer::LayerSpec;
+pub use net::{CnnSpec, MlpSpec, NetSpec};
+pub use scaling::ScalingSpec;
+pub use transform::{AngleTransformSpec, TransformSpec};
+
+pub(crate) use description::Description;
+pub(crate) use outline::Outline;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,74 @@
+//! Description of a coupling of numbers.
+
+use super::{
+    description::{Description, Needs, Work},
+    net::{MlpSpec, NetSpec},
+    transform::{TransformSpec, partials},
+};
+use crate::{error::FlowError, mask::MaskSpec};
+use upg_core::{Domain, ParamLayout};
+
+/// A coupling of numbers: the mask's degrees of freedom move, by a transform whose parameters a net computes from the others.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
+pub struct CouplingSpec {
+    /// The degrees of freedom that move.
+    pub mask: MaskSpec,
+    /// From the others, in flat index order, to the parameters of the transform.
+    pub net: NetSpec,
+    /// How they move.
+    pub transform: TransformSpec,
+}
+
+impl CouplingSpec {
+    fn net(&self) -> &MlpSpec {
+        let NetSpec::Mlp(net) = &self.net;
+        net
+    }
+}
+
+impl Description for CouplingSpec {
+    fn domain(&self) -> Domain {
+        Domain::Line
+    }
+
+    fn check_fields(&self) -> Result<(), FlowError> {
+        self.net().check()?;
+        self.transform.check()
+    }
+
+    fn check_shape(&self, shape: &[usize]) -> Result<(), FlowError> {
+        let dof = shape.iter().product();
+        if dof < 2 {
+            return Err(FlowError::new("shape", shape, "extents of at least 1, two sites in all"));
+        }
+        self.mask.check(dof)
+    }
+
+    /// On the tape: the kept part; hidden values and φ; λ and its partials.
+    fn needs(&self, dof: u64) -> Needs {
+        let (width, transformed) = (self.transform.width(), self.mask.transformed(dof));
+        let inputs = dof - transformed;
+        let outputs = transformed.saturating_mul(width as u64);
+        let kept = [inputs, self.net().kept(), outputs, transformed.saturating_mul(partials(width))];
+        Needs {
+            parameters: self.net().size(inputs, outputs),
+            indices: dof,
+            kept: kept.into_iter().fold(0, u64::saturating_add),
+        }
+    }
+
+    fn work(&self) -> Work {
+        Work::Products(self.net().widest())
+    }
+
+    fn hidden(&self) -> Option<&[usize]> {
+        Some(&self.net().hidden)
+    }
+
+    fn params(&self, shape: &[usize]) -> ParamLayout {
+        let dof: usize = shape.iter().product();
+        let transformed = self.mask.transformed(dof as u64) as usize;
+        self.net().params(dof - transformed, self.transform.width() * transformed)
+    }
+}

@@ -1,0 +1,50 @@
+//! What is asked of the description of a layer.
+
+use crate::error::FlowError;
+use upg_core::{Domain, ParamLayout};
+
+/// The description of one kind of layer.
+pub(crate) trait Description {
+    /// Where the samples live that the layer acts on.
+    fn domain(&self) -> Domain;
+
+    /// Refuses what makes no layer, whatever the shape of the samples.
+    fn check_fields(&self) -> Result<(), FlowError>;
+
+    /// Refuses what makes no layer on samples of this shape, of at least one degree of freedom; `check_fields` has passed.
+    fn check_shape(&self, shape: &[usize]) -> Result<(), FlowError>;
+
+    /// What the layer needs for samples of `dof` degrees of freedom, whether it is accepted or not. Counts saturate.
+    fn needs(&self, dof: u64) -> Needs;
+
+    /// What the layer works with.
+    fn work(&self) -> Work;
+
+    /// Widths of the hidden layers of its net, if it has one.
+    fn hidden(&self) -> Option<&[usize]>;
+
+    /// The parameters on samples of this shape; both checks have passed.
+    fn params(&self, shape: &[usize]) -> ParamLayout;
+}
+
+/// What one layer needs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Needs {
+    /// Parameters.
+    pub parameters: u64,
+    /// Entries of tables of indices.
+    pub indices: u64,
+    /// Numbers on the tape of one sample.
+    pub kept: u64,
+}
+
+/// What decides how a batch is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// Single numbers.
+    Numbers,
+    /// Matrix products, the widest hidden layer of this width.
+    Products(usize),
+    /// Tiles of samples that go through the whole layer.
+    Tiles,
+}

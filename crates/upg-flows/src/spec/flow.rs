@@ -1,0 +1,110 @@
+//! A flow as plain data.
+
+use super::{
+    base::BaseSpec,
+    description::{Description, Work},
+    layer::LayerSpec,
+    outline::Outline,
+};
+#[cfg(feature = "serde")]
+use crate::numbers;
+use crate::{
+    error::FlowError,
+    size::{self, Size},
+};
+use upg_core::{Cut, Domain, ParamLayout};
+
+/// A flow as plain data.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename = "Layers", deny_unknown_fields)
+)]
+pub struct FlowSpec {
+    /// Shape of one sample; the flat index is in C order. The lattice, for one number a site; `[2, L_0, L_1]` for the links of a lattice.
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "numbers::extents"))]
+    pub shape: Vec<usize>,
+    /// The density that samples are drawn from.
+    pub base: BaseSpec,
+    /// The layers, in the order in which they are applied to a sample of the base.
+    pub layers: Vec<LayerSpec>,
+}
+
+impl FlowSpec {
+    /// Number of degrees of freedom.
+    pub fn dof(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Where the samples live.
+    pub fn domain(&self) -> Domain {
+        self.base.domain()
+    }
+
+    /// Whether the degrees of freedom are the links of a lattice, by the layers that act on them.
+    pub fn acts_on_links(&self) -> bool {
+        self.layers.iter().any(|layer| layer.work() == Work::Tiles)
+    }
+
+    /// Extents of the lattice: the shape of a sample, without the direction of links.
+    pub fn lattice(&self) -> &[usize] {
+        if self.acts_on_links() { self.shape.get(1..).unwrap_or_default() } else { &self.shape }
+    }
+
+    /// Checks every field and how large the flow is, without making it.
+    ///
+    /// # Errors
+    /// Names the first field that isn't accepted, and its layer.
+    pub fn check(&self) -> Result<(), FlowError> {
+        if self.shape.is_empty() || self.shape.contains(&0) {
+            return Err(FlowError::new("shape", &self.shape, "at least one extent, each at least 1"));
+        }
+        self.each(LayerSpec::check_fields)?;
+        self.size()?;
+        self.each(|layer| layer.check_shape(&self.shape))?;
+        match self.layers.iter().map(Description::domain).find(|&domain| domain != self.domain()) {
+            None => Ok(()),
+            Some(Domain::Line) => Err(FlowError::new("base", self.base, "StandardNormal with layers of numbers")),
+            Some(Domain::Circle) => Err(FlowError::new("base", self.base, "UniformTorus with layers of angles")),
+        }
+    }
+
+    /// The first error of a check of every layer; the shape of the samples belongs to the flow.
+    fn each(&self, check: impl Fn(&LayerSpec) -> Result<(), FlowError>) -> Result<(), FlowError> {
+        let name = |error: FlowError, layer| if error.field == "shape" { error } else { error.in_layer(layer) };
+        self.layers.iter().enumerate().try_for_each(|(i, layer)| check(layer).map_err(|error| name(error, i)))
+    }
+
+    /// How large the flow is.
+    ///
+    /// # Errors
+    /// If there are no layers, more than 10,000 of them, or more of anything than [`Size::LARGEST`].
+    pub fn size(&self) -> Result<Size, FlowError> {
+        size::check_layers("layers", self.layers.len())?;
+        self.outline().size()
+    }
+
+    /// How to cut a batch: see [`Cut`].
+    pub fn cut(&self) -> Cut {
+        self.outline().cut()
+    }
+
+    /// The parameters of base and layers: names, shapes and initial values, in the order of the flat buffer.
+    ///
+    /// # Errors
+    /// If the flow isn't accepted.
+    pub fn params(&self) -> Result<ParamLayout, FlowError> {
+        self.check()?;
+        let mut layout = ParamLayout::default();
+        layout.nest("base.", &self.base.params());
+        for (i, layer) in self.layers.iter().enumerate() {
+            layout.nest(&format!("layers.{i}."), &layer.params(&self.shape));
+        }
+        Ok(layout)
+    }
+
+    fn outline(&self) -> Outline<'_> {
+        Outline { shape: &self.shape, kinds: self.layers.iter().map(|layer| (1, layer)).collect() }
+    }
+}

@@ -1,0 +1,94 @@
+//! Description of a gauge coupling.
+
+use super::{
+    description::{Description, Needs, Work},
+    net::CnnSpec,
+    transform::{AngleTransformSpec, partials},
+};
+#[cfg(feature = "serde")]
+use crate::numbers;
+use crate::{cnn, error::FlowError};
+use upg_core::{Domain, ParamLayout};
+
+/// A coupling of the links of a two-dimensional lattice, samples of shape `[2, L_0, L_1]` (see [`gauge`](crate::gauge)).
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
+pub struct GaugeCouplingSpec {
+    /// μ of the links that move, 0 or 1.
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "numbers::whole"))]
+    pub direction: usize,
+    /// The first active stripe, 0 to 3: sites with x_{1−μ} ≡ offset modulo 4 are active.
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "numbers::whole"))]
+    pub offset: usize,
+    /// From the frozen plaquettes to the parameters of the transform.
+    pub net: CnnSpec,
+    /// How the active plaquettes move.
+    pub transform: AngleTransformSpec,
+}
+
+impl GaugeCouplingSpec {
+    /// Numbers of one sample in the largest layer of the net.
+    fn largest_layer(&self, sites: u64) -> u64 {
+        let outputs = (self.transform.width() as u64 | 1).saturating_mul(sites / 4);
+        self.net.hidden_values(sites).fold(outputs.max(sites), u64::max)
+    }
+}
+
+impl Description for GaugeCouplingSpec {
+    fn domain(&self) -> Domain {
+        Domain::Circle
+    }
+
+    fn check_fields(&self) -> Result<(), FlowError> {
+        if self.direction > 1 {
+            return Err(FlowError::new("direction", self.direction, "0 or 1"));
+        }
+        if self.offset > 3 {
+            return Err(FlowError::new("offset", self.offset, "a coordinate from 0 to 3"));
+        }
+        self.net.check()?;
+        self.transform.check()
+    }
+
+    fn check_shape(&self, shape: &[usize]) -> Result<(), FlowError> {
+        let [rows, columns] = lattice_of_links(shape)?;
+        if self.largest_layer((rows * columns) as u64) > cnn::MOST_VECTORS as u64 {
+            let accepted = "channels of a layer times its sites at most 67108863";
+            return Err(FlowError::new("net.hidden", &self.net.hidden, accepted));
+        }
+        Ok(())
+    }
+
+    /// On the tape: cosines and sines of the frozen half of the plaquettes; hidden values; λ and its partials.
+    fn needs(&self, dof: u64) -> Needs {
+        let (sites, width) = (dof / 2, self.transform.width());
+        let stencils = 2 * (self.net.hidden.len() as u64 + 1) + 1; // there, back, and for the gradient of the last
+        let partials = (sites / 4).saturating_mul(partials(width));
+        Needs {
+            parameters: self.net.size(width as u64),
+            indices: sites.saturating_mul(self.net.window()).saturating_mul(stencils),
+            kept: self.net.hidden_values(sites).fold(sites.saturating_add(partials), u64::saturating_add),
+        }
+    }
+
+    fn work(&self) -> Work {
+        Work::Tiles
+    }
+
+    fn hidden(&self) -> Option<&[usize]> {
+        Some(&self.net.hidden)
+    }
+
+    fn params(&self, _: &[usize]) -> ParamLayout {
+        self.net.params(self.transform.width())
+    }
+}
+
+/// The extents of the lattice whose links have this shape.
+pub(super) fn lattice_of_links(shape: &[usize]) -> Result<[usize; 2], FlowError> {
+    let striped = |extent: usize| extent > 0 && extent.is_multiple_of(4);
+    match *shape {
+        [2, rows, columns] if striped(rows) && striped(columns) => Ok([rows, columns]),
+        _ => Err(FlowError::new("shape", shape, "[2, L_0, L_1], two extents that are positive multiples of 4")),
+    }
+}

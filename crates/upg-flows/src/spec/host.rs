@@ -1,0 +1,115 @@
+//! Descriptions of flows, lowered to layers on the host.
+
+use super::{
+    base::BaseSpec,
+    coupling::CouplingSpec,
+    description::Description,
+    flow::FlowSpec,
+    gauge::{GaugeCouplingSpec, lattice_of_links},
+    layer::LayerSpec,
+    net::{CnnSpec, MlpSpec, NetSpec, in_net},
+    transform::{AngleTransformSpec, TransformSpec},
+};
+use crate::{
+    additive::Additive,
+    affine::Affine,
+    cnn::{Cnn, Stripes},
+    coupling::Coupling,
+    elementwise::Elementwise,
+    error::FlowError,
+    gauge::GaugeCoupling,
+    logistic_mixture::LogisticMixture,
+    mlp::Mlp,
+    scaling::GlobalScaling,
+    tan_mixture::TanMixture,
+};
+use upg_core::{Base, Chain, Cpu, Invertible, Real, StandardNormal, UniformTorus};
+
+/// Any invertible layer on the host.
+pub type AnyLayer<T> = Box<dyn Invertible<Cpu<T>>>;
+
+/// A chain of invertible layers on the host.
+pub type Flow<T> = Chain<AnyLayer<T>>;
+
+/// Any base on the host.
+pub type AnyBase<T> = Box<dyn Base<Cpu<T>>>;
+
+impl BaseSpec {
+    /// The base on the host, for samples of `dof` degrees of freedom.
+    pub fn build<T: Real>(&self, dof: usize) -> AnyBase<T> {
+        match self {
+            Self::StandardNormal => Box::new(StandardNormal::new(dof)),
+            Self::UniformTorus => Box::new(UniformTorus::new(dof)),
+        }
+    }
+}
+
+impl FlowSpec {
+    /// The base on the host.
+    pub fn build_base<T: Real>(&self) -> AnyBase<T> {
+        self.base.build(self.dof())
+    }
+
+    /// The layers on the host.
+    ///
+    /// # Errors
+    /// Names the field that isn't accepted.
+    pub fn build<T: Real>(&self) -> Result<Flow<T>, FlowError> {
+        self.check()?;
+        let layer = |(i, layer): (usize, &LayerSpec)| layer.lower::<T>(&self.shape).map_err(|e| e.in_layer(i));
+        Ok(Chain::new::<Cpu<T>>(self.layers.iter().enumerate().map(layer).collect::<Result<_, _>>()?))
+    }
+}
+
+impl LayerSpec {
+    /// The layer on the host, for samples of this shape.
+    ///
+    /// # Errors
+    /// Names the field that isn't accepted.
+    pub fn build<T: Real>(&self, shape: &[usize]) -> Result<AnyLayer<T>, FlowError> {
+        self.check_fields()?;
+        self.check_shape(shape)?;
+        self.lower(shape)
+    }
+
+    fn lower<T: Real>(&self, shape: &[usize]) -> Result<AnyLayer<T>, FlowError> {
+        match self {
+            Self::Coupling(coupling) => coupling.lower(shape),
+            Self::Scaling(scaling) => Ok(Box::new(GlobalScaling::new(shape.iter().product(), scaling.scales))),
+            Self::GaugeCoupling(coupling) => coupling.lower(shape),
+            Self::Inverse(layer) => Ok(layer.lower::<T>(shape)?.inverse()),
+        }
+    }
+}
+
+impl CouplingSpec {
+    fn lower<T: Real>(&self, shape: &[usize]) -> Result<AnyLayer<T>, FlowError> {
+        match self.transform {
+            TransformSpec::Affine { clamp } => self.with(Affine { clamp }, shape),
+            TransformSpec::Additive => self.with(Additive, shape),
+            TransformSpec::LogisticMixture { mixtures } => self.with(LogisticMixture { mixtures }, shape),
+        }
+    }
+
+    fn with<T: Real, E: Elementwise<T>>(&self, transform: E, shape: &[usize]) -> Result<AnyLayer<T>, FlowError> {
+        let mask = self.mask.mask(shape)?;
+        let NetSpec::Mlp(MlpSpec { hidden, activation, bias, start }) = &self.net;
+        let (inputs, outputs) = (mask.kept().len(), transform.width() * mask.transformed().len());
+        let net = Mlp::new(inputs, hidden, outputs, *activation, *bias, *start).map_err(in_net)?;
+        Ok(Box::new(Coupling::new(mask, net, transform)))
+    }
+}
+
+impl GaugeCouplingSpec {
+    fn lower<T: Real>(&self, shape: &[usize]) -> Result<AnyLayer<T>, FlowError> {
+        let AngleTransformSpec::TanMixture { mixtures } = self.transform;
+        self.with(TanMixture { mixtures }, shape)
+    }
+
+    fn with<T: Real, E: Elementwise<T>>(&self, transform: E, shape: &[usize]) -> Result<AnyLayer<T>, FlowError> {
+        let stripes = Stripes { lattice: lattice_of_links(shape)?, cross: 1 - self.direction, offset: self.offset };
+        let CnnSpec { hidden, kernel, slope, start } = &self.net;
+        let net = Cnn::new(stripes, hidden, transform.width(), *kernel, *slope, *start).map_err(in_net)?;
+        Ok(Box::new(GaugeCoupling::new::<T>(stripes, net, transform)))
+    }
+}

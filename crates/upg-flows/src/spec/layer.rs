@@ -1,0 +1,65 @@
+//! The layers of a flow as plain data: the registry of their kinds.
+
+use super::{
+    coupling::CouplingSpec,
+    description::{Description, Needs, Work},
+    gauge::GaugeCouplingSpec,
+    scaling::ScalingSpec,
+};
+use crate::error::FlowError;
+use upg_core::{Domain, ParamLayout};
+
+/// One layer of a flow. The shape of the samples it acts on is that of the flow.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename = "layer"))]
+pub enum LayerSpec {
+    /// A coupling of numbers.
+    Coupling(CouplingSpec),
+    /// y = x·e^σ.
+    Scaling(ScalingSpec),
+    /// A coupling of links.
+    GaugeCoupling(GaugeCouplingSpec),
+    /// T⁻¹ of a layer T, over the same parameters.
+    Inverse(Box<LayerSpec>),
+}
+
+impl LayerSpec {
+    fn kind(&self) -> &dyn Description {
+        match self {
+            Self::Coupling(coupling) => coupling,
+            Self::Scaling(scaling) => scaling,
+            Self::GaugeCoupling(coupling) => coupling,
+            Self::Inverse(layer) => &**layer,
+        }
+    }
+}
+
+impl Description for LayerSpec {
+    fn domain(&self) -> Domain {
+        self.kind().domain()
+    }
+
+    fn check_fields(&self) -> Result<(), FlowError> {
+        self.kind().check_fields()
+    }
+
+    fn check_shape(&self, shape: &[usize]) -> Result<(), FlowError> {
+        self.kind().check_shape(shape)
+    }
+
+    fn needs(&self, dof: u64) -> Needs {
+        self.kind().needs(dof)
+    }
+
+    fn work(&self) -> Work {
+        self.kind().work()
+    }
+
+    fn hidden(&self) -> Option<&[usize]> {
+        self.kind().hidden()
+    }
+
+    fn params(&self, shape: &[usize]) -> ParamLayout {
+        self.kind().params(shape)
+    }
+}

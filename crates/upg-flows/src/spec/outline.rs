@@ -1,0 +1,71 @@
+//! The size of a flow and the cut of its batches, from the kinds of layers it has.
+
+use super::{
+    description::{Description, Needs, Work},
+    layer::LayerSpec,
+};
+use crate::{error::FlowError, size::Size};
+use upg_core::Cut;
+
+/// The kinds of layers that a flow has, with how many there are of each.
+pub(crate) struct Outline<'a> {
+    /// Shape of a sample.
+    pub shape: &'a [usize],
+    /// Numbers of layers and kinds.
+    pub kinds: Vec<(u64, &'a LayerSpec)>,
+}
+
+impl Outline<'_> {
+    /// How large the flow is.
+    ///
+    /// # Errors
+    /// If it is larger than [`Size::LARGEST`] in any respect.
+    pub fn size(&self) -> Result<Size, FlowError> {
+        let Cut { micro_batch, lanes } = self.cut();
+        let all = self.needs().fold(Size::default(), |all, (count, needs)| {
+            let grow = |sum: u64, part: u64| sum.saturating_add(count.saturating_mul(part));
+            Size {
+                parameters: grow(all.parameters, needs.parameters),
+                indices: grow(all.indices, needs.indices),
+                kept: grow(all.kept, needs.kept),
+            }
+        });
+        let kept = all.kept.saturating_mul((micro_batch * lanes) as u64);
+        let largest = self.largest_net();
+        let checked = Size { kept, ..all }.check(self.shape, largest.map(|(_, hidden)| hidden));
+        checked.map_err(|error| match largest {
+            Some((layer, _)) if error.field == "net.hidden" => error.in_layer(layer),
+            _ => error,
+        })
+    }
+
+    /// Tiles: one of single-precision samples at a time, which stays in cache, and eight lanes for the threads. Wide nets: one lane, and
+    /// micro-batches that feed the matrix products. Small nets: eight lanes, and micro-batches whose tape stays within about half a
+    /// megabyte.
+    pub fn cut(&self) -> Cut {
+        const WIDE: usize = 256;
+        const CACHED_NUMBERS: u64 = 1 << 17;
+        let works = || self.kinds.iter().map(|(_, layer)| layer.work());
+        if works().any(|work| work == Work::Tiles) {
+            return Cut { micro_batch: 16, lanes: 8 };
+        }
+        if works().any(|work| matches!(work, Work::Products(widest) if widest >= WIDE)) {
+            return Cut { micro_batch: 1024, lanes: 1 };
+        }
+        let kept = self.needs().fold(0_u64, |sum, (count, needs)| sum.saturating_add(count.saturating_mul(needs.kept)));
+        let cached = (CACHED_NUMBERS / kept.max(1)) as usize;
+        Cut { micro_batch: cached.next_multiple_of(16).clamp(16, 512), lanes: 8 }
+    }
+
+    fn needs(&self) -> impl Iterator<Item = (u64, Needs)> {
+        let dof = self.shape.iter().fold(1, |dof: u64, &extent| dof.saturating_mul(extent as u64));
+        self.kinds.iter().map(move |(count, layer)| (*count, layer.needs(dof)))
+    }
+
+    /// The layer whose net has the most parameters, and the net's hidden widths.
+    fn largest_net(&self) -> Option<(usize, &[usize])> {
+        let sizes = self.needs().map(|(_, needs)| needs.parameters);
+        let (layer, _) = sizes.enumerate().max_by_key(|(_, parameters)| *parameters)?;
+        Some((layer, self.kinds[layer].1.hidden()?))
+    }
+}

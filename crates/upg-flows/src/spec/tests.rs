@@ -1,0 +1,317 @@
+//! Descriptions against the flows that are made of them.
+
+use super::*;
+use crate::{Activation, Bias, MaskPattern, MaskSpec, Parity, RealNvp, Scales, StartAt, U1Flow, Z2Nice};
+use proptest::prelude::*;
+use upg_core::{Batch, Cpu, Cut, Domain, Layer, Pass, Prepared, Real, Workspace};
+use upg_testkit::{alloc, domain, draw};
+
+#[cfg(feature = "serde")]
+mod text;
+
+#[global_allocator]
+static COUNTER: alloc::Counter = alloc::Counter;
+
+fn any_hidden() -> impl Strategy<Value = Vec<usize>> {
+    prop::collection::vec(1..9_usize, 0..4)
+}
+
+fn any_start() -> impl Strategy<Value = StartAt> {
+    prop_oneof![Just(StartAt::Random), Just(StartAt::Identity)]
+}
+
+fn any_mlp() -> impl Strategy<Value = NetSpec> {
+    let activation = prop_oneof![Just(Activation::Tanh), Just(Activation::Silu), Just(Activation::LeakyRelu(0.2))];
+    let bias = prop_oneof![Just(Bias::Yes), Just(Bias::No)];
+    (any_hidden(), activation, bias, any_start())
+        .prop_map(|(hidden, activation, bias, start)| NetSpec::Mlp(MlpSpec { hidden, activation, bias, start }))
+}
+
+fn any_mask() -> impl Strategy<Value = MaskSpec> {
+    let parity = || prop_oneof![Just(Parity::Even), Just(Parity::Odd)];
+    prop_oneof![
+        parity().prop_map(MaskSpec::Alternating),
+        parity().prop_map(MaskSpec::Checkerboard),
+        Just(MaskSpec::Custom(vec![1])),
+    ]
+}
+
+fn any_transform() -> impl Strategy<Value = TransformSpec> {
+    prop_oneof![
+        Just(TransformSpec::Additive),
+        prop::option::of(0.5..2.0).prop_map(|clamp| TransformSpec::Affine { clamp }),
+        (1..5_usize).prop_map(|mixtures| TransformSpec::LogisticMixture { mixtures }),
+    ]
+}
+
+/// A layer of numbers, or the inverse of one.
+fn any_layer() -> impl Strategy<Value = LayerSpec> {
+    let coupling = (any_mask(), any_mlp(), any_transform())
+        .prop_map(|(mask, net, transform)| LayerSpec::Coupling(CouplingSpec { mask, net, transform }));
+    let scales = prop_oneof![Just(Scales::One), Just(Scales::PerDof)];
+    let layer = prop_oneof![3 => coupling, 1 => scales.prop_map(|scales| LayerSpec::Scaling(ScalingSpec { scales }))];
+    (layer, any::<bool>()).prop_map(inverted)
+}
+
+fn any_gauge_layer() -> impl Strategy<Value = LayerSpec> {
+    let net = (any_hidden(), 0..3_usize, any_start()).prop_map(|(hidden, radius, start)| CnnSpec {
+        hidden,
+        kernel: 2 * radius + 1,
+        slope: 0.1,
+        start,
+    });
+    let layer = (0..2_usize, 0..4_usize, net, 1..5_usize).prop_map(|(direction, offset, net, mixtures)| {
+        let transform = AngleTransformSpec::TanMixture { mixtures };
+        LayerSpec::GaugeCoupling(GaugeCouplingSpec { direction, offset, net, transform })
+    });
+    (layer, any::<bool>()).prop_map(inverted)
+}
+
+fn inverted((layer, invert): (LayerSpec, bool)) -> LayerSpec {
+    if invert { LayerSpec::Inverse(Box::new(layer)) } else { layer }
+}
+
+/// A flow of either domain.
+fn any_flow() -> impl Strategy<Value = FlowSpec> {
+    let lattice = prop::collection::vec(1..5_usize, 1..4).prop_filter("two sites", |l| l.iter().product::<usize>() > 1);
+    let layers = prop::collection::vec(any_layer(), 1..6);
+    let numbers =
+        (lattice, layers).prop_map(|(shape, layers)| FlowSpec { shape, base: BaseSpec::StandardNormal, layers });
+    let extents = prop::array::uniform2((1..4_usize).prop_map(|n| 4 * n));
+    let angles = (extents, prop::collection::vec(any_gauge_layer(), 1..4)).prop_map(|([rows, columns], layers)| {
+        FlowSpec { shape: vec![2, rows, columns], base: BaseSpec::UniformTorus, layers }
+    });
+    prop_oneof![3 => numbers, 1 => angles]
+}
+
+proptest! {
+    #[test]
+    fn the_parameters_are_those_of_the_flow(spec in any_flow()) {
+        let flow = spec.build::<f64>().unwrap();
+        let layout = Layer::<Cpu<f64>>::params(&flow);
+        prop_assert_eq!(&spec.params().unwrap(), &layout);
+        prop_assert_eq!(spec.size().unwrap().parameters, layout.size() as u64);
+        prop_assert_eq!(spec.dof(), Layer::<Cpu<f64>>::dof(&flow));
+    }
+
+    #[test]
+    fn the_numbers_kept_are_those_that_the_tape_takes(spec in any_flow()) {
+        let Cut { micro_batch, lanes } = spec.cut();
+        let samples = if micro_batch == 16 { 16 } else { 48 };
+        let kept = spec.size().unwrap().kept as f64 / (micro_batch * lanes) as f64 * samples as f64;
+        for (bytes, size) in [(tape_bytes::<f32>(&spec, samples), 4.0), (tape_bytes::<f64>(&spec, samples), 8.0)] {
+            // Each block of numbers takes whole cache lines, and each tape and its list of blocks some bytes.
+            let blocks = 600.0 * (spec.layers.len() as f64 + 1.0);
+            prop_assert!((bytes - size * kept).abs() <= blocks, "{bytes} bytes for {kept} numbers of {size} bytes");
+        }
+    }
+
+    #[test]
+    fn recipes_are_as_large_as_their_lists_of_layers(
+        lattice in prop::collection::vec(1..4_usize, 2..4).prop_filter("four sites", |l| l.iter().product::<usize>() > 3),
+        hidden in any_hidden(),
+        couplings in 1..8_usize,
+        transform in any_transform(),
+    ) {
+        for mask in [MaskPattern::Alternating, MaskPattern::Checkerboard, MaskPattern::Custom(vec![vec![0], vec![1, 3], vec![2]])] {
+            let (l, h, m) = (lattice.clone(), hidden.clone(), mask.clone());
+            let nice = Z2Nice { lattice: l, couplings, hidden: h, mask: m, ..Default::default() };
+            prop_assert_eq!(nice.size(), nice.spec().unwrap().size());
+            prop_assert_eq!(nice.cut(), nice.spec().unwrap().cut());
+            let nvp = RealNvp { lattice: lattice.clone(), couplings, hidden: hidden.clone(), mask, transform, ..Default::default() };
+            prop_assert_eq!(nvp.size(), nvp.spec().unwrap().size());
+            prop_assert_eq!(nvp.cut(), nvp.spec().unwrap().cut());
+        }
+        let u1 = U1Flow { layers: couplings, hidden, ..Default::default() };
+        prop_assert_eq!(u1.size(), u1.spec().unwrap().size());
+    }
+}
+
+proptest! {
+    #[test]
+    fn an_inverse_undoes_its_layer(spec in any_flow(), seed in any::<u64>()) {
+        let there = spec.layers[0].clone();
+        let layers = vec![there.clone(), LayerSpec::Inverse(Box::new(there))];
+        let flow = FlowSpec { layers, ..spec.clone() }.build::<f64>().unwrap();
+        let layout = Layer::<Cpu<f64>>::params(&flow);
+        let mut theta: Vec<f64> = layout.initialise(&mut draw::rng(seed));
+        let (of_layer, of_inverse) = theta.split_at_mut(layout.size() / 2);
+        of_inverse.copy_from_slice(of_layer);
+        let domain = if spec.domain() == Domain::Line { domain::Domain::Line } else { domain::Domain::Circle };
+        let start = draw::points(&mut draw::rng(seed), domain, 5, spec.dof());
+        let (mut tape, mut scratch) = (Workspace::default(), Workspace::default());
+        let (mut x, mut log_det, prepared) = (Batch::from_samples(start.view()), vec![0.0; 5], prepared(&flow, &theta));
+        let mut pass =
+            Pass { device: &Cpu::here(), theta: &theta, prepared: &prepared, tape: &mut tape, scratch: &mut scratch };
+        flow.forward(&mut pass, &mut x, &mut log_det);
+        let error = (domain.all_near(&x.to_samples(), &start) - start).iter().fold(0.0, |most: f64, e| most.max(e.abs()));
+        let log_det = log_det.iter().fold(0.0, |most: f64, l| most.max(l.abs()));
+        prop_assert!(error < 1e-9 && log_det < 1e-9, "off by {error} with log|det| {log_det}");
+    }
+}
+
+fn prepared<T: Real>(flow: &Flow<T>, theta: &[T]) -> Prepared {
+    let mut prepared = Prepared::default();
+    flow.prepare(&Cpu::here(), theta, &mut prepared);
+    prepared
+}
+
+/// What `forward` of a few samples leaves on a fresh tape, in bytes.
+fn tape_bytes<T: Real>(spec: &FlowSpec, samples: usize) -> f64 {
+    let flow = spec.build::<T>().unwrap();
+    let theta: Vec<T> = vec![T::zero(); Layer::<Cpu<T>>::params(&flow).size()];
+    let (mut x, mut log_det, mut scratch) =
+        (Batch::zeros(spec.dof(), samples), vec![0.0; samples], Workspace::default());
+    let (mut held, prepared, device) = (0.0, prepared(&flow, &theta), Cpu::here());
+    for _ in 0..2 {
+        let mut tape = Workspace::default();
+        let ((), peak) = alloc::peak(|| {
+            let (tape, scratch) = (&mut tape, &mut scratch);
+            let mut pass = Pass { device: &device, theta: &theta, prepared: &prepared, tape, scratch };
+            flow.forward(&mut pass, &mut x, &mut log_det);
+        });
+        held = peak.held as f64;
+    }
+    held
+}
+
+#[test]
+fn recipes_write_out_their_layers() {
+    let net =
+        |bias| NetSpec::Mlp(MlpSpec { hidden: vec![5], activation: Activation::Tanh, bias, start: StartAt::Random });
+    let coupling = |mask, bias, transform| LayerSpec::Coupling(CouplingSpec { mask, net: net(bias), transform });
+    let nvp = RealNvp { lattice: vec![3, 2], couplings: 3, hidden: vec![5], clamp: Some(2.0), ..Default::default() };
+    let affine = TransformSpec::Affine { clamp: Some(2.0) };
+    let masks = [Parity::Even, Parity::Odd, Parity::Even].map(MaskSpec::Alternating);
+    let layers = masks.map(|mask| coupling(mask, Bias::Yes, affine)).into();
+    assert_eq!(nvp.spec(), Ok(FlowSpec { shape: vec![3, 2], base: BaseSpec::StandardNormal, layers }));
+
+    let mask = MaskPattern::Custom(vec![vec![0], vec![2, 3]]);
+    let nice = Z2Nice { lattice: vec![4], couplings: 3, hidden: vec![5], mask, ..Default::default() };
+    let masks = [vec![0], vec![2, 3], vec![0]].map(MaskSpec::Custom);
+    let mut layers: Vec<_> = masks.map(|mask| coupling(mask, Bias::No, TransformSpec::Additive)).into();
+    layers.push(LayerSpec::Scaling(ScalingSpec { scales: Scales::One }));
+    assert_eq!(nice.spec(), Ok(FlowSpec { shape: vec![4], base: BaseSpec::StandardNormal, layers }));
+
+    let spec = U1Flow { lattice: vec![8, 4], layers: 10, kernel: 5, ..Default::default() }.spec().unwrap();
+    assert_eq!((&spec.shape[..], spec.base, spec.layers.len()), (&[2, 8, 4][..], BaseSpec::UniformTorus, 10));
+    let moves = |layer: &LayerSpec| match layer {
+        LayerSpec::GaugeCoupling(coupling) => (coupling.direction, coupling.offset, coupling.net.kernel),
+        other => panic!("{other:?}"),
+    };
+    let first = [(0, 0, 5), (1, 0, 5), (0, 1, 5), (1, 1, 5), (0, 2, 5), (1, 2, 5), (0, 3, 5), (1, 3, 5), (0, 0, 5)];
+    assert_eq!(spec.layers[..9].iter().map(moves).collect::<Vec<_>>(), first);
+}
+
+/// None of them would fit into any memory, and some counts not into any number.
+#[test]
+fn what_nobody_wants_is_refused_before_it_is_made() {
+    let nvp = |lattice: &[usize], couplings, hidden: &[usize]| {
+        let flow = RealNvp { lattice: lattice.into(), couplings, hidden: hidden.into(), ..Default::default() };
+        flow.build::<f32>().map(drop).unwrap_err()
+    };
+    let mixture = |mixtures, hidden| {
+        let transform = TransformSpec::LogisticMixture { mixtures };
+        let flow = RealNvp { lattice: vec![8, 2], couplings: 6, hidden, transform, ..Default::default() };
+        flow.build::<f32>().map(drop).unwrap_err()
+    };
+    let u1 = |flow: U1Flow| flow.build::<f32>().map(drop).unwrap_err();
+    let big = vec![1000, 1000];
+    let cases = [
+        (nvp(&[8, 2], 6, &[1_000_000; 2]), "hidden", "6000156000096 parameters"),
+        (nvp(&[8, 2], 6, &[usize::MAX; 9]), "hidden", "18446744073709551615 parameters"),
+        (nvp(&[8, 2], 10_001, &[]), "couplings", "10001"),
+        (nvp(&[8, 2], usize::MAX, &[usize::MAX]), "couplings", "18446744073709551615"),
+        (nvp(&[8, 2], 6, &[1; 101]), "hidden", "1, 1, 1"),
+        (nvp(&big, 500, &[1]), "lattice", "numbers kept"),
+        (mixture(usize::MAX, vec![]), "hidden", "parameters"),
+        (mixture(10_000_000, vec![1]), "hidden", "parameters"),
+        (u1(U1Flow { hidden: vec![100_000; 2], ..Default::default() }), "hidden", "parameters"),
+        (u1(U1Flow { mixtures: usize::MAX, ..Default::default() }), "hidden", "parameters"),
+        (u1(U1Flow { layers: 1_000_000, ..Default::default() }), "layers", "1000000"),
+        (u1(U1Flow { kernel: 65, ..Default::default() }), "kernel", "65"),
+        (u1(U1Flow { kernel: 999_999, ..Default::default() }), "kernel", "999999"),
+        (u1(U1Flow { lattice: big.clone(), layers: 48, ..Default::default() }), "lattice", "indices"),
+        (u1(U1Flow { lattice: big, layers: 1, hidden: vec![90], ..Default::default() }), "hidden", "90"),
+    ];
+    for (error, field, value) in cases {
+        assert!(error.field == field && error.value.contains(value), "{error} should be about {field} and {value}");
+    }
+}
+
+#[test]
+fn wrong_layers_are_refused_by_their_number_and_field() {
+    let mlp = |hidden: &[usize], activation| {
+        NetSpec::Mlp(MlpSpec { hidden: hidden.into(), activation, bias: Bias::Yes, start: StartAt::Random })
+    };
+    let coupling = |mask, net, transform| LayerSpec::Coupling(CouplingSpec { mask, net, transform });
+    let good = || coupling(MaskSpec::Alternating(Parity::Even), mlp(&[3], Activation::Tanh), TransformSpec::Additive);
+    let with = |transform| coupling(MaskSpec::Alternating(Parity::Odd), mlp(&[3], Activation::Tanh), transform);
+    let masked = |mask| coupling(mask, mlp(&[3], Activation::Tanh), TransformSpec::Additive);
+    let net = |net| coupling(MaskSpec::Checkerboard(Parity::Odd), net, TransformSpec::Additive);
+    let gauge = |direction, offset, kernel, slope, mixtures| {
+        let net = CnnSpec { hidden: vec![2], kernel, slope, start: StartAt::Random };
+        let transform = AngleTransformSpec::TanMixture { mixtures };
+        LayerSpec::GaugeCoupling(GaugeCouplingSpec { direction, offset, net, transform })
+    };
+    let flow = |layers| FlowSpec { shape: vec![2, 2], base: BaseSpec::StandardNormal, layers };
+    assert_eq!(flow(vec![good(), good()]).check(), Ok(()));
+    let cases = [
+        (with(TransformSpec::Affine { clamp: Some(-1.0) }), "transform.clamp"),
+        (with(TransformSpec::LogisticMixture { mixtures: 0 }), "transform.mixtures"),
+        (net(mlp(&[3, 0], Activation::Tanh)), "net.hidden"),
+        (net(mlp(&[1; 101], Activation::Tanh)), "net.hidden"),
+        (net(mlp(&[3], Activation::LeakyRelu(0.0))), "net.activation"),
+        (masked(MaskSpec::Custom(vec![4])), "mask"),
+        (masked(MaskSpec::Custom(vec![1, 1])), "mask"),
+        (masked(MaskSpec::Custom(vec![])), "mask"),
+        (masked(MaskSpec::Custom(vec![0, 1, 2, 3])), "mask"),
+        (gauge(2, 0, 3, 0.1, 1), "direction"),
+        (gauge(0, 4, 3, 0.1, 1), "offset"),
+        (gauge(0, 0, 4, 0.1, 1), "net.kernel"),
+        (gauge(0, 0, 3, -0.1, 1), "net.slope"),
+        (gauge(0, 0, 3, 0.1, 0), "transform.mixtures"),
+    ];
+    for (bad, field) in cases {
+        let error = flow(vec![good(), LayerSpec::Inverse(Box::new(bad))]).build::<f32>().map(drop).unwrap_err();
+        assert_eq!((error.layer, error.field), (Some(1), field), "{error}");
+        assert!(error.to_string().starts_with(&format!("layers[1].{field} = ")), "{error}");
+    }
+    let error = |spec: FlowSpec| spec.check().unwrap_err().path();
+    assert_eq!(error(flow(vec![good(), gauge(0, 0, 3, 0.1, 1)])), "shape");
+    assert_eq!(error(flow(vec![])), "layers");
+    assert_eq!(error(FlowSpec { shape: vec![1], ..flow(vec![good()]) }), "shape");
+    assert_eq!(
+        error(FlowSpec { shape: vec![], ..flow(vec![LayerSpec::Scaling(ScalingSpec { scales: Scales::One })]) }),
+        "shape"
+    );
+    assert_eq!(error(FlowSpec { shape: vec![usize::MAX, 2, 0], ..flow(vec![good()]) }), "shape");
+    let huge = FlowSpec {
+        shape: vec![usize::MAX, 2],
+        ..flow(vec![LayerSpec::Scaling(ScalingSpec { scales: Scales::One }), good()])
+    };
+    assert_eq!(error(huge), "layers[1].net.hidden");
+    assert_eq!(error(FlowSpec { base: BaseSpec::UniformTorus, ..flow(vec![good()]) }), "base");
+}
+
+#[test]
+fn a_recipe_says_which_of_its_fields_is_wrong() {
+    let good = RealNvp { lattice: vec![4], couplings: 2, hidden: vec![3], ..Default::default() };
+    let mixture = TransformSpec::LogisticMixture { mixtures: 2 };
+    let clamped = TransformSpec::Affine { clamp: Some(2.0) };
+    assert!(RealNvp { transform: clamped, ..good.clone() }.spec().is_ok());
+    for (field, bad) in [
+        ("clamp", RealNvp { clamp: Some(-1.0), ..good.clone() }),
+        ("clamp", RealNvp { clamp: Some(1.0), transform: mixture, ..good.clone() }),
+        ("clamp", RealNvp { clamp: Some(1.0), transform: clamped, ..good.clone() }),
+        ("transform.clamp", RealNvp { transform: TransformSpec::Affine { clamp: Some(0.0) }, ..good.clone() }),
+        ("transform.mixtures", RealNvp { transform: TransformSpec::LogisticMixture { mixtures: 0 }, ..good.clone() }),
+        ("lattice", RealNvp { lattice: vec![1], ..good.clone() }),
+        ("lattice", RealNvp { lattice: vec![], ..good.clone() }),
+        ("mask", RealNvp { mask: MaskPattern::Custom(vec![]), ..good.clone() }),
+        ("hidden", RealNvp { hidden: vec![0], ..good.clone() }),
+    ] {
+        let error = bad.spec().unwrap_err();
+        assert_eq!((error.field, error.layer), (field, None), "{error}");
+    }
+}
