@@ -14,6 +14,7 @@ pub mod elementwise;
 pub mod error;
 pub mod gauge;
 pub mod implicit;
+pub mod linear;
 pub mod logistic_mixture;
 pub mod mask;
 pub mod matmul;

@@ -5,12 +5,7 @@
 //! Multiply-adds per sample: F = Σ width_k·width_{k−1} each for the forward pass, for netᵀ v and for the weight gradients.
 //! Bias and activation are applied to a tile of a matrix product while it is in cache.
 
-use crate::{
-    activation::Activation,
-    conditioner::Conditioner,
-    error::FlowError,
-    matmul::{Mat, Tile, product, transpose},
-};
+use crate::{activation::Activation, conditioner::Conditioner, error::FlowError, linear, matmul::Mat};
 use upg_core::vmath::{Kernel, MulAdd, dispatch};
 use upg_core::{Accum, Batch, Init, ParamLayout, Real, Tensor};
 
@@ -184,7 +179,8 @@ impl<T: Real> Conditioner<T> for Mlp {
             if let Some((grad, accum)) = &mut grad {
                 linear.add_gradient(v, h, grad, *accum);
             }
-            linear.apply_transposed(theta, v, next, transposed, |row, first, part| {
+            next.reshape(linear.inputs, v.samples());
+            linear::apply_transposed(next, linear.weight(theta), v, transposed, |row, first, part| {
                 if k > 0 {
                     let from = self.derivative_source(tape, k - 1).row(row);
                     self.activation.pull_back(&from[first..first + part.len()], part);
@@ -224,11 +220,6 @@ impl Mlp {
     }
 }
 
-/// Tiles of the products with W: large enough that packing is cheap, and four of them in a product of 1000 × 1000 × 1024.
-const TILE: Tile = Tile { rows: 512, cols: 512 };
-/// Up to this many samples a product is bound by reading W from memory.
-const NARROW: usize = 128;
-
 impl Linear {
     /// to ← W from, with `finish(row, first sample, part of the row)`.
     fn apply<T: Real>(
@@ -239,37 +230,12 @@ impl Linear {
         finish: impl Fn(usize, usize, &mut [T]) + Sync + Send,
     ) {
         to.reshape(self.outputs, from.samples());
-        let tile = if from.samples() <= NARROW { Tile { rows: 256, ..TILE } } else { TILE };
-        product(to.as_mut_slice(), self.weight(theta), matrix(from), Accum::Replace, tile, finish);
-    }
-
-    /// to ← Wᵀ v, with `finish` as in `apply`.
-    ///
-    /// For few samples as (vᵀ W)ᵀ: W is then read along its rows, as it lies in memory, which is twice as fast when W isn't in cache.
-    fn apply_transposed<T: Real>(
-        &self,
-        theta: &[T],
-        v: &Batch<T>,
-        to: &mut Batch<T>,
-        transposed: &mut Batch<T>,
-        finish: impl Fn(usize, usize, &mut [T]) + Sync + Send,
-    ) {
-        to.reshape(self.inputs, v.samples());
-        if v.samples() > NARROW {
-            return product(to.as_mut_slice(), self.weight(theta).t(), matrix(v), Accum::Replace, TILE, finish);
-        }
-        transposed.reshape(v.samples(), self.inputs);
-        let tile = Tile { rows: NARROW, cols: 128 };
-        product(transposed.as_mut_slice(), matrix(v).t(), self.weight(theta), Accum::Replace, tile, |_, _, _| ());
-        transpose(to.as_mut_slice(), transposed.as_slice(), self.inputs, |row, part| finish(row, 0, part));
+        linear::apply(to, self.weight(theta), from, finish);
     }
 
     /// ∂W (+)= v hᵀ, ∂b (+)= Σ_samples v.
     fn add_gradient<T: Real>(&self, v: &Batch<T>, h: &Batch<T>, grad: &mut [T], accum: Accum) {
-        // hᵀ is the operand that is costly to pack: cut so that no two tiles pack the same part of it, unless it is small.
-        let narrow = v.samples() <= NARROW;
-        let tile = if narrow { Tile { rows: 256, cols: usize::MAX } } else { Tile { rows: usize::MAX, cols: 256 } };
-        product(&mut grad[self.weight.clone()], matrix(v), matrix(h).t(), accum, tile, |_, _, _| ());
+        linear::gradient(&mut grad[self.weight.clone()], v, h, accum);
         if let Some(bias) = &self.bias {
             for (row, db) in grad[bias.clone()].iter_mut().enumerate() {
                 let sum = dispatch(Sum(v.row(row)));
@@ -277,10 +243,6 @@ impl Linear {
             }
         }
     }
-}
-
-fn matrix<T: Real>(batch: &Batch<T>) -> Mat<'_, T> {
-    Mat::new(batch.as_slice(), batch.rows(), batch.samples())
 }
 
 /// Sum of a row, in 16 interleaved partial sums.
