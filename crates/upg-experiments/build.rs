@@ -24,7 +24,7 @@ fn main() {
     }
 }
 
-/// What git prints, trimmed; `None` if it fails or isn't there. Runs in the package's directory, as build scripts do.
+/// The output of git, trimmed; `None` if it fails or isn't there. Runs in the package's directory, as build scripts do.
 fn git(arguments: &[&str]) -> Option<String> {
     let output = Command::new("git").args(arguments).output().ok().filter(|output| output.status.success())?;
     Some(String::from_utf8(output.stdout).ok()?.trim().to_owned())

@@ -1,4 +1,4 @@
-//! What the fuzz targets share: the models whose files they load, and what must hold of every outcome.
+//! The models whose files the fuzz targets load, and the check of every outcome.
 
 use std::path::{Path, PathBuf};
 use upg_core::{Cpu, Layer, ParamLayout};

@@ -10,7 +10,7 @@
 //!
 //! The training itself, the statistics and the evaluation are those of [`upg_train`]: here are the files.
 //!
-//! What is wrong with an input is said in one line that names the file, the field, its value and what is accepted;
+//! Wrong input is answered in one line that names the file, the field, its value and what is accepted;
 //! [`Error::exit_status`] tells wrong input (2) from a run that failed (1).
 
 pub mod commands;

@@ -1,4 +1,4 @@
-//! What a message can hold: one line, however long or odd the thing it speaks of.
+//! Texts that fit into a message: one line, however long or odd the thing it speaks of.
 
 /// `text` in one line of about `longest` characters: what a file holds, or a parser says about it, may be of any length, and may hold
 /// line ends and what a terminal obeys.

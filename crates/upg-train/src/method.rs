@@ -101,9 +101,9 @@ impl Method {
 /// The estimator doesn't estimate the divergence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MethodError {
-    /// What was asked for.
+    /// The estimator asked for.
     pub estimator: Estimator,
-    /// What it can't do.
+    /// The divergence it doesn't belong to.
     pub divergence: Divergence,
 }
 

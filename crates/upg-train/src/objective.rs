@@ -1,4 +1,4 @@
-//! What is minimised.
+//! The divergences to be minimised, with their weights.
 
 use crate::method::Method;
 use crate::refused::{Refused, positive};

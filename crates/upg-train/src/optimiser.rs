@@ -33,7 +33,7 @@ pub struct Optimiser<D: Device> {
     moments: Vec<D::Buffer>,
 }
 
-/// What a step works on.
+/// The buffers and numbers of a step.
 pub struct Update<'a, D: Device> {
     /// The parameters θ.
     pub theta: &'a mut D::Buffer,
@@ -41,7 +41,7 @@ pub struct Update<'a, D: Device> {
     pub grad: &'a D::Buffer,
     /// The learning rate η of this step.
     pub rate: f64,
-    /// What the gradient is multiplied with, e.g. the clipping factor; 1 leaves it as it is.
+    /// A factor of the gradient, e.g. the clipping factor; 1 leaves it as it is.
     pub scale: f64,
     /// The moving average of the weights, if one is kept.
     pub average: Option<Average<'a, D>>,
@@ -74,7 +74,7 @@ impl<D: Device> Optimiser<D> {
         self.steps
     }
 
-    /// What is to be saved besides the number of steps, in the order of [`Rule::moment_names`]: one number a parameter each.
+    /// The moments, to be saved besides the number of steps, in the order of [`Rule::moment_names`]: one number a parameter each.
     pub fn moments(&self, device: &D) -> Vec<Vec<D::Real>> {
         self.moments.iter().map(|moment| device.to_host(moment)).collect()
     }
@@ -92,7 +92,7 @@ impl<D: Device> Optimiser<D> {
     }
 }
 
-/// What shortens a gradient of norm `norm` to `max_norm`: min(1, `max_norm`/`norm`); NaN for NaN, 0 for ∞.
+/// The factor that shortens a gradient of norm `norm` to `max_norm`: min(1, `max_norm`/`norm`); NaN for NaN, 0 for ∞.
 ///
 /// ```
 /// use upg_train::optimiser::clip_factor;

@@ -21,7 +21,7 @@ pub struct TrainingPlan {
     pub batch: usize,
     /// Decides everything that is random: initial weights, base samples, the order of the data.
     pub seed: u64,
-    /// What is minimised, and how its gradient is estimated.
+    /// The divergences to be minimised, and the estimators of their gradients.
     pub objective: Objective,
     /// The optimiser with its learning rate.
     pub optimiser: Rule,

@@ -31,7 +31,7 @@ pub struct Problem<D: Device> {
     pub(crate) known: Known<D>,
 }
 
-/// What is known of a target beside its action.
+/// The knowledge of a target beside its action.
 pub(crate) struct Known<D: Device> {
     observables: Option<Arc<dyn Observables<D::Real>>>,
     exact: Option<Arc<dyn Exact + Send + Sync>>,

@@ -5,7 +5,7 @@
 
 use upg_core::{SampleStream, Streams};
 
-/// What random numbers are for.
+/// A purpose of random numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// The initial weights.

@@ -9,7 +9,7 @@ pub struct Refused {
     pub field: String,
     /// Its value.
     pub value: String,
-    /// What is accepted.
+    /// The accepted values.
     pub accepted: String,
 }
 
@@ -47,7 +47,7 @@ pub(crate) fn positive(field: &str, value: f64) -> Result<(), Refused> {
     require(value.is_finite() && value > 0.0, field, value, "a finite number above 0")
 }
 
-/// What is kept of a moving average: in [0, 1).
+/// The share of a moving average that is kept: in [0, 1).
 pub(crate) fn fraction(field: &str, value: f64) -> Result<(), Refused> {
     require((0.0..1.0).contains(&value), field, value, "a number in [0, 1)")
 }

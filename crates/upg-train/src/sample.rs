@@ -9,7 +9,7 @@ use crate::trained::{PIECE, Trained};
 use ndarray::{Array2, ArrayView2};
 use upg_core::{Device, DeviceError, Real, Rng, Start};
 
-/// What samples are to be.
+/// The kind of samples to be drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Draw {
     /// Independent samples of the flow, with their weights.
@@ -18,7 +18,7 @@ pub enum Draw {
     Metropolis,
 }
 
-/// What is known when all samples are drawn.
+/// The outcome when all samples are drawn.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Drawn {
     /// Fraction of the proposals that were accepted; `None` without a chain.

@@ -61,7 +61,7 @@ pub enum Schedule {
         /// The share of |best| by which a metric must fall to have improved.
         #[cfg_attr(feature = "serde", serde(default = "threshold"))]
         threshold: f64,
-        /// What the rate is multiplied with.
+        /// The factor of a reduction.
         #[cfg_attr(feature = "serde", serde(default = "factor"))]
         factor: f64,
         /// The rate doesn't fall below.

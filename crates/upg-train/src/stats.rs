@@ -10,7 +10,7 @@
 //!
 //! p̃ = e^{−S} is the target density without its normalisation Z = ∫ p̃, q the normalised density the samples were drawn from.
 //! Accumulators merge: what several lanes have gathered may be added up in any order, with the same result up to round-off.
-//! What can't be computed is `None`, never 0.
+//! A number that can't be computed is `None`, never 0.
 
 pub mod autocorrelation;
 mod autocovariance;

@@ -52,14 +52,7 @@ impl Layer<Device> for Bend {
 }
 
 /// ∂θ (+)= factor [(∂T/∂θ)ᵀ a + w ∂ℓ/∂θ] at x, for a cotangent a of y.
-fn add_gradient(
-    factor: f64,
-    s: f64,
-    x: &Batch<f64>,
-    a: &Batch<f64>,
-    w: f64,
-    grad: Option<GradSink<'_, Device>>,
-) {
+fn add_gradient(factor: f64, s: f64, x: &Batch<f64>, a: &Batch<f64>, w: f64, grad: Option<GradSink<'_, Device>>) {
     let Some(GradSink { into, accum }) = grad else { return };
     let mut sums = [0.0; 2];
     for i in 0..x.samples() {

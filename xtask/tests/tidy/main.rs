@@ -1,6 +1,7 @@
 //! Rules that hold in every file of the workspace and that no compiler looks after.
 
 mod citations;
+mod readme;
 
 use std::path::{Path, PathBuf};
 

@@ -20,7 +20,7 @@ enum Command {
     Gradient(gradient::GradientArgs),
     /// Trains a flow.
     Train(train::TrainArgs),
-    /// What a trained flow is worth: effective sample sizes, log Z, a Markov chain, observables.
+    /// The worth of a trained flow: effective sample sizes, log Z, a Markov chain, observables.
     Evaluate(evaluate::EvaluateArgs),
     /// Samples of a trained flow, independent with weights or as a Markov chain.
     Sample(sample::SampleArgs),

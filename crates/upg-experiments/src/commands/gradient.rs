@@ -26,7 +26,7 @@ use upg_core::{Cpu, EndSamples, Engine, Gradient, ParamLayout, Real, Start};
 use upg_targets::space::wrap;
 use upg_train::method::{Divergence, Estimator, Method};
 
-/// What `upg gradient` is asked for.
+/// Options of `upg gradient`.
 #[derive(Clone, Debug, Args)]
 pub struct GradientArgs {
     /// The flow and the target, RON.

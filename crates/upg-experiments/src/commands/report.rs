@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use upg_flows::FlowSpec;
 use upg_train::evaluate::FEW;
 
-/// What `upg report` is asked for.
+/// Options of `upg report`.
 #[derive(Clone, Debug, Args)]
 pub struct ReportArgs {
     /// Folders of runs, to be shown side by side.

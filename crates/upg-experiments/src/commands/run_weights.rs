@@ -100,7 +100,7 @@ impl<T: Real> Loaded<T> {
         Ok(Self { config, run_seed, trained, target, sample_shape, weights: args.weights })
     }
 
-    /// What makes the results of this process.
+    /// The provenance of the results of this process.
     pub fn provenance(&self) -> Provenance {
         let threads = self.trained.device().threads();
         Provenance::new(threads, T::NAME, Some(self.config.training.seed), self.config.to_ron())

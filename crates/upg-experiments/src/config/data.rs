@@ -10,9 +10,9 @@ use upg_train::numbers::size;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default, rename = "data")]
 pub struct Data {
-    /// What the forward KL is trained on; without it there is a test set only.
+    /// The data the forward KL is trained on; without them there is a test set only.
     pub train: Source,
-    /// What forward ESS and negative log-likelihood are computed on.
+    /// The data of the forward ESS and the negative log-likelihood.
     pub test: Source,
     /// How samples are drawn where there is no exact sampler.
     pub hmc: Hmc,

@@ -33,7 +33,7 @@ impl fmt::Display for Difference {
 impl Config {
     /// The first field whose change would make a resumed run another run.
     ///
-    /// What is only written or computed afterwards may change: checkpoints, logging, the evaluation.
+    /// Whatever is only written or computed afterwards may change: checkpoints, logging, the evaluation.
     pub fn first_difference(&self, now: &Self) -> Option<Difference> {
         let (run, now) = (self.decisive().values(), now.decisive().values());
         let changed = |field: &&String| run.get(*field) != now.get(*field);

@@ -21,7 +21,7 @@ pub struct Config {
     /// Samples of the target. `None`: none, unless the training needs some.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<Data>,
-    /// What is computed at the end.
+    /// The evaluation at the end.
     #[serde(default)]
     pub evaluation: EvaluationConfig,
 }

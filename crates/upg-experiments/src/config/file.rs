@@ -29,7 +29,7 @@ pub struct ConfigError {
     pub position: Option<Position>,
     /// The field, e.g. `flow.lattice`, and its value.
     pub field: Option<(String, String)>,
-    /// What is wrong, and what is accepted.
+    /// The problem, and the accepted values.
     pub problem: String,
 }
 

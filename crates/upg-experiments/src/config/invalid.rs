@@ -1,4 +1,4 @@
-//! What is said about a value that isn't accepted.
+//! Values that aren't accepted.
 
 use crate::text::one_line;
 use upg_flows::FlowError;
@@ -13,7 +13,7 @@ pub struct Invalid {
     pub field: String,
     /// Its value.
     pub value: String,
-    /// What is accepted.
+    /// The accepted values.
     pub accepted: String,
 }
 

@@ -23,7 +23,7 @@ pub struct Training {
     pub seed: u64,
     /// Precision of weights, fields and gradients.
     pub precision: Precision,
-    /// What is minimised, and how its gradient is estimated.
+    /// The divergences to be minimised, and the estimators of their gradients.
     pub objective: Objective,
     /// The optimiser with its learning rate.
     pub optimiser: Rule,

@@ -35,15 +35,15 @@ pub enum CheckpointError {
     Progress {
         /// The file.
         file: String,
-        /// What is wrong.
+        /// The problem.
         problem: String,
     },
     /// There are checkpoints, and none can be used.
     #[error("{latest}{}; accepted: a checkpoint as it was written, or --force, which begins anew", and_before(.previous))]
     NoneGood {
-        /// What is wrong with the latest.
+        /// The problem with the latest.
         latest: Box<CheckpointError>,
-        /// What is wrong with the one before, if there is one.
+        /// The problem with the one before, if there is one.
         previous: Option<Box<CheckpointError>>,
     },
 }

@@ -34,7 +34,7 @@ pub enum DataError {
     Given {
         /// The field, e.g. `data.train`.
         field: String,
-        /// What is wrong.
+        /// The problem.
         error: SamplesError,
     },
     /// The samples in the folder of the run are wrong.

@@ -24,7 +24,7 @@ pub enum OutputError {
     Place {
         /// The place.
         path: PathBuf,
-        /// What is wrong with it, and what is accepted.
+        /// The problem with it, and what is accepted.
         reason: String,
     },
     /// Writing failed, e.g. because the disk is full; nothing is left of it.
@@ -32,7 +32,7 @@ pub enum OutputError {
     Write {
         /// The place.
         path: PathBuf,
-        /// What the system says.
+        /// The system's words.
         source: io::Error,
     },
 }
@@ -174,7 +174,7 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// What made a result.
+/// The origin of a result: program, machine, configuration.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Provenance {
     /// Version of the program.

@@ -20,7 +20,7 @@ use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// What to do about a run that is there already.
+/// Ways to treat a run that is there already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Existing {
     /// Leave it alone and stop.
@@ -35,7 +35,7 @@ pub enum Existing {
 /// killed meanwhile the configuration still says what it is.
 const FILES: [&str; 9] = [PREVIOUS, LATEST, BEST, DAMAGED, METRICS, "train.npy", "test.npy", PROVENANCE, CONFIG];
 
-/// What `--force` removes besides; nothing else in the folder is touched.
+/// Files that `--force` removes besides; nothing else in the folder is touched.
 const RESULTS: [&str; 2] = [SUMMARY, "variance.json"];
 const RESULT_FOLDERS: [&str; 2] = ["evaluation", "tensorboard"];
 
@@ -75,7 +75,7 @@ pub enum RunError {
     NoRun {
         /// The folder.
         path: PathBuf,
-        /// What a run's folder would hold.
+        /// A file that a run's folder would hold.
         missing: &'static str,
     },
     /// There can't be a folder, or no files in it.
@@ -83,7 +83,7 @@ pub enum RunError {
     Place {
         /// The place.
         path: PathBuf,
-        /// What the system says.
+        /// The system's words.
         source: io::Error,
     },
     /// Another process trains there.
@@ -94,7 +94,7 @@ pub enum RunError {
     Changed {
         /// The folder.
         path: PathBuf,
-        /// What differs.
+        /// The field that differs.
         difference: Box<Difference>,
     },
     /// The system refuses.
@@ -102,7 +102,7 @@ pub enum RunError {
     System {
         /// The file or folder.
         path: PathBuf,
-        /// What the system says.
+        /// The system's words.
         source: io::Error,
     },
     /// The configuration in the folder is wrong.

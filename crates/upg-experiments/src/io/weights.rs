@@ -26,11 +26,11 @@ pub const PROVENANCE: &str = "provenance";
 pub struct WeightsError {
     /// The file.
     pub file: PathBuf,
-    /// What is wrong.
+    /// The problem.
     pub problem: WeightsProblem,
 }
 
-/// What can be wrong with a weights file.
+/// Problems of a weights file.
 #[derive(Debug, thiserror::Error)]
 pub enum WeightsProblem {
     /// The file can't be opened or read.

@@ -1,6 +1,6 @@
 //! Nothing is lost: a run that was killed, interrupted, damaged or out of disk space goes on bit for bit as if nothing had been.
 //!
-//! What must be that of the run that was never stopped: every tensor of the last checkpoint (weights, moments, moving average) and its
+//! Equal to those of the run that was never stopped must be: every tensor of the last checkpoint (weights, moments, moving average) and its
 //! progress but for the seconds, the best weights, the data that were drawn, and `metrics.jsonl` but for times.
 
 mod damaged;
@@ -63,7 +63,7 @@ const ENDLESS: &str = "(
     ),
 )";
 
-/// What a run leaves that doesn't depend on how often it was stopped.
+/// The remains of a run that don't depend on how often it was stopped.
 struct Left {
     bytes: BTreeMap<String, Vec<u8>>,
     progress: String,

@@ -44,7 +44,7 @@ pub fn errors(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// What is in a file; shown by its length.
+/// The content of a file; shown by its length.
 #[derive(PartialEq)]
 pub struct Content(pub Vec<u8>);
 

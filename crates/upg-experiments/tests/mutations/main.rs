@@ -19,7 +19,7 @@ use upg_testkit::alloc;
 #[global_allocator]
 static COUNTER: alloc::Counter = alloc::Counter;
 
-/// What a loader may allocate in any case, and per byte of the file.
+/// Bytes that a loader may allocate in any case, and per byte of the file.
 const BYTES: usize = 64 << 20;
 const BYTES_PER_BYTE: usize = 16;
 

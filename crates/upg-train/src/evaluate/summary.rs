@@ -77,7 +77,7 @@ pub struct LogZ {
     pub number: Number,
     /// Whether nothing speaks against it.
     pub trusted: bool,
-    /// What speaks against it.
+    /// All that speaks against it.
     pub warnings: Vec<String>,
 }
 

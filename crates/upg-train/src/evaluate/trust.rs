@@ -36,7 +36,7 @@ pub fn of_samples(weights: &WeightSums) -> Vec<String> {
     warnings
 }
 
-/// What samples of the target say against the log Z of the flow's samples.
+/// All that samples of the target say against the log Z of the flow's samples.
 pub fn of_data(samples: &WeightSums, data: &DataWeightSums) -> Vec<String> {
     let mut warnings = vec![];
     if let (Some(reverse), Some(forward)) = (samples.ess(), data.ess())
@@ -57,7 +57,7 @@ pub fn of_data(samples: &WeightSums, data: &DataWeightSums) -> Vec<String> {
     warnings
 }
 
-/// What an exact value says against an estimate of the quantity `name`.
+/// The word of an exact value against an estimate of the quantity `name`.
 pub fn of_exact(name: &str, estimate: Estimate, exact: f64) -> Option<String> {
     let Estimate { value, error } = estimate;
     disagree(estimate, Estimate { value: exact, error: rounding(exact) })

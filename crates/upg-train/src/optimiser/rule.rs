@@ -22,10 +22,10 @@ pub enum Rule {
     Adam {
         /// The learning rate η.
         rate: f64,
-        /// What is kept of the first moment in a step, β₁.
+        /// The share of the first moment that is kept in a step, β₁.
         #[cfg_attr(feature = "serde", serde(default = "beta1"))]
         beta1: f64,
-        /// What is kept of the second moment in a step, β₂.
+        /// The share of the second moment that is kept in a step, β₂.
         #[cfg_attr(feature = "serde", serde(default = "beta2"))]
         beta2: f64,
         /// Added to the root of the second moment, ε.
@@ -36,10 +36,10 @@ pub enum Rule {
     AdamW {
         /// The learning rate η.
         rate: f64,
-        /// What is kept of the first moment in a step, β₁.
+        /// The share of the first moment that is kept in a step, β₁.
         #[cfg_attr(feature = "serde", serde(default = "beta1"))]
         beta1: f64,
-        /// What is kept of the second moment in a step, β₂.
+        /// The share of the second moment that is kept in a step, β₂.
         #[cfg_attr(feature = "serde", serde(default = "beta2"))]
         beta2: f64,
         /// Added to the root of the second moment, ε.
@@ -53,7 +53,7 @@ pub enum Rule {
     Sgd {
         /// The learning rate η.
         rate: f64,
-        /// What is kept of the last step's direction; 0 is plain gradient descent.
+        /// The share of the last step's direction that is kept; 0 is plain gradient descent.
         #[cfg_attr(feature = "serde", serde(default))]
         momentum: f64,
     },

@@ -13,7 +13,7 @@ pub struct Scheduler {
     state: SchedulerState,
 }
 
-/// What a scheduler remembers of the steps; its RON text holds it to the bit.
+/// The memory of a scheduler; its RON text holds it to the bit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct SchedulerState {
@@ -21,7 +21,7 @@ pub struct SchedulerState {
     pub best: f64,
     /// Number of steps on end that did not improve on it.
     pub bad_steps: u64,
-    /// What the rate is multiplied with by now.
+    /// The factor of the rate by now.
     pub factor: f64,
 }
 
@@ -73,7 +73,7 @@ impl Scheduler {
         }
     }
 
-    /// What is to be saved.
+    /// The state to be saved.
     pub fn state(&self) -> SchedulerState {
         self.state
     }

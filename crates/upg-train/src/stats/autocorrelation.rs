@@ -25,7 +25,7 @@ const FEWEST: usize = 10;
 /// Last lag that ρ is given for: at least and, unless the window is longer, at most.
 const LAGS: std::ops::RangeInclusive<usize> = 20..=1000;
 
-/// What the Γ method says about a series; see the [module documentation](self). Times are in steps of the series.
+/// The result of the Γ method for a series; see the [module documentation](self). Times are in steps of the series.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Autocorrelation {

@@ -7,7 +7,7 @@
 use rand::RngExt;
 use upg_core::Rng;
 
-/// What became of a proposal.
+/// The fate of a proposal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Move {
     /// It is the state now.

@@ -94,7 +94,7 @@ fn the_chain_goes_over_the_pieces() {
     assert!(acceptance.is_some_and(|rate| rate > 0.2 && rate < 0.99), "{acceptance:?}");
 }
 
-/// What is drawn piece by piece are the samples of one stream, each once.
+/// Samples drawn piece by piece are those of one stream, each once.
 #[test]
 fn pieces_are_parts_of_one_stream() {
     let (mut trained, samples) = (wrong::<f64>(), PIECE + 500);

@@ -1,4 +1,4 @@
-//! What is said about a samples file that is wrong.
+//! Problems of a samples file.
 
 use crate::text::shape_text;
 use std::io;
@@ -10,11 +10,11 @@ use std::path::PathBuf;
 pub struct SamplesError {
     /// The file.
     pub file: PathBuf,
-    /// What is wrong.
+    /// The problem.
     pub problem: SamplesProblem,
 }
 
-/// What can be wrong with a samples file.
+/// Problems of a samples file.
 #[derive(Debug, thiserror::Error)]
 pub enum SamplesProblem {
     /// The file can't be opened or read.

@@ -15,7 +15,7 @@ const MAGIC: &[u8] = b"\x93NUMPY";
 /// The longest text that numpy itself reads.
 const LONGEST: usize = 10_000;
 
-/// What stands before the numbers.
+/// The header: type, order and shape of the numbers.
 #[derive(Debug, PartialEq)]
 pub(super) struct Header<'a> {
     /// The value of `descr` as it stands there, e.g. `'<f4'`.
@@ -42,7 +42,7 @@ impl<'a> Header<'a> {
         unquoted(self.descr).unwrap_or(self.descr)
     }
 
-    /// What to say about a type that isn't accepted.
+    /// The problem of a type that isn't accepted.
     pub fn wrong_dtype(&self, accepted: &'static str) -> SamplesProblem {
         SamplesProblem::Dtype { found: one_line(self.descr, 60), accepted }
     }

@@ -20,7 +20,7 @@ pub struct Moment {
     pub step: u64,
     /// Seconds they took.
     pub seconds: f64,
-    /// What the test found.
+    /// The outcome of the test.
     pub tested: Tested,
 }
 

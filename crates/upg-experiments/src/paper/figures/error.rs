@@ -19,7 +19,7 @@ pub enum FiguresError {
     Folder {
         /// The folder.
         path: PathBuf,
-        /// What the system says.
+        /// The system's words.
         source: io::Error,
     },
     /// A file can't be written.

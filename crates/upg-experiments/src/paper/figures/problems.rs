@@ -1,4 +1,4 @@
-//! What is compared: the paper's three problems, in two sizes.
+//! The paper's three problems, in two sizes.
 
 use crate::config::Config;
 
@@ -7,7 +7,7 @@ use crate::config::Config;
 pub struct Problem {
     /// Its name in tables and plots.
     pub name: &'static str,
-    /// What it is, in words.
+    /// Its description, in words.
     pub title: String,
     /// The experiment; its objective and seed are filled in.
     pub config: Config,

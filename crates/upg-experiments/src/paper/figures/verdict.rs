@@ -10,7 +10,7 @@ use std::fmt::Write;
 use upg_train::method::Divergence;
 use upg_train::stats::Moments;
 
-/// What is compared.
+/// A number by which runs are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
@@ -79,7 +79,7 @@ pub struct Row {
     pub problem: String,
     /// The divergence that was minimised.
     pub divergence: Divergence,
-    /// What is equal: `steps` or `seconds`.
+    /// The measure in which both are equal: `steps` or `seconds`.
     pub equal: &'static str,
     /// The metric.
     pub metric: Metric,

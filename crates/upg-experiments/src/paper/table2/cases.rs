@@ -1,4 +1,4 @@
-//! What is measured, and how often.
+//! The cases that are measured, and how often.
 
 use crate::config::{Config, FlowConfig, TargetConfig};
 use std::time::Duration;

@@ -16,7 +16,7 @@ pub enum TableError {
     Folder {
         /// The folder.
         path: PathBuf,
-        /// What the system says.
+        /// The system's words.
         source: io::Error,
     },
     /// A file can't be written.

@@ -62,7 +62,7 @@ fn floor(row: &Row) -> String {
     }
 }
 
-/// What the paper reports for the row; for two passes beside our own factor over Algorithm 1.
+/// The paper's number for the row; for two passes beside our own factor over Algorithm 1.
 fn paper(row: &Row, rows: &[Row]) -> String {
     match (row.divergence, row.estimator) {
         (Divergence::Reverse, Estimator::PathFast) => PAPER_FAST.into(),

@@ -73,7 +73,7 @@ impl Seconds {
     }
 }
 
-/// What the rows of one group have in common.
+/// The columns that the rows of one group have in common.
 pub(super) struct Group<'a> {
     pub flow: &'static str,
     pub target: &'static str,

@@ -1,4 +1,4 @@
-//! What all parts of a page are made of.
+//! The elements that all parts of a page share.
 
 use super::run::Run;
 use crate::report::plot::{Chart, Heatmap, escape};

@@ -32,7 +32,7 @@ pub(super) fn html(runs: &[Run]) -> String {
     )
 }
 
-/// What is shown of each degree of freedom, the same for all runs.
+/// The range shown of each degree of freedom, the same for all runs.
 fn ranges(runs: &[Run]) -> Vec<Ends> {
     let arrays = || runs.iter().flat_map(|run| [&run.marginals, &run.data_marginals]).flatten();
     let dof = arrays().map(Array2::ncols).max().unwrap_or(0).min(MOST);

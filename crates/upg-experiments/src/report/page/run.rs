@@ -1,16 +1,16 @@
-//! What a page is made from.
+//! The ingredients of a page.
 
 use ndarray::Array2;
 use serde_json::Value;
 
-/// What is known of one run; all but the name may be empty.
+/// All that is known of one run; everything but the name may be empty.
 #[derive(Clone, Debug, Default)]
 pub struct Run {
     /// Name, e.g. of its folder.
     pub name: String,
     /// The configuration, RON.
     pub config: String,
-    /// What made it.
+    /// Its provenance.
     pub provenance: Option<Value>,
     /// The lines of `metrics.jsonl`, ascending in `step`.
     pub metrics: Vec<Value>,
@@ -35,7 +35,7 @@ pub struct Field {
     pub shape: Vec<usize>,
     /// The values in C order.
     pub values: Vec<f64>,
-    /// What they are.
+    /// Their kind.
     pub kind: FieldKind,
 }
 

@@ -24,7 +24,7 @@ pub(super) struct Row {
     pub cells: Vec<Option<Cell>>,
 }
 
-/// What is known of a quantity in a run.
+/// A quantity in a run, as far as it is known.
 pub(super) enum Cell {
     /// A count, a time, a name.
     Text(String),

@@ -26,7 +26,7 @@ pub(super) fn html(runs: &[Run]) -> String {
     section("Training", HOW, &charts(&shown))
 }
 
-/// What curves are drawn against.
+/// The horizontal axis of the curves.
 struct Abscissa {
     label: &'static str,
     path: &'static str,
@@ -69,7 +69,7 @@ fn log(runs: &[Run], against: &Abscissa, title: &str, path: &str) -> Chart {
     Chart { y_scale: Scale::Log, ..with_lines(chart, runs, against, path) }
 }
 
-/// What is known at validation steps, or at every step.
+/// The numbers known at validation steps, or at every step.
 fn validated(runs: &[Run], against: &Abscissa, title: &str, label: &str, key: &str, range: Range) -> Chart {
     let chart = with_lines(against.chart(title, label, range), runs, against, &format!("/{key}"));
     let chart = with_lines(chart, runs, against, &format!("/validation/{key}"));

@@ -5,7 +5,7 @@ use super::histogram::{quantile, sorted};
 /// Curves over common axes.
 #[derive(Clone, Debug)]
 pub struct Chart {
-    /// What it shows; also read out by screen readers.
+    /// The title; also read out by screen readers.
     pub title: String,
     /// Name of the horizontal axis.
     pub x_label: String,
@@ -15,7 +15,7 @@ pub struct Chart {
     pub x_scale: Scale,
     /// Vertical scale.
     pub y_scale: Scale,
-    /// What of the vertical axis is shown.
+    /// The part of the vertical axis that is shown.
     pub y_range: Range,
     /// The curves, drawn in this order.
     pub series: Vec<Series>,
@@ -69,7 +69,7 @@ pub enum Scale {
     Log,
 }
 
-/// What of an axis is shown.
+/// The part of an axis that is shown.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Range {
     /// Everything.

@@ -72,7 +72,7 @@ fn heights(chart: &Chart) -> Vec<f64> {
     sorted(points.filter(|&value| chart.y_scale.has(value)))
 }
 
-/// What the vertical axis shows.
+/// The range of the vertical axis.
 fn shown(chart: &Chart, values: &[f64]) -> (f64, f64) {
     let stands = |series: &Series| matches!(series.style, Style::Bars | Style::Steps);
     let (least, most) = match values {
@@ -101,7 +101,7 @@ fn with_room(from: f64, to: f64, wall: f64) -> (f64, f64) {
     (if from == wall { from } else { from - room }, if to == wall { to } else { to + room })
 }
 
-/// What the horizontal axis shows: the points, and zero if they begin near it.
+/// The range of the horizontal axis: the points, and zero if they begin near it.
 fn extent(chart: &Chart) -> (f64, f64) {
     let points = chart.series.iter().flat_map(|series| series.points.iter().map(|point| point.0));
     match sorted(points.filter(|&x| chart.x_scale.has(x)))[..] {

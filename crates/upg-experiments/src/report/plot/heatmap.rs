@@ -18,7 +18,7 @@ use std::fmt::Write;
 /// Numbers as colours, with a scale beside them.
 #[derive(Clone, Debug)]
 pub struct Heatmap {
-    /// What it shows; also read out by screen readers.
+    /// The title; also read out by screen readers.
     pub title: String,
     /// Name of the horizontal axis.
     pub x_label: String,
@@ -28,7 +28,7 @@ pub struct Heatmap {
     pub values: Array2<f64>,
     /// How numbers become colours.
     pub shades: Shades,
-    /// What rows and columns are.
+    /// The meaning of rows and columns.
     pub extent: Extent,
 }
 
@@ -45,7 +45,7 @@ pub enum Shades {
     Symmetric,
 }
 
-/// What rows and columns are.
+/// The meaning of rows and columns.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Extent {
     /// Indices from 0; row 0 is at the top.
@@ -170,7 +170,7 @@ impl Heatmap {
         paths
     }
 
-    /// What the axes span, horizontal and vertical.
+    /// The ranges of the axes, horizontal and vertical.
     fn spans(&self) -> ((f64, f64), (f64, f64)) {
         let (rows, columns) = self.values.dim();
         match self.extent {

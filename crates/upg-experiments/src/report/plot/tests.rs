@@ -1,4 +1,4 @@
-//! What every chart and map must be, whatever the data: read back by an XML parser.
+//! Properties of every chart and map, whatever the data: read back by an XML parser.
 
 use super::*;
 use ndarray::Array2;

@@ -85,7 +85,7 @@ fn wrong_arguments_are_refused() {
     }
 }
 
-/// What is done to a run, the weights asked for, and what the message must hold.
+/// A change to a run, the weights asked for, and the parts of the message.
 type RunCase = (fn(&Path), &'static str, &'static [&'static str]);
 
 const RUNS: &[RunCase] = &[

@@ -11,7 +11,7 @@ fn write<A: WritableElement, D: Dimension>(path: &Path, array: &Array<A, D>) {
     array.write_npy(fs::File::create(path).unwrap()).unwrap();
 }
 
-/// What is done to a file of 40 samples of shape [4, 2], and what the message must hold.
+/// A change to a file of 40 samples of shape [4, 2], and the parts of the message.
 type DataCase = (fn(&Path), &'static [&'static str]);
 
 const DATA: &[DataCase] = &[

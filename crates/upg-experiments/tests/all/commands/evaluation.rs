@@ -1,4 +1,4 @@
-//! What `upg evaluate` and `upg variance` write.
+//! The output of `upg evaluate` and `upg variance`.
 
 use super::{GAUGE, SCALAR, done_on, keys, number, trained};
 use crate::support::{json, temporaries};

@@ -1,4 +1,4 @@
-//! What `upg sample` writes, and `upg gradient` of it.
+//! The output of `upg sample`, and `upg gradient` of it.
 
 use super::{GAUGE, SCALAR, done, done_on, number, trained};
 use crate::support::{Experiment, distance, json, npy, progress, progress_number, tensors};
