@@ -1,6 +1,8 @@
 //! Rules that hold in every file of the workspace and that no compiler looks after.
 
+mod circles;
 mod citations;
+mod code;
 mod readme;
 
 use std::path::{Path, PathBuf};
