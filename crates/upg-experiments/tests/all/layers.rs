@@ -80,7 +80,7 @@ fn a_list_of_layers_goes_through_all_commands() {
         &["train", "--out", &run, "--resume", "--steps", "12"][..],
         &["evaluate", "--run", &run, "--samples", "500"],
         &["sample", "--run", &run, "-n", "30", "--out", &out, "--metropolis"],
-        &["variance", "--run", &run, "--repetitions", "8", "--batch", "9"],
+        &["variance", "--run", &run, "--repetitions", "20", "--batch", "9"],
         &["report", "--run", &run],
     ] {
         let output = upg(arguments);

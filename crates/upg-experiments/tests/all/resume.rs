@@ -22,7 +22,7 @@ const GAUGE: &str = "(
     flow: U1(lattice: [4, 4], layers: 2, mixtures: 2, hidden: [8, 8]),
     target: U1(lattice: [4, 4], beta: 0.6),
     training: (
-        steps: 120, batch: 24, seed: 6, ema: 0.9, anneal: Beta(from: 0.2, steps: 70, shape: Cosine),
+        steps: 120, batch: 24, seed: 3, ema: 0.9, anneal: Beta(from: 0.2, steps: 70, shape: Cosine),
         optimiser: Adam(rate: 0.01),
         schedule: Cosine(floor: 1e-5), validation: (every: 11, samples: 512), checkpoint: (every: 7), log_every: 3,
     ),
