@@ -5,7 +5,7 @@
 
 use crate::{
     device::Device,
-    layer::{GradSink, Invertible, Layer, Pass},
+    layer::{GradSink, Invertible, Layer, Pass, Watch},
     params::ParamLayout,
     workspace::{Prepared, Workspace},
 };
@@ -192,7 +192,7 @@ impl<D: Device, L: Layer<D>> Layer<D> for Chain<L> {
         pass: &mut Pass<'_, D>,
         x: &mut D::Batch,
         log_det: &mut D::PerSample,
-        after: &mut dyn FnMut(usize, &D::Batch, &D::PerSample),
+        after: &mut Watch<'_, D>,
     ) {
         let prepared = &pass.prepared.get::<PreparedLayers>().0;
         for (l, (link, prepared)) in self.links.iter().zip(prepared).enumerate() {

@@ -7,7 +7,7 @@
 //! | a call | scratch, shared by all layers of a lane | cotangents within a net |
 
 use crate::{
-    device::Device,
+    device::{Device, Memory},
     params::ParamLayout,
     workspace::{Prepared, Workspace},
 };
@@ -36,6 +36,9 @@ impl<D: Device> GradSink<'_, D> {
         GradSink { into: D::slice_mut(&mut self.into, range), accum: self.accum }
     }
 }
+
+/// Called by [`Layer::forward_each`] with the number of a layer in the order of application, its result, and the log-dets so far.
+pub type Watch<'w, D> = dyn FnMut(usize, &<D as Memory>::Batch, &<D as Memory>::PerSample) + 'w;
 
 /// The surroundings of a verb.
 pub struct Pass<'a, D: Device> {
@@ -113,7 +116,7 @@ pub trait Layer<D: Device>: Send + Sync {
         pass: &mut Pass<'_, D>,
         x: &mut D::Batch,
         log_det: &mut D::PerSample,
-        after: &mut dyn FnMut(usize, &D::Batch, &D::PerSample),
+        after: &mut Watch<'_, D>,
     ) {
         self.forward_without_tape(pass, x, log_det);
         after(0, x, log_det);
@@ -174,7 +177,7 @@ impl<D: Device, L: Layer<D> + ?Sized> Layer<D> for Box<L> {
         pass: &mut Pass<'_, D>,
         x: &mut D::Batch,
         log_det: &mut D::PerSample,
-        after: &mut dyn FnMut(usize, &D::Batch, &D::PerSample),
+        after: &mut Watch<'_, D>,
     ) {
         (**self).forward_each(pass, x, log_det, after);
     }

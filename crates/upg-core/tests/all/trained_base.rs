@@ -46,8 +46,8 @@ impl Base<Cpu<f64>> for Diagonal {
     fn sample(&self, pass: &mut BasePass<'_, Cpu<f64>>, stream: SampleStream, first: u64, z: &mut Batch<f64>) {
         stream.fill_normals(first, z);
         let scales = &pass.prepared.get::<Scales>().0;
-        for i in 0..self.dof {
-            z.row_mut(i).iter_mut().for_each(|z| *z = pass.theta[i] + scales[i] * *z);
+        for (i, (mean, scale)) in pass.theta.iter().zip(scales).enumerate() {
+            z.row_mut(i).iter_mut().for_each(|z| *z = mean + scale * *z);
         }
     }
 
@@ -63,12 +63,12 @@ impl Base<Cpu<f64>> for Diagonal {
         if let Some(score) = &mut score {
             score.reshape(self.dof, z.samples());
         }
-        for i in 0..self.dof {
+        for (i, (mean, scale)) in pass.theta.iter().zip(scales).enumerate() {
             for (b, log_density) in log_density.iter_mut().enumerate() {
-                let epsilon = (z.row(i)[b] - pass.theta[i]) / scales[i];
-                *log_density -= 0.5 * (epsilon * epsilon + TAU.ln()) + scales[i].ln();
+                let epsilon = (z.row(i)[b] - mean) / scale;
+                *log_density -= 0.5 * (epsilon * epsilon + TAU.ln()) + scale.ln();
                 if let Some(score) = &mut score {
-                    score.row_mut(i)[b] = -epsilon / scales[i];
+                    score.row_mut(i)[b] = -epsilon / scale;
                 }
             }
         }
