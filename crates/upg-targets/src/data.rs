@@ -2,7 +2,7 @@
 //!
 //! Where a target has no exact sampler they come from [`Hmc`] chains: every chain starts at an independent draw of a base
 //! density, warms up, and gives one sample every few sweeps. Chains run in groups, each with its own random stream and its own
-//! step size, on the rayon threads of whoever calls (see [`upg_core::Device::install`]); the result depends on `rng` and the plan
+//! step size, on the rayon threads of whoever calls (see [`upg_core::Execution::install`]); the result depends on `rng` and the plan
 //! alone, not on the number of threads. Samples are shuffled, so any part of them represents all chains and times, and a cut
 //! into training and test data is fair; samples of one chain are correlated, though, unless the sweeps between them are many.
 //!
