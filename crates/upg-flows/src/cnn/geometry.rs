@@ -60,6 +60,11 @@ impl Stripes {
         wrap(0) * self.lattice[1] + wrap(1)
     }
 
+    /// The coordinate of a flat index along the stripes.
+    pub(super) fn along(&self, site: usize) -> usize {
+        self.coordinates(site)[1 - self.cross]
+    }
+
     pub(super) fn volume(&self) -> usize {
         self.lattice[0] * self.lattice[1]
     }

@@ -18,9 +18,9 @@ const RUN: usize = 32;
 /// Columns of a block.
 const COLUMNS: usize = 2;
 
-/// Number of sums of a convolution: its weights, and a sum of v per class and channel.
-pub(super) fn sums_of(inputs: usize, taps: usize, outputs: usize) -> usize {
-    (inputs * taps + PERIOD) * outputs
+/// Number of sums of a convolution with `slots` weights a pair of channels: those of the weights, and a sum of v per class and channel.
+pub(super) fn sums_of(inputs: usize, slots: usize, outputs: usize) -> usize {
+    (inputs * slots + PERIOD) * outputs
 }
 
 /// Adds one tile's weight gradient to the sums.
@@ -238,7 +238,7 @@ impl Column {
 /// # Safety
 /// `from` must point to so many, and the processor must have V's instruction set.
 #[inline(always)]
-unsafe fn load<T: Real, V: Vector<T>, const N: usize>(from: *const T) -> [V; N] {
+pub(super) unsafe fn load<T: Real, V: Vector<T>, const N: usize>(from: *const T) -> [V; N] {
     // SAFETY: as for this function.
     unsafe {
         let mut vectors = [V::splat(T::zero()); N];
@@ -254,7 +254,7 @@ unsafe fn load<T: Real, V: Vector<T>, const N: usize>(from: *const T) -> [V; N] 
 /// # Safety
 /// `to` must have room for them, and the processor must have V's instruction set.
 #[inline(always)]
-unsafe fn store<T: Real, V: Vector<T>, const N: usize>(vectors: [V; N], to: *mut T) {
+pub(super) unsafe fn store<T: Real, V: Vector<T>, const N: usize>(vectors: [V; N], to: *mut T) {
     for i in 0..N {
         // SAFETY: as for this function.
         unsafe { vectors[i].store(to.add(i * lanes::<T>())) }

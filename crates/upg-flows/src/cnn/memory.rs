@@ -1,16 +1,17 @@
 //! Memory of the network between calls: rearranged weights, cotangents, and sums of weight gradients.
 
-use super::geometry::{PERIOD, lanes};
+use super::convolution::Convolution;
+use super::geometry::{PERIOD, Way, lanes};
 use super::gradient::SumLanes;
-use super::{Cnn, Convolution, simd};
+use super::{Cnn, simd};
 use upg_core::{Accum, Batch, Real};
 
 /// Weights in the order in which the convolutions read them, for [`Cnn::forward`] and [`Cnn::vjp`].
 #[derive(Clone, Debug, Default)]
 pub struct Packed<T> {
-    /// `[tap][in][out]` at the layer's range of weights.
+    /// `[slot][in][out]` at the layer's range of packed weights.
     forward: Vec<T>,
-    /// `[tap][out][in]` at the layer's range of weights.
+    /// `[slot][out][in]` at the same range.
     transposed: Vec<T>,
     /// `[class][out]` at the layer's range of constants.
     constants: Vec<T>,
@@ -27,8 +28,9 @@ impl Cnn {
         assert_eq!(theta.len(), self.layout.size(), "parameters given, and parameters of the network");
         let widest = self.fields.iter().map(|field| field.channels).max().unwrap_or(0);
         packed.zeros.resize(PERIOD * widest, T::zero());
-        packed.forward.resize(theta.len(), T::zero());
-        packed.transposed.resize(theta.len(), T::zero());
+        let weights = self.layers.last().map_or(0, |layer| layer.packed.end);
+        packed.forward.resize(weights, T::zero());
+        packed.transposed.resize(weights, T::zero());
         packed.constants.resize(self.layers.last().map_or(0, |layer| layer.constants.end), T::zero());
         for layer in &self.layers {
             layer.pack(theta, packed);
@@ -85,12 +87,12 @@ impl Cnn {
 impl<T: Real> Packed<T> {
     /// Weights and constants of the forward convolution.
     pub(super) fn forward(&self, layer: &Convolution) -> (&[T], &[T]) {
-        (&self.forward[layer.weight.clone()], &self.constants[layer.constants.clone()])
+        (&self.forward[layer.packed.clone()], &self.constants[layer.constants.clone()])
     }
 
     /// Weights of the transposed convolution, and zeros.
     pub(super) fn transposed(&self, layer: &Convolution) -> (&[T], &[T]) {
-        (&self.transposed[layer.weight.clone()], &self.zeros[..PERIOD * layer.inputs])
+        (&self.transposed[layer.packed.clone()], &self.zeros[..PERIOD * layer.inputs])
     }
 }
 
@@ -98,14 +100,15 @@ impl Convolution {
     fn pack<T: Real>(&self, theta: &[T], packed: &mut Packed<T>) {
         let Self { inputs, outputs, .. } = *self;
         let (forward, transposed) =
-            (&mut packed.forward[self.weight.clone()], &mut packed.transposed[self.weight.clone()]);
+            (&mut packed.forward[self.packed.clone()], &mut packed.transposed[self.packed.clone()]);
         for output in 0..outputs {
             for input in 0..inputs {
-                for tap in 0..self.window.taps() {
-                    let weight = theta[self.position(output, input, tap)];
-                    forward[(tap * inputs + input) * outputs + output] = weight;
-                    transposed[(tap * outputs + output) * inputs + input] = weight;
-                }
+                self.fill_slots(theta, Way::Forward, [output, input], |slot, weight| {
+                    forward[(slot * inputs + input) * outputs + output] = weight;
+                });
+                self.fill_slots(theta, Way::Transposed, [output, input], |slot, weight| {
+                    transposed[(slot * outputs + output) * inputs + input] = weight;
+                });
             }
         }
         for constants in packed.constants[self.constants.clone()].chunks_exact_mut(outputs) {
@@ -113,21 +116,15 @@ impl Convolution {
         }
     }
 
-    /// Where the sums of v start among the layer's own sums: behind those of the weights.
-    fn totals(&self) -> usize {
-        self.inputs * self.window.taps() * self.outputs
-    }
-
     /// Adds the layer's sums to its part of the gradient.
     fn add_sums<T: Real>(&self, sums: &[T], into: &mut [T]) {
         let Self { inputs, outputs, .. } = *self;
         let (weights, totals) = sums.split_at(self.totals());
+        let slots = self.forward.slots();
         for output in 0..outputs {
             for input in 0..inputs {
-                for tap in 0..self.window.taps() {
-                    let sum = weights[(input * self.window.taps() + tap) * outputs + output];
-                    into[self.position(output, input, tap)] += sum;
-                }
+                let sum = |slot: usize| weights[(input * slots + slot) * outputs + output];
+                self.add_slots([output, input], sum, into);
             }
         }
         for of_class in totals.chunks_exact(outputs) {

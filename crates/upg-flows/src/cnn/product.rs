@@ -107,12 +107,60 @@ struct Kernel<'a, T> {
     stored: Stored<T>,
 }
 
-/// [`Finish`] with a pointer.
+/// [`Finish`] with a pointer to the hidden values that belong to the block.
 #[derive(Clone, Copy)]
-enum Stored<T> {
+pub(super) enum Stored<T> {
     Keep,
     Activate(T),
     Differentiate(T, *const T),
+}
+
+impl<T: Real> Stored<T> {
+    /// For the block that starts `offset` numbers into the target.
+    #[inline(always)]
+    pub fn new(finish: Finish<'_, T>, offset: usize) -> Self {
+        match finish {
+            Finish::Keep => Self::Keep,
+            Finish::Activate(slope) => Self::Activate(slope),
+            Finish::Differentiate { slope, hidden } => Self::Differentiate(slope, hidden.as_ptr().wrapping_add(offset)),
+        }
+    }
+
+    /// Finishes the sums of one site and stores them at `target`, `address` bytes into the block, channels `stride` numbers apart.
+    ///
+    /// # Safety
+    /// The pointers must be valid there, and the processor must have V's instruction set.
+    #[inline(always)]
+    pub unsafe fn store<V: Vector<T>, const CHANNELS: usize>(
+        self,
+        mut sums: [V; CHANNELS],
+        target: *mut T,
+        address: u32,
+        stride: usize,
+    ) {
+        // SAFETY: as for this function; hidden values are where their cotangents are.
+        unsafe {
+            match self {
+                Self::Keep => {}
+                Self::Activate(slope) => {
+                    let slope = V::splat(slope);
+                    for o in 0..CHANNELS {
+                        sums[o] = sums[o].leaky(sums[o], slope);
+                    }
+                }
+                Self::Differentiate(slope, hidden) => {
+                    let slope = V::splat(slope);
+                    for o in 0..CHANNELS {
+                        let hidden = V::load(hidden.byte_add(address as usize).add(o * stride));
+                        sums[o] = sums[o].leaky(hidden, slope);
+                    }
+                }
+            }
+            for o in 0..CHANNELS {
+                sums[o].store(target.byte_add(address as usize).add(o * stride));
+            }
+        }
+    }
 }
 
 impl<'a, T: Real> Kernel<'a, T> {
@@ -132,13 +180,7 @@ impl<'a, T: Real> Kernel<'a, T> {
             source_stride: product.source_field.channel_stride() * lanes::<T>(),
             target: target.wrapping_add(offset),
             target_stride,
-            stored: match product.finish {
-                Finish::Keep => Stored::Keep,
-                Finish::Activate(slope) => Stored::Activate(slope),
-                Finish::Differentiate { slope, hidden } => {
-                    Stored::Differentiate(slope, hidden.as_ptr().wrapping_add(offset))
-                }
-            },
+            stored: Stored::new(product.finish, offset),
         }
     }
 
@@ -234,34 +276,18 @@ impl<'a, T: Real> Kernel<'a, T> {
     #[inline(always)]
     unsafe fn store<V: Vector<T>, const CHANNELS: usize, const SITES: usize>(
         &self,
-        mut sums: [[V; SITES]; CHANNELS],
+        sums: [[V; SITES]; CHANNELS],
         site: usize,
     ) {
-        // SAFETY: as for run; hidden values are where their cotangents are.
+        // SAFETY: as for run.
         unsafe {
             let addresses = self.group.targets.as_ptr().add(site);
             for s in 0..SITES {
-                let address = *addresses.add(s) as usize;
-                let target = self.target.byte_add(address);
-                match self.stored {
-                    Stored::Keep => {}
-                    Stored::Activate(slope) => {
-                        let slope = V::splat(slope);
-                        for o in 0..CHANNELS {
-                            sums[o][s] = sums[o][s].leaky(sums[o][s], slope);
-                        }
-                    }
-                    Stored::Differentiate(slope, hidden) => {
-                        let slope = V::splat(slope);
-                        for o in 0..CHANNELS {
-                            let hidden = V::load(hidden.byte_add(address).add(o * self.target_stride));
-                            sums[o][s] = sums[o][s].leaky(hidden, slope);
-                        }
-                    }
-                }
+                let mut of_site = [sums[0][s]; CHANNELS];
                 for o in 0..CHANNELS {
-                    sums[o][s].store(target.add(o * self.target_stride));
+                    of_site[o] = sums[o][s];
                 }
+                self.stored.store(of_site, self.target, *addresses.add(s), self.target_stride);
             }
         }
     }

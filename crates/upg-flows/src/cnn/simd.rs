@@ -29,6 +29,8 @@ pub(super) trait Vector<T: Real>: Copy {
     unsafe fn store(self, to: *mut T);
     /// self + other.
     unsafe fn add(self, other: Self) -> Self;
+    /// self − other.
+    unsafe fn sub(self, other: Self) -> Self;
     /// self·factor + term.
     unsafe fn mul_add(self, factor: Self, term: Self) -> Self;
     /// self where `test` > 0, else slope·self.
@@ -101,6 +103,14 @@ impl<T: Real> Vector<T> for Plain<T> {
     unsafe fn add(mut self, other: Self) -> Self {
         for i in 0..4 {
             self.0[i] += other.0[i];
+        }
+        self
+    }
+
+    #[inline(always)]
+    unsafe fn sub(mut self, other: Self) -> Self {
+        for i in 0..4 {
+            self.0[i] -= other.0[i];
         }
         self
     }

@@ -5,7 +5,7 @@ mod naive;
 use super::*;
 use naive::{Full, Naive};
 use rand::RngExt;
-use upg_core::{Accum, Batch, Rng};
+use upg_core::{Accum, Batch, Init, Rng};
 use upg_testkit::tolerance::{Tolerance, assert_close, assert_same_bits};
 use upg_testkit::{domain::Domain, draw, finite};
 
@@ -243,14 +243,19 @@ fn derivatives_agree_with_finite_differences() {
 fn only_what_is_needed_is_computed() {
     let stripes = Stripes { lattice: [16, 16], cross: 1, offset: 2 };
     let cnn = Cnn::new(stripes, &[8, 8], 7, 3, 0.01, StartAt::Random).unwrap();
-    let of_group = |group: &stencil::Group| group.taps.len() * group.targets.len();
-    let products = |stencil: &Stencil| stencil.groups.iter().map(of_group).sum::<usize>();
+    let products = |addresses: &Addresses| match addresses {
+        Addresses::Taps(stencil) => stencil.groups.iter().map(|group| group.taps.len() * group.targets.len()).sum(),
+        Addresses::Pairs(pairs) => {
+            let of_group = |group: &pairs::PairGroup| winograd::COMPONENTS * group.rows.len() * group.targets.len();
+            pairs.groups.iter().map(of_group).sum::<usize>()
+        }
+    };
     for transposed in [false, true] {
-        let of = |layer: &Convolution| if transposed { products(&layer.transposed) } else { products(&layer.forward) };
+        let of = |layer: &Convolution| products(if transposed { &layer.transposed } else { &layer.forward });
         let count: usize = cnn.layers.iter().map(|layer| of(layer) * layer.inputs * layer.outputs).sum();
-        assert_eq!(count, 630 * 256, "of 1224·256 multiply-adds at all sites; transposed: {transposed}");
+        assert_eq!(count, 444 * 256, "of 1224·256 multiply-adds at all sites; transposed: {transposed}");
     }
-    assert_eq!(products(&cnn.by_site.stencil), products(&cnn.layers[2].forward));
+    assert_eq!(products(&cnn.by_site.addresses), products(&cnn.layers[2].forward));
 }
 
 #[test]

@@ -129,6 +129,11 @@ impl<T: Real> Vector<T> for Zmm<T> {
     }
 
     #[inline(always)]
+    unsafe fn sub(self, other: Self) -> Self {
+        by_precision!(T, _mm512_sub_ps(self.0, other.0), _mm512_castpd_ps(_mm512_sub_pd(self.wide(), other.wide())))
+    }
+
+    #[inline(always)]
     unsafe fn mul_add(self, factor: Self, term: Self) -> Self {
         by_precision!(
             T,
@@ -233,6 +238,11 @@ impl<T: Real> Vector<T> for Ymm<T> {
     #[inline(always)]
     unsafe fn add(self, other: Self) -> Self {
         by_precision!(T, _mm256_add_ps(self.0, other.0), _mm256_castpd_ps(_mm256_add_pd(self.wide(), other.wide())))
+    }
+
+    #[inline(always)]
+    unsafe fn sub(self, other: Self) -> Self {
+        by_precision!(T, _mm256_sub_ps(self.0, other.0), _mm256_castpd_ps(_mm256_sub_pd(self.wide(), other.wide())))
     }
 
     #[inline(always)]
