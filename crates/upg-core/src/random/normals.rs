@@ -40,7 +40,6 @@ impl<T: Real> Kernel for OfWords<'_, T> {
         for at in (0..first.len()).step_by(PAIRS) {
             let here = at..first.len().min(at + PAIRS);
             polar.split(0, [&first[here.clone()], &second[here.clone()]]);
-            polar.radii::<M>(here.len());
             polar.normals::<M>(0..here.len(), &mut cos[here.clone()], &mut sin[here]);
         }
     }
@@ -67,7 +66,7 @@ impl<T: Real> Kernel for Normals<'_, T> {
             let group = lanes.group(rows);
             for next in (0..rows).step_by(group) {
                 let drawn = lanes.draw(group);
-                polar.take::<M>(&drawn);
+                polar.take(&drawn);
                 for row in (next..rows.min(next + group)).step_by(2) {
                     let (cos, rest) = z.as_mut_slice()[row * samples..].split_at_mut(samples);
                     let sin = if row + 1 < rows { &mut rest[at..][..len] } else { &mut dropped[..len] };
@@ -82,10 +81,9 @@ impl<T: Real> Kernel for Normals<'_, T> {
 /// How many pairs of words are worked on at a time.
 const PAIRS: usize = 2 * LANES;
 
-/// Pairs of words as polar coordinates, in separate loops: a loop over words has half the lanes of one over f32, and a processor keeps more
-/// rounds of a short one in flight.
+/// Pairs of words as what their logarithms and angles are computed from, in a loop of its own: one over words has half the lanes of one over f32.
 struct Polar<T> {
-    /// f of u = 2ⁿ(1 + f), then r.
+    /// f of u = 2ⁿ(1 + f).
     f: [T; PAIRS],
     /// n of u = 2ⁿ(1 + f).
     n: [T; PAIRS],
@@ -104,15 +102,14 @@ impl<T: Real> Polar<T> {
 
     /// Takes the pairs of words drawn, in the order of [`Drawn::pairs`].
     #[inline(always)]
-    fn take<M: MulAdd>(&mut self, drawn: &Drawn<'_>) {
+    fn take(&mut self, drawn: &Drawn<'_>) {
         let [these, others] = drawn.pairs();
         let half = these[0].len();
         self.split(0, these);
         self.split(half, others);
-        self.radii::<M>(2 * half);
     }
 
-    /// Puts pairs of words to the places from `at` on, but for the radii.
+    /// Puts pairs of words to the places from `at` on.
     #[inline(always)]
     fn split(&mut self, at: usize, [first, second]: [&[u64]; 2]) {
         for ((&word, f), n) in first.iter().zip(&mut self.f[at..]).zip(&mut self.n[at..]) {
@@ -125,19 +122,13 @@ impl<T: Real> Polar<T> {
         }
     }
 
-    /// f ← r in the first `len` places.
-    #[inline(always)]
-    fn radii<M: MulAdd>(&mut self, len: usize) {
-        for (f, &n) in self.f[..len].iter_mut().zip(&self.n[..len]) {
-            *f = (T::of(-2.0) * scalar::ln_of_parts::<T, M>(n, *f)).sqrt();
-        }
-    }
-
     /// Fills `cos` and `sin` with the normals in the places `these`.
     #[inline(always)]
     fn normals<M: MulAdd>(&self, these: Range<usize>, cos: &mut [T], sin: &mut [T]) {
-        let (r, turns, rest) = (&self.f[these.clone()], &self.turns[these.clone()], &self.rest[these]);
-        for ((((&r, &turns), &rest), cos), sin) in r.iter().zip(turns).zip(rest).zip(cos).zip(sin) {
+        let [f, n, rest] = [&self.f, &self.n, &self.rest].map(|all| &all[these.clone()]);
+        let turns = &self.turns[these];
+        for (((((&f, &n), &turns), &rest), cos), sin) in f.iter().zip(n).zip(turns).zip(rest).zip(cos).zip(sin) {
+            let r = (T::of(-2.0) * scalar::ln_of_parts::<T, M>(n, f)).sqrt();
             let (s, c) = scalar::sin_cos_of_quarters::<T, M>(turns, rest);
             (*cos, *sin) = (r * c, r * s);
         }
