@@ -79,8 +79,28 @@ pub type AnyEngine<T> = Engine<Cpu<T>>;
 
 /// A flow to be tested.
 pub trait FlowCase {
-    /// Flow, base and target, hyper-parameters drawn from `rng`. The same state of `rng` makes the same in both precisions.
-    fn parts<T: Real>(&self, rng: &mut Rng) -> Parts<T>;
+    /// Flow, base and target, hyper-parameters drawn from `rng`.
+    fn double(&self, rng: &mut Rng) -> Parts<f64>;
+
+    /// The same in f32, for the same state of `rng`.
+    fn single(&self, rng: &mut Rng) -> Parts<f32>;
+}
+
+/// A precision in which a [`FlowCase`] can be made.
+trait InPrecision: Real {
+    fn parts(case: &dyn FlowCase, rng: &mut Rng) -> Parts<Self>;
+}
+
+impl InPrecision for f64 {
+    fn parts(case: &dyn FlowCase, rng: &mut Rng) -> Parts<f64> {
+        case.double(rng)
+    }
+}
+
+impl InPrecision for f32 {
+    fn parts(case: &dyn FlowCase, rng: &mut Rng) -> Parts<f32> {
+        case.single(rng)
+    }
 }
 
 /// A test for every line `name(rng) => parts`: [`check_flow`](crate::flow::check_flow).
@@ -103,10 +123,18 @@ macro_rules! flow_battery {
         #[test]
         fn $name() {
             struct Case;
-            impl $crate::flow::FlowCase for Case {
+            impl Case {
                 #[allow(unused_variables)]
                 fn parts<T: ::upg_core::Real>(&self, $rng: &mut ::upg_core::Rng) -> $crate::flow::Parts<T> {
                     $parts
+                }
+            }
+            impl $crate::flow::FlowCase for Case {
+                fn double(&self, rng: &mut ::upg_core::Rng) -> $crate::flow::Parts<f64> {
+                    self.parts(rng)
+                }
+                fn single(&self, rng: &mut ::upg_core::Rng) -> $crate::flow::Parts<f32> {
+                    self.parts(rng)
                 }
             }
             $crate::flow::check_flow(&Case);
@@ -159,7 +187,7 @@ impl Estimator {
 ///
 /// # Panics
 /// If a check fails; the message names it and the round.
-pub fn check_flow(case: &impl FlowCase) {
+pub fn check_flow(case: &dyn FlowCase) {
     for round in 0..ROUNDS {
         let mut trial = Trial::draw(case, round);
         agreement::check(&mut trial);
@@ -171,8 +199,8 @@ pub fn check_flow(case: &impl FlowCase) {
 }
 
 /// One drawn flow with its parameters.
-struct Trial<'c, C> {
-    case: &'c C,
+struct Trial<'c> {
+    case: &'c dyn FlowCase,
     round: u64,
     /// Where `case` starts drawing hyper-parameters.
     hyper: Rng,
@@ -181,20 +209,20 @@ struct Trial<'c, C> {
     rng: Rng,
 }
 
-impl<'c, C: FlowCase> Trial<'c, C> {
-    fn draw(case: &'c C, round: u64) -> Self {
+impl<'c> Trial<'c> {
+    fn draw(case: &'c dyn FlowCase, round: u64) -> Self {
         let hyper = draw::rng(1000 + round);
         let mut rng = hyper.clone();
-        let layout = case.parts::<f64>(&mut rng).flow.params();
+        let layout = case.double(&mut rng).flow.params();
         let theta = draw::parameters(&mut rng, &layout);
         Self { case, round, hyper, layout, theta, rng }
     }
 
-    fn parts<T: Real>(&self) -> Parts<T> {
-        self.case.parts(&mut self.hyper.clone())
+    fn parts<T: InPrecision>(&self) -> Parts<T> {
+        T::parts(self.case, &mut self.hyper.clone())
     }
 
-    fn engine<T: Real>(&self, device: Cpu<T>, cut: Cut) -> AnyEngine<T> {
+    fn engine<T: InPrecision>(&self, device: Cpu<T>, cut: Cut) -> AnyEngine<T> {
         self.parts().engine(device, cut)
     }
 

@@ -147,7 +147,7 @@ const ROUNDS: u64 = 3;
 ///
 /// # Panics
 /// If a check fails; the message names it, the round, the direction and the batch size.
-pub fn check_layer(case: &impl LayerCase) {
+pub fn check_layer(case: &dyn LayerCase) {
     for round in 0..ROUNDS {
         let mut trial = Trial::draw(case, round);
         let sizes = [1, 3 + 2 * trial.rng.random_range(0..5), 33 + 2 * trial.rng.random_range(0..20)];
@@ -210,7 +210,7 @@ struct Trial {
 }
 
 impl Trial {
-    fn draw(case: &impl LayerCase, round: u64) -> Self {
+    fn draw(case: &dyn LayerCase, round: u64) -> Self {
         let mut rng = draw::rng(round);
         let single = case.single(&mut rng.clone()).map(BothWays::new);
         let double = BothWays::new(case.double(&mut rng));

@@ -21,9 +21,10 @@ pub struct Derivatives {
 }
 
 impl Derivatives {
-    /// By central differences of `forward` alone, at the first `batch` of `candidates` (shape `[any, dof]`) that allow them.
+    /// By central differences of `forward` alone, at the first `batch` of `candidates` (shape `[any, dof]`) that allow them: well if possible.
     ///
-    /// A sample closer than the smallest step to a kink (of a leaky ReLU, say) has no derivative to compare with: it is left out.
+    /// A sample closer than the smallest step to a kink (of a leaky ReLU, say) has no derivative to compare with, and one just a little
+    /// farther has one along few directions. (The best samples are no choice: where a net is dead, differences are exact.)
     ///
     /// # Panics
     /// If fewer than `batch` candidates remain.
@@ -43,10 +44,14 @@ impl Derivatives {
             }
             grad_log_det.column_mut(j).assign(&along.log_det);
         }
-        let reliable =
-            |&b: &usize| worst[b] <= Tolerance::differences().bound() * jacobian[b].abs().fold(0.0, |m, &v| v.max(m));
-        let kept: Vec<usize> = (0..count).filter(reliable).take(batch).collect();
-        assert_eq!(kept.len(), batch, "samples with derivatives, of {count}; estimated errors {worst:?}");
+        for (worst, jacobian) in worst.iter_mut().zip(&jacobian) {
+            *worst /= jacobian.fold(0.0, |largest, element| element.abs().max(largest));
+        }
+        let bound = Tolerance::differences().bound();
+        let mut kept: Vec<usize> = (0..count).filter(|&b| worst[b] <= bound).collect();
+        kept.sort_by_key(|&b| worst[b] > 0.1 * bound); // stable
+        kept.truncate(batch);
+        assert_eq!(kept.len(), batch, "samples with derivatives, of {count}; estimated relative errors {worst:?}");
         Self {
             x: candidates.select(Axis(0), &kept),
             jacobian: kept.iter().map(|&b| jacobian[b].clone()).collect(),
@@ -135,8 +140,9 @@ const ELEMENTS: usize = 24;
 /// Random directions through all parameters at once, and how many are tried for them: a direction moves every kink of a net.
 const DIRECTIONS: usize = 3;
 const TRIED: usize = 24;
-/// A tensor whose gradient is below this fraction of the largest is compared on that scale: finite differences don't see below.
-const NEGLIGIBLE: f64 = 0.01;
+/// A tensor whose gradient is below this fraction of the largest is compared on that scale: finite differences don't see below. (With the bound of
+/// 1e-9 a part in 1e8 of such a tensor is still seen.)
+const NEGLIGIBLE: f64 = 0.1;
 
 /// Asserts that `grad` is ∇f(θ), as [`assert_gradients`] does.
 #[track_caller]
@@ -154,7 +160,7 @@ pub fn assert_gradient(
 /// Asserts that `grads[b]` is ∇f_b(θ) for every b: up to 24 elements of each tensor one by one, and all of them along random directions.
 ///
 /// With one f_b per sample a kink (of a leaky ReLU, say) spoils the derivative of the few samples that lie at it, not of the whole
-/// batch. Derivatives that finite differences can't tell are left out: at most three quarters of the elements, and as many directions
+/// batch. Derivatives that finite differences can't tell are left out: at most half of the elements, and as many directions
 /// as it takes to find three others for a sample, on average.
 #[track_caller]
 pub fn assert_gradients(
@@ -168,7 +174,10 @@ pub fn assert_gradients(
     for grad in grads {
         assert_eq!(grad.len(), theta.len(), "{what}: elements of a gradient, and parameters");
     }
-    let floor = NEGLIGIBLE * grads.iter().map(|grad| largest(grad)).fold(0.0, f64::max);
+    let floor = match grads.iter().map(|grad| largest(grad)).fold(0.0, f64::max) {
+        0.0 => largest(&f(theta)), // a net that is dead at all samples: constant, on the scale of its values
+        of_all => NEGLIGIBLE * of_all,
+    };
     for (tensor, range) in layout.ranges().filter(|(_, range)| !range.is_empty()) {
         let (mut pairs, mut scale) = (Pairs::default(), floor);
         for i in choose(rng, range) {
@@ -176,10 +185,10 @@ pub fn assert_gradients(
             scale = scale.max(largest(&analytic));
             pairs.push(analytic, slopes(&mut f, theta, &unit(theta.len(), i)));
         }
-        let least = pairs.error.len().div_ceil(4);
+        let least = pairs.error.len().div_ceil(2);
         pairs.assert_close(&format!("{what}, d/d {}", tensor.name), scale, least);
     }
-    let (mut pairs, mut scale, enough) = (Pairs::default(), 0.0_f64, DIRECTIONS * grads.len());
+    let (mut pairs, mut scale, enough) = (Pairs::default(), floor, DIRECTIONS * grads.len());
     for _ in 0..TRIED {
         let v: Vec<f64> = theta.iter().map(|_| rng.random_range(-1.0..=1.0)).collect();
         let terms = |grad: &Vec<f64>| grad.iter().zip(&v).map(|(g, v)| g * v).collect::<Vec<_>>();

@@ -1,11 +1,11 @@
 //! Equal in exact arithmetic: the path gradients of one divergence, sample for sample.
 
-use super::{AnyEngine, Estimator, FORWARD_PATHS, FlowCase, REVERSE_PATHS, Trial, WHOLE};
+use super::{AnyEngine, Estimator, FORWARD_PATHS, REVERSE_PATHS, Trial, WHOLE};
 use crate::tolerance::{Tolerance, assert_close_on_scale, largest};
 use ndarray::{Array2, ArrayView2};
 use upg_core::{Cpu, ParamLayout, Real};
 
-pub(super) fn check<C: FlowCase>(trial: &mut Trial<'_, C>) {
+pub(super) fn check(trial: &mut Trial<'_>) {
     let batch = trial.batch();
     let (z, x) = (trial.base_samples(batch), trial.data(batch));
     let mut engine = trial.engine(Cpu::here(), WHOLE);

@@ -3,7 +3,7 @@
 //! Reverse KL over draws from the base; forward KL over exact draws from p, for which p is the density of the same flow
 //! at other parameters. D_m is the difference of the two gradients over batch m; D̄ must be zero within its standard error.
 
-use super::{AnyEngine, Estimator, FORWARD_PATHS, FlowCase, Parts, REVERSE_PATHS, Trial, WHOLE};
+use super::{AnyEngine, Estimator, FORWARD_PATHS, Parts, REVERSE_PATHS, Trial, WHOLE};
 use crate::{
     draw,
     models::{Force, Pushforward},
@@ -21,7 +21,7 @@ const DEVIATIONS: f64 = 6.0;
 /// Largest standard error, as a fraction of the gradient (2-norms): beyond it the test would see nothing.
 const BLUNT: f64 = 0.25;
 
-pub(super) fn check<C: FlowCase>(trial: &mut Trial<'_, C>) {
+pub(super) fn check(trial: &mut Trial<'_>) {
     let reverse = [ReverseKl::Reparam, REVERSE_PATHS[0]].map(Estimator::Reverse);
     let mut engine = trial.engine::<f64>(Cpu::here(), WHOLE);
     let z: Vec<Array2<f64>> = (0..BATCHES).map(|_| trial.base_samples(SAMPLES)).collect();
@@ -32,7 +32,7 @@ pub(super) fn check<C: FlowCase>(trial: &mut Trial<'_, C>) {
 }
 
 /// p is the flow at other parameters θ': its samples are T_θ'(z).
-fn engine_with_exact_data<C: FlowCase>(trial: &mut Trial<'_, C>) -> (AnyEngine<f64>, Vec<Array2<f64>>) {
+fn engine_with_exact_data(trial: &mut Trial<'_>) -> (AnyEngine<f64>, Vec<Array2<f64>>) {
     let theta = draw::parameters(&mut trial.rng, &trial.layout);
     let Parts { flow, base, domain, .. } = trial.parts::<f64>();
     let z: Vec<Array2<f64>> = (0..BATCHES).map(|_| trial.base_samples(SAMPLES)).collect();
@@ -45,12 +45,7 @@ fn engine_with_exact_data<C: FlowCase>(trial: &mut Trial<'_, C>) -> (AnyEngine<f
 }
 
 /// Ordinary against path gradient over all batches.
-fn compare<C: FlowCase>(
-    trial: &Trial<'_, C>,
-    engine: &mut AnyEngine<f64>,
-    [ordinary, path]: [Estimator; 2],
-    batches: &[Array2<f64>],
-) {
+fn compare(trial: &Trial<'_>, engine: &mut AnyEngine<f64>, [ordinary, path]: [Estimator; 2], batches: &[Array2<f64>]) {
     let mut difference = Moments::new(trial.theta.len());
     let mut gradient = Moments::new(trial.theta.len());
     for samples in batches {

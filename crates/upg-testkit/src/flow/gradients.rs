@@ -1,6 +1,6 @@
 //! Ordinary gradients against finite differences of the losses; path gradients against MATH (1) to (3) done densely.
 
-use super::{Estimator, FlowCase, Trial, WHOLE};
+use super::{Estimator, Trial, WHOLE};
 use crate::{
     dense::Oracle,
     domain::Domain,
@@ -12,7 +12,7 @@ use crate::{
 use ndarray::{Array1, Array2, Axis};
 use upg_core::{Cpu, ForwardKl, Layer, ReverseKl};
 
-pub(super) fn check<C: FlowCase>(trial: &mut Trial<'_, C>) {
+pub(super) fn check(trial: &mut Trial<'_>) {
     for ordinary in [Estimator::Reverse(ReverseKl::Reparam), Estimator::Forward(ForwardKl::MaxLikelihood)] {
         check_ordinary(trial, ordinary);
     }
@@ -22,7 +22,7 @@ pub(super) fn check<C: FlowCase>(trial: &mut Trial<'_, C>) {
 }
 
 /// The ordinary gradient is the θ-derivative of the loss at fixed samples.
-fn check_ordinary<C: FlowCase>(trial: &mut Trial<'_, C>, estimator: Estimator) {
+fn check_ordinary(trial: &mut Trial<'_>, estimator: Estimator) {
     let batch = trial.batch();
     let samples = trial.samples(estimator, batch);
     let grads = of_every_sample(trial, estimator, &samples);
@@ -32,7 +32,7 @@ fn check_ordinary<C: FlowCase>(trial: &mut Trial<'_, C>, estimator: Estimator) {
 }
 
 /// The gradients of the samples one by one; that of the batch is their mean.
-fn of_every_sample<C: FlowCase>(trial: &Trial<'_, C>, estimator: Estimator, samples: &Array2<f64>) -> Vec<Vec<f64>> {
+fn of_every_sample(trial: &Trial<'_>, estimator: Estimator, samples: &Array2<f64>) -> Vec<Vec<f64>> {
     let mut engine = trial.engine::<f64>(Cpu::here(), WHOLE);
     let of_rows = samples.axis_chunks_iter(Axis(0), 1);
     let grads: Vec<Vec<f64>> =
@@ -47,7 +47,7 @@ fn of_every_sample<C: FlowCase>(trial: &Trial<'_, C>, estimator: Estimator, samp
 }
 
 /// The path gradient from dense Jacobians: s_end solves Jᵀ s_end = s_start − ∇ℓ, then ∂θ ⟨a, M(x; θ)⟩ at fixed a.
-fn check_path<C: FlowCase>(trial: &mut Trial<'_, C>, estimator: Estimator) {
+fn check_path(trial: &mut Trial<'_>, estimator: Estimator) {
     let batch = trial.batch();
     let candidates = trial.samples(estimator, batch + batch / 2 + 2);
     let (parts, here) = (trial.parts::<f64>(), Cpu::here());

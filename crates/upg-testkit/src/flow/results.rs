@@ -1,6 +1,6 @@
 //! The results of an engine beside the gradient, and what must not change them: micro-batches, threads, precision, draws.
 
-use super::{Estimator, FlowCase, Trial, WHOLE, agreement::assert_close_by_tensor, all_estimators};
+use super::{Estimator, InPrecision, Trial, WHOLE, agreement::assert_close_by_tensor, all_estimators};
 use crate::{
     draw::cast,
     tolerance::{Tolerance, assert_close, assert_close_on_scale, assert_same_bits, largest},
@@ -11,15 +11,15 @@ use upg_core::{Cpu, Cut, EndSamples, Gradient, Real, ReverseKl, SampleStream, St
 /// A cut that gives the odd batches of these tests several lanes, and lanes several micro-batches.
 const SMALL: Cut = Cut { micro_batch: 2, lanes: 2 };
 
-pub(super) fn check<C: FlowCase>(trial: &mut Trial<'_, C>) {
+pub(super) fn check(trial: &mut Trial<'_>) {
     for estimator in all_estimators() {
         let batch = trial.batch();
         let samples = trial.samples(estimator, batch);
         check_plain(trial, estimator, &samples);
         check_cuts(trial, estimator, &samples);
         check_precision(trial, estimator, &samples);
-        check_threads::<f64, C>(trial, estimator, &samples);
-        check_threads::<f32, C>(trial, estimator, &samples);
+        check_threads::<f64>(trial, estimator, &samples);
+        check_threads::<f32>(trial, estimator, &samples);
         check_without_gradient(trial, estimator, &samples);
     }
     check_reuse(trial);
@@ -27,7 +27,7 @@ pub(super) fn check<C: FlowCase>(trial: &mut Trial<'_, C>) {
 }
 
 /// Loss, log-weights, log-dets and end samples are those of a plain evaluation.
-fn check_plain<C: FlowCase>(trial: &Trial<'_, C>, estimator: Estimator, samples: &Array2<f64>) {
+fn check_plain(trial: &Trial<'_>, estimator: Estimator, samples: &Array2<f64>) {
     let plain = trial.plain(estimator, &trial.theta, samples);
     let mut engine = trial.engine::<f64>(Cpu::here(), SMALL).with_end_samples(EndSamples::Keep);
     let result = estimator.run(&mut engine, &trial.theta, samples.view());
@@ -49,7 +49,7 @@ fn assert_on_scale_of_terms(what: &str, got: &[f64], expected: &[f64], tolerance
 }
 
 /// How the batch is cut changes nothing beyond round-off.
-fn check_cuts<C: FlowCase>(trial: &Trial<'_, C>, estimator: Estimator, samples: &Array2<f64>) {
+fn check_cuts(trial: &Trial<'_>, estimator: Estimator, samples: &Array2<f64>) {
     let run = |cut: Cut| {
         let mut engine = trial.engine::<f64>(Cpu::here(), cut);
         let result = estimator.run(&mut engine, &trial.theta, samples.view());
@@ -68,7 +68,7 @@ fn check_cuts<C: FlowCase>(trial: &Trial<'_, C>, estimator: Estimator, samples: 
 }
 
 /// f32 agrees with f64.
-fn check_precision<C: FlowCase>(trial: &Trial<'_, C>, estimator: Estimator, samples: &Array2<f64>) {
+fn check_precision(trial: &Trial<'_>, estimator: Estimator, samples: &Array2<f64>) {
     let mut double = trial.engine::<f64>(Cpu::here(), WHOLE);
     let mut single = trial.engine::<f32>(Cpu::here(), WHOLE);
     let double = estimator.run(&mut double, &trial.theta, samples.view());
@@ -80,7 +80,7 @@ fn check_precision<C: FlowCase>(trial: &Trial<'_, C>, estimator: Estimator, samp
 }
 
 /// 1, 2, 3 and 8 threads give the same bits.
-fn check_threads<T: Real, C: FlowCase>(trial: &Trial<'_, C>, estimator: Estimator, samples: &Array2<f64>) {
+fn check_threads<T: InPrecision>(trial: &Trial<'_>, estimator: Estimator, samples: &Array2<f64>) {
     let theta = cast::<T>(&trial.theta);
     let run = |threads: usize| {
         let mut engine = trial.engine::<T>(Cpu::new(threads), SMALL);
@@ -94,7 +94,7 @@ fn check_threads<T: Real, C: FlowCase>(trial: &Trial<'_, C>, estimator: Estimato
 }
 
 /// Without a gradient, loss, log-weights, log-dets and end samples are those with one, up to the round-off of another order of sums.
-fn check_without_gradient<C: FlowCase>(trial: &Trial<'_, C>, estimator: Estimator, samples: &Array2<f64>) {
+fn check_without_gradient(trial: &Trial<'_>, estimator: Estimator, samples: &Array2<f64>) {
     let mut engine = trial.engine::<f64>(Cpu::here(), SMALL).with_end_samples(EndSamples::Keep);
     let with = estimator.run(&mut engine, &trial.theta, samples.view());
     let (loss, end) = (with.loss, with.end.to_owned());
@@ -119,7 +119,7 @@ fn results_of<T: Real>(result: &Gradient<'_, Cpu<T>>) -> Vec<f64> {
 }
 
 /// An engine that ran other estimators on other batches before gives the same bits as a new one.
-fn check_reuse<C: FlowCase>(trial: &mut Trial<'_, C>) {
+fn check_reuse(trial: &mut Trial<'_>) {
     let mut used = trial.engine::<f64>(Cpu::here(), SMALL);
     for batch in [7, 2, 11] {
         for estimator in all_estimators() {
@@ -133,7 +133,7 @@ fn check_reuse<C: FlowCase>(trial: &mut Trial<'_, C>) {
 }
 
 /// Samples depend on the stream and their numbers alone, not on the cut, and are those that the base draws.
-fn check_draws<C: FlowCase>(trial: &Trial<'_, C>) {
+fn check_draws(trial: &Trial<'_>) {
     let (stream, samples) = (SampleStream::new(trial.round, 1, 2), 11);
     let draw = |cut: Cut, first: u64| {
         let mut engine = trial.engine::<f64>(Cpu::new(2), cut).with_end_samples(EndSamples::Keep);

@@ -1,6 +1,6 @@
 //! With q = p the path gradient is zero, not in the mean but for every single sample.
 
-use super::{AnyEngine, Estimator, FORWARD_PATHS, FlowCase, Parts, REVERSE_PATHS, Trial, WHOLE};
+use super::{AnyEngine, Estimator, FORWARD_PATHS, Parts, REVERSE_PATHS, Trial, WHOLE};
 use crate::{
     models::{Force, Pushforward},
     numeric::Derivatives,
@@ -12,7 +12,7 @@ use upg_core::{Cpu, ForwardKl, Real, ReverseKl};
 
 /// The target is the flow's own density, its force computed by code that the estimator under test doesn't use, and once more by
 /// finite differences.
-pub(super) fn check<C: FlowCase>(trial: &mut Trial<'_, C>) {
+pub(super) fn check(trial: &mut Trial<'_>) {
     let batch = trial.batch();
     let theorem = Tolerance::theorem::<f64>();
     let (z, x) = (trial.base_samples(batch), trial.data(batch));
@@ -43,7 +43,7 @@ fn force_of_its_own(estimator: Estimator) -> Force {
     }
 }
 
-fn engine_at_its_own_density<C: FlowCase>(trial: &Trial<'_, C>, force: Force) -> AnyEngine<f64> {
+fn engine_at_its_own_density(trial: &Trial<'_>, force: Force) -> AnyEngine<f64> {
     let Parts { flow, base, domain, .. } = trial.parts::<f64>();
     let of_target = trial.parts();
     let theta = trial.theta.clone();
@@ -52,7 +52,7 @@ fn engine_at_its_own_density<C: FlowCase>(trial: &Trial<'_, C>, force: Force) ->
 }
 
 /// Data where T⁻¹ can be differentiated numerically, and their base samples.
-fn differentiable<C: FlowCase>(trial: &mut Trial<'_, C>, batch: usize) -> (Array2<f64>, Array2<f64>) {
+fn differentiable(trial: &mut Trial<'_>, batch: usize) -> (Array2<f64>, Array2<f64>) {
     let candidates = trial.data(batch + batch / 2 + 2);
     let (parts, here) = (trial.parts::<f64>(), Cpu::here());
     let inverse = parts.flow.inverse();

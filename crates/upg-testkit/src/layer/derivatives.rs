@@ -11,7 +11,7 @@ use ndarray::{Array2, Axis, s};
 
 /// All checks at one batch.
 pub fn check(trial: &mut Trial, way: Way, batch: usize) {
-    let candidates = trial.points(way, batch + batch / 2 + 2);
+    let candidates = trial.points(way, batch + batch / 2 + 6);
     let derivatives = Derivatives::of(&mut trial.runner(way), trial.domain, &candidates, batch);
     check_log_det(trial, way, &derivatives);
     check_score(trial, way, &derivatives);
