@@ -1,4 +1,6 @@
 //! Descriptions of flows, lowered to layers on the host.
+//!
+//! The layers are made by functions that aren't generic: their loops are compiled once, here, and not in every crate that names a precision.
 
 use super::{
     base::BaseSpec,
@@ -23,6 +25,7 @@ use crate::{
     scaling::GlobalScaling,
     tan_mixture::TanMixture,
 };
+use std::any::{Any, TypeId};
 use upg_core::{Base, Chain, Cpu, Invertible, Real, StandardNormal, UniformTorus};
 
 /// Any invertible layer on the host.
@@ -73,11 +76,27 @@ impl LayerSpec {
     }
 
     fn lower<T: Real>(&self, shape: &[usize]) -> Result<AnyLayer<T>, FlowError> {
+        let layer: Box<dyn Any> = match TypeId::of::<T>() == TypeId::of::<f32>() {
+            true => Box::new(self.lower_single(shape)?),
+            false => Box::new(self.lower_double(shape)?),
+        };
+        Ok(*layer.downcast().expect("T is f32 or f64"))
+    }
+
+    fn lower_single(&self, shape: &[usize]) -> Result<AnyLayer<f32>, FlowError> {
+        self.lower_here(shape)
+    }
+
+    fn lower_double(&self, shape: &[usize]) -> Result<AnyLayer<f64>, FlowError> {
+        self.lower_here(shape)
+    }
+
+    fn lower_here<T: Real>(&self, shape: &[usize]) -> Result<AnyLayer<T>, FlowError> {
         match self {
             Self::Coupling(coupling) => coupling.lower(shape),
             Self::Scaling(scaling) => Ok(Box::new(GlobalScaling::new(shape.iter().product(), scaling.scales))),
             Self::GaugeCoupling(coupling) => coupling.lower(shape),
-            Self::Inverse(layer) => Ok(layer.lower::<T>(shape)?.inverse()),
+            Self::Inverse(layer) => Ok(layer.lower_here::<T>(shape)?.inverse()),
         }
     }
 }
