@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
+use upg_experiments::io::output::tell_commit;
 
 mod reproduce_figures;
 mod reproduce_table2;
@@ -23,6 +24,9 @@ enum Task {
 }
 
 fn main() -> ExitCode {
+    if let Some(commit) = option_env!("UPG_COMMIT") {
+        tell_commit(commit);
+    }
     match Cli::parse().task {
         Task::ReproduceTable2(arguments) => reproduce_table2::run(&arguments),
         Task::ReproduceFigures(arguments) => reproduce_figures::run(&arguments),

@@ -4,6 +4,7 @@ use serde::Serialize;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use tempfile::NamedTempFile;
 use upg_core::vmath::InstructionSet;
 
@@ -101,6 +102,11 @@ pub struct OutputWriter {
 }
 
 impl OutputWriter {
+    /// The place.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Appends a piece.
     ///
     /// # Errors
@@ -174,12 +180,20 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
+/// The commit the running program was built from. A library that had it built in would be compiled anew for every commit.
+static COMMIT: OnceLock<&'static str> = OnceLock::new();
+
+/// Tells the commit the running program was built from, for the records of all its results; the first word counts.
+pub fn tell_commit(commit: &'static str) {
+    COMMIT.get_or_init(|| commit);
+}
+
 /// The origin of a result: program, machine, configuration.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Provenance {
     /// Version of the program.
     pub version: &'static str,
-    /// Commit it was built from, with `-modified` behind it if the sources differed; `unknown` outside a repository.
+    /// Commit the program was built from, with `-modified` behind it if the sources differed; `unknown` if it doesn't [tell](tell_commit).
     pub commit: &'static str,
     /// Name of the processor.
     pub processor: String,
@@ -203,7 +217,7 @@ impl Provenance {
     pub fn new(threads: usize, precision: &'static str, seed: Option<u64>, config: String) -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION"),
-            commit: option_env!("UPG_COMMIT").unwrap_or("unknown"),
+            commit: COMMIT.get().copied().unwrap_or("unknown"),
             processor: processor(),
             instruction_set: format!("{:?}", InstructionSet::detect()).to_lowercase(),
             threads,

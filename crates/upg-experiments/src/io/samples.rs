@@ -2,10 +2,12 @@
 
 mod error;
 mod header;
+mod rows;
 
 pub use error::{SamplesError, SamplesProblem};
+pub use rows::RowWriter;
 
-use crate::io::output::{OutputError, OutputFile, OutputWriter};
+use crate::io::output::{OutputError, OutputFile};
 use crate::text::{shape_text, unravel};
 use header::Header;
 use ndarray::{Array2, ArrayD, IxDyn, ShapeBuilder};
@@ -143,58 +145,6 @@ pub fn decode_numbers(bytes: &[u8]) -> Result<Vec<f64>, SamplesProblem> {
     Ok(array.into_raw_vec_and_offset().0)
 }
 
-/// A `.npy` file of an array whose number of rows is known and whose rows come piece by piece; memory doesn't grow with it.
-#[derive(Debug)]
-pub struct RowWriter<T> {
-    writer: OutputWriter,
-    row: usize,
-    missing: usize,
-    precision: std::marker::PhantomData<T>,
-}
-
-impl<T: Real> RowWriter<T> {
-    /// Begins an array of `rows` rows of shape `row_shape`, C order; `[]` for single numbers.
-    ///
-    /// # Errors
-    /// If the file can't be written.
-    pub fn begin(file: OutputFile, rows: usize, row_shape: &[usize]) -> Result<Self, OutputError> {
-        let mut writer = file.writer()?;
-        writer.write(&header::encode::<T>(&[&[rows], row_shape].concat()))?;
-        Ok(Self { writer, row: row_shape.iter().product(), missing: rows, precision: std::marker::PhantomData })
-    }
-
-    /// Appends whole rows.
-    ///
-    /// # Errors
-    /// If the file can't be written.
-    ///
-    /// # Panics
-    /// If these aren't whole rows, or more than were announced.
-    #[track_caller]
-    pub fn append<'a>(&mut self, values: impl IntoIterator<Item = &'a T>) -> Result<(), OutputError> {
-        let mut bytes = vec![];
-        append(&mut bytes, values);
-        let rows = bytes.len() / (self.row * size_of::<T>());
-        assert_eq!(bytes.len(), rows * self.row * size_of::<T>(), "bytes, and those of whole rows");
-        assert!(rows <= self.missing, "{rows} rows, and {} left to write", self.missing);
-        self.missing -= rows;
-        self.writer.write(&bytes)
-    }
-
-    /// Gives the file its name.
-    ///
-    /// # Errors
-    /// If the file can't be written.
-    ///
-    /// # Panics
-    /// If rows are missing.
-    #[track_caller]
-    pub fn finish(self) -> Result<(), OutputError> {
-        assert_eq!(self.missing, 0, "rows left to write");
-        self.writer.finish()
-    }
-}
-
 /// The `.npy` file of an array of shape `shape` whose elements, in C order, are `values`.
 fn encode<'a, T: Real>(shape: &[usize], values: impl IntoIterator<Item = &'a T>) -> Vec<u8> {
     let mut bytes = header::encode::<T>(shape);
@@ -204,6 +154,8 @@ fn encode<'a, T: Real>(shape: &[usize], values: impl IntoIterator<Item = &'a T>)
 
 /// Appends numbers as a `.npy` file holds them.
 fn append<'a, T: Real>(bytes: &mut Vec<u8>, values: impl IntoIterator<Item = &'a T>) {
+    let values = values.into_iter();
+    bytes.reserve(values.size_hint().0 * size_of::<T>());
     for x in values {
         match size_of::<T>() {
             4 => bytes.extend((x.wide() as f32).to_le_bytes()),
@@ -268,28 +220,6 @@ mod tests {
         let samples = Samples { values: arr2(&[[1.5_f32, 2.0, -0.0, 4.0]]), shape: vec![1, 2, 2] };
         write_samples(&path, &samples).unwrap();
         assert_eq!(read_samples::<f32>(&path, &[2, 2]).unwrap(), samples);
-    }
-
-    #[test]
-    fn rows_written_one_by_one_are_the_array_written_at_once() {
-        let folder = tempfile::tempdir().unwrap();
-        for (rows, shape) in [(1, vec![]), (5, vec![3]), (4, vec![2, 1, 3]), (123_456, vec![1])] {
-            let row: usize = shape.iter().product();
-            let values = Array2::from_shape_fn((rows, row), |(i, j)| (7 * i + j) as f32 - 0.25);
-            let whole = Samples { shape: [&[rows], &shape[..]].concat(), values };
-            let (once, pieces) = (folder.path().join("once.npy"), folder.path().join("pieces.npy"));
-            write_samples(&once, &whole).unwrap();
-            let mut writer = RowWriter::begin(OutputFile::create(&pieces).unwrap(), rows, &shape).unwrap();
-            for piece in whole.values.axis_chunks_iter(ndarray::Axis(0), 3) {
-                writer.append(piece).unwrap();
-            }
-            assert!(!pieces.exists() || rows > 1, "not before it is whole");
-            writer.finish().unwrap();
-            let bytes = [&once, &pieces].map(|path| std::fs::read(path).unwrap());
-            assert!(bytes[0] == bytes[1]);
-            let witness = ArrayD::<f32>::read_npy(&bytes[0][..]).unwrap();
-            assert_eq!(witness, whole.values.to_shape(&whole.shape[..]).unwrap());
-        }
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub const GOLDEN: [&str; 5] = ["gmm_6", "phi4_4x4", "u1_4x4", "u1_8x4", "z2nice_
 
 /// The folder of a golden case.
 pub fn golden(case: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(case)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../upg-experiments/tests/golden").join(case)
 }
 
 /// `upg` with these arguments.

@@ -1,4 +1,4 @@
-//! Hands the commit the program is built from to the compiler, as `UPG_COMMIT`.
+//! Hands the commit the program is built from to the compiler, as `UPG_COMMIT`: for `upg` and for `xtask`, the only places where it is known.
 //!
 //! A source tree without its repository (a published crate, a tarball, someone else's repository around it) has none:
 //! the variable is then not set.
@@ -16,7 +16,11 @@ fn main() {
     let changed = git(&["status", "--porcelain", "--untracked-files=no"]).is_some_and(|lines| !lines.is_empty());
     println!("cargo::rustc-env=UPG_COMMIT={commit}{}", if changed { "-modified" } else { "" });
     // Any source of the workspace can make the difference between a commit and a modified one.
-    println!("cargo::rerun-if-changed=..");
+    for sources in ["crates", "xtask"] {
+        if let Some(root) = git(&["rev-parse", "--show-toplevel"]) {
+            println!("cargo::rerun-if-changed={root}/{sources}");
+        }
+    }
     for name in ["HEAD", "logs/HEAD"] {
         if let Some(path) = git(&["rev-parse", "--git-path", name]).filter(|path| Path::new(path).exists()) {
             println!("cargo::rerun-if-changed={path}");

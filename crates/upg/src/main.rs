@@ -5,6 +5,7 @@ use std::io::Write;
 use std::process::ExitCode;
 use upg_experiments::Error;
 use upg_experiments::commands::{config, evaluate, gradient, report, sample, train, variance};
+use upg_experiments::io::output::tell_commit;
 
 /// Path gradients for normalizing flows.
 #[derive(Parser)]
@@ -34,6 +35,9 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    if let Some(commit) = option_env!("UPG_COMMIT") {
+        tell_commit(commit);
+    }
     let outcome = match Cli::parse().command {
         Command::Gradient(args) => gradient::run(&args),
         Command::Train(args) => train::run(&args),
