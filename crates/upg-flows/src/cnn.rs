@@ -26,8 +26,6 @@ mod pairs;
 mod product;
 mod simd;
 mod stencil;
-#[cfg(test)]
-mod tests;
 mod winograd;
 
 pub use geometry::{Stripes, lanes};
@@ -111,6 +109,24 @@ impl Cnn {
     /// of shape `[out]`, layer after layer. Initial values are uniform in ±1/√(in·kernel²), PyTorch's default.
     pub fn params(&self) -> ParamLayout {
         self.layout.clone()
+    }
+
+    /// The same network computed with `set`, for tests; the processor must have it.
+    pub fn computed_with(self, set: InstructionSet) -> Self {
+        Self { instructions: set, ..self }
+    }
+
+    /// Multiply-adds of one sample in each of the three parts: `forward`, netᵀ v, net_θᵀ v.
+    pub fn multiply_adds(&self) -> [usize; 3] {
+        let (last, before) = self.layers.split_last().expect("at least one layer");
+        let of = |layer: &Convolution, addresses: &Addresses| addresses.products() * layer.inputs * layer.outputs;
+        let sum = |each: &dyn Fn(&Convolution) -> usize| self.layers.iter().map(each).sum();
+        let in_order: usize = before.iter().map(|layer| of(layer, &layer.forward)).sum();
+        [
+            sum(&|layer| of(layer, &layer.forward)),
+            sum(&|layer| of(layer, &layer.transposed)),
+            in_order + of(last, &self.by_site.addresses),
+        ]
     }
 
     /// Number of outputs per active site.

@@ -57,6 +57,3 @@ pub use transform::{AngleTransformSpec, TransformSpec};
 
 pub(crate) use description::Description;
 pub(crate) use outline::Outline;
-
-#[cfg(test)]
-mod tests;

@@ -4,7 +4,7 @@
 
 use super::geometry::{Field, PERIOD, Stripes, Way, Window};
 use super::gradient::{WeightGradient, sums_of};
-use super::pairs::{EXTENT, Pairs, tap};
+use super::pairs::{EXTENT, PairGroup, Pairs, tap};
 use super::product::{Finish, Product};
 use super::simd;
 use super::stencil::Stencil;
@@ -38,6 +38,17 @@ impl Addresses {
         match self {
             Self::Taps(stencil) => stencil.taps,
             Self::Pairs(_) => COMPONENTS * EXTENT,
+        }
+    }
+
+    /// Products of a weight and a number, for one channel on both sides.
+    pub fn products(&self) -> usize {
+        match self {
+            Self::Taps(stencil) => stencil.groups.iter().map(|group| group.taps.len() * group.targets.len()).sum(),
+            Self::Pairs(pairs) => {
+                let of_group = |group: &PairGroup| COMPONENTS * group.rows.len() * group.targets.len();
+                pairs.groups.iter().map(of_group).sum()
+            }
         }
     }
 

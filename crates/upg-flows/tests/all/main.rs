@@ -2,6 +2,16 @@
 //! what its process allocates, so it has one of its own.
 
 mod battery;
+mod cnn;
 mod gauge;
 mod implicit;
+mod mask;
+mod matmul;
+mod spec;
 mod theorems;
+
+use upg_testkit::alloc;
+
+/// Counts, thread by thread, for the tests that ask.
+#[global_allocator]
+static COUNTER: alloc::Counter = alloc::Counter;

@@ -151,14 +151,12 @@ impl<'a, T: Real> Run<'a, T> {
         // SAFETY: as for add.
         unsafe {
             let (zero, factors) = (V::splat(T::zero()), [V::splat(T::of(factors[0])), V::splat(T::of(factors[1]))]);
-            let mut at = 0;
-            for targets in self.group.targets.get_unchecked(self.pairs.clone()) {
+            for (v, targets) in v.iter_mut().zip(self.group.targets.get_unchecked(self.pairs.clone())) {
                 let first = load::<T, V, CHANNELS>(self.v.byte_add(targets[0] as usize));
                 let second = load::<T, V, CHANNELS>(self.v.byte_add(targets[1] as usize));
                 for o in 0..CHANNELS {
-                    v[at][o] = second[o].mul_add(factors[1], first[o].mul_add(factors[0], zero));
+                    v[o] = second[o].mul_add(factors[1], first[o].mul_add(factors[0], zero));
                 }
-                at += 1;
             }
         }
     }

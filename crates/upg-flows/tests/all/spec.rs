@@ -1,16 +1,13 @@
 //! Descriptions against the flows that are made of them.
 
-use super::*;
-use crate::{Activation, Bias, MaskPattern, MaskSpec, Parity, RealNvp, Scales, StartAt, U1Flow, Z2Nice};
 use proptest::prelude::*;
 use upg_core::{Batch, Cpu, Cut, Domain, Layer, Pass, Prepared, Real, Workspace};
+use upg_flows::spec::*;
+use upg_flows::{Activation, Bias, MaskPattern, MaskSpec, Parity, RealNvp, Scales, StartAt, U1Flow, Z2Nice};
 use upg_testkit::{alloc, domain, draw};
 
 #[cfg(feature = "serde")]
 mod text;
-
-#[global_allocator]
-static COUNTER: alloc::Counter = alloc::Counter;
 
 fn any_hidden() -> impl Strategy<Value = Vec<usize>> {
     prop::collection::vec(1..9_usize, 0..4)

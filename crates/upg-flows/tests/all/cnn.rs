@@ -2,10 +2,12 @@
 
 mod naive;
 
-use super::*;
 use naive::{Full, Naive};
 use rand::RngExt;
-use upg_core::{Accum, Batch, Init, Rng};
+use upg_core::vmath::InstructionSet;
+use upg_core::{Accum, Batch, Init, Real, Rng};
+use upg_flows::StartAt;
+use upg_flows::cnn::{Cnn, CnnScratch, GradAcc, Packed, Stripes, lanes};
 use upg_testkit::tolerance::{Tolerance, assert_close, assert_same_bits};
 use upg_testkit::{domain::Domain, draw, finite};
 
@@ -37,7 +39,7 @@ impl Case {
 
     fn cnn(&self, set: InstructionSet) -> Cnn {
         let cnn = Cnn::new(self.stripes, &self.hidden, self.outputs, self.kernel, self.slope, StartAt::Random);
-        Cnn { instructions: set, ..cnn.expect("an accepted network") }
+        cnn.expect("an accepted network").computed_with(set)
     }
 }
 
@@ -243,19 +245,7 @@ fn derivatives_agree_with_finite_differences() {
 fn only_what_is_needed_is_computed() {
     let stripes = Stripes { lattice: [16, 16], cross: 1, offset: 2 };
     let cnn = Cnn::new(stripes, &[8, 8], 7, 3, 0.01, StartAt::Random).unwrap();
-    let products = |addresses: &Addresses| match addresses {
-        Addresses::Taps(stencil) => stencil.groups.iter().map(|group| group.taps.len() * group.targets.len()).sum(),
-        Addresses::Pairs(pairs) => {
-            let of_group = |group: &pairs::PairGroup| winograd::COMPONENTS * group.rows.len() * group.targets.len();
-            pairs.groups.iter().map(of_group).sum::<usize>()
-        }
-    };
-    for transposed in [false, true] {
-        let of = |layer: &Convolution| products(if transposed { &layer.transposed } else { &layer.forward });
-        let count: usize = cnn.layers.iter().map(|layer| of(layer) * layer.inputs * layer.outputs).sum();
-        assert_eq!(count, 444 * 256, "of 1224·256 multiply-adds at all sites; transposed: {transposed}");
-    }
-    assert_eq!(products(&cnn.by_site.addresses), products(&cnn.layers[2].forward));
+    assert_eq!(cnn.multiply_adds(), [444 * 256; 3], "of 1224·256 at all sites, forward, back and for the gradient");
 }
 
 #[test]
@@ -263,7 +253,7 @@ fn samples_do_not_mix_and_nan_stays() {
     let mut rng = draw::rng(22);
     let (_, cnn, theta) = one(&mut rng);
     for set in available() {
-        let cnn = Cnn { instructions: set, ..cnn.clone() };
+        let cnn = cnn.clone().computed_with(set);
         let mut packed = Packed::default();
         cnn.pack(&draw::cast::<f32>(&theta), &mut packed);
         let mut features = nothing::<f32>(cnn.features_len::<f32>());
