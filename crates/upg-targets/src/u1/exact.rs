@@ -110,7 +110,7 @@ impl Characters {
             let curvature = ratio.powf(volume - 1.0) * at.curvature / scale;
             curvature + (volume - 1.0) * ratio.powf(volume - 2.0) * (at.slope / scale).powi(2)
         };
-        -volume * self.sum(term) / (TAU * TAU)
+        f64::max(-volume * self.sum(term) / (TAU * TAU), 0.0) + 0.0 // not −0, whatever round-off says
     }
 }
 

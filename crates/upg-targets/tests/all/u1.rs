@@ -92,10 +92,23 @@ fn exact_results_have_the_known_values() {
 
 #[test]
 fn one_site_is_exact_for_any_coupling() {
-    for beta in [0.0, 1e-3, 0.7, 4.0, 20.0, 300.0, 1e4] {
+    for beta in [0.0, 1e-3, 0.7, 4.0, 20.0, 300.0, 1e4, 1e6] {
         let exact = theory([1, 1], beta).exact();
         assert!((exact.log_z - (2.0 * TAU.ln() + beta)).abs() < 1e-13 * (1.0 + beta), "beta {beta}: {exact:?}");
         assert!((exact.plaquette - 1.0).abs() < 1e-13 && exact.q2 == 0.0, "beta {beta}: {exact:?}");
+    }
+}
+
+/// Sums over representations that never end are refused, and frozen topology is 0, not −0.
+#[test]
+fn the_strongest_couplings_have_an_end() {
+    for beta in [1.1e6, 1e300, f64::INFINITY, f64::NAN, -0.1] {
+        let refused = U1::new(&[4, 4], beta).unwrap_err();
+        assert_eq!((refused.field, &refused.value[..]), ("beta", &beta.to_string()[..]));
+    }
+    for beta in [50.0, 1e3, 1e6] {
+        let exact = theory([4, 4], beta).exact();
+        assert!(exact.q2.is_sign_positive() && exact.q2 < 1e-9, "beta {beta}: {exact:?}");
     }
 }
 
@@ -224,9 +237,9 @@ fn wrong_parameters_are_refused_by_name() {
         (&[4][..], 1.0, "lattice = [4]: two extents"),
         (&[4, 4, 4], 1.0, "lattice = [4, 4, 4]: two extents"),
         (&[0, 4], 1.0, "lattice = [0, 4]: at least one extent, each at least 1"),
-        (&[4, 4], f64::NAN, "beta = NaN: a finite number, at least 0"),
-        (&[4, 4], f64::INFINITY, "beta = inf: a finite number, at least 0"),
-        (&[4, 4], -1.0, "beta = -1: a finite number, at least 0"),
+        (&[4, 4], f64::NAN, "beta = NaN: a number from 0 to 1e6"),
+        (&[4, 4], f64::INFINITY, "beta = inf: a number from 0 to 1e6"),
+        (&[4, 4], -1.0, "beta = -1: a number from 0 to 1e6"),
     ] {
         assert_eq!(U1::new(lattice, beta).expect_err("must be refused").to_string(), message);
     }
