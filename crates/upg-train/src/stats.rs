@@ -3,6 +3,7 @@
 //! | module | question |
 //! |---|---|
 //! | [`weights`] | how good are independent samples with log-weights log w = log p̃ − log q: effective sample size, log Z |
+//! | [`tail`] | whether the weights that were seen say how far those that weren't can lie: the Pareto tail index |
 //! | [`moments`] | mean and variance of independent numbers |
 //! | [`jackknife`] | a function of (weighted) means, with its error |
 //! | [`autocorrelation`](mod@autocorrelation) | the integrated autocorrelation time of a chain, and the error of its mean |
@@ -17,12 +18,14 @@ mod autocovariance;
 pub mod jackknife;
 pub mod metropolis;
 pub mod moments;
+pub mod tail;
 pub mod weights;
 
 pub use autocorrelation::{Autocorrelation, autocorrelation};
 pub use jackknife::{Blocks, Deal, Estimate};
 pub use metropolis::{IndependenceChain, Move, independence_chain};
 pub use moments::Moments;
+pub use tail::{largest_tail_index, tail_index};
 pub use weights::{DataWeightSums, WeightSums};
 
 #[cfg(test)]

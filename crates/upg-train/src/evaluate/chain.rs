@@ -4,6 +4,11 @@ use super::collect::Collected;
 use crate::stats::{Autocorrelation, Blocks, Deal, autocorrelation, independence_chain};
 use upg_core::Rng;
 
+/// Fewest moves of a chain with an error.
+const FEW_MOVES: usize = 100;
+/// Autocorrelation times that a chain must have.
+const LONG: f64 = 50.0;
+
 /// A chain and how long it remembers.
 pub(super) struct Chain {
     /// Fraction of the proposals that were accepted.
@@ -33,6 +38,23 @@ impl Chain {
     /// The autocorrelation of primary `i`.
     pub fn of_primary(&self, i: usize) -> Option<&Autocorrelation> {
         self.autocorrelation[i].as_ref()
+    }
+
+    /// All that speaks against numbers along the chain: that it is short, or hardly moves.
+    pub fn warnings(&self) -> Vec<String> {
+        let (states, mut warnings) = (self.path.len(), vec![]);
+        let moves = self.path.windows(2).filter(|pair| pair[0] != pair[1]).count();
+        if moves < FEW_MOVES {
+            warnings.push(format!("the chain moved {moves} times in {states} states, at least {FEW_MOVES} are needed"));
+        }
+        if let Some(tau) = self.slowest().map(|slowest| slowest.tau)
+            && (states as f64) < LONG * tau
+        {
+            warnings.push(format!(
+                "the chain has {states} states, fewer than {LONG} times its autocorrelation time of {tau:.0}"
+            ));
+        }
+        warnings
     }
 
     /// ρ(t) of every primary that changes.

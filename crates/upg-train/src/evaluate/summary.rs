@@ -4,7 +4,7 @@ use super::chain::Chain;
 use super::collect::{Collected, Weighed};
 use super::trust;
 use crate::problem::Known;
-use crate::stats::{Blocks, Deal, Estimate, Moments, WeightSums};
+use crate::stats::{Blocks, Deal, Estimate, Moments, WeightSums, tail_index};
 use std::collections::BTreeMap;
 use upg_core::Device;
 use upg_targets::Observable;
@@ -31,6 +31,10 @@ pub struct Summary {
     pub loss_error: Option<f64>,
     /// The heaviest sample's share of the weight.
     pub largest_share: Option<f64>,
+    /// The index k̂ of the tail of the weights, [`tail`](crate::stats::tail); `None` where they have none.
+    pub tail_index: Option<f64>,
+    /// The same of the weights times the size of each primary.
+    pub tail_index_primaries: BTreeMap<String, Option<f64>>,
     /// log Z from the samples of the flow.
     pub log_z: LogZ,
     /// log Z from the data.
@@ -43,6 +47,8 @@ pub struct Summary {
     pub observables: BTreeMap<String, Number>,
     /// Observables along the chain.
     pub observables_chain: BTreeMap<String, Observed>,
+    /// All that speaks against the numbers of the chain.
+    pub chain_warnings: Vec<String>,
 }
 
 /// A number with its error and its exact value; `null` where they aren't known.
@@ -82,9 +88,11 @@ pub struct LogZ {
 }
 
 impl Number {
+    /// An error of exactly 0 is none that was computed: all blocks were the same, because a chain never moved or one sample had all the weight.
     fn of(estimate: Option<Estimate>, exact: Option<f64>) -> Self {
         let known = |x: f64| x.is_finite().then_some(x);
-        Self { value: estimate.and_then(|e| known(e.value)), error: estimate.and_then(|e| known(e.error)), exact }
+        let error = estimate.and_then(|e| known(e.error)).filter(|&error| error > 0.0);
+        Self { value: estimate.and_then(|e| known(e.value)), error, exact }
     }
 }
 
@@ -110,7 +118,12 @@ pub(super) fn summarise<D: Device>(
     };
     let log_z = Number::of(trust::log_z(&weights), known.log_z());
     let by_reweighting: BTreeMap<_, _> = observables.iter().map(|o| (o.name.clone(), number(&blocks, o))).collect();
-    let warnings = warnings(&weights, data, log_z, &by_reweighting);
+    let tail = tail_index(collected.log_weights.iter().copied());
+    let tails: BTreeMap<_, _> =
+        (0..collected.names.len()).map(|i| (collected.names[i].clone(), tail_of(collected, i))).collect();
+    let mut warnings = warnings(&weights, data, log_z, &by_reweighting);
+    warnings.extend(tail.and_then(|index| trust::of_tail(collected.len(), index)));
+    warnings.extend(trust::of_primaries(tails.iter().filter_map(|(name, index)| Some((name, (*index)?)))));
     Summary {
         samples: collected.len(),
         ess_reverse: weights.ess(),
@@ -121,13 +134,22 @@ pub(super) fn summarise<D: Device>(
         loss: losses.mean(),
         loss_error: losses.standard_error(),
         largest_share: weights.largest_share(),
+        tail_index: tail,
+        tail_index_primaries: tails,
         free_energy_per_site: scaled(log_z, -1.0 / known.sites as f64),
         log_z: LogZ { number: log_z, trusted: warnings.is_empty(), warnings },
         log_z_forward: data.and_then(|data| trust::log_z_of_data(&data.weights)),
         nll: data.and_then(|data| Some(Estimate { value: data.nll.mean()?, error: data.nll.standard_error()? })),
         observables_chain: observables.iter().map(|o| (o.name.clone(), along(o))).collect(),
         observables: by_reweighting,
+        chain_warnings: chain.warnings(),
     }
+}
+
+/// The tail index of the weights times the size of primary `i`.
+fn tail_of(collected: &Collected, i: usize) -> Option<f64> {
+    let log_weights = collected.log_weights.iter().enumerate();
+    tail_index(log_weights.map(|(sample, log_weight)| log_weight + collected.primaries(sample)[i].abs().ln()))
 }
 
 fn reweighted(collected: &Collected, blocks: usize) -> Blocks {

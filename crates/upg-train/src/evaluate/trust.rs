@@ -1,10 +1,10 @@
 //! When an estimate of log Z isn't to be trusted.
 //!
-//! Each test has its own blind spot. Few effective samples or a heavy single weight show in the samples of q alone, but q can't show what it
-//! misses: a flow that has lost one of two equal modes has a reverse ESS near 1 and log Z too low by log 2. That shows where something
+//! Each test has its own blind spot. Few effective samples, a heavy single weight or a heavy tail show in the samples of q alone, but q can't
+//! show what it misses: a flow that has lost one of two equal modes has a reverse ESS near 1 and log Z too low by log 2. That shows where something
 //! from outside is known: samples of p (forward ESS, log Z from 1/w) or an exact value.
 
-use crate::stats::{DataWeightSums, Estimate, WeightSums};
+use crate::stats::{DataWeightSums, Estimate, WeightSums, largest_tail_index};
 
 /// Fewest effective samples.
 const EFFECTIVE: f64 = 100.0;
@@ -36,6 +36,25 @@ pub fn of_samples(weights: &WeightSums) -> Vec<String> {
     warnings
 }
 
+/// What the tail of the weights of `samples` samples, with this index, says against their standard errors.
+pub fn of_tail(samples: usize, index: f64) -> Option<String> {
+    let limit = largest_tail_index(samples);
+    (index > limit).then(|| {
+        format!("the tail of the weights has the index {index:.2}, above {limit:.2}: their variance may be infinite")
+    })
+}
+
+/// The same of weights times observables, each with its name and index. A power of a field has an index above ½ at any finite number of
+/// samples although all its moments exist, so these are flagged from 1 on, where not even the mean does.
+pub fn of_primaries<'a>(tails: impl IntoIterator<Item = (&'a String, f64)>) -> Vec<String> {
+    let heavy = tails.into_iter().filter(|&(_, index)| index >= 1.0);
+    heavy
+        .map(|(name, index)| {
+            format!("the tail of the weights times {name} has the index {index:.2}: it may have no mean")
+        })
+        .collect()
+}
+
 /// All that samples of the target say against the log Z of the flow's samples.
 pub fn of_data(samples: &WeightSums, data: &DataWeightSums) -> Vec<String> {
     let mut warnings = vec![];
@@ -43,15 +62,19 @@ pub fn of_data(samples: &WeightSums, data: &DataWeightSums) -> Vec<String> {
         && forward < RATIO * reverse
     {
         warnings.push(format!(
-            "the forward ESS is {forward:.2e}, the reverse ESS {reverse:.3}: the flow misses a part of the target (mode collapse)"
+            "the forward ESS is {forward:.2e}, the reverse ESS {reverse:.3}: the data have weights that the flow's samples don't"
         ));
     }
     if let (Some(reverse), Some(forward)) = (log_z(samples), log_z_of_data(data))
         && disagree(reverse, forward)
     {
         warnings.push(format!(
-            "log Z from the data is {:.4} ± {:.4}, from the samples {:.4} ± {:.4}: they disagree",
-            forward.value, forward.error, reverse.value, reverse.error
+            "log Z from the data is {:.4} ± {:.4}, from the samples {:.4} ± {:.4}: they disagree by {:.1} σ",
+            forward.value,
+            forward.error,
+            reverse.value,
+            reverse.error,
+            sigmas(reverse, forward)
         ));
     }
     warnings
@@ -60,8 +83,10 @@ pub fn of_data(samples: &WeightSums, data: &DataWeightSums) -> Vec<String> {
 /// The word of an exact value against an estimate of the quantity `name`.
 pub fn of_exact(name: &str, estimate: Estimate, exact: f64) -> Option<String> {
     let Estimate { value, error } = estimate;
-    disagree(estimate, Estimate { value: exact, error: rounding(exact) })
-        .then(|| format!("{name} is {value:.5} ± {error:.5}, exactly {exact:.5}: the flow misses a part of the target"))
+    let exactly = Estimate { value: exact, error: rounding(exact) };
+    let off = sigmas(estimate, exactly);
+    disagree(estimate, exactly)
+        .then(|| format!("{name} is {value:.5} ± {error:.5}, exactly {exact:.5}: {off:.1} σ off"))
 }
 
 /// log Z of samples of q.
@@ -79,13 +104,21 @@ fn rounding(value: f64) -> f64 {
     1e-6 * (1.0 + value.abs())
 }
 
+/// How many standard errors lie between two estimates.
+fn sigmas(a: Estimate, b: Estimate) -> f64 {
+    (a.value - b.value).abs() / a.error.hypot(b.error)
+}
+
 fn disagree(a: Estimate, b: Estimate) -> bool {
-    (a.value - b.value).abs() > SIGMAS * a.error.hypot(b.error)
+    sigmas(a, b) > SIGMAS
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats::tail_index;
+    use rand::RngExt;
+    use rand_distr::{Distribution, StandardNormal};
 
     fn sums(log_weights: impl IntoIterator<Item = f64>) -> WeightSums {
         let mut sums = WeightSums::default();
@@ -119,7 +152,10 @@ mod tests {
         let mut data = DataWeightSums::default();
         (0..1000).for_each(|i| data.push(if i % 2 == 0 { 0.01 } else { 40.0 }));
         let warnings = of_data(&weights, &data);
-        assert!(warnings.len() == 2 && warnings[0].contains("mode collapse"), "{warnings:?}");
+        assert!(
+            warnings.len() == 2 && warnings[0].contains("forward ESS") && warnings[1].contains(" σ"),
+            "{warnings:?}"
+        );
         assert!((data.log_z().unwrap() - 2f64.ln()).abs() < 0.02);
     }
 
@@ -129,5 +165,46 @@ mod tests {
         assert_eq!(of_exact("q2", estimate, 1.4), None);
         assert!(of_exact("q2", estimate, 1.6).unwrap().starts_with("q2 is 1.00000"));
         assert_eq!(of_exact("a", Estimate { value: -300.0001, error: 0.0 }, -300.0), None, "single precision");
+    }
+
+    /// The target is a Gaussian with four times the variance of q, in two dimensions: the weights have a mean, but no variance (k = 3/4).
+    #[test]
+    fn weights_without_variance_are_not_trusted() {
+        let exact = (4.0 * std::f64::consts::TAU).ln();
+        let (mut plain, mut trusted, mut wrong) = (0, 0, 0);
+        for seed in 0..1000 {
+            let mut rng = upg_core::Streams::new(seed).next_stream();
+            let mut log_weight = || {
+                let square_radius = -2.0 * (1.0 - rng.random::<f64>()).ln();
+                0.375 * square_radius + std::f64::consts::TAU.ln()
+            };
+            let log_weights: Vec<f64> = (0..20_000).map(|_| log_weight()).collect();
+            let weights = sums(log_weights.iter().copied());
+            let tail = tail_index(log_weights).unwrap();
+            let nothing_else = of_samples(&weights).is_empty();
+            let nothing = nothing_else && of_tail(20_000, tail).is_none();
+            let Estimate { value, error } = log_z(&weights).unwrap();
+            plain += u32::from(nothing_else);
+            trusted += u32::from(nothing);
+            wrong += u32::from(nothing && (value - exact).abs() > 3.0 * error);
+        }
+        assert!(plain > 600, "{plain} of 1000 pass all other tests");
+        assert!(wrong <= 10, "{trusted} of 1000 are trusted, {wrong} of them beyond 3 σ");
+    }
+
+    /// Log-normal weights of an ESS of 0.8 and of 0.3.
+    #[test]
+    fn weights_of_healthy_flows_are_trusted() {
+        for ess in [0.8_f64, 0.3] {
+            let deviation = (-ess.ln()).sqrt();
+            let flagged = (0..200).filter(|&seed| {
+                let mut rng = upg_core::Streams::new(seed).next_stream();
+                let normal = |rng: &mut upg_core::Rng| -> f64 { StandardNormal.sample(rng) };
+                let tail = tail_index((0..20_000).map(|_| deviation * normal(&mut rng)));
+                of_tail(20_000, tail.unwrap()).is_some()
+            });
+            let flagged = flagged.count();
+            assert!(flagged <= 4, "{flagged} of 200 at an ESS of {ess}");
+        }
     }
 }

@@ -144,8 +144,11 @@ impl DataWeightSums {
         &self.inverse
     }
 
-    /// Forward ESS, in (0, 1]; `None` without samples, or with a log-weight that is not finite.
+    /// Forward ESS, in (0, 1]; `None` for less than two samples, or with a log-weight that is not finite.
     pub fn ess(&self) -> Option<f64> {
+        if self.samples() < 2 {
+            return None; // one number is as large as its mean, whatever it is
+        }
         let log_product = self.weights.log_mean()? + self.inverse.log_mean()?;
         Some((-log_product).exp().min(1.0))
     }

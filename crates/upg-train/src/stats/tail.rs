@@ -1,0 +1,74 @@
+//! How heavy the tail of weights is: the index k̂ of the generalised Pareto distribution that fits the largest of them.
+//!
+//! A tail P(w > t) ∝ t^{−1/k} has a variance only for k < 1/2, and a mean only for k < 1. Beyond 1/2 the spread of the weights that
+//! were seen says nothing of the weight that is still to come, and a standard error is too small as a rule.
+//!
+//! The fit is that of J. Zhang and M. A. Stephens (Technometrics 51 (2009) 316), to the largest M = min(N/5, 3√N) of N weights and with the weak
+//! prior of A. Vehtari, D. Simpson, A. Gelman, Y. Yao and J. Gabry (J. Mach. Learn. Res. 25 (2024) 72, arXiv:1507.02646).
+
+/// Fewest samples in a tail.
+const SMALLEST_TAIL: usize = 5;
+/// Weights closer to each other than this, in logarithm, have no tail that could matter.
+const FLAT: f64 = 1e-3;
+/// The prior: as if so many samples of the tail had had this index.
+const PRIOR: (f64, f64) = (10.0, 0.5);
+/// The largest index at which a standard error is believed: 1/2, and room for the spread of k̂.
+const LARGEST: f64 = 0.53;
+
+/// k̂ of weights given by their logarithms, in any order; `None` for too few samples, for a NaN or +∞ among them, and where there is no tail.
+///
+/// ```
+/// use upg_train::stats::tail_index;
+/// // w = u^{-k} for u equidistant in (0, 1) has the tail index k.
+/// let log_weights = |k: f64| (1..=20_000).map(move |i| -k * ((i as f64 - 0.5) / 20_000.0).ln());
+/// let index = tail_index(log_weights(0.3)).unwrap();
+/// assert!((index - 0.3).abs() < 0.05);
+/// ```
+pub fn tail_index(log_weights: impl IntoIterator<Item = f64>) -> Option<f64> {
+    let mut all: Vec<f64> = log_weights.into_iter().collect();
+    if all.iter().any(|w| w.is_nan() || *w == f64::INFINITY) {
+        return None;
+    }
+    let number = all.len() as f64;
+    let tail = (0.2 * number).min(3.0 * number.sqrt()).ceil() as usize;
+    if tail < SMALLEST_TAIL || all.len() <= tail {
+        return None;
+    }
+    let (largest, &mut cut, _) = all.select_nth_unstable_by(tail, |a, b| b.total_cmp(a));
+    largest.sort_by(f64::total_cmp);
+    let top = largest[tail - 1];
+    if cut == f64::NEG_INFINITY || top - cut < FLAT {
+        return None;
+    }
+    let excesses: Vec<f64> = largest.iter().map(|w| (w - top).exp() - (cut - top).exp()).collect();
+    Some(shape(&excesses))
+}
+
+/// The largest index at which a standard error over so many samples is believed: min(1 − 1/log₁₀ N, 0.53).
+///
+/// 1 − 1/log₁₀ N is the limit of Vehtari et al. for few samples. Their 0.7 for many is for estimates that were smoothed; plain errors need a variance.
+pub fn largest_tail_index(samples: usize) -> f64 {
+    (1.0 - 1.0 / (samples as f64).log10()).min(LARGEST)
+}
+
+/// k̂ of ascending excesses over a threshold, the smallest of which may be zero.
+fn shape(excesses: &[f64]) -> f64 {
+    let number = excesses.len() as f64;
+    let candidates = 30 + number.sqrt() as usize;
+    let (largest, quartile) = (excesses[excesses.len() - 1], excesses[(number / 4.0 + 0.5) as usize - 1]);
+    let scale = if quartile > 0.0 { quartile } else { largest };
+    let k_of = |theta: f64| excesses.iter().map(|x| (-theta * x).ln_1p()).sum::<f64>() / number;
+    let theta = |j: usize| largest.recip() + (1.0 - (candidates as f64 / (j as f64 - 0.5)).sqrt()) / (3.0 * scale);
+    let thetas: Vec<f64> = (1..=candidates).map(theta).collect();
+    let log_likelihoods: Vec<f64> = thetas
+        .iter()
+        .map(|&theta| {
+            let k = k_of(theta);
+            number * ((-theta / k).ln() - k - 1.0)
+        })
+        .collect();
+    let weight = |of: f64| log_likelihoods.iter().map(|other| (other - of).exp()).sum::<f64>().recip();
+    let mean: f64 = thetas.iter().zip(&log_likelihoods).map(|(theta, &of)| theta * weight(of)).sum();
+    let (count, index) = PRIOR;
+    (number * k_of(mean) + count * index) / (number + count)
+}
