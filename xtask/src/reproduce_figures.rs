@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 use upg_experiments::commands::arguments::threads_parser;
+use upg_experiments::io::console::{print, say};
 use upg_experiments::io::output::Provenance;
 use upg_experiments::paper::figures::{self, Extent, FiguresError};
 
@@ -25,7 +26,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     match train_and_write(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            say(format_args!("error: {error}"));
             ExitCode::from(error.exit_status())
         }
     }
@@ -42,11 +43,10 @@ fn train_and_write(arguments: &Arguments) -> Result<(), FiguresError> {
         Provenance::new(threads, "f32", Some(*extent.seeds().start()), format!("[{}]", configs.join(", ")));
     let (begin, mut outcomes) = (Instant::now(), vec![]);
     for problem in &problems {
-        let say = |what: &str| eprintln!("{:6.0} s  {what}", begin.elapsed().as_secs_f64());
-        outcomes.extend(figures::compare(problem, extent.seeds(), threads, say)?);
+        let tell = |what: &str| say(format_args!("{:6.0} s  {what}", begin.elapsed().as_secs_f64()));
+        outcomes.extend(figures::compare(problem, extent.seeds(), threads, tell)?);
         figures::write(&arguments.out, &outcomes, &provenance)?; // what there is so far, should it be interrupted
     }
-    print!("{}", figures::text(&figures::rows(&outcomes)));
-    println!("written to {0}/figures.json and {0}/figures.html", arguments.out.display());
-    Ok(())
+    let (table, out) = (figures::text(&figures::rows(&outcomes)), arguments.out.display());
+    Ok(print(format_args!("{table}written to {out}/figures.json and {out}/figures.html\n"))?)
 }

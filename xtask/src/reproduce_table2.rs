@@ -4,6 +4,7 @@ use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use upg_experiments::commands::arguments::threads_parser;
+use upg_experiments::io::console::{print, say};
 use upg_experiments::io::output::Provenance;
 use upg_experiments::paper::table2::{self, SEED, TableError};
 
@@ -24,7 +25,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     match measure_and_write(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            say(format_args!("error: {error}"));
             ExitCode::from(error.exit_status())
         }
     }
@@ -38,6 +39,8 @@ fn measure_and_write(arguments: &Arguments) -> Result<(), TableError> {
 
     let out = table2::Folder::create(&arguments.out)?;
     let rows = table2::run(&cases, &table2::plan(arguments.quick), threads)?;
-    let _ = table2::print(&rows, &mut std::io::stdout()); // the result is in its file, whoever listens
-    out.write(&rows, &provenance)
+    out.write(&rows, &provenance)?;
+    let mut table = vec![];
+    table2::print(&rows, &mut table).expect("memory takes all");
+    Ok(print(String::from_utf8_lossy(&table))?)
 }

@@ -72,7 +72,7 @@ pub enum Error {
     #[error("cannot listen to signals: {0}")]
     Signals(io::Error),
     /// The run was asked to stop. All is saved.
-    #[error("{signal} after step {step}: all is saved, --resume --out {} goes on", dir.display())]
+    #[error("stopped by {signal} after step {step}: all is saved, --resume --out {} goes on", dir.display())]
     Interrupted {
         /// Name of the signal.
         signal: &'static str,
@@ -106,6 +106,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// The line for standard error. A stop that was asked for is no error.
+    pub fn told(&self) -> String {
+        match self {
+            Self::Failed(inner) => inner.told(),
+            Self::Interrupted { .. } => self.to_string(),
+            _ => format!("error: {self}"),
+        }
+    }
+
     /// 2 if the input is wrong, 1 if the run failed.
     pub fn exit_status(&self) -> u8 {
         match self {

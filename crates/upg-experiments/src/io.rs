@@ -7,8 +7,10 @@
 //! | [`output`] | files that are either complete or not there, and what made them |
 //! | [`run_dir`], [`checkpoint`] | the folder of a run, and all a run needs to go on |
 //! | [`metrics`] | `metrics.jsonl` |
+//! | [`console`] | standard output and standard error |
 
 pub mod checkpoint;
+pub mod console;
 pub mod data;
 pub mod metrics;
 pub mod output;

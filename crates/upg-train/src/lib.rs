@@ -42,7 +42,7 @@ pub use evaluate::{Evaluation, EvaluationPlan};
 pub use fault::Fault;
 pub use method::{Divergence, Estimator, Method};
 pub use objective::Objective;
-pub use plan::{TrainingPlan, Validation};
+pub use plan::{Keep, TrainingPlan, Validation};
 pub use problem::Problem;
 pub use purpose::Purpose;
 pub use refused::Refused;

@@ -68,11 +68,31 @@ pub struct Validation {
     /// Fresh samples in each; the same number of test data at most.
     #[cfg_attr(feature = "serde", serde(deserialize_with = "crate::numbers::size"))]
     pub samples: usize,
+    /// Which weights are kept as the best.
+    pub keep: Keep,
+}
+
+/// Which weights are kept as the best: those of the test with the lowest loss or the largest effective sample size, or those of the last test.
+///
+/// While a coupling is annealed none are: they belong to another target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename = "keep"))]
+pub enum Keep {
+    /// The lowest objective: mean(log q + S) on fresh samples, mean(−log q) on the test data, or their weighted sum. Both are means, so they are
+    /// well estimated where effective sample sizes are decided by the heaviest of all samples. A forward KL without test data keeps the last.
+    #[default]
+    Loss,
+    /// The largest reverse ESS.
+    ReverseEss,
+    /// The largest forward ESS; needs test data. Far from the target it is decided by a single datum, and noise.
+    ForwardEss,
+    /// The last test.
+    Last,
 }
 
 impl Default for Validation {
     fn default() -> Self {
-        Self { every: 500, samples: 4096 }
+        Self { every: 500, samples: 4096, keep: Keep::Loss }
     }
 }
 

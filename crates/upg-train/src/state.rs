@@ -1,5 +1,6 @@
 //! A run at one moment, in main memory: all it needs to go on bit for bit as if it had never stopped.
 
+use crate::plan::Keep;
 use crate::refused::Refused;
 use crate::schedule::SchedulerState;
 use std::fmt;
@@ -47,8 +48,36 @@ pub struct Progress {
 pub struct Best {
     /// After how many steps.
     pub step: u64,
-    /// Its effective sample size; the smaller of reverse and forward where there are data.
-    pub ess: f64,
+    /// By which criterion it is the best.
+    pub keep: Keep,
+    /// The value of the criterion; none for the last test.
+    pub value: Option<f64>,
+}
+
+impl Best {
+    /// Whether a test with this value of the same criterion is better.
+    pub(crate) fn is_beaten_by(&self, value: Option<f64>) -> bool {
+        match (self.keep, value, self.value) {
+            (Keep::Loss, Some(new), Some(old)) => new < old,
+            (Keep::ReverseEss | Keep::ForwardEss, Some(new), Some(old)) => new > old,
+            (Keep::Last, ..) => true,
+            (_, new, old) => new.is_some() && old.is_none(),
+        }
+    }
+}
+
+/// Which weights they are and why, e.g. `step 500: the lowest validation loss, -1.2345`.
+impl fmt::Display for Best {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let why = match self.keep {
+            Keep::Loss => "the lowest validation loss",
+            Keep::ReverseEss => "the largest reverse ESS",
+            Keep::ForwardEss => "the largest forward ESS",
+            Keep::Last => "the last validation",
+        };
+        write!(f, "step {}: {why}", self.step)?;
+        self.value.map_or(Ok(()), |value| write!(f, ", {value:.4}"))
+    }
 }
 
 impl Progress {
@@ -71,8 +100,8 @@ impl Progress {
             return Err(format!("{seconds} seconds"));
         }
         match best {
-            Some(best) if best.step > step || !(0.0..=1.0).contains(&best.ess) => {
-                Err(format!("an ESS of {} at step {} of {step}", best.ess, best.step))
+            Some(best) if best.step > step || best.value.is_some_and(|value| !value.is_finite()) => {
+                Err(format!("a best validation of {:?} at step {} of {step}", best.value, best.step))
             }
             _ => Ok(()),
         }

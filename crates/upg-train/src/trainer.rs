@@ -16,10 +16,10 @@ pub use gradient::LogWeights;
 use crate::data::DataSets;
 use crate::fault::{self, Fault};
 use crate::optimiser::{Optimiser, Update, clip_factor};
-use crate::plan::TrainingPlan;
+use crate::plan::{Keep, TrainingPlan};
 use crate::problem::{Known, Problem};
 use crate::purpose::Purpose;
-use crate::refused::Refused;
+use crate::refused::{Refused, require};
 use crate::schedule::{Scheduler, Watched};
 use crate::state::{Best, Progress, State, StateError};
 use crate::trained::Trained;
@@ -77,6 +77,9 @@ impl<D: Device + Clone> Trainer<D> {
         let DataSets { train, test: test_data } = data;
         let (engine, target, known) = problem.into_engine(device.clone());
         let layout = engine.layout();
+        let keep = plan.validation.keep;
+        let accepted = "Loss, ReverseEss or Last where there are no test data";
+        require(keep != Keep::ForwardEss || test_data.is_some(), "validation.keep", "ForwardEss", accepted)?;
         let sum = WeightedSum::new(&device, &plan, train, layout.size())?;
         let start: Vec<D::Real> = layout.initialise(&mut Purpose::Weights.streams(plan.seed).next_stream());
         let theta = device.buffer(&start);
@@ -242,7 +245,8 @@ impl<D: Device + Clone> Trainer<D> {
         }
     }
 
-    /// Tests the weights a user would use on fresh samples of the final target, and on the test data; notes whether they are the best so far.
+    /// Tests the weights a user would use on fresh samples of the final target, and on the test data; notes whether they are the best so far, by
+    /// [`Keep`]. (While a coupling is annealed they are not.)
     ///
     /// # Errors
     /// If the device fails.
@@ -250,12 +254,19 @@ impl<D: Device + Clone> Trainer<D> {
         if self.coupling.take().is_some() {
             self.engine.set_target(self.target.clone());
         }
-        let Self { device, engine, plan, test_data, theta, average, progress, best, .. } = self;
+        let Self { device, engine, plan, test_data, theta, average, progress, best, annealing, .. } = self;
         let theta = average.as_ref().unwrap_or(theta);
         let data = test_data.as_ref().map(|data| data.view());
         let tested = validation::test(engine, theta, (plan.seed, progress.step), plan.validation.samples, data)?;
-        if let Some(ess) = tested.ess().filter(|&ess| progress.best.is_none_or(|best| ess > best.ess)) {
-            progress.best = Some(Best { step: progress.step, ess });
+        let keep = match plan.validation.keep {
+            Keep::Loss if plan.objective.needs_data() && test_data.is_none() => Keep::Last,
+            keep => keep,
+        };
+        let value = tested.criterion(keep, plan.objective);
+        let can_be_compared = value.is_some() || keep == Keep::Last;
+        let is_of_the_target = annealing.as_ref().is_none_or(|annealing| annealing.has_ended(progress.step));
+        if is_of_the_target && can_be_compared && progress.best.is_none_or(|best| best.is_beaten_by(value)) {
+            progress.best = Some(Best { step: progress.step, keep, value });
             device.read_buffer(theta, best.get_or_insert_with(|| vec![D::Real::default(); device.buffer_len(theta)]));
         }
         Ok(tested)

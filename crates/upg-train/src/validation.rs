@@ -1,5 +1,8 @@
 //! The test between training steps: effective sample sizes on samples that were not trained on.
 
+use crate::method::Method;
+use crate::objective::Objective;
+use crate::plan::Keep;
 use crate::purpose::Purpose;
 use crate::stats::{DataWeightSums, WeightSums};
 use ndarray::{ArrayView2, s};
@@ -27,12 +30,22 @@ fn number_or_null<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<f
 }
 
 impl Tested {
-    /// The number that decides which weights are the best: the reverse ESS or, where there are data, the smaller of both, since a flow that
-    /// has lost a mode shows it in the forward ESS only.
-    pub fn ess(&self) -> Option<f64> {
-        match (self.ess_reverse, self.nll) {
-            (Some(reverse), Some(_)) => Some(reverse.min(self.ess_forward.unwrap_or(0.0))),
-            (reverse, _) => reverse,
+    /// The value of the objective: the weighted sum of the losses of its terms; none if it isn't finite, or wants data where there were none.
+    pub fn objective(&self, objective: Objective) -> Option<f64> {
+        let of_term = |(weight, method): (f64, Method)| match method {
+            Method::Reverse(_) => Some(weight * self.loss),
+            Method::Forward(_) => self.nll.map(|nll| weight * nll),
+        };
+        objective.terms().into_iter().map(of_term).sum::<Option<f64>>().filter(|loss| loss.is_finite())
+    }
+
+    /// The number by which `keep` compares tests; none if there is nothing to compare by.
+    pub(crate) fn criterion(&self, keep: Keep, objective: Objective) -> Option<f64> {
+        match keep {
+            Keep::Loss => self.objective(objective),
+            Keep::ReverseEss => self.ess_reverse,
+            Keep::ForwardEss => self.ess_forward,
+            Keep::Last => None,
         }
     }
 }

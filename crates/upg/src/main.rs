@@ -1,10 +1,10 @@
-//! The `upg` command line. Exit status: 0 done, 1 the run failed, 2 the input is wrong.
+//! The `upg` command line. Exit status: 0 done, 1 the run failed or was stopped, 2 the input is wrong.
 
 use clap::{Parser, Subcommand};
-use std::io::Write;
 use std::process::ExitCode;
 use upg_experiments::Error;
 use upg_experiments::commands::{config, evaluate, gradient, report, sample, train, variance};
+use upg_experiments::io::console::{print, say};
 use upg_experiments::io::output::tell_commit;
 
 /// Path gradients for normalizing flows.
@@ -51,13 +51,10 @@ fn main() -> ExitCode {
 }
 
 fn finish(outcome: Result<String, Error>) -> ExitCode {
-    match outcome {
-        Ok(summary) => {
-            let _ = writeln!(std::io::stdout(), "{summary}"); // the result is in its file, whoever listens
-            ExitCode::SUCCESS
-        }
+    match outcome.and_then(|summary| Ok(print(format_args!("{summary}\n"))?)) {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            say(error.told());
             ExitCode::from(error.exit_status())
         }
     }

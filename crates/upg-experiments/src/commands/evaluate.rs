@@ -2,7 +2,7 @@
 
 mod table;
 
-use super::run_weights::{Loaded, RunArgs, Weights};
+use super::run_weights::{Loaded, RunArgs};
 use crate::Error;
 use crate::config::Precision;
 use crate::io::output::{OutputFile, Provenance};
@@ -49,14 +49,16 @@ fn run_in<T: Real>(args: &EvaluateArgs, dir: &RunDir) -> Result<String, Error> {
     let plan = EvaluationPlan { samples, blocks, seed: loaded.config.training.seed };
     let evaluation = loaded.trained.evaluate(plan, data.as_ref())?;
     write_details(&evaluation, dir)?;
-    out.commit(json(&evaluation.summary, loaded.weights, &loaded.provenance()).as_bytes())?;
-    Ok(table::text(&evaluation.summary, loaded.weights, data.is_some(), &dir.summary()))
+    let weights = table::Weights { name: loaded.weights, origin: loaded.origin.as_deref() };
+    out.commit(json(&evaluation.summary, &weights, &loaded.provenance()).as_bytes())?;
+    Ok(table::text(&evaluation.summary, &weights, data.is_some(), &dir.summary()))
 }
 
 /// The summary with which weights it is of, and what made it, one JSON object.
-fn json(summary: &Summary, weights: Weights, provenance: &Provenance) -> String {
+fn json(summary: &Summary, weights: &table::Weights<'_>, provenance: &Provenance) -> String {
     let mut object = serde_json::to_value(summary).expect("names and numbers");
-    object["weights"] = serde_json::to_value(weights).expect("a name");
+    object["weights"] = serde_json::to_value(weights.name).expect("a name");
+    object["weights_of"] = serde_json::to_value(weights.origin).expect("a text");
     object["provenance"] = serde_json::to_value(provenance).expect("names and numbers");
     serde_json::to_string_pretty(&object).expect("names and numbers")
 }

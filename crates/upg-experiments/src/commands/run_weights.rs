@@ -3,7 +3,7 @@
 use super::arguments::threads_parser;
 use crate::Error;
 use crate::config::{AnyTarget, Config, Precision};
-use crate::io::checkpoint::{read_ema, read_weights};
+use crate::io::checkpoint::{read_ema, read_origin, read_progress, read_weights};
 use crate::io::data::DataRequest;
 use crate::io::output::Provenance;
 use crate::io::run_dir::{RunDir, RunError};
@@ -75,6 +75,8 @@ pub struct Loaded<T: Real> {
     pub sample_shape: Vec<usize>,
     /// Which weights they are.
     pub weights: Weights,
+    /// After which step of the run, and why these, if the file says so.
+    pub origin: Option<String>,
 }
 
 impl<T: Real> Loaded<T> {
@@ -92,12 +94,22 @@ impl<T: Real> Loaded<T> {
             return Err(Error::Usage(problem));
         }
         let problem = model.problem();
-        let theta = weights_of(dir, args.weights, &problem.layout())?;
+        let (weights, too_early) = match args.weights {
+            Weights::Best if is_before_the_best(dir)? => match file.config.training.ema {
+                Some(_) => (Weights::Ema, true),
+                None => (Weights::Latest, true),
+            },
+            weights => (weights, false),
+        };
+        let (path, theta) = weights_of(dir, weights, &problem.layout())?;
+        let origin = read_origin(&path)?;
+        let origin =
+            if too_early { origin.map(|origin| origin + ": no validation has chosen any yet") } else { origin };
         let trained = Trained::new(problem, args.threads.map_or_else(Cpu::all_cores, Cpu::new), &theta);
         let mut config = file.config;
         let run_seed = config.training.seed;
         config.training.seed = args.seed.unwrap_or(run_seed);
-        Ok(Self { config, run_seed, trained, target, sample_shape, weights: args.weights })
+        Ok(Self { config, run_seed, trained, target, sample_shape, weights, origin })
     }
 
     /// The provenance of the results of this process.
@@ -118,7 +130,15 @@ impl<T: Real> Loaded<T> {
     }
 }
 
-fn weights_of<T: Real>(dir: &RunDir, weights: Weights, layout: &ParamLayout) -> Result<Vec<T>, Error> {
+/// Whether the run has made no validation yet whose weights it could keep.
+fn is_before_the_best(dir: &RunDir) -> Result<bool, Error> {
+    if dir.best().exists() || !dir.latest().exists() {
+        return Ok(false);
+    }
+    Ok(read_progress(&dir.latest())?.is_some_and(|progress| progress.best.is_none()))
+}
+
+fn weights_of<T: Real>(dir: &RunDir, weights: Weights, layout: &ParamLayout) -> Result<(PathBuf, Vec<T>), Error> {
     let (path, missing) = match weights {
         Weights::Best => (dir.best(), "checkpoint.best.safetensors (--weights latest does without)"),
         Weights::Latest | Weights::Ema => (dir.latest(), "checkpoint.safetensors"),
@@ -126,8 +146,9 @@ fn weights_of<T: Real>(dir: &RunDir, weights: Weights, layout: &ParamLayout) -> 
     if !path.is_file() {
         return Err(RunError::NoRun { path: dir.path().to_owned(), missing }.into());
     }
-    match weights {
-        Weights::Best | Weights::Latest => Ok(read_weights(&path, layout)?),
-        Weights::Ema => Ok(read_ema(&path, layout)?),
-    }
+    let theta = match weights {
+        Weights::Best | Weights::Latest => read_weights(&path, layout)?,
+        Weights::Ema => read_ema(&path, layout)?,
+    };
+    Ok((path, theta))
 }

@@ -191,7 +191,7 @@ fn a_gauge_theory_is_read_and_refused() {
         ("mixtures: 2", "mixtures: 0", ["flow.mixtures", "0", "at least 1"]),
         ("kernel: 5", "kernel: 4", ["flow.kernel", "4", "odd"]),
         ("layers: 3", "layers: 0", ["flow.layers", "0", "at least 1"]),
-        ("beta: 1.5", "beta: -1.5", ["target.beta", "-1.5", "at least 0"]),
+        ("beta: 1.5", "beta: -1.5", ["target.beta", "-1.5", "from 0 to 1e6"]),
         ("[8, 4], beta", "[4, 8], beta", ["target.lattice", "[4, 8]", "[8, 4]"]),
         (
             "target: U1(lattice: [8, 4], beta: 1.5)",

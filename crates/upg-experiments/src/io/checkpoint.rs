@@ -134,9 +134,7 @@ impl<'a> Format<'a> {
     /// # Errors
     /// If the file is damaged, lacks something, or belongs to another flow or optimiser.
     pub fn read<T: Real>(&self, path: &Path) -> Result<State<T>, CheckpointError> {
-        let wrong = |problem| WeightsError { file: path.to_owned(), problem };
-        let bytes = std::fs::read(path).map_err(|e| wrong(WeightsProblem::Unreadable(e)))?;
-        self.decode(&bytes, path)
+        self.decode(&read(path)?, path)
     }
 
     /// Reads a checkpoint from the bytes of a file called `path`.
@@ -191,6 +189,35 @@ pub fn read_weights<T: Real>(path: &Path, layout: &ParamLayout) -> Result<Vec<T>
     read_sealed(path, |file| weights::params_of(file, layout))
 }
 
+/// Which weights a file holds: those of a checkpoint after so many steps, or those of the best validation and why.
+///
+/// # Errors
+/// If the file is damaged.
+pub fn read_origin(path: &Path) -> Result<Option<String>, WeightsError> {
+    let bytes = read(path)?;
+    match progress_in(&bytes, path)? {
+        Some(progress) => Ok(Some(format!("step {}", progress.step))),
+        None => Ok(weights::provenance_of(&bytes).and_then(|record| Some(record.get("weights")?.as_str()?.to_owned()))),
+    }
+}
+
+/// How far the run of a checkpoint is.
+///
+/// # Errors
+/// If the file is damaged; `None` if it holds weights alone.
+pub fn read_progress(path: &Path) -> Result<Option<Progress>, WeightsError> {
+    progress_in(&read(path)?, path)
+}
+
+fn progress_in(bytes: &[u8], path: &Path) -> Result<Option<Progress>, WeightsError> {
+    let wrong = |problem| WeightsError { file: path.to_owned(), problem };
+    Ok(progress_of(&weights::open_sealed(bytes).map_err(wrong)?).ok())
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, WeightsError> {
+    std::fs::read(path).map_err(|e| WeightsError { file: path.to_owned(), problem: WeightsProblem::Unreadable(e) })
+}
+
 /// Reads the moving average of the weights from a checkpoint.
 ///
 /// # Errors
@@ -204,6 +231,5 @@ fn read_sealed<V>(
     take: impl FnOnce(&SafeTensors<'_>) -> Result<V, WeightsProblem>,
 ) -> Result<V, WeightsError> {
     let wrong = |problem| WeightsError { file: path.to_owned(), problem };
-    let bytes = std::fs::read(path).map_err(|e| wrong(WeightsProblem::Unreadable(e)))?;
-    weights::open_sealed(&bytes).and_then(|file| take(&file)).map_err(wrong)
+    weights::open_sealed(&read(path)?).and_then(|file| take(&file)).map_err(wrong)
 }

@@ -210,6 +210,9 @@ pub struct Provenance {
     /// The flow as a list of layers, RON, where weights are written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub flow: Option<String>,
+    /// Which weights a file holds, and why these, where it holds some that were chosen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weights: Option<String>,
 }
 
 impl Provenance {
@@ -225,6 +228,7 @@ impl Provenance {
             seed,
             config,
             flow: None,
+            weights: None,
         }
     }
 

@@ -322,6 +322,12 @@ pub fn write_tensors(file: OutputFile, tensors: &[OutTensor], provenance: &Prove
     file.commit(&encode(tensors, provenance))
 }
 
+/// The record of what made a file, if it has one.
+pub(crate) fn provenance_of(bytes: &[u8]) -> Option<serde_json::Value> {
+    let (_, metadata) = SafeTensors::read_metadata(bytes).ok()?;
+    serde_json::from_str(metadata.metadata().as_ref()?.get(PROVENANCE)?).ok()
+}
+
 /// The bytes of a file that [`write_tensors`] would write, with a checksum of the whole file in it.
 pub(crate) fn encode_with_checksum(mut tensors: Vec<OutTensor>, provenance: &Provenance) -> Vec<u8> {
     tensors.push(OutTensor::of_bytes(CHECKSUM, vec![0; size_of::<u128>()]));

@@ -21,6 +21,11 @@ impl<D: Device> Annealing<D> {
         self.ramp.value(step, self.to)
     }
 
+    /// Whether the coupling has its final value in all steps from `step` on.
+    pub fn has_ended(&self, step: u64) -> bool {
+        step >= self.ramp.steps
+    }
+
     /// The target with this coupling.
     pub fn target(&self, coupling: f64) -> Box<dyn Target<D>> {
         (self.target)(coupling)

@@ -6,11 +6,12 @@ use super::{Annealing, Trainer};
 use crate::data::{Batches, DataSets};
 use crate::objective::Objective;
 use crate::optimiser::Rule;
-use crate::plan::{TrainingPlan, Validation};
+use crate::plan::{Keep, TrainingPlan, Validation};
 use crate::problem::Problem;
 use crate::purpose::Purpose;
 use crate::schedule::{Ramp, Schedule, Shape};
 use crate::state::{State, StateError};
+use crate::validation::Tested;
 use ndarray::Array2;
 use std::sync::Arc;
 use upg_core::{Cpu, ForwardKl, ReverseKl, StandardNormal, Start, Target};
@@ -114,7 +115,7 @@ fn everything() -> TrainingPlan {
         warm_up: 4,
         clip: Some(5.0),
         ema: Some(0.9),
-        validation: Validation { every: 3, samples: 30 },
+        validation: Validation { every: 3, samples: 30, keep: Keep::Loss },
     }
 }
 
@@ -244,17 +245,82 @@ fn the_best_weights_are_kept() {
     };
     let mut trainer = trainer(gmm(), plan, 1);
     let first = trainer.validate().unwrap();
-    assert_eq!(first.ess(), Some(first.ess_reverse.unwrap().min(first.ess_forward.unwrap())));
     let ema = trainer.state().ema;
     assert_eq!(trainer.take_best(), ema, "the average is what is tested");
     assert_eq!(trainer.take_best(), None);
-    let mut best = first.ess().unwrap();
+    let objective = Objective::Reverse(ReverseKl::PathFast);
+    let mut best = first.objective(objective).unwrap();
+    assert_eq!(best, first.loss);
     for _ in 0..20 {
         trainer.step().unwrap();
-        let ess = trainer.validate().unwrap().ess().unwrap();
-        assert_eq!(trainer.take_best().is_some(), ess > best, "{ess} after {best}");
-        best = best.max(ess);
-        assert_eq!(trainer.progress().best.unwrap().ess, best);
+        let loss = trainer.validate().unwrap().loss;
+        assert_eq!(trainer.take_best().is_some(), loss < best, "{loss} after {best}");
+        best = best.min(loss);
+        assert_eq!(trainer.progress().best.unwrap().value, Some(best));
     }
-    assert!(best > first.ess().unwrap());
+    assert!(best < first.loss);
+}
+
+/// Every criterion keeps the weights that it calls the best.
+#[test]
+fn what_is_kept_is_decided_by_the_criterion() {
+    let sum = Objective::Sum {
+        reverse: ReverseKl::PathFast,
+        reverse_weight: 0.3,
+        forward: ForwardKl::PathFast,
+        forward_weight: 2.0,
+    };
+    let tests = |keep: Keep, objective: Objective| {
+        let validation = Validation { samples: 300, keep, ..Validation::default() };
+        let plan =
+            TrainingPlan { batch: 50, optimiser: Rule::adam(0.05), validation, objective, ..TrainingPlan::default() };
+        let mut trainer = trainer(gmm(), plan, 1);
+        let mut tests = vec![];
+        for _ in 0..12 {
+            trainer.step().unwrap();
+            tests.push(trainer.validate().unwrap());
+        }
+        (tests, trainer.progress().best.unwrap())
+    };
+    let lowest = |keep: Keep, objective: Objective, number: &dyn Fn(&Tested) -> f64| {
+        let (tests, best) = tests(keep, objective);
+        let numbers: Vec<f64> = tests.iter().map(number).collect();
+        let lowest = (0..12).min_by(|&a, &b| numbers[a].total_cmp(&numbers[b])).unwrap();
+        assert_eq!(best.step, lowest as u64 + 1, "{keep:?}: {numbers:?}");
+        best
+    };
+    let reverse = Objective::Reverse(ReverseKl::PathFast);
+    lowest(Keep::ReverseEss, reverse, &|tested| -tested.ess_reverse.unwrap());
+    lowest(Keep::ForwardEss, reverse, &|tested| -tested.ess_forward.unwrap());
+    lowest(Keep::Loss, Objective::Forward(ForwardKl::PathFast), &|tested| tested.nll.unwrap());
+    let best = lowest(Keep::Loss, sum, &|tested| 0.3 * tested.loss + 2.0 * tested.nll.unwrap());
+    let told = format!("step {}: the lowest validation loss, {:.4}", best.step, best.value.unwrap());
+    assert_eq!(best.to_string(), told);
+    let (_, last) = tests(Keep::Last, reverse);
+    assert_eq!((last.step, last.value, &last.to_string()[..]), (12, None, "step 12: the last validation"));
+}
+
+/// Weights that were trained for another coupling are never the best, however well they do.
+#[test]
+fn nothing_is_kept_before_the_coupling_has_arrived() {
+    for keep in [Keep::Loss, Keep::ReverseEss, Keep::Last] {
+        let validation = Validation { samples: 100, keep, ..Validation::default() };
+        let plan = TrainingPlan { batch: 50, optimiser: descent(1e-3), validation, ..TrainingPlan::default() };
+        let ramp = Ramp { from: 2.0, steps: 3, shape: Shape::Linear };
+        let mut trainer = trainer(phi4(0.5), plan, 1).with_annealing(Annealing::new(ramp, 0.5, phi4));
+        for step in 1..=3 {
+            trainer.step().unwrap();
+            trainer.validate().unwrap();
+            let kept = trainer.progress().best.map(|best| best.step);
+            assert_eq!(kept, (step == 3).then_some(3), "{keep:?} after step {step}");
+        }
+    }
+}
+
+#[test]
+fn the_forward_ess_decides_only_where_there_are_data() {
+    let validation = Validation { keep: Keep::ForwardEss, ..Validation::default() };
+    let plan = TrainingPlan { validation, ..TrainingPlan::default() };
+    let refused = Trainer::new(problem(gmm()), Cpu::new(1), plan, DataSets::default()).map(drop).unwrap_err();
+    assert_eq!(refused.field, "validation.keep");
 }

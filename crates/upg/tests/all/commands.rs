@@ -26,7 +26,7 @@ const GAUGE: &str = "(
     flow: U1(lattice: [4, 4], layers: 4, mixtures: 2, hidden: [6]),
     target: U1(lattice: [4, 4], beta: 0.7),
     training: (
-        steps: 100, batch: 64, seed: 6, optimiser: Adam(rate: 0.01), validation: (every: 50, samples: 500),
+        steps: 100, batch: 64, seed: 6, optimiser: Adam(rate: 0.01), validation: (every: 50, samples: 500, keep: ReverseEss),
         log_every: 50,
     ),
     evaluation: (samples: 4000, blocks: 50),

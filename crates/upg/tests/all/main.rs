@@ -6,6 +6,7 @@ mod bad_train;
 mod collapse;
 mod commands;
 mod configs;
+mod console;
 mod golden;
 mod layers;
 #[cfg(unix)]

@@ -22,9 +22,9 @@ const GAUGE: &str = "(
     flow: U1(lattice: [4, 4], layers: 2, mixtures: 2, hidden: [8, 8]),
     target: U1(lattice: [4, 4], beta: 0.6),
     training: (
-        steps: 120, batch: 24, seed: 3, ema: 0.9, anneal: Beta(from: 0.2, steps: 70, shape: Cosine),
+        steps: 120, batch: 24, seed: 3, ema: 0.9, anneal: Beta(from: 0.2, steps: 30, shape: Cosine),
         optimiser: Adam(rate: 0.01),
-        schedule: Cosine(floor: 1e-5), validation: (every: 11, samples: 512), checkpoint: (every: 7), log_every: 3,
+        schedule: Cosine(floor: 1e-5), validation: (every: 11, samples: 512, keep: Last), checkpoint: (every: 7), log_every: 3,
     ),
 )";
 
@@ -74,7 +74,8 @@ impl Left {
     fn of(run: &Path) -> Self {
         let latest = run.join("checkpoint.safetensors");
         let mut bytes = BTreeMap::new();
-        for (file, path) in [("latest", &latest), ("best", &run.join("checkpoint.best.safetensors"))] {
+        let best = run.join("checkpoint.best.safetensors");
+        for (file, path) in [("latest", &latest), ("best", &best)].into_iter().filter(|(_, path)| path.exists()) {
             let tensors =
                 raw(path).into_iter().filter(|(name, _)| name != "state.progress" && name != "state.checksum");
             bytes.extend(tensors.map(|(name, (.., bytes))| (format!("{file}: {name}"), bytes)));

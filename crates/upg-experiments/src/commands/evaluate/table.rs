@@ -1,18 +1,28 @@
 //! The summary as text.
 
-use crate::commands::run_weights::Weights;
+use crate::commands::run_weights;
 use std::fmt::Write;
 use std::path::Path;
 use upg_train::evaluate::{Number, Summary};
 
+/// Which weights the numbers are of.
+pub(super) struct Weights<'a> {
+    pub name: run_weights::Weights,
+    pub origin: Option<&'a str>,
+}
+
 /// The table that is printed, and where the numbers are; `has_data` tells what there is not from what is not finite.
-pub(super) fn text(summary: &Summary, weights: Weights, has_data: bool, path: &Path) -> String {
+pub(super) fn text(summary: &Summary, weights: &Weights<'_>, has_data: bool, path: &Path) -> String {
     let mut out = String::new();
     let mut line = |name: &str, value: String| writeln!(out, "{name:<28} {value}").expect("memory takes all");
     let of = |x: Option<f64>, digits: usize| x.map_or("not computed".into(), |x| format!("{x:.digits$}"));
-    line("samples", format!("{} of the {weights} weights", summary.samples));
+    line("samples", format!("{} of the {} weights", summary.samples, weights.name));
+    if let Some(origin) = weights.origin {
+        line("weights", origin.to_owned());
+    }
     line("ESS, reverse", of(summary.ess_reverse, 4));
     line("ESS, forward", if has_data { of(summary.ess_forward, 4) } else { "not computed (no data)".into() });
+    line("tail index of the weights", summary.tail_index.map_or("no tail".into(), |index| format!("{index:.2}")));
     line("Metropolis acceptance", of(summary.acceptance, 4));
     line("tau_int, slowest primary", with_error(summary.tau_int, summary.tau_int_error));
     line("loss, bound on -log Z", with_error(summary.loss, summary.loss_error));
@@ -33,6 +43,9 @@ pub(super) fn text(summary: &Summary, weights: Weights, has_data: bool, path: &P
     }
     for warning in &summary.log_z.warnings {
         line("log Z is not to be trusted:", warning.clone());
+    }
+    for warning in &summary.chain_warnings {
+        line("the chain is not to be trusted:", warning.clone());
     }
     write!(out, "written to {}", path.display()).expect("memory takes all");
     out

@@ -1,5 +1,6 @@
 //! The live line: loss, effective sample size, rate and time left. Quiet where standard error isn't a terminal.
 
+use crate::io::console::say;
 use crate::io::metrics::Line;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
@@ -40,7 +41,7 @@ impl ProgressLine {
     /// Says something that stays, above the line or where there is none.
     pub fn say(&self, what: &str) {
         match self.0.is_hidden() {
-            true => eprintln!("{what}"),
+            true => say(what),
             false => self.0.println(what),
         }
     }

@@ -7,6 +7,7 @@ use crate::Error;
 use crate::commands::arguments::threads_parser;
 use crate::config::{Config, ConfigFile, Data, Invalid, Model, Tensorboard};
 use crate::io::checkpoint::{Format, Found, save_weights};
+use crate::io::console::say;
 use crate::io::data::DataRequest;
 use crate::io::metrics::{Line, Metrics};
 use crate::io::output::{OutputFile, Provenance};
@@ -126,7 +127,10 @@ fn resume<T: Real>(trainer: &mut Trainer<Cpu<T>>, config: &Config, dir: &RunDir)
             Ok(Some(state.progress.step))
         }
         Found::Previous(state, reason) => {
-            eprintln!("warning: {reason}; going on from the checkpoint before, of step {}", state.progress.step);
+            say(format_args!(
+                "warning: {reason}; going on from the checkpoint before, of step {}",
+                state.progress.step
+            ));
             dir.set_latest_aside()?;
             trainer.restore(&state)?;
             Ok(None)
@@ -225,6 +229,7 @@ impl<'a, T: Real> Session<'a, T> {
 
     fn run(mut self) -> Result<String, Error> {
         self.save()?; // from here on there always is a checkpoint
+        self.signals.save_from_now_on();
         while self.trainer.progress().step < self.plan.steps {
             let step = self.trainer.step()?;
             self.progress.advance(step.step);
@@ -259,7 +264,7 @@ impl<'a, T: Real> Session<'a, T> {
     /// Tests, where a test is due, and writes a line, where one is due.
     fn log(&mut self, step: &Step) -> Result<(), Error> {
         let training = &self.plan.config().training;
-        let is_last = step.step == self.plan.steps;
+        let is_last = step.step == training.steps; // of the run: a pause must leave no trace
         let is_test_due = step.step.is_multiple_of(training.validation.every) || is_last;
         let tested = if is_test_due { Some(self.trainer.validate()?) } else { None };
         if !(step.step.is_multiple_of(training.log_every) || is_last || tested.is_some() || step.fault.is_some()) {
@@ -322,7 +327,8 @@ impl<'a, T: Real> Session<'a, T> {
         let (state, layout) = (self.trainer.state(), self.trainer.layout().clone());
         self.check_weights_finite(&state.theta, &layout)?;
         if let Some(best) = self.trainer.take_best() {
-            save_weights(&self.dir.best(), &best, &layout, &self.provenance)?;
+            let weights = state.progress.best.map(|best| best.to_string());
+            save_weights(&self.dir.best(), &best, &layout, &Provenance { weights, ..self.provenance.clone() })?;
         }
         Format::new(self.plan.config(), &layout).save(&state, &self.dir, &self.provenance)?;
         (self.saved, self.saved_at) = (step, Instant::now());
@@ -339,8 +345,7 @@ impl<'a, T: Real> Session<'a, T> {
 
     fn summary(&self) -> String {
         let progress = self.trainer.progress();
-        let best =
-            progress.best.map_or(String::new(), |best| format!(", best ESS {:.4} at step {}", best.ess, best.step));
+        let best = progress.best.map_or(String::new(), |best| format!(", best weights of {best}"));
         let skipped = match progress.skipped {
             0 => String::new(),
             skipped => format!(", {skipped} steps skipped"),

@@ -1,39 +1,85 @@
-//! Ctrl-C and SIGTERM: the first one asks the run to save and stop, the second one stops it at once.
+//! Requests to stop: Ctrl-C, SIGTERM, and SIGHUP when the terminal is closed.
+//!
+//! Before the first step there is nothing to save, and a request ends the program at once. From then on the first request asks the run to save
+//! and stop, and a second one stops it at once, unless it comes so soon that it is the same request: `timeout` sends SIGTERM to the
+//! process, then to its group, and a shell passes on what the terminal sends.
 
+use crate::io::console::say;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals as Incoming;
+use signal_hook::low_level::{exit, signal_name};
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::thread::Builder;
+use std::time::{Duration, Instant};
+
+/// How long another signal counts as the same request.
+const SAME_REQUEST: Duration = Duration::from_secs(2);
 
 /// Whether the run was asked to stop.
 #[derive(Clone, Debug, Default)]
-pub struct Signals {
-    number: Arc<AtomicUsize>,
+pub struct Signals(Arc<Heard>);
+
+#[derive(Debug, Default)]
+struct Heard {
+    /// There is something to save.
+    saves: AtomicBool,
+    /// Number of the first signal, 0 before.
+    number: AtomicI32,
 }
 
 impl Signals {
-    /// Listens from now on.
+    /// Listens from now on. A SIGHUP that was ignored when the program began, as under `nohup`, stays ignored.
     ///
     /// # Errors
     /// If the system refuses.
     pub fn listen() -> io::Result<Self> {
-        use signal_hook::consts::{SIGINT, SIGTERM};
-        let (signals, again) = (Self::default(), Arc::new(AtomicBool::new(false)));
-        for signal in [SIGINT, SIGTERM] {
-            // Registered first, so it acts on the second signal only.
-            signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&again))?;
-            signal_hook::flag::register(signal, Arc::clone(&again))?;
-            let usize_signal = usize::try_from(signal).expect("numbers of signals are small");
-            signal_hook::flag::register_usize(signal, Arc::clone(&signals.number), usize_signal)?;
-        }
+        let listened: &[i32] = if ignores(SIGHUP) { &[SIGINT, SIGTERM] } else { &[SIGINT, SIGTERM, SIGHUP] };
+        let (signals, mut incoming) = (Self::default(), Incoming::new(listened)?);
+        let heard = Arc::clone(&signals.0);
+        Builder::new().name("upg-signals".into()).spawn(move || {
+            let mut first = None;
+            for number in incoming.forever() {
+                if !heard.saves.load(Ordering::SeqCst) {
+                    say(format_args!("stopped by {} before the first step: nothing is lost", name(number)));
+                    exit(1);
+                }
+                match first {
+                    None => {
+                        first = Some(Instant::now());
+                        heard.number.store(number, Ordering::SeqCst);
+                    }
+                    Some(first) if Instant::now() - first < SAME_REQUEST => {}
+                    Some(_) => exit(1),
+                }
+            }
+        })?;
         Ok(signals)
+    }
+
+    /// From now on a request is to be answered by saving.
+    pub fn save_from_now_on(&self) {
+        self.0.saves.store(true, Ordering::SeqCst);
     }
 
     /// Name of the signal that came, if one did.
     pub fn received(&self) -> Option<&'static str> {
-        match i32::try_from(self.number.load(Ordering::Relaxed)) {
-            Ok(signal_hook::consts::SIGINT) => Some("SIGINT"),
-            Ok(signal_hook::consts::SIGTERM) => Some("SIGTERM"),
-            _ => None,
+        match self.0.number.load(Ordering::Relaxed) {
+            0 => None,
+            number => Some(name(number)),
         }
     }
+}
+
+fn name(signal: i32) -> &'static str {
+    signal_name(signal).unwrap_or("a signal")
+}
+
+/// Whether this process ignores a signal, where the system tells.
+fn ignores(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }

@@ -4,6 +4,7 @@ use super::cases::{Case, LEAST_ROUNDS, Plan};
 use super::error::TableError;
 use super::rows::{Group, Row};
 use crate::config::{AnyBase, Model};
+use crate::io::console::say;
 use crate::io::output::processor;
 use indicatif::{ProgressBar, ProgressStyle};
 use ndarray::{Array2, s};
@@ -134,7 +135,7 @@ impl Progress {
     fn say(&self, what: String) {
         match &self.0 {
             Some(bar) => bar.set_message(what),
-            None => eprintln!("measuring {what}"),
+            None => say(format_args!("measuring {what}")),
         }
     }
 

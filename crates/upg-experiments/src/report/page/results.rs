@@ -41,12 +41,14 @@ fn counts(runs: &[Run], label: &str, path: &str) -> Row {
 fn sampling(runs: &[Run]) -> Group {
     let time = |run: &Run| Some(Cell::Text(duration(json::values(run, "/seconds").last()?)));
     let rate = |run: &Run| Some(Cell::Text(grouped(json::median(run, "/samples_per_second")?)));
+    let weights_of = |run: &Run| Some(Cell::Text(run.summary.as_ref()?.get("weights_of")?.as_str()?.to_owned()));
     let weights = |run: &Run| Some(Cell::Text(run.summary.as_ref()?.get("weights")?.as_str()?.to_owned()));
     let rows = vec![
         counts(runs, "training steps", "/steps"),
         row(runs, "training time", time),
         row(runs, "samples per second, median", rate),
         row(runs, "weights", weights),
+        row(runs, "weights of", weights_of),
         counts(runs, "samples", "/samples"),
         estimates(runs, "ESS, reverse", "/ess_reverse"),
         estimates(runs, "ESS, forward", "/ess_forward"),

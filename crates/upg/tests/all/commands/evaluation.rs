@@ -4,8 +4,9 @@ use super::{GAUGE, SCALAR, done_on, keys, number, trained};
 use crate::support::{json, temporaries};
 use serde_json::Value;
 
-const KEYS: [&str; 17] = [
+const KEYS: [&str; 21] = [
     "acceptance",
+    "chain_warnings",
     "ess_forward",
     "ess_reverse",
     "free_energy_per_site",
@@ -19,9 +20,12 @@ const KEYS: [&str; 17] = [
     "observables_chain",
     "provenance",
     "samples",
+    "tail_index",
+    "tail_index_primaries",
     "tau_int",
     "tau_int_error",
     "weights",
+    "weights_of",
 ];
 
 /// A value with its error, and where the exact value is known it is covered by five of them.

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 #[test]
 fn two_parts_are_the_whole() {
-    for (config, step) in [(GAUGE, "33"), (BOTH, "26"), (DATA, "34")] {
+    // Steps at which nothing is due: a pause leaves no trace, neither a line nor a test whose weights might be the best.
+    for (config, step) in [(GAUGE, "37"), (BOTH, "29"), (DATA, "35")] {
         let experiment = Experiment::new(config);
         experiment.trained("whole", &[]);
         experiment.trained("parts", &["--steps", step, "--threads", "2"]);
@@ -26,7 +27,7 @@ fn two_parts_are_the_whole() {
 
 #[test]
 fn a_run_that_is_asked_to_stop_saves_and_stops() {
-    for signal in ["TERM", "INT"] {
+    for signal in ["TERM", "INT", "HUP"] {
         let experiment = Experiment::new(ENDLESS);
         let run = experiment.path("run");
         let mut program = Running::start(experiment.train("run", &["--threads", "1"]));
@@ -35,7 +36,7 @@ fn a_run_that_is_asked_to_stop_saves_and_stops() {
         let output = program.output();
         let step = progress_number(&run.join("checkpoint.safetensors"), "step");
         let place = run.display();
-        let line = format!("error: SIG{signal} after step {step}: all is saved, --resume --out {place} goes on\n");
+        let line = format!("stopped by SIG{signal} after step {step}: all is saved, --resume --out {place} goes on\n");
         assert_eq!((output.status.code(), errors(&output)), (Some(1), line));
         let logged = metrics(&run).last().unwrap()["step"].as_f64().unwrap();
         assert!(logged <= step && step < logged + 20.0, "{logged}, {step}");
@@ -45,6 +46,74 @@ fn a_run_that_is_asked_to_stop_saves_and_stops() {
         experiment.trained("whole", &["--steps", &steps]);
         Left::of(&run).assert_is(&Left::of(&experiment.path("whole")), signal);
     }
+}
+
+/// `timeout` sends SIGTERM to the program, then to its group: one request.
+#[test]
+fn two_signals_at_once_are_one_request() {
+    let experiment = Experiment::new(ENDLESS);
+    let run = experiment.path("run");
+    let mut program = Running::start(experiment.train("run", &["--threads", "1"]));
+    program.wait_until(|| fs::metadata(run.join("metrics.jsonl")).is_ok_and(|file| file.len() > 0));
+    let pid = program.0.id().to_string();
+    let script = format!("kill -TERM {pid}; kill -TERM {pid}; kill -INT {pid}");
+    assert!(std::process::Command::new("sh").args(["-c", &script]).status().unwrap().success());
+    let output = program.output();
+    let said = errors(&output);
+    assert!(said.starts_with("stopped by SIGTERM after step ") && said.contains("all is saved"), "{said}");
+    assert!(progress_number(&run.join("checkpoint.safetensors"), "step") > 0.0);
+}
+
+/// Under `nohup` a run outlives its terminal.
+#[test]
+fn an_ignored_hangup_stays_ignored() {
+    let experiment = Experiment::new(ENDLESS);
+    let run = experiment.path("run");
+    let train = experiment.train("run", &["--threads", "1"]);
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", "trap '' HUP; exec \"$0\" \"$@\""]).arg(train.get_program()).args(train.get_args());
+    let mut program = Running::start(shell);
+    let len = || fs::metadata(run.join("metrics.jsonl")).map_or(0, |file| file.len());
+    program.wait_until(|| len() > 0);
+    program.send("HUP");
+    let before = len();
+    program.wait_until(|| len() > before + 2000);
+    assert!(!program.has_ended());
+    program.send("TERM");
+    assert!(errors(&program.output()).starts_with("stopped by SIGTERM"));
+}
+
+/// There is nothing to save while the data are drawn: the program ends soon.
+#[test]
+fn a_signal_ends_the_drawing_of_data_at_once() {
+    let config = super::BOTH.replace("warm_up: 5", "warm_up: 1000000000");
+    let experiment = Experiment::new(&config);
+    let run = experiment.path("run");
+    let mut program = Running::start(experiment.train("run", &[]));
+    program.wait_until(|| run.join("config.ron").exists());
+    sleep(Duration::from_millis(200));
+    let sent = Instant::now();
+    program.send("TERM");
+    let output = program.output();
+    assert!(sent.elapsed() < Duration::from_secs(5), "{:?}", sent.elapsed());
+    let line = "stopped by SIGTERM before the first step: nothing is lost\n";
+    assert_eq!((output.status.code(), &errors(&output)[..]), (Some(1), line));
+}
+
+/// Whoever pauses a run before its first validation can look at it all the same.
+#[test]
+fn a_run_without_a_validation_has_weights() {
+    let experiment = Experiment::new(GAUGE);
+    experiment.trained("run", &["--steps", "5"]);
+    let run = experiment.argument("run");
+    assert!(!experiment.path("run").join("checkpoint.best.safetensors").exists());
+    let output = crate::support::upg(&["evaluate", "--run", &run, "--samples", "200"]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{}", errors(&output));
+    assert!(
+        said.contains("200 of the ema weights") && said.contains("step 5: no validation has chosen any yet"),
+        "{said}"
+    );
 }
 
 #[test]
