@@ -143,18 +143,41 @@ pub fn transpose<T: Real>(to: &mut [T], from: &[T], rows: usize, finish: impl Fn
     );
 }
 
+/// The same for a single column, as one of two: the kernels for vectors sum in another order, and a sample must not depend on how many go with it.
+///
+/// # Safety
+/// As for [`multiply`].
+#[cold]
+unsafe fn multiply_column<T: Real>(c: *mut T, stride: usize, a: Mat<'_, T>, b: Mat<'_, T>, accum: Accum) {
+    let twice: Vec<T> = (0..b.rows).flat_map(|k| [b.at(k, 0); 2]).collect();
+    // SAFETY: rows of C, by the contract; they are only read where something is added to them.
+    let before = |i: usize| if accum == Accum::Add { unsafe { *c.add(i * stride) } } else { T::zero() };
+    let mut both: Vec<T> = (0..a.rows).flat_map(|i| [before(i); 2]).collect();
+    // SAFETY: `both` has that shape and stride.
+    unsafe { multiply(both.as_mut_ptr(), 2, a, Mat::new(&twice, b.rows, 2), accum) };
+    for (i, both) in both.chunks_exact(2).enumerate() {
+        // SAFETY: a row of C.
+        unsafe { *c.add(i * stride) = both[0] };
+    }
+}
+
 /// C (+)= A·B on this thread; C has row stride `stride` and column stride 1.
 ///
 /// # Safety
 /// `c` is valid for writes (and reads, if `accum` is `Add`) of a `[a.rows, b.cols]` matrix with that stride, and nobody else touches those elements.
 unsafe fn multiply<T: Real>(c: *mut T, stride: usize, a: Mat<'_, T>, b: Mat<'_, T>, accum: Accum) {
+    if b.cols == 1 {
+        // SAFETY: the contract is handed on.
+        unsafe { multiply_column(c, stride, a, b, accum) }
+        return;
+    }
     assert_eq!(a.cols, b.rows, "inner extents of A and B");
     let reach = |m: Mat<'_, T>| (m.rows - 1) * m.row_stride + (m.cols - 1) * m.col_stride;
     if a.cols > 0 {
         assert!(reach(a) < a.data.len() && reach(b) < b.data.len(), "matrices reach past their data");
     }
-    // The kernels run along columns of their result, C lies along its rows: they compute Cᵀ = Bᵀ·Aᵀ, unless C is a single column.
-    let (a, b, [c_row, c_col]) = if stride > 1 { (b.t(), a.t(), [1, stride]) } else { (a, b, [stride, 1]) };
+    // The kernels run along columns of their result, C lies along its rows: they compute Cᵀ = Bᵀ·Aᵀ.
+    let (a, b, [c_row, c_col]) = (b.t(), a.t(), [1, stride]);
     macro_rules! run {
         ($kernel:expr) => {
             $kernel(

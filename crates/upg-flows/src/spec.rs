@@ -31,7 +31,25 @@
 //! # Ok::<(), upg_flows::FlowError>(())
 //! ```
 //!
-//! A layer from outside needs no description: [`Chain`](upg_core::Chain) takes any.
+//! A layer of one's own needs no description: [`Chain`](upg_core::Chain) takes any, beside those that [`LayerSpec::build`] makes.
+//!
+//! ```
+//! use upg_core::{Chain, Cpu};
+//! use upg_flows::spec::{AnyLayer, CouplingSpec, LayerSpec, MlpSpec, NetSpec, TransformSpec};
+//! use upg_flows::{Activation, Bias, MaskSpec, Parity, StartAt};
+//! # use upg_flows::{GlobalScaling as Mine, Scales};
+//! # fn mine() -> Mine { Mine::new(8, Scales::One) }
+//!
+//! let coupling = |parity| {
+//!     let net = MlpSpec { hidden: vec![16], activation: Activation::Tanh, bias: Bias::Yes, start: StartAt::Identity };
+//!     let transform = TransformSpec::Affine { clamp: None };
+//!     LayerSpec::Coupling(CouplingSpec { mask: MaskSpec::Alternating(parity), net: NetSpec::Mlp(net), transform })
+//! };
+//! let layers: Vec<AnyLayer<f64>> =
+//!     vec![coupling(Parity::Even).build(&[8])?, coupling(Parity::Odd).build(&[8])?, Box::new(mine())];
+//! let flow = Chain::new::<Cpu<f64>>(layers);
+//! # Ok::<(), upg_flows::FlowError>(())
+//! ```
 
 mod base;
 mod coupling;

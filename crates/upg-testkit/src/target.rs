@@ -21,8 +21,11 @@ use upg_core::{Batch, Cpu, Execution, Real, Rng, Target};
 
 /// A target to be tested: how to make it, and where its samples live.
 pub trait TargetCase {
-    /// The target, its couplings drawn from `rng`. The same state of `rng` makes the same target in both precisions.
-    fn build<T: Real>(&self, rng: &mut Rng) -> Box<dyn Target<Cpu<T>>>;
+    /// The target, its couplings drawn from `rng`.
+    fn double(&self, rng: &mut Rng) -> Box<dyn Target<Cpu<f64>>>;
+
+    /// The same target in f32, for the same state of `rng`; none if it has one precision only.
+    fn single(&self, rng: &mut Rng) -> Option<Box<dyn Target<Cpu<f32>>>>;
 
     /// Where its samples live.
     fn domain(&self) -> Domain {
@@ -30,27 +33,35 @@ pub trait TargetCase {
     }
 }
 
-/// A test for every line `name(rng) => target` or `name(rng) on Domain => target`:
-/// [`check_target`](crate::target::check_target) on targets drawn three times.
+/// A test for every line `name(rng) => target`: [`check_target`](crate::target::check_target) on targets drawn three times.
 ///
-/// The expression may draw couplings from `rng` (an [`upg_core::Rng`]) and may use the precision `T`.
+/// The expression may draw couplings from `rng` (an [`upg_core::Rng`]) and may use the precision `T`. Between `(rng)` and `=>` may stand, in
+/// this order: `on Domain`, where its samples live; `in f64`, for a target of that precision only.
 ///
 /// ```
+/// # use upg_core::{Batch, Cpu, Target};
+/// # struct Oscillator;
+/// # impl Target<Cpu<f64>> for Oscillator {
+/// #     fn dof(&self) -> usize { 2 }
+/// #     fn action_and_force(&self, _: &Cpu<f64>, _: &Batch<f64>, _: &mut Vec<f64>, _: Option<&mut Batch<f64>>) {}
+/// # }
 /// use upg_testkit::{domain::Domain, models::{AnharmonicChain, Rotors}, target_battery};
 ///
 /// target_battery! {
 ///     chain(rng) => AnharmonicChain::random(5, rng);
 ///     rotors(rng) on Domain::Circle => Rotors::random(4, rng);
+///     oscillator_in_double_precision(rng) in f64 => Oscillator;
 /// }
 /// ```
 #[macro_export]
 macro_rules! target_battery {
-    ($($(#[$attribute:meta])* $name:ident ( $rng:ident ) $(on $domain:expr)? => $target:expr;)*) => {$(
+    () => {};
+    ($(#[$attribute:meta])* $name:ident ( $rng:ident ) $(on $($domain:ident)::+)? => $target:expr; $($rest:tt)*) => {
         $(#[$attribute])*
         #[test]
         fn $name() {
             struct Case;
-            impl $crate::target::TargetCase for Case {
+            impl Case {
                 #[allow(unused_variables)]
                 fn build<T: ::upg_core::Real>(
                     &self,
@@ -58,39 +69,90 @@ macro_rules! target_battery {
                 ) -> ::std::boxed::Box<dyn ::upg_core::Target<::upg_core::Cpu<T>>> {
                     ::std::boxed::Box::new($target)
                 }
-                $(fn domain(&self) -> $crate::domain::Domain { $domain })?
+            }
+            impl $crate::target::TargetCase for Case {
+                fn double(
+                    &self,
+                    rng: &mut ::upg_core::Rng,
+                ) -> ::std::boxed::Box<dyn ::upg_core::Target<::upg_core::Cpu<f64>>> {
+                    self.build(rng)
+                }
+                fn single(
+                    &self,
+                    rng: &mut ::upg_core::Rng,
+                ) -> ::std::option::Option<::std::boxed::Box<dyn ::upg_core::Target<::upg_core::Cpu<f32>>>> {
+                    ::std::option::Option::Some(self.build(rng))
+                }
+                $(fn domain(&self) -> $crate::domain::Domain { $($domain)::+ })?
             }
             $crate::target::check_target_case(&Case);
         }
-    )*};
+        $crate::target_battery! { $($rest)* }
+    };
+    ($(#[$attribute:meta])* $name:ident ( $rng:ident ) $(on $($domain:ident)::+)? in f64 => $target:expr; $($rest:tt)*) => {
+        $(#[$attribute])*
+        #[test]
+        fn $name() {
+            struct Case;
+            impl $crate::target::TargetCase for Case {
+                #[allow(unused_variables)]
+                fn double(
+                    &self,
+                    $rng: &mut ::upg_core::Rng,
+                ) -> ::std::boxed::Box<dyn ::upg_core::Target<::upg_core::Cpu<f64>>> {
+                    ::std::boxed::Box::new($target)
+                }
+                fn single(
+                    &self,
+                    _: &mut ::upg_core::Rng,
+                ) -> ::std::option::Option<::std::boxed::Box<dyn ::upg_core::Target<::upg_core::Cpu<f32>>>> {
+                    ::std::option::Option::None
+                }
+                $(fn domain(&self) -> $crate::domain::Domain { $($domain)::+ })?
+            }
+            $crate::target::check_target_case(&Case);
+        }
+        $crate::target_battery! { $($rest)* }
+    };
 }
 
 /// [`check_target`] on targets drawn from `case` three times.
-pub fn check_target_case(case: &impl TargetCase) {
+pub fn check_target_case(case: &dyn TargetCase) {
     for round in 0..3 {
         let mut rng = draw::rng(round);
-        let single = case.build::<f32>(&mut rng.clone());
-        let double = case.build::<f64>(&mut rng);
-        check_target(&*double, &*single, case.domain(), &mut rng);
+        let single = case.single(&mut rng.clone());
+        let double = case.double(&mut rng);
+        check_target(&*double, single.as_deref(), case.domain(), &mut rng);
     }
 }
 
-/// Runs all checks of the [battery](self) on a target given in both precisions, at random samples.
+/// Runs all checks of the [battery](self) on a target, given in both precisions if it has both, at random samples.
 ///
 /// # Panics
 /// If a check fails; the message names it.
-pub fn check_target(double: &dyn Target<Cpu<f64>>, single: &dyn Target<Cpu<f32>>, domain: Domain, rng: &mut Rng) {
-    assert_eq!(double.dof(), single.dof(), "degrees of freedom in f64, and in f32");
+pub fn check_target(
+    double: &dyn Target<Cpu<f64>>,
+    single: Option<&dyn Target<Cpu<f32>>>,
+    domain: Domain,
+    rng: &mut Rng,
+) {
+    if let Some(single) = single {
+        assert_eq!(double.dof(), single.dof(), "degrees of freedom in f64, and in f32");
+    }
     for batch in [1, 7, 37] {
         let x = draw::points(rng, domain, batch, double.dof());
         check_force(double, domain, &x);
         check_action_alone(double, &x);
         check_samples(double, &x);
-        check_precision(double, single, &x);
+        if let Some(single) = single {
+            check_precision(double, single, &x);
+        }
     }
     let x = draw::points(rng, domain, 1031, double.dof());
     check_threads(double, &x);
-    check_threads(single, &x.mapv(f32::of));
+    if let Some(single) = single {
+        check_threads(single, &x.mapv(f32::of));
+    }
 }
 
 /// Action and force at x, shape `[batch, dof]`.

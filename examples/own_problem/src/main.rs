@@ -62,6 +62,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let mut trainer = Trainer::new(problem, Cpu::all_cores(), plan, DataSets::default())?;
     trainer.run(|step, tested| {
+        if let Some(fault) = &step.fault {
+            println!("step {} skipped: {fault}", step.step);
+        }
         if let Some(tested) = tested {
             println!("step {}: loss {:.4}, ESS {:?}", step.step, step.loss, tested.ess_reverse);
         }
@@ -76,4 +79,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // This flow can be exact, and then the path gradient has no noise left to stop it.
     assert!(summary.ess_reverse > Some(0.999) && summary.log_z.trusted, "{summary:?}");
     Ok(())
+}
+
+// The force against the action.
+#[cfg(test)]
+upg_testkit::target_battery! {
+    banana(rng) in f64 => Banana { sigma: 0.3 };
 }

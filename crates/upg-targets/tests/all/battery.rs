@@ -111,8 +111,8 @@ fn check_values(target: &impl Observables<f64>, x: &Array2<f64>, measured: &Arra
 
 /// A target a line: the battery of `upg_testkit` for its action, and [`check_observables`].
 macro_rules! targets {
-    ($($name:ident ( $rng:ident ) $(on $domain:expr)? => $target:expr;)*) => {
-        upg_testkit::target_battery! { $($name($rng) $(on $domain)? => $target;)* }
+    ($($name:ident ( $rng:ident ) $(on $($domain:ident)::+)? => $target:expr;)*) => {
+        upg_testkit::target_battery! { $($name($rng) $(on $($domain)::+)? => $target;)* }
 
         mod observables {
             use super::*;
@@ -120,7 +120,7 @@ macro_rules! targets {
                 #[test]
                 fn $name() {
                     #[allow(unused_variables)]
-                    check_observables(targets!(@domain $($domain)?), |$rng| $target);
+                    check_observables(targets!(@domain $($($domain)::+)?), |$rng| $target);
                 }
             )*
         }

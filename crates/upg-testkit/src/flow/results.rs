@@ -5,7 +5,8 @@ use crate::{
     draw::cast,
     tolerance::{Tolerance, assert_close, assert_close_on_scale, assert_same_bits, largest},
 };
-use ndarray::Array2;
+use ndarray::{Array2, s};
+use std::ops::Range;
 use upg_core::{Cpu, Cut, EndSamples, Gradient, Real, ReverseKl, SampleStream, Start};
 
 /// A cut that gives the odd batches of these tests several lanes, and lanes several micro-batches.
@@ -132,21 +133,12 @@ fn check_reuse(trial: &mut Trial<'_>) {
     }
 }
 
-/// Samples depend on the stream and their numbers alone, not on the cut, and are those that the base draws.
+/// Samples depend on the stream and their numbers alone, bit for bit, not on the cut or on how many are drawn, and are those that the base
+/// draws.
 fn check_draws(trial: &Trial<'_>) {
+    check_samples::<f32>(trial);
+    check_samples::<f64>(trial);
     let (stream, samples) = (SampleStream::new(trial.round, 1, 2), 11);
-    let draw = |cut: Cut, first: u64| {
-        let mut engine = trial.engine::<f64>(Cpu::new(2), cut).with_end_samples(EndSamples::Keep);
-        let start = Start::Draw { stream, first, samples };
-        engine.sample(&trial.theta, start).expect("the processor doesn't fail").end.to_owned()
-    };
-    let x = draw(SMALL, 5);
-    for cut in [WHOLE, Cut { micro_batch: 3, lanes: 8 }] {
-        let what = trial.label(&format!("samples drawn with {cut:?} and {SMALL:?}"));
-        assert_close(&what, flat(&draw(cut, 5)), flat(&x), Tolerance::theorem::<f64>());
-    }
-    assert_ne!(draw(SMALL, 5 + samples as u64), x, "{}", trial.label("other samples of the stream"));
-
     let z = trial.parts().base.sample(&Cpu::here(), stream, 5, samples);
     let gradient = |start| {
         let mut engine = trial.engine::<f64>(Cpu::here(), SMALL);
@@ -154,6 +146,31 @@ fn check_draws(trial: &Trial<'_>) {
     };
     let (drawn, given) = (gradient(Start::Draw { stream, first: 5, samples }), gradient(Start::Given(z.view())));
     assert_same_bits(&trial.label("drawn, and the same samples given"), &drawn, &given);
+}
+
+fn check_samples<T: InPrecision>(trial: &Trial<'_>) {
+    let (stream, samples) = (SampleStream::new(trial.round, 1, 2), 11);
+    let theta: Vec<T> = trial.theta.iter().map(|&t| T::of(t)).collect();
+    let draw = |cut: Cut, first: u64, samples: usize| {
+        let mut engine = trial.engine::<T>(Cpu::new(2), cut).with_end_samples(EndSamples::Keep);
+        let drawn = engine.sample(&theta, Start::Draw { stream, first, samples }).expect("the processor doesn't fail");
+        (drawn.end.to_owned(), drawn.log_weights.to_vec())
+    };
+    let (x, log_weights) = draw(SMALL, 5, samples);
+    let same = |what: &str, (these, weights): (Array2<T>, Vec<f64>), range: Range<usize>| {
+        let what = trial.label(&format!("{what}, {}", T::NAME));
+        let expected = x.slice(s![range.clone(), ..]).to_owned();
+        assert_same_bits(&what, these.as_slice().expect("rows"), expected.as_slice().expect("rows"));
+        assert_same_bits(&format!("log-weights of {what}"), &weights, &log_weights[range]);
+    };
+    for cut in [WHOLE, Cut { micro_batch: 3, lanes: 8 }, Cut { micro_batch: 1, lanes: 1 }] {
+        same(&format!("samples drawn with {cut:?} and {SMALL:?}"), draw(cut, 5, samples), 0..samples);
+    }
+    for range in [4..5, 4..7, 0..10] {
+        let (first, count) = (5 + range.start as u64, range.len());
+        same(&format!("samples {range:?} alone"), draw(WHOLE, first, count), range);
+    }
+    assert_ne!(draw(SMALL, 5 + samples as u64, samples).0, x, "{}", trial.label("other samples of the stream"));
 }
 
 fn flat(a: &Array2<f64>) -> &[f64] {
