@@ -37,6 +37,7 @@ pub use experiment::Config;
 pub use file::{ConfigError, ConfigFile};
 pub use flow::FlowConfig;
 pub use invalid::Invalid;
+pub use limits::MOST_SAMPLES;
 pub use locate::Position;
 pub use model::{AnyBase, Model};
 pub use target::{AnyTarget, TargetConfig, Theory};

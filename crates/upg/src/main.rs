@@ -1,6 +1,6 @@
 //! The `upg` command line. Exit status: 0 done, 1 the run failed or was stopped, 2 the input is wrong.
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, error::ErrorKind};
 use std::process::ExitCode;
 use upg_experiments::Error;
 use upg_experiments::commands::{config, evaluate, gradient, report, sample, train, variance};
@@ -38,7 +38,11 @@ fn main() -> ExitCode {
     if let Some(commit) = option_env!("UPG_COMMIT") {
         tell_commit(commit);
     }
-    let outcome = match Cli::parse().command {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error),
+    };
+    let outcome = match cli.command {
         Command::Gradient(args) => gradient::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
@@ -48,6 +52,22 @@ fn main() -> ExitCode {
         Command::Config(command) => config::run(&command),
     };
     finish(outcome)
+}
+
+/// Help and version as they are; what is wrong with the arguments in one line.
+fn refuse(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        return finish(Ok(error.to_string().trim_end().to_owned()));
+    }
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        say(error.to_string().trim_end());
+        return ExitCode::from(2);
+    }
+    let text = error.to_string();
+    let about =
+        text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
+    say(about.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" "));
+    ExitCode::from(2)
 }
 
 fn finish(outcome: Result<String, Error>) -> ExitCode {

@@ -5,7 +5,10 @@ use upg_train::method::{Divergence, Estimator};
 
 /// Accepts a number of threads.
 pub fn threads_parser() -> impl TypedValueParser<Value = usize> {
-    clap::value_parser!(u16).range(1..=1024).map(usize::from)
+    |text: &str| {
+        let threads = text.parse().ok().filter(|threads| (1..=1024_usize).contains(threads));
+        threads.ok_or("accepted is a whole number from 1 to 1024")
+    }
 }
 
 /// Accepts the name of an estimator.

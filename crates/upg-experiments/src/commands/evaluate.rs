@@ -4,7 +4,7 @@ mod table;
 
 use super::run_weights::{Loaded, RunArgs};
 use crate::Error;
-use crate::config::Precision;
+use crate::config::{MOST_SAMPLES, Precision};
 use crate::io::output::{OutputFile, Provenance};
 use crate::io::run_dir::{RunDir, RunError};
 use crate::io::samples::{Samples, write_numbers, write_samples};
@@ -40,9 +40,9 @@ fn run_in<T: Real>(args: &EvaluateArgs, dir: &RunDir) -> Result<String, Error> {
     let mut loaded = Loaded::<T>::new(dir, &args.run)?;
     let blocks = loaded.config.evaluation.blocks;
     let samples = args.samples.unwrap_or(loaded.config.evaluation.samples);
-    if samples < blocks {
-        let problem = format!("--samples = {samples}: accepted are at least evaluation.blocks = {blocks}");
-        return Err(Error::Usage(problem));
+    if !(blocks..=MOST_SAMPLES).contains(&samples) {
+        let accepted = format!("a whole number, at least evaluation.blocks = {blocks}, at most {MOST_SAMPLES}");
+        return Err(Error::Usage(format!("--samples = {samples}: accepted is {accepted}")));
     }
     let out = OutputFile::create(&dir.summary())?;
     let data = loaded.data(dir, Purpose::TestData)?;

@@ -82,7 +82,8 @@ pub fn run(args: &GradientArgs) -> Result<String, Error> {
 
 fn run_in<T: Real>(args: &GradientArgs, method: Method, config: &ConfigFile) -> Result<String, Error> {
     let model = config.build::<T>()?;
-    let out = OutputFile::create(&args.out)?;
+    let inputs = [("--config", &args.config), ("--params", &args.params), ("--samples", &args.samples)];
+    let out = OutputFile::create_beside(&args.out, &inputs.map(|(name, path)| (name, path.as_path())))?;
     let theta = read_params::<T>(&args.params, &layout_of(&model))?;
     let mut samples = read_samples::<T>(&args.samples, &model.sample_shape)?;
     wrap(&*model.target, &mut samples.values);

@@ -101,6 +101,6 @@ fn text(path: &Path) -> Result<Option<String>, RunError> {
 /// A JSON file, if it is there.
 fn json(path: &Path) -> Result<Option<Value>, RunError> {
     let Some(text) = text(path)? else { return Ok(None) };
-    let wrong = |e: serde_json::Error| RunError::System { path: path.to_owned(), source: e.into() };
+    let wrong = |e: serde_json::Error| RunError::Altered { path: path.to_owned(), problem: format!("not JSON: {e}") };
     serde_json::from_str(&text).map(Some).map_err(wrong)
 }

@@ -5,7 +5,7 @@
 
 use super::run_weights::{Loaded, RunArgs};
 use crate::Error;
-use crate::config::Precision;
+use crate::config::{MOST_SAMPLES, Precision};
 use crate::io::output::OutputFile;
 use crate::io::run_dir::RunDir;
 use crate::io::samples::RowWriter;
@@ -39,12 +39,9 @@ pub struct SampleArgs {
 /// # Errors
 /// If the run or an argument is wrong, or a file can't be written. There is no output file then.
 pub fn run(args: &SampleArgs) -> Result<String, Error> {
-    if args.samples == 0 {
-        return Err(Error::Usage("-n = 0: accepted is at least 1 sample".into()));
-    }
-    if args.log_weights.as_ref() == Some(&args.out) {
-        let out = args.out.display();
-        return Err(Error::Usage(format!("--log-weights = {out}: is --out too: accepted is another file")));
+    if !(1..=MOST_SAMPLES).contains(&args.samples) {
+        let problem = format!("-n = {}: accepted is at least 1 sample, at most {MOST_SAMPLES}", args.samples);
+        return Err(Error::Usage(problem));
     }
     let (dir, precision) = args.run.open()?;
     match precision {
@@ -55,8 +52,12 @@ pub fn run(args: &SampleArgs) -> Result<String, Error> {
 
 fn run_in<T: Real>(args: &SampleArgs, dir: &RunDir) -> Result<String, Error> {
     let mut loaded = Loaded::<T>::new(dir, &args.run)?;
-    let mut out = RowWriter::<T>::begin(OutputFile::create(&args.out)?, args.samples, &loaded.sample_shape)?;
-    let log_weights = args.log_weights.as_deref().map(OutputFile::create).transpose()?;
+    let own = dir.own_files();
+    let of_the_run: Vec<_> = own.iter().map(|path| ("a file of the run", path.as_path())).collect();
+    let out = OutputFile::create_beside(&args.out, &of_the_run)?;
+    let others = [&of_the_run[..], &[("--out", args.out.as_path())]].concat();
+    let log_weights = args.log_weights.as_deref().map(|path| OutputFile::create_beside(path, &others)).transpose()?;
+    let mut out = RowWriter::<T>::begin(out, args.samples, &loaded.sample_shape)?;
     let mut log_weights = log_weights.map(|file| RowWriter::<f64>::begin(file, args.samples, &[])).transpose()?;
     let how = if args.metropolis { Draw::Metropolis } else { Draw::Independent };
     let seed = loaded.config.training.seed;

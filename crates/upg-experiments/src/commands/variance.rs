@@ -22,7 +22,7 @@ pub struct VarianceArgs {
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(20..))]
     pub repetitions: u32,
     /// Samples of each gradient.
-    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub batch: u32,
 }
 

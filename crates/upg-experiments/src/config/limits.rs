@@ -13,7 +13,7 @@ use super::experiment::Config;
 use super::invalid::Invalid;
 
 /// Samples of which a few numbers each are kept.
-const MOST_SAMPLES: usize = 1_000_000_000;
+pub const MOST_SAMPLES: usize = 1_000_000_000;
 /// Numbers of samples that are kept as a whole.
 const MOST_NUMBERS: u64 = 1 << 33;
 /// Blocks of the jackknife.

@@ -61,6 +61,9 @@ impl OutputFile {
         if path.file_name().is_none() || (path.exists() && !path.is_file()) {
             return Err(refuse("exists and is not a file, accepted is the name of a file".into()));
         }
+        if path.as_os_str().as_encoded_bytes().ends_with(b"/") {
+            return Err(refuse("is the name of a folder, accepted is the name of a file".into()));
+        }
         if !folder.is_dir() {
             let folder = folder.display();
             return Err(refuse(format!("{folder} is not a folder, accepted is a file in a folder that exists")));
@@ -69,6 +72,20 @@ impl OutputFile {
             Ok(_) => Ok(Self { path: path.to_owned() }),
             Err(source) if is_full(&source) => Err(OutputError::Write { path: path.to_owned(), source }),
             Err(e) => Err(refuse(format!("cannot create a file there: {e}"))),
+        }
+    }
+
+    /// The same, unless it would take the place of one of `others`, each with the name of the argument it comes from.
+    ///
+    /// # Errors
+    /// [`OutputError::Place`], too, if it is one of them.
+    pub fn create_beside(path: &Path, others: &[(&str, &Path)]) -> Result<Self, OutputError> {
+        match others.iter().find(|(_, other)| are_the_same(path, other)) {
+            None => Self::create(path),
+            Some((name, _)) => Err(OutputError::Place {
+                path: path.to_owned(),
+                reason: format!("is {name} too: accepted is another file"),
+            }),
         }
     }
 
@@ -131,6 +148,14 @@ impl OutputWriter {
     pub fn finish(self) -> Result<(), OutputError> {
         persist(self.file, &self.path).map_err(|source| OutputError::Write { path: self.path, source })
     }
+}
+
+/// Whether two paths lead to one file, there or not yet there.
+fn are_the_same(a: &Path, b: &Path) -> bool {
+    let resolved = |path: &Path| {
+        path.canonicalize().ok().or_else(|| Some(folder_of(path).canonicalize().ok()?.join(path.file_name()?)))
+    };
+    resolved(a).is_some_and(|a| resolved(b) == Some(a))
 }
 
 /// Whether it is for lack of space that the system refuses.

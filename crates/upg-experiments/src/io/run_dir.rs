@@ -105,6 +105,14 @@ pub enum RunError {
         /// The system's words.
         source: io::Error,
     },
+    /// A result of another command isn't what that command wrote.
+    #[error("{}: {problem}: accepted is the file as `upg` wrote it", path.display())]
+    Altered {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The configuration in the folder is wrong.
     #[error(transparent)]
     Config(Box<ConfigError>),
@@ -195,6 +203,11 @@ impl RunDir {
             None => Ok(()),
             Some(difference) => Err(RunError::Changed { path: self.path.clone(), difference: Box::new(difference) }),
         }
+    }
+
+    /// The files of the run that are there, each a place where no other output may go.
+    pub fn own_files(&self) -> Vec<PathBuf> {
+        FILES.iter().chain(&RESULTS).map(|name| self.file(name)).filter(|path| path.exists()).collect()
     }
 
     /// The configuration of the run.

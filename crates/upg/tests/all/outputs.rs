@@ -1,0 +1,94 @@
+//! Outputs that would take the place of something else, and what is asked for in too large numbers.
+
+use crate::support::{Content, Experiment, errors, files, golden, upg};
+use std::fs;
+
+const SHORT: &str = "(
+    flow: Z2Nice(lattice: [2, 2], couplings: 2, hidden: [3]),
+    target: Phi4(lattice: [2, 2], kappa: 0.2, lambda: 0.1),
+    training: (steps: 20, batch: 16, validation: (every: 10, samples: 16)),
+)";
+
+/// Refused in one line, and everything is as it was.
+#[track_caller]
+fn assert_refused(experiment: &Experiment, arguments: &[&str], fragments: &[&str]) {
+    let before = files(experiment.folder.path());
+    let output = upg(arguments);
+    let line = errors(&output);
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {line}");
+    assert_eq!(line.lines().count(), 1, "{line}");
+    assert!(fragments.iter().all(|fragment| line.contains(fragment)), "{line} should contain {fragments:?}");
+    assert!(files(experiment.folder.path()) == before, "{arguments:?}");
+}
+
+#[test]
+fn samples_never_take_the_place_of_a_file_of_the_run_or_of_each_other() {
+    let experiment = Experiment::new(SHORT);
+    experiment.trained("run", &[]);
+    let at = |name: &str| experiment.argument(name);
+    let run = at("run");
+    let sample = |out: &str, more: &[&str]| {
+        let all = [&["sample", "--run", &run, "-n", "5", "--out", out][..], more].concat();
+        all.into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    fs::create_dir(experiment.path("folder")).unwrap();
+    for (arguments, fragment) in [
+        (sample(&at("run/config.ron"), &[]), "is a file of the run too: accepted is another file"),
+        (sample(&at("folder/../run/checkpoint.safetensors"), &[]), "is a file of the run too"),
+        (sample(&at("x.npy"), &["--log-weights", &at("run/metrics.jsonl")]), "is a file of the run too"),
+        (sample(&at("x.npy"), &["--log-weights", &at("folder/../x.npy")]), "is --out too: accepted is another file"),
+        (sample(&format!("{}/", at("y")), &[]), "is the name of a folder, accepted is the name of a file"),
+    ] {
+        let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+        assert_refused(&experiment, &arguments, &[fragment]);
+    }
+}
+
+#[test]
+fn a_gradient_never_takes_the_place_of_its_inputs() {
+    let experiment = Experiment::new("");
+    for (path, Content(bytes)) in files(&golden("gmm_6")) {
+        fs::write(experiment.path(path.file_name().unwrap().to_str().unwrap()), bytes).unwrap();
+    }
+    let at = |name: &str| experiment.argument(name);
+    for (name, file) in [("--config", "config.ron"), ("--params", "params.safetensors"), ("--samples", "z.npy")] {
+        let inputs = ["--config", &at("config.ron"), "--params", &at("params.safetensors"), "--samples", &at("z.npy")];
+        let how = ["--estimator", "path-fast", "--divergence", "reverse", "--out", &at(file)];
+        let arguments = [&["gradient"][..], &inputs, &how].concat();
+        assert_refused(&experiment, &arguments, &[&format!("is {name} too: accepted is another file")]);
+    }
+}
+
+#[test]
+fn what_is_asked_for_has_a_limit_on_the_command_line_too() {
+    let experiment = Experiment::new(SHORT);
+    experiment.trained("run", &[]);
+    let (run, out) = (experiment.argument("run"), experiment.argument("x.npy"));
+    for (arguments, fragments) in [
+        (&["sample", "--run", &run, "--out", &out, "-n", "1000000001"][..], ["-n = 1000000001", "at most 1000000000"]),
+        (&["sample", "--run", &run, "--out", &out, "-n", "0"], ["-n = 0", "at most 1000000000"]),
+        (&["evaluate", "--run", &run, "--samples", "1000000001"], ["--samples = 1000000001", "at most 1000000000"]),
+        (&["variance", "--run", &run, "--batch", "4294967295"], ["4294967295", "1..=10000000"]),
+        (&["evaluate", "--run", &run, "--threads", "many"], ["'many'", "accepted is a whole number from 1 to 1024"]),
+        (&["evaluate", "--run", &run, "--weights", "first"], ["'first'", "possible values: best, latest, ema"]),
+        (&["sample", "--run", &run], ["required arguments", "--out <NPY>"]),
+    ] {
+        assert_refused(&experiment, arguments, &fragments);
+    }
+}
+
+#[test]
+fn a_result_that_is_not_json_is_named() {
+    let experiment = Experiment::new(SHORT);
+    experiment.trained("run", &[]);
+    for name in ["summary.json", "provenance.json"] {
+        let good = fs::read(experiment.path("run").join(name)).unwrap_or_default();
+        fs::write(experiment.path("run").join(name), "{").unwrap();
+        assert_refused(
+            &experiment,
+            &["report", "--run", &experiment.argument("run")],
+            &[name, "not JSON", "accepted is the file"],
+        );
+        fs::write(experiment.path("run").join(name), if good.is_empty() { b"{}".to_vec() } else { good }).unwrap();
+    }
+}
