@@ -14,7 +14,7 @@ pub(crate) struct Arguments {
     /// Small problems and three seeds: within ten minutes on two cores.
     #[arg(long)]
     quick: bool,
-    /// Threads; by default one a core.
+    /// Threads; by default one per core.
     #[arg(long, value_parser = threads_parser())]
     threads: Option<usize>,
     /// Folder for `figures.json` and `figures.html`; made if it is missing.

@@ -13,7 +13,7 @@ pub(crate) struct Arguments {
     /// Batch 64 and 1024 only, with fewer repetitions: within three minutes on two cores.
     #[arg(long)]
     quick: bool,
-    /// Threads; by default one a core.
+    /// Threads; by default one per core.
     #[arg(long, value_parser = threads_parser())]
     threads: Option<usize>,
     /// Folder for `table2.json` and `provenance.json`; made if it is missing.

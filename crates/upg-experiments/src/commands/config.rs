@@ -1,15 +1,17 @@
 //! `upg config`: whether a configuration is accepted, and which fields there are.
 
 use crate::Error;
-use crate::config::{ConfigFile, schema};
+use crate::config::{Config, ConfigFile, Model, schema};
+use crate::io::data::DataRequest;
 use clap::Subcommand;
 use std::path::PathBuf;
 use upg_core::{Cpu, Layer};
+use upg_train::Purpose;
 
 /// The commands of `upg config`.
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
-    /// Whether a configuration is accepted.
+    /// Whether a configuration is accepted, and the data files it names.
     Check {
         /// The file, RON.
         file: PathBuf,
@@ -29,8 +31,20 @@ pub fn run(command: &ConfigCommand) -> Result<String, Error> {
             let model = config.build::<f64>()?;
             let parameters = Layer::<Cpu<f64>>::params(&model.flow).size();
             let dof = model.sample_shape.iter().product::<usize>();
+            check_data(&config.config, &model)?;
             Ok(format!("{}: accepted: {dof} degrees of freedom, {parameters} parameters", file.display()))
         }
         ConfigCommand::Schema => Ok(schema::EXAMPLE.trim_end().to_owned()),
     }
+}
+
+/// Reads the data files, to see whether they are there and fit.
+fn check_data(config: &Config, model: &Model<f64>) -> Result<(), Error> {
+    let Some(data) = config.data() else { return Ok(()) };
+    let Model { target, sample_shape, .. } = model;
+    let request = DataRequest { data: &data, target, sample_shape, seed: config.training.seed, keep: None };
+    for purpose in [Purpose::TrainData, Purpose::TestData] {
+        request.given(purpose)?;
+    }
+    Ok(())
 }

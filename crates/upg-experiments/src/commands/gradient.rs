@@ -50,7 +50,7 @@ pub struct GradientArgs {
     /// Where the results go.
     #[arg(long, value_name = "SAFETENSORS")]
     pub out: PathBuf,
-    /// Threads; by default one a core. The result does not depend on it.
+    /// Threads; by default one per core. The result does not depend on it.
     #[arg(long, value_parser = threads_parser())]
     pub threads: Option<usize>,
     /// The seed the samples were made with, for the record: nothing is drawn here.

@@ -32,7 +32,8 @@ pub fn run(args: &ReportArgs) -> Result<String, Error> {
     let dirs = args.run.iter().map(|path| RunDir::open(path)).collect::<Result<Vec<_>, _>>()?;
     let path = args.out.clone().unwrap_or_else(|| dirs[0].file("report.html"));
     let out = OutputFile::create(&path)?;
-    let runs = dirs.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    let named = dirs.iter().zip(names_of(&args.run));
+    let runs = named.map(|(dir, name)| read(dir, name)).collect::<Result<Vec<_>, _>>()?;
     out.commit(render(&runs).as_bytes())?;
     Ok(format!(
         "{} of {}; written to {}",
@@ -46,7 +47,7 @@ fn names(runs: &[Run]) -> String {
     runs.iter().map(|run| &run.name[..]).collect::<Vec<_>>().join(", ")
 }
 
-fn read(dir: &RunDir) -> Result<Run, Error> {
+fn read(dir: &RunDir, name: String) -> Result<Run, Error> {
     let config = dir.config().map_err(RunError::from)?.config;
     let metrics = text(&dir.metrics())?.unwrap_or_default();
     let evaluation = dir.file("evaluation");
@@ -59,7 +60,7 @@ fn read(dir: &RunDir) -> Result<Run, Error> {
     let data = (dof <= FEW && data.is_file()).then(|| read_samples::<f64>(&data, shape)).transpose()?;
     let log_weights = evaluation.join("log_weights.npy");
     Ok(Run {
-        name: name(dir.path()),
+        name,
         config: config.to_pretty_ron(),
         provenance: json(&dir.provenance())?,
         metrics: metrics.lines().filter_map(|line| serde_json::from_str(line).ok()).collect(),
@@ -72,10 +73,20 @@ fn read(dir: &RunDir) -> Result<Run, Error> {
     })
 }
 
-/// Name of a run: that of its folder.
-fn name(path: &Path) -> String {
-    let full = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    full.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
+/// Names of runs: those of their folders, with as much of the path before as tells them apart.
+fn names_of(paths: &[PathBuf]) -> Vec<String> {
+    let full: Vec<PathBuf> = paths.iter().map(|path| path.canonicalize().unwrap_or_else(|_| path.clone())).collect();
+    let end = |path: &Path, parts: usize| {
+        let all: Vec<_> = path.iter().collect();
+        all[all.len().saturating_sub(parts)..].iter().collect::<PathBuf>()
+    };
+    let longest = full.iter().map(|path| path.iter().count()).max().unwrap_or(1);
+    let name = |path: &PathBuf| {
+        let others = full.iter().filter(|other| *other != path);
+        let tells = |&parts: &usize| others.clone().all(|other| end(other, parts) != end(path, parts));
+        end(path, (1..longest).find(tells).unwrap_or(longest)).display().to_string()
+    };
+    full.iter().map(name).collect()
 }
 
 /// A sample on a two-dimensional lattice.
@@ -103,4 +114,18 @@ fn json(path: &Path) -> Result<Option<Value>, RunError> {
     let Some(text) = text(path)? else { return Ok(None) };
     let wrong = |e: serde_json::Error| RunError::Altered { path: path.to_owned(), problem: format!("not JSON: {e}") };
     serde_json::from_str(&text).map(Some).map_err(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_of_one_name_are_told_apart() {
+        let names = |paths: &[&str]| names_of(&paths.iter().map(PathBuf::from).collect::<Vec<_>>());
+        assert_eq!(names(&["/none/a/run"]), ["run"]);
+        assert_eq!(names(&["/none/a/run", "/none/b/run", "/none/b/other"]), ["a/run", "b/run", "other"]);
+        assert_eq!(names(&["/none/a/x/run", "/none/b/x/run", "/none/run"]), ["a/x/run", "b/x/run", "none/run"]);
+        assert_eq!(names(&["/none/a/run", "/none/a/run"]), ["run", "run"], "one run twice");
+    }
 }

@@ -24,7 +24,7 @@ pub struct RunArgs {
     /// Which weights.
     #[arg(long, default_value = "best")]
     pub weights: Weights,
-    /// Threads; by default one a core. The result does not depend on it.
+    /// Threads; by default one per core. The result does not depend on it.
     #[arg(long, value_parser = threads_parser())]
     pub threads: Option<usize>,
     /// Instead of `training.seed`.

@@ -2,7 +2,7 @@
 
 use super::invalid::Invalid;
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use upg_targets::{ChainPlan, HmcOptions};
 use upg_train::numbers::size;
 
@@ -30,7 +30,7 @@ impl Default for Data {
 pub enum Source {
     /// So many are drawn: exactly where the target has a sampler, else by HMC.
     Draw(#[serde(deserialize_with = "size")] usize),
-    /// A `.npy` file, `[batch, dof]` or `[batch, lattice…]`.
+    /// A `.npy` file, `[batch, dof]` or `[batch, lattice…]`; relative to the folder of the configuration.
     File(PathBuf),
 }
 
@@ -67,6 +67,15 @@ impl Hmc {
 }
 
 impl Data {
+    /// Makes the files absolute, relative ones from `folder` on.
+    pub(super) fn resolve(&mut self, folder: &Path) {
+        for source in [&mut self.train, &mut self.test] {
+            if let Source::File(path) = source {
+                *path = folder.join(&path);
+            }
+        }
+    }
+
     /// Checks all ranges.
     ///
     /// # Errors

@@ -59,7 +59,7 @@ impl Config {
 }
 
 impl ConfigFile {
-    /// Reads a configuration file.
+    /// Reads a configuration file. Data files that it names are relative to its folder, and absolute in what is returned.
     ///
     /// # Errors
     /// If it can't be read, isn't RON, or a field is missing, unknown or of the wrong type.
@@ -70,7 +70,12 @@ impl ConfigFile {
             field: None,
             problem: format!("cannot read the file: {e}"),
         })?;
-        Self::parse(path, text)
+        let mut file = Self::parse(path, text)?;
+        let folder = path.canonicalize().ok().and_then(|full| Some(full.parent()?.to_owned())).unwrap_or_default();
+        if let Some(data) = &mut file.config.data {
+            data.resolve(&folder);
+        }
+        Ok(file)
     }
 
     /// Reads a configuration from the text of a file called `path`.

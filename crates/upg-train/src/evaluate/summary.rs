@@ -162,9 +162,9 @@ fn reweighted(collected: &Collected, blocks: usize) -> Blocks {
 
 fn scaled(number: Number, factor: f64) -> Number {
     Number {
-        value: number.value.map(|x| factor * x),
+        value: number.value.map(|x| factor * x + 0.0),
         error: number.error.map(|x| factor.abs() * x),
-        exact: number.exact.map(|x| factor * x),
+        exact: number.exact.map(|x| factor * x + 0.0), // 0, not −0
     }
 }
 

@@ -1,6 +1,8 @@
 //! Outputs that would take the place of something else, and what is asked for in too large numbers.
 
 use crate::support::{Content, Experiment, errors, files, golden, upg};
+use ndarray::Array2;
+use ndarray_npy::WriteNpyExt;
 use std::fs;
 
 const SHORT: &str = "(
@@ -91,4 +93,26 @@ fn a_result_that_is_not_json_is_named() {
         );
         fs::write(experiment.path("run").join(name), if good.is_empty() { b"{}".to_vec() } else { good }).unwrap();
     }
+}
+
+/// Wherever the program is started: data files are relative to the configuration that names them, and the run knows where they are.
+#[test]
+fn data_files_are_relative_to_the_configuration() {
+    let experiment = Experiment::new(
+        &SHORT.replace(")),\n)", ")),\n    data: (train: File(\"data/x.npy\"), test: File(\"data/x.npy\")),\n)"),
+    );
+    let config = experiment.argument("config.ron");
+    fs::create_dir(experiment.path("data")).unwrap();
+    assert_refused(&experiment, &["config", "check", &config], &["data.train", "data/x.npy"]);
+    for (numbers, accepted) in [(Array2::<f64>::ones((30, 3)), false), (Array2::ones((30, 4)), true)] {
+        numbers.write_npy(fs::File::create(experiment.path("data/x.npy")).unwrap()).unwrap();
+        let output = upg(&["config", "check", &config]);
+        assert_eq!(output.status.success(), accepted, "{}", errors(&output));
+    }
+    experiment.trained("run", &[]);
+    let kept = fs::read_to_string(experiment.path("run/config.ron")).unwrap();
+    let absolute = experiment.path("data/x.npy").canonicalize().unwrap();
+    assert!(kept.contains(absolute.to_str().unwrap()), "{kept}");
+    let output = upg(&["evaluate", "--run", &experiment.argument("run"), "--samples", "200"]);
+    assert!(output.status.success(), "{}", errors(&output));
 }

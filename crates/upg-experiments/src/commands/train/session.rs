@@ -37,7 +37,7 @@ pub struct TrainArgs {
     /// Delete the run in the folder and begin anew.
     #[arg(long)]
     pub force: bool,
-    /// Threads; by default one a core. The result does not depend on it.
+    /// Threads; by default one per core. The result does not depend on it.
     #[arg(long, value_parser = threads_parser())]
     pub threads: Option<usize>,
     /// Instead of `training.seed`.

@@ -51,7 +51,7 @@ const CALLS: &[Call] = &[
     ),
     (
         &["sample", "--run", "RUN", "-n", "3", "--out", "OUT", "--log-weights", "OUT"],
-        &["--log-weights = ", "another file"],
+        &["is --out too", "another file"],
     ),
     (
         &["sample", "--run", "RUN", "-n", "3", "--out", "OUT", "--weights", "ema"],
