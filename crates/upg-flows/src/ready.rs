@@ -42,8 +42,10 @@ pub struct RealNvp {
     #[cfg_attr(feature = "serde", serde(deserialize_with = "numbers::wholes"))]
     pub hidden: Vec<usize>,
     /// Activation of the hidden layers.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub activation: Activation,
     /// Which degrees of freedom each layer transforms.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub mask: MaskPattern,
     /// How they are transformed.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "TransformSpec::is_default"))]

@@ -3,7 +3,7 @@
 use super::arguments::threads_parser;
 use crate::Error;
 use crate::config::{AnyTarget, Config, Precision};
-use crate::io::checkpoint::{read_ema, read_origin, read_progress, read_weights};
+use crate::io::checkpoint::{read_config, read_ema, read_origin, read_progress, read_weights};
 use crate::io::data::DataRequest;
 use crate::io::output::Provenance;
 use crate::io::run_dir::{RunDir, RunError};
@@ -102,6 +102,7 @@ impl<T: Real> Loaded<T> {
             weights => (weights, false),
         };
         let (path, theta) = weights_of(dir, weights, &problem.layout())?;
+        dir.compare_with(read_config(&path)?.as_ref(), &file.config)?;
         let origin = read_origin(&path)?;
         let origin =
             if too_early { origin.map(|origin| origin + ": no validation has chosen any yet") } else { origin };

@@ -201,6 +201,15 @@ pub fn read_origin(path: &Path) -> Result<Option<String>, WeightsError> {
     }
 }
 
+/// The configuration that weights were trained with, if the file says so.
+///
+/// # Errors
+/// If the file can't be read.
+pub fn read_config(path: &Path) -> Result<Option<Config>, WeightsError> {
+    let record = weights::provenance_of(&read(path)?);
+    Ok(record.and_then(|record| Config::parse(record.get("config")?.as_str()?).ok()))
+}
+
 /// How far the run of a checkpoint is.
 ///
 /// # Errors

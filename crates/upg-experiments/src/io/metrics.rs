@@ -1,5 +1,6 @@
 //! `metrics.jsonl`: one JSON object for every logged step, each step once, also after a resume.
 
+use crate::io::console::say;
 use crate::io::output::{OutputError, OutputFile};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
@@ -52,7 +53,10 @@ impl Metrics {
         let failed = |source| OutputError::Write { path: path.to_owned(), source };
         if path.exists() {
             let text = std::fs::read(path).map_err(failed)?;
-            let kept = lines_up_to(&text, step);
+            let Lines { kept, damaged } = lines_up_to(&text, step);
+            for line in damaged {
+                say(format_args!("warning: {}: line {line} is damaged, and left out", path.display()));
+            }
             if kept.len() != text.len() {
                 OutputFile::create(path)?.commit(&kept)?;
             }
@@ -86,14 +90,27 @@ impl Metrics {
     }
 }
 
-/// The whole lines of steps up to `step` in the bytes of a file; what isn't a line ends them.
-pub fn lines_up_to(text: &[u8], step: u64) -> Vec<u8> {
+/// The bytes of a file, line by line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lines {
+    /// The whole lines of steps up to the one asked for.
+    pub kept: Vec<u8>,
+    /// Numbers, from 1, of the lines that are none, but for the beginning of one at the end.
+    pub damaged: Vec<usize>,
+}
+
+/// Takes the bytes of a file apart.
+pub fn lines_up_to(text: &[u8], step: u64) -> Lines {
+    let mut lines = Lines::default();
     let whole = text.split_inclusive(|&byte| byte == b'\n').filter(|line| line.ends_with(b"\n"));
-    whole
-        .map_while(|line| serde_json::from_slice::<Line>(line).ok().filter(|read| read.step <= step).map(|_| line))
-        .flatten()
-        .copied()
-        .collect()
+    for (i, line) in whole.enumerate() {
+        match serde_json::from_slice::<Line>(line) {
+            Ok(read) if read.step <= step => lines.kept.extend_from_slice(line),
+            Ok(_) => {}
+            Err(_) => lines.damaged.push(i + 1),
+        }
+    }
+    lines
 }
 
 #[cfg(test)]
@@ -135,6 +152,23 @@ mod tests {
         metrics.sync().unwrap();
         assert_eq!(steps(&path), [1, 2, 3, 4, 5, 6]);
         assert_eq!(Metrics::open(&path, 99).map(|_| steps(&path)).unwrap().len(), 6);
+    }
+
+    /// A damaged byte costs the line that it is in.
+    #[test]
+    fn lines_behind_a_damaged_one_are_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("metrics.jsonl");
+        let mut metrics = Metrics::open(&path, 0).unwrap();
+        (1..=5).for_each(|step| metrics.append(&line(step)).unwrap());
+        drop(metrics);
+        let mut bytes = std::fs::read(&path).unwrap();
+        let second = bytes.iter().position(|&byte| byte == b'\n').unwrap() + 3;
+        bytes[second] = 0xff;
+        assert_eq!(lines_up_to(&bytes, 4).damaged, [2]);
+        std::fs::write(&path, &bytes).unwrap();
+        drop(Metrics::open(&path, 4).unwrap());
+        assert_eq!(steps(&path), [1, 3, 4]);
     }
 
     #[test]

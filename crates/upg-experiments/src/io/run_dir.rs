@@ -16,6 +16,7 @@
 
 use crate::config::{Config, ConfigError, ConfigFile, Difference};
 use crate::io::output::{OutputError, OutputFile, is_full, remove_temporaries};
+use crate::report::tensorboard::is_ours;
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -37,7 +38,7 @@ const FILES: [&str; 9] = [PREVIOUS, LATEST, BEST, DAMAGED, METRICS, "train.npy",
 
 /// Files that `--force` removes besides; nothing else in the folder is touched.
 const RESULTS: [&str; 2] = [SUMMARY, "variance.json"];
-const RESULT_FOLDERS: [&str; 2] = ["evaluation", "tensorboard"];
+const EVENTS: &str = "tensorboard";
 
 const CONFIG: &str = "config.ron";
 const PROVENANCE: &str = "provenance.json";
@@ -90,7 +91,7 @@ pub enum RunError {
     #[error("{}: another run is going on in this folder", .0.display())]
     Locked(PathBuf),
     /// The configuration isn't that of the run.
-    #[error("--resume in {}: {difference}", path.display())]
+    #[error("run {}: {difference}", path.display())]
     Changed {
         /// The folder.
         path: PathBuf,
@@ -164,7 +165,8 @@ impl RunDir {
             return Err(RunError::Occupied(dir.path));
         }
         std::fs::create_dir_all(path).map_err(place)?;
-        let lock = File::create(dir.file(LOCK)).map_err(place)?;
+        // Nothing is written to it: should it be a link to something, that stays what it is.
+        let lock = File::options().write(true).create(true).truncate(false).open(dir.file(LOCK)).map_err(place)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(RunError::Locked(dir.path)),
@@ -189,20 +191,45 @@ impl RunDir {
     }
 
     fn clear(&self) -> Result<(), RunError> {
-        for path in RESULT_FOLDERS.map(|name| self.file(name)).into_iter().filter(|path| path.is_dir()) {
-            std::fs::remove_dir_all(&path).map_err(|source| RunError::System { path, source })?;
+        let evaluation = self.file("evaluation");
+        if evaluation.is_dir() {
+            std::fs::remove_dir_all(&evaluation).map_err(|source| RunError::System { path: evaluation, source })?;
         }
+        self.remove_events().map_err(|source| RunError::System { path: self.file(EVENTS), source })?;
+        let _ = std::fs::remove_dir(self.file(EVENTS)); // unless there are files of the user's
         for path in RESULTS.iter().chain(&FILES).map(|name| self.file(name)).filter(|path| path.exists()) {
             std::fs::remove_file(&path).map_err(|source| RunError::System { path, source })?;
         }
         Ok(())
     }
 
-    fn compare(&self, config: &Config) -> Result<(), RunError> {
-        match self.config()?.config.first_difference(config) {
+    /// Removes the event files of the run; others in their folder stay.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub fn remove_events(&self) -> io::Result<()> {
+        for entry in self.file(EVENTS).read_dir().into_iter().flatten() {
+            let entry = entry?;
+            if entry.file_name().to_str().is_some_and(is_ours) {
+                std::fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Holds the configuration of the run against that in a file of weights, which nobody edits.
+    ///
+    /// # Errors
+    /// [`RunError::Changed`].
+    pub fn compare_with(&self, of_weights: Option<&Config>, config: &Config) -> Result<(), RunError> {
+        match of_weights.and_then(|of_weights| of_weights.first_difference(config)) {
             None => Ok(()),
             Some(difference) => Err(RunError::Changed { path: self.path.clone(), difference: Box::new(difference) }),
         }
+    }
+
+    fn compare(&self, config: &Config) -> Result<(), RunError> {
+        self.compare_with(Some(&self.config()?.config), config)
     }
 
     /// The files of the run that are there, each a place where no other output may go.

@@ -34,6 +34,11 @@ pub fn file_name(wall_time: f64) -> String {
     format!("events.out.tfevents.{:010}.upg", wall_time as u64)
 }
 
+/// Whether a file has such a name.
+pub fn is_ours(name: &str) -> bool {
+    name.strip_prefix("events.out.tfevents.").is_some_and(|rest| rest.ends_with(".upg"))
+}
+
 impl<W: Write> EventWriter<W> {
     /// Begins a file at `wall_time`, in seconds since 1970.
     ///

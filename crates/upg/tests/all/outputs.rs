@@ -116,3 +116,51 @@ fn data_files_are_relative_to_the_configuration() {
     let output = upg(&["evaluate", "--run", &experiment.argument("run"), "--samples", "200"]);
     assert!(output.status.success(), "{}", errors(&output));
 }
+
+/// The weights remember what they were trained with: an edited configuration in the folder of the run isn't believed.
+#[test]
+fn an_edited_configuration_is_noticed() {
+    let experiment = Experiment::new(SHORT);
+    experiment.trained("run", &["--steps", "15"]);
+    let (run, config) = (experiment.argument("run"), experiment.path("run/config.ron"));
+    let good = fs::read_to_string(&config).unwrap();
+    for (from, to) in [
+        ("kappa:0.2", "kappa:0.21"),
+        ("kappa: 0.2", "kappa: 0.21"),
+        ("batch:16", "batch:17"),
+        ("batch: 16", "batch: 17"),
+    ] {
+        if !good.contains(from) {
+            continue;
+        }
+        fs::write(&config, good.replace(from, to)).unwrap();
+        let field = from.split(':').next().unwrap();
+        for command in [&["train", "--resume", "--out", &run][..], &["evaluate", "--run", &run]] {
+            assert_refused(&experiment, command, &[field, "accepted is", "as the run began"]);
+        }
+    }
+    assert!(good.contains("kappa") && good.contains("batch"));
+    fs::write(&config, &good).unwrap();
+    experiment.trained("run", &["--resume"]);
+}
+
+/// What the user keeps in the folder of the event files stays there, and a lock that is a link harms nobody.
+#[test]
+fn files_of_the_user_stay() {
+    let experiment = Experiment::new(&SHORT.replace("steps: 20", "tensorboard: On, steps: 20"));
+    experiment.trained("run", &["--steps", "10"]);
+    let notes = experiment.path("run/tensorboard/notes.txt");
+    fs::write(&notes, "mine").unwrap();
+    fs::write(experiment.path("mine"), "mine").unwrap();
+    #[cfg(unix)]
+    {
+        fs::remove_file(experiment.path("run/lock")).unwrap();
+        std::os::unix::fs::symlink(experiment.path("mine"), experiment.path("run/lock")).unwrap();
+    }
+    for how in ["--resume", "--force"] {
+        experiment.trained("run", &[how]);
+        let events = notes.parent().unwrap().read_dir().unwrap().count();
+        assert_eq!((fs::read_to_string(&notes).unwrap(), events), ("mine".into(), 2), "{how}");
+        assert_eq!(fs::read_to_string(experiment.path("mine")).unwrap(), "mine", "{how}");
+    }
+}

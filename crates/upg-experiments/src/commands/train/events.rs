@@ -26,10 +26,8 @@ impl Events {
         let folder = dir.file("tensorboard");
         let path = folder.join(file_name(now()));
         let begin = || {
-            if folder.is_dir() {
-                std::fs::remove_dir_all(&folder)?;
-            }
             std::fs::create_dir_all(&folder)?;
+            dir.remove_events()?;
             EventWriter::new(BufWriter::new(File::create(&path)?), now())
         };
         let writer = begin().map_err(|source| OutputError::Write { path: path.clone(), source })?;

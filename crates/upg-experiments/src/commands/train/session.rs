@@ -6,7 +6,7 @@ use super::signals::Signals;
 use crate::Error;
 use crate::commands::arguments::threads_parser;
 use crate::config::{Config, ConfigFile, Data, Invalid, Model, Tensorboard};
-use crate::io::checkpoint::{Format, Found, save_weights};
+use crate::io::checkpoint::{Format, Found, read_config, save_weights};
 use crate::io::console::say;
 use crate::io::data::DataRequest;
 use crate::io::metrics::{Line, Metrics};
@@ -123,6 +123,7 @@ pub(super) fn run_in<T: Real>(plan: &Plan) -> Result<String, Error> {
 fn resume<T: Real>(trainer: &mut Trainer<Cpu<T>>, config: &Config, dir: &RunDir) -> Result<Option<u64>, Error> {
     match Format::new(config, trainer.layout()).load(dir)? {
         Found::Latest(state) => {
+            dir.compare_with(read_config(&dir.latest())?.as_ref(), config)?;
             trainer.restore(&state)?;
             Ok(Some(state.progress.step))
         }

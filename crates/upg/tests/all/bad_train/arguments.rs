@@ -49,10 +49,7 @@ const CALLS: &[Call] = &[
         &["sample", "--run", "RUN", "-n", "3", "--out", "OUT", "--log-weights", "nowhere/w.npy"],
         &["output nowhere/w.npy: nowhere is not a folder"],
     ),
-    (
-        &["sample", "--run", "RUN", "-n", "3", "--out", "OUT", "--log-weights", "OUT"],
-        &["is --out too", "another file"],
-    ),
+    (&["sample", "--run", "RUN", "-n", "3", "--out", "OUT", "--log-weights", "OUT"], &["is --out too", "another file"]),
     (
         &["sample", "--run", "RUN", "-n", "3", "--out", "OUT", "--weights", "ema"],
         &["--weights = ema", "best and latest"],

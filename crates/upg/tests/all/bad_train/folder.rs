@@ -46,7 +46,7 @@ fn a_run_is_neither_begun_twice_nor_gone_on_with_as_another() {
         assert_eq!(config.matches(old).count(), 1, "{old}");
         fs::write(experiment.path("config.ron"), config.replace(old, new)).unwrap();
         let line = refusal(&experiment.train("run", &["--resume"]).output().unwrap(), new);
-        assert_holds(&line, &["--resume in ", &format!("{field} = {value}: accepted is {accepted}, as the run began")]);
+        assert_holds(&line, &["run ", &format!("{field} = {value}: accepted is {accepted}, as the run began")]);
     }
     fs::write(experiment.path("config.ron"), &config).unwrap();
     let line = refusal(&experiment.train("run", &["--resume", "--seed", "4"]).output().unwrap(), "seed");
