@@ -25,7 +25,7 @@ pub use autocorrelation::{Autocorrelation, autocorrelation};
 pub use jackknife::{Blocks, Deal, Estimate};
 pub use metropolis::{IndependenceChain, Move, independence_chain};
 pub use moments::Moments;
-pub use tail::{largest_tail_index, tail_index};
+pub use tail::{TailIndex, tail_index};
 pub use weights::{DataWeightSums, WeightSums};
 
 #[cfg(test)]

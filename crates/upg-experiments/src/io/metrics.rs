@@ -57,7 +57,7 @@ impl Metrics {
             for line in damaged {
                 say(format_args!("warning: {}: line {line} is damaged, and left out", path.display()));
             }
-            if kept.len() != text.len() {
+            if kept.len() != text.len() || has_another_name(path).map_err(failed)? {
                 OutputFile::create(path)?.commit(&kept)?;
             }
         }
@@ -88,6 +88,15 @@ impl Metrics {
     fn failed(&self, source: io::Error) -> OutputError {
         OutputError::Write { path: self.path.clone(), source }
     }
+}
+
+/// Whether the file has another name, which what is appended would be seen under: that of a copy by `cp -al`, say.
+fn has_another_name(path: &Path) -> io::Result<bool> {
+    #[cfg(unix)]
+    let names = std::os::unix::fs::MetadataExt::nlink(&path.metadata()?);
+    #[cfg(not(unix))]
+    let names = path.metadata().map(|_| 1)?;
+    Ok(names > 1)
 }
 
 /// The bytes of a file, line by line.
@@ -152,6 +161,18 @@ mod tests {
         metrics.sync().unwrap();
         assert_eq!(steps(&path), [1, 2, 3, 4, 5, 6]);
         assert_eq!(Metrics::open(&path, 99).map(|_| steps(&path)).unwrap().len(), 6);
+    }
+
+    /// A copy made of links goes its own way.
+    #[cfg(unix)]
+    #[test]
+    fn a_linked_copy_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let [path, copy] = ["metrics.jsonl", "copy.jsonl"].map(|name| folder.path().join(name));
+        Metrics::open(&path, 0).unwrap().append(&line(1)).unwrap();
+        std::fs::hard_link(&path, &copy).unwrap();
+        Metrics::open(&path, 1).unwrap().append(&line(2)).unwrap();
+        assert_eq!((steps(&path), steps(&copy)), (vec![1, 2], vec![1]));
     }
 
     /// A damaged byte costs the line that it is in.

@@ -33,6 +33,8 @@ pub struct Summary {
     pub largest_share: Option<f64>,
     /// The index k̂ of the tail of the weights, [`tail`](crate::stats::tail); `None` where they have none.
     pub tail_index: Option<f64>,
+    /// The same of their largest tenth.
+    pub tail_index_of_tenth: Option<f64>,
     /// The same of the weights times the size of each primary.
     pub tail_index_primaries: BTreeMap<String, Option<f64>>,
     /// log Z from the samples of the flow.
@@ -122,7 +124,7 @@ pub(super) fn summarise<D: Device>(
     let tails: BTreeMap<_, _> =
         (0..collected.names.len()).map(|i| (collected.names[i].clone(), tail_of(collected, i))).collect();
     let mut warnings = warnings(&weights, data, log_z, &by_reweighting);
-    warnings.extend(tail.and_then(|index| trust::of_tail(collected.len(), index)));
+    warnings.extend(tail.and_then(|tail| trust::of_tail(collected.len(), tail)));
     warnings.extend(trust::of_primaries(tails.iter().filter_map(|(name, index)| Some((name, (*index)?)))));
     Summary {
         samples: collected.len(),
@@ -134,7 +136,8 @@ pub(super) fn summarise<D: Device>(
         loss: losses.mean(),
         loss_error: losses.standard_error(),
         largest_share: weights.largest_share(),
-        tail_index: tail,
+        tail_index: tail.map(|tail| tail.index),
+        tail_index_of_tenth: tail.map(|tail| tail.of_tenth),
         tail_index_primaries: tails,
         free_energy_per_site: scaled(log_z, -1.0 / known.sites as f64),
         log_z: LogZ { number: log_z, trusted: warnings.is_empty(), warnings },
@@ -150,6 +153,7 @@ pub(super) fn summarise<D: Device>(
 fn tail_of(collected: &Collected, i: usize) -> Option<f64> {
     let log_weights = collected.log_weights.iter().enumerate();
     tail_index(log_weights.map(|(sample, log_weight)| log_weight + collected.primaries(sample)[i].abs().ln()))
+        .map(|tail| tail.index)
 }
 
 fn reweighted(collected: &Collected, blocks: usize) -> Blocks {

@@ -4,7 +4,7 @@
 //! show what it misses: a flow that has lost one of two equal modes has a reverse ESS near 1 and log Z too low by log 2. That shows where something
 //! from outside is known: samples of p (forward ESS, log Z from 1/w) or an exact value.
 
-use crate::stats::{DataWeightSums, Estimate, WeightSums, largest_tail_index};
+use crate::stats::{DataWeightSums, Estimate, TailIndex, WeightSums};
 
 /// Fewest effective samples.
 const EFFECTIVE: f64 = 100.0;
@@ -37,10 +37,10 @@ pub fn of_samples(weights: &WeightSums) -> Vec<String> {
 }
 
 /// What the tail of the weights of `samples` samples, with this index, says against their standard errors.
-pub fn of_tail(samples: usize, index: f64) -> Option<String> {
-    let limit = largest_tail_index(samples);
-    (index > limit).then(|| {
-        format!("the tail of the weights has the index {index:.2}, above {limit:.2}: their variance may be infinite")
+pub fn of_tail(samples: usize, tail: TailIndex) -> Option<String> {
+    let TailIndex { index, of_tenth } = tail;
+    (!tail.is_light(samples)).then(|| {
+        format!("the tail of the weights has the index {index:.2}, the largest tenth {of_tenth:.2}: their variance may be infinite")
     })
 }
 

@@ -22,7 +22,7 @@ pub(super) fn text(summary: &Summary, weights: &Weights<'_>, has_data: bool, pat
     }
     line("ESS, reverse", of(summary.ess_reverse, 4));
     line("ESS, forward", if has_data { of(summary.ess_forward, 4) } else { "not computed (no data)".into() });
-    line("tail index of the weights", summary.tail_index.map_or("no tail".into(), |index| format!("{index:.2}")));
+    line("tail index of the weights", tail(summary));
     line("Metropolis acceptance", of(summary.acceptance, 4));
     line("tau_int, slowest primary", with_error(summary.tau_int, summary.tau_int_error));
     line("loss, bound on -log Z", with_error(summary.loss, summary.loss_error));
@@ -49,6 +49,13 @@ pub(super) fn text(summary: &Summary, weights: &Weights<'_>, has_data: bool, pat
     }
     write!(out, "written to {}", path.display()).expect("memory takes all");
     out
+}
+
+fn tail(summary: &Summary) -> String {
+    match (summary.tail_index, summary.tail_index_of_tenth) {
+        (Some(index), Some(of_tenth)) => format!("{index:.2}, of the largest tenth {of_tenth:.2}"),
+        _ => "no tail".into(),
+    }
 }
 
 fn plain(number: Number) -> String {

@@ -4,7 +4,7 @@ use super::{GAUGE, SCALAR, done_on, keys, number, trained};
 use crate::support::{json, temporaries};
 use serde_json::Value;
 
-const KEYS: [&str; 21] = [
+const KEYS: [&str; 22] = [
     "acceptance",
     "chain_warnings",
     "ess_forward",
@@ -21,6 +21,7 @@ const KEYS: [&str; 21] = [
     "provenance",
     "samples",
     "tail_index",
+    "tail_index_of_tenth",
     "tail_index_primaries",
     "tau_int",
     "tau_int_error",
