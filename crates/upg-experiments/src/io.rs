@@ -7,7 +7,7 @@
 //! | [`output`] | files that are either complete or not there, and what made them |
 //! | [`run_dir`], [`checkpoint`] | the folder of a run, and all a run needs to go on |
 //! | [`metrics`] | `metrics.jsonl` |
-//! | [`console`] | standard output and standard error |
+//! | [`console`], [`signals`] | standard output and standard error; the signals that end a process |
 
 pub mod checkpoint;
 pub mod console;
@@ -16,4 +16,5 @@ pub mod metrics;
 pub mod output;
 pub mod run_dir;
 pub mod samples;
+pub mod signals;
 pub mod weights;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use upg_experiments::Error;
 use upg_experiments::commands::{config, evaluate, gradient, report, sample, train, variance};
 use upg_experiments::io::console::{print, say};
-use upg_experiments::io::output::tell_commit;
+use upg_experiments::io::output::{clean_up_on_signals, tell_commit};
 
 /// Path gradients for normalizing flows.
 #[derive(Parser)]
@@ -42,6 +42,11 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return refuse(&error),
     };
+    if !matches!(cli.command, Command::Train(_)) // which has its own answer to signals
+        && let Err(error) = clean_up_on_signals()
+    {
+        return finish(Err(Error::Signals(error)));
+    }
     let outcome = match cli.command {
         Command::Gradient(args) => gradient::run(&args),
         Command::Train(args) => train::run(&args),

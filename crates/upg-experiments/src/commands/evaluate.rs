@@ -9,9 +9,13 @@ use crate::io::output::{OutputFile, Provenance};
 use crate::io::run_dir::{RunDir, RunError};
 use crate::io::samples::{Samples, write_numbers, write_samples};
 use clap::Args;
+use serde_json::{Map, Value};
+use std::io;
+use std::path::Path;
 use upg_core::Real;
 use upg_train::evaluate::Summary;
 use upg_train::{Evaluation, EvaluationPlan, Purpose};
+use xxhash_rust::xxh3::xxh3_128;
 
 /// Options of `upg evaluate`.
 #[derive(Clone, Debug, Args)]
@@ -48,24 +52,30 @@ fn run_in<T: Real>(args: &EvaluateArgs, dir: &RunDir) -> Result<String, Error> {
     let data = loaded.data(dir, Purpose::TestData)?;
     let plan = EvaluationPlan { samples, blocks, seed: loaded.config.training.seed };
     let evaluation = loaded.trained.evaluate(plan, data.as_ref())?;
-    write_details(&evaluation, dir)?;
+    let details = write_details(&evaluation, dir)?;
     let weights = table::Weights { name: loaded.weights, origin: loaded.origin.as_deref() };
-    out.commit(json(&evaluation.summary, &weights, &loaded.provenance()).as_bytes())?;
+    out.commit(json(&evaluation.summary, &weights, &loaded.provenance(), details).as_bytes())?;
     Ok(table::text(&evaluation.summary, &weights, data.is_some(), &dir.summary()))
 }
 
-/// The summary with which weights it is of, and what made it, one JSON object.
-fn json(summary: &Summary, weights: &table::Weights<'_>, provenance: &Provenance) -> String {
+/// The summary with which weights it is of, what made it, and the checksums of the files beside it, one JSON object.
+fn json(
+    summary: &Summary,
+    weights: &table::Weights<'_>,
+    provenance: &Provenance,
+    details: Map<String, Value>,
+) -> String {
     let mut object = serde_json::to_value(summary).expect("names and numbers");
     object["weights"] = serde_json::to_value(weights.name).expect("a name");
     object["weights_of"] = serde_json::to_value(weights.origin).expect("a text");
+    object["files"] = Value::Object(details);
     object["provenance"] = serde_json::to_value(provenance).expect("names and numbers");
     serde_json::to_string_pretty(&object).expect("names and numbers")
 }
 
 /// Writes what the report shows beside the summary: `evaluation/log_weights.npy`, `evaluation/autocorrelation.json` and
-/// `evaluation/samples.npy`.
-fn write_details(evaluation: &Evaluation, dir: &RunDir) -> Result<(), Error> {
+/// `evaluation/samples.npy`. Returns their checksums: the summary comes last, and whatever ended the program before, it is of other files.
+fn write_details(evaluation: &Evaluation, dir: &RunDir) -> Result<Map<String, Value>, Error> {
     let folder = dir.file("evaluation");
     std::fs::create_dir_all(&folder).map_err(|source| RunError::System { path: folder.clone(), source })?;
     write_numbers(&folder.join("log_weights.npy"), &evaluation.log_weights)?;
@@ -74,5 +84,19 @@ fn write_details(evaluation: &Evaluation, dir: &RunDir) -> Result<(), Error> {
     OutputFile::create(&folder.join("autocorrelation.json"))?.commit(text.as_bytes())?;
     let shown = &evaluation.shown;
     let shown = Samples { values: shown.clone(), shape: shown.shape().to_vec() };
-    Ok(write_samples(&folder.join("samples.npy"), &shown)?)
+    write_samples(&folder.join("samples.npy"), &shown)?;
+    let checksum = |name: &str| {
+        let path = folder.join(name);
+        let sum = checksum_of(&path).map_err(|source| RunError::System { path, source })?;
+        Ok((name.to_owned(), Value::String(sum)))
+    };
+    DETAILS.iter().map(|name| checksum(name)).collect()
+}
+
+/// The files beside the summary, in the folder `evaluation`.
+pub(super) const DETAILS: [&str; 3] = ["log_weights.npy", "autocorrelation.json", "samples.npy"];
+
+/// XXH3 of a file, 128 bits in hexadecimal.
+pub(super) fn checksum_of(path: &Path) -> io::Result<String> {
+    Ok(format!("{:032x}", xxh3_128(&std::fs::read(path)?)))
 }

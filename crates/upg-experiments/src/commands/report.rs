@@ -1,5 +1,6 @@
 //! `upg report`: the files of runs, read for the page that [`report`](crate::report) makes of them.
 
+use super::evaluate::{DETAILS, checksum_of};
 use crate::Error;
 use crate::config::Invalid;
 use crate::io::output::OutputFile;
@@ -59,18 +60,36 @@ fn read(dir: &RunDir, name: String) -> Result<Run, Error> {
     let data = dir.file("test.npy");
     let data = (dof <= FEW && data.is_file()).then(|| read_samples::<f64>(&data, shape)).transpose()?;
     let log_weights = evaluation.join("log_weights.npy");
+    let summary = json(&dir.summary())?;
+    check_details(&evaluation, summary.as_ref())?;
     Ok(Run {
         name,
         config: config.to_pretty_ron(),
         provenance: json(&dir.provenance())?,
         metrics: metrics.lines().filter_map(|line| serde_json::from_str(line).ok()).collect(),
-        summary: json(&dir.summary())?,
+        summary,
         log_weights: log_weights.is_file().then(|| read_numbers(&log_weights)).transpose()?,
         autocorrelation: autocorrelation(json(&evaluation.join("autocorrelation.json"))?),
         field: samples.as_ref().and_then(|samples| field(&flow, samples)),
         marginals: samples.filter(|_| dof <= FEW),
         data_marginals: data.map(|read| read.values),
     })
+}
+
+/// Whether the files beside the summary are those that it was written with.
+fn check_details(folder: &Path, summary: Option<&Value>) -> Result<(), RunError> {
+    let files = summary.and_then(|summary| summary.get("files")).and_then(Value::as_object);
+    for (name, sum) in files.into_iter().flatten().filter(|(name, _)| DETAILS.contains(&&name[..])) {
+        let path = folder.join(name);
+        let found = checksum_of(&path).map_err(|source| RunError::System { path: path.clone(), source })?;
+        if sum.as_str() != Some(&found) {
+            let problem =
+                "not of the evaluation in summary.json, as after one that was cut short: `upg evaluate` mends it"
+                    .into();
+            return Err(RunError::Altered { path, problem });
+        }
+    }
+    Ok(())
 }
 
 /// Names of runs: those of their folders, with as much of the path before as tells them apart.

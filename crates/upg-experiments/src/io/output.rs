@@ -1,10 +1,12 @@
 //! Output files that are either complete or not there, and the record of what made them.
 
+use super::signals;
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use tempfile::NamedTempFile;
 use upg_core::vmath::InstructionSet;
 
@@ -105,7 +107,10 @@ impl OutputFile {
     /// [`OutputError::Write`].
     pub fn writer(self) -> Result<OutputWriter, OutputError> {
         match temporary(&self.path) {
-            Ok(file) => Ok(OutputWriter { path: self.path, file }),
+            Ok(file) => {
+                let listed = Listed::new(file.path());
+                Ok(OutputWriter { path: self.path, file, _listed: listed })
+            }
             Err(source) => Err(OutputError::Write { path: self.path, source }),
         }
     }
@@ -116,6 +121,54 @@ impl OutputFile {
 pub struct OutputWriter {
     path: PathBuf,
     file: NamedTempFile,
+    _listed: Listed,
+}
+
+/// The files under temporary names that this process is writing.
+static BEING_WRITTEN: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+/// An entry in that list, as long as it lives.
+#[derive(Debug)]
+struct Listed(PathBuf);
+
+impl Listed {
+    fn new(path: &Path) -> Self {
+        being_written().insert(path.to_owned());
+        Self(path.to_owned())
+    }
+}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        being_written().remove(&self.0);
+    }
+}
+
+fn being_written() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+    BEING_WRITTEN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Removes what is being written under temporary names, before the process ends without unwinding.
+pub(crate) fn give_up_writing() {
+    for path in being_written().iter() {
+        let _ = std::fs::remove_file(path); // it takes room, no more
+    }
+}
+
+/// From now on a signal that ends the process (Ctrl-C, SIGTERM, SIGHUP) takes with it what is being written under temporary names. Those
+/// that are ignored stay ignored.
+///
+/// # Errors
+/// If the system refuses.
+pub fn clean_up_on_signals() -> io::Result<()> {
+    let mut incoming = signal_hook::iterator::Signals::new(signals::ending())?;
+    let clean_up = move || {
+        for number in incoming.forever() {
+            give_up_writing();
+            let _ = signal_hook::low_level::emulate_default_handler(number);
+        }
+    };
+    std::thread::Builder::new().name("upg-signals".into()).spawn(clean_up).map(drop)
 }
 
 impl OutputWriter {

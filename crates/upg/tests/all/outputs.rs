@@ -1,6 +1,6 @@
 //! Outputs that would take the place of something else, and what is asked for in too large numbers.
 
-use crate::support::{Content, Experiment, errors, files, golden, upg};
+use crate::support::{Content, Experiment, errors, files, golden, temporaries, upg};
 use ndarray::Array2;
 use ndarray_npy::WriteNpyExt;
 use std::fs;
@@ -162,5 +162,54 @@ fn files_of_the_user_stay() {
         let events = notes.parent().unwrap().read_dir().unwrap().count();
         assert_eq!((fs::read_to_string(&notes).unwrap(), events), ("mine".into(), 2), "{how}");
         assert_eq!(fs::read_to_string(experiment.path("mine")).unwrap(), "mine", "{how}");
+    }
+}
+
+/// What an evaluation that was cut short leaves is no mixture of two.
+#[test]
+fn files_of_two_evaluations_are_told_apart() {
+    let experiment = Experiment::new(SHORT);
+    experiment.trained("run", &[]);
+    let run = experiment.argument("run");
+    let evaluate = |seed: &str| {
+        let output = upg(&["evaluate", "--run", &run, "--samples", "200", "--seed", seed]);
+        assert!(output.status.success(), "{}", errors(&output));
+    };
+    let summary = experiment.path("run/summary.json");
+    evaluate("1");
+    let old = fs::read(&summary).unwrap();
+    evaluate("2");
+    assert!(upg(&["report", "--run", &run]).status.success());
+    fs::write(&summary, old).unwrap();
+    fs::remove_file(experiment.path("run/report.html")).unwrap();
+    let output = upg(&["report", "--run", &run]);
+    let line = errors(&output);
+    assert_eq!(output.status.code(), Some(2), "{line}");
+    assert!(line.contains("evaluation/") && line.contains("summary.json") && line.lines().count() == 1, "{line}");
+    assert!(!experiment.path("run/report.html").exists());
+}
+
+/// A command that is ended takes what it was writing with it.
+#[cfg(unix)]
+#[test]
+fn a_signal_leaves_no_temporary_file() {
+    use std::os::unix::process::ExitStatusExt;
+    let experiment = Experiment::new(SHORT);
+    experiment.trained("run", &[]);
+    for (signal, number) in [("INT", 2), ("TERM", 15)] {
+        let folder = experiment.path(signal);
+        fs::create_dir(&folder).unwrap();
+        let out = folder.join("x.npy");
+        let arguments =
+            ["sample", "--run", &experiment.argument("run"), "-n", "1000000000", "--out", out.to_str().unwrap()];
+        let mut program = crate::support::command(&arguments).spawn().unwrap();
+        let begun = std::time::Instant::now();
+        while temporaries(&folder).is_empty() {
+            assert!(begun.elapsed().as_secs() < 60 && program.try_wait().unwrap().is_none());
+        }
+        let kill = format!("kill -{signal} {}", program.id());
+        assert!(std::process::Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+        let status = program.wait().unwrap();
+        assert_eq!((status.signal(), fs::read_dir(&folder).unwrap().count()), (Some(number), 0), "{signal}");
     }
 }

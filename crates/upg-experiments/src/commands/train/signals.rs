@@ -5,7 +5,8 @@
 //! process, then to its group, and a shell passes on what the terminal sends.
 
 use crate::io::console::say;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use crate::io::output::give_up_writing;
+use crate::io::signals::ending;
 use signal_hook::iterator::Signals as Incoming;
 use signal_hook::low_level::{exit, signal_name};
 use std::io;
@@ -35,13 +36,13 @@ impl Signals {
     /// # Errors
     /// If the system refuses.
     pub fn listen() -> io::Result<Self> {
-        let listened: &[i32] = if ignores(SIGHUP) { &[SIGINT, SIGTERM] } else { &[SIGINT, SIGTERM, SIGHUP] };
-        let (signals, mut incoming) = (Self::default(), Incoming::new(listened)?);
+        let (signals, mut incoming) = (Self::default(), Incoming::new(ending())?);
         let heard = Arc::clone(&signals.0);
         Builder::new().name("upg-signals".into()).spawn(move || {
             let mut first = None;
             for number in incoming.forever() {
                 if !heard.saves.load(Ordering::SeqCst) {
+                    give_up_writing();
                     say(format_args!("stopped by {} before the first step: nothing is lost", name(number)));
                     exit(1);
                 }
@@ -51,7 +52,10 @@ impl Signals {
                         heard.number.store(number, Ordering::SeqCst);
                     }
                     Some(first) if Instant::now() - first < SAME_REQUEST => {}
-                    Some(_) => exit(1),
+                    Some(_) => {
+                        give_up_writing();
+                        exit(1);
+                    }
                 }
             }
         })?;
@@ -74,12 +78,4 @@ impl Signals {
 
 fn name(signal: i32) -> &'static str {
     signal_name(signal).unwrap_or("a signal")
-}
-
-/// Whether this process ignores a signal, where the system tells.
-fn ignores(signal: i32) -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }

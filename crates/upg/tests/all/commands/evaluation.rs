@@ -4,11 +4,12 @@ use super::{GAUGE, SCALAR, done_on, keys, number, trained};
 use crate::support::{json, temporaries};
 use serde_json::Value;
 
-const KEYS: [&str; 22] = [
+const KEYS: [&str; 23] = [
     "acceptance",
     "chain_warnings",
     "ess_forward",
     "ess_reverse",
+    "files",
     "free_energy_per_site",
     "largest_share",
     "log_z",

@@ -56,7 +56,7 @@ fn two_signals_at_once_are_one_request() {
     let mut program = Running::start(experiment.train("run", &["--threads", "1"]));
     program.wait_until(|| fs::metadata(run.join("metrics.jsonl")).is_ok_and(|file| file.len() > 0));
     let pid = program.0.id().to_string();
-    let script = format!("kill -TERM {pid}; kill -TERM {pid}; kill -INT {pid}");
+    let script = format!("kill -TERM {pid}; kill -TERM {pid}; sleep 0.1; kill -INT {pid}; true");
     assert!(std::process::Command::new("sh").args(["-c", &script]).status().unwrap().success());
     let output = program.output();
     let said = errors(&output);

@@ -1,0 +1,16 @@
+//! The signals that end a process.
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+/// SIGINT, SIGTERM and SIGHUP, but for a SIGHUP that was ignored when the program began, as under `nohup`: it stays ignored.
+pub fn ending() -> Vec<i32> {
+    [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|&signal| signal != SIGHUP || !ignores(signal)).collect()
+}
+
+/// Whether this process ignores a signal, where the system tells.
+fn ignores(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+}
