@@ -3,6 +3,7 @@
 mod circles;
 mod citations;
 mod code;
+mod paths;
 mod readme;
 
 use std::path::{Path, PathBuf};

@@ -5,10 +5,10 @@
 use super::geometry::{Field, PERIOD, Stripes, Way, Window};
 use super::gradient::{WeightGradient, sums_of};
 use super::pairs::{EXTENT, PairGroup, Pairs, tap};
-use super::product::{Finish, Product};
+use super::product::{Finish, Groups, Product};
 use super::simd;
 use super::stencil::Stencil;
-use super::winograd::{COMPONENTS, PairGradient, PairProduct, transformed, transformed_back};
+use super::winograd::{COMPONENTS, PairGradient, transformed, transformed_back};
 use std::ops::Range;
 use upg_core::vmath::InstructionSet;
 use upg_core::{Init, ParamLayout, Real, Tensor};
@@ -36,8 +36,8 @@ impl Addresses {
     /// Number of slots.
     pub fn slots(&self) -> usize {
         match self {
-            Self::Taps(stencil) => stencil.taps,
-            Self::Pairs(_) => COMPONENTS * EXTENT,
+            Self::Taps(stencil) => stencil.slots(),
+            Self::Pairs(pairs) => pairs.slots(),
         }
     }
 
@@ -71,7 +71,7 @@ impl Addresses {
     ) {
         match self {
             Self::Taps(stencil) => simd::run(set, Product::new(stencil, weights, source, target, finish)),
-            Self::Pairs(pairs) => simd::run(set, PairProduct::new(pairs, weights, source, target, finish)),
+            Self::Pairs(pairs) => simd::run(set, Product::new(pairs, weights, source, target, finish)),
         }
     }
 

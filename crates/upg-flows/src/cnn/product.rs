@@ -28,10 +28,27 @@ pub(super) enum Finish<'a, T> {
     },
 }
 
+/// Addresses of a convolution, in groups of targets that have their slots in common, and the arithmetic that goes with them.
+pub(super) trait Groups {
+    /// The targets of one residue class.
+    type Group;
+    /// By ascending class.
+    fn groups(&self) -> &[Self::Group];
+    /// The class of a group.
+    fn class(group: &Self::Group) -> usize;
+    /// Weights between two channels.
+    fn slots(&self) -> usize;
+    /// A whole group, for a block of `channels` target channels, the sums of which fit the registers.
+    ///
+    /// # Safety
+    /// The pointers must be valid for the addresses of the group, and the processor must have V's instruction set.
+    unsafe fn run<T: Real, V: Vector<T>>(kernel: &Kernel<'_, T, Self::Group>, channels: usize);
+}
+
 /// A convolution of one tile.
-pub(super) struct Product<'a, T> {
-    stencil: &'a Stencil,
-    /// `[tap][source channel][target channel]`.
+pub(super) struct Product<'a, T, A> {
+    addresses: &'a A,
+    /// `[slot][source channel][target channel]`.
     weights: &'a [T],
     /// `[class][target channel]`.
     constants: &'a [T],
@@ -42,42 +59,42 @@ pub(super) struct Product<'a, T> {
     finish: Finish<'a, T>,
 }
 
-impl<'a, T: Real> Product<'a, T> {
+impl<'a, T: Real, A: Groups> Product<'a, T, A> {
     /// The convolution of `source` to `target`, each with its field.
     ///
     /// # Panics
     /// If a slice doesn't have the length of its field.
     #[track_caller]
     pub fn new(
-        stencil: &'a Stencil,
+        addresses: &'a A,
         (weights, constants): (&'a [T], &'a [T]),
         (source, source_field): (&'a [T], &'a Field),
         (target, target_field): (&'a mut [T], &'a Field),
         finish: Finish<'a, T>,
     ) -> Self {
         let (inputs, outputs) = (source_field.channels, target_field.channels);
-        assert_eq!(weights.len(), stencil.taps * inputs * outputs, "weights, and taps × channels × channels");
+        assert_eq!(weights.len(), addresses.slots() * inputs * outputs, "weights, and slots × channels × channels");
         assert_eq!(constants.len(), PERIOD * outputs, "constants, and classes × channels");
         assert_eq!(source.len(), source_field.len::<T>(), "numbers in the source, and in a tile of its field");
         assert_eq!(target.len(), target_field.len::<T>(), "numbers in the target, and in a tile of its field");
         if let Finish::Differentiate { hidden, .. } = finish {
             assert_eq!(hidden.len(), target.len(), "numbers in the hidden layer, and in its cotangent");
         }
-        Self { stencil, weights, constants, source, source_field, target, target_field, finish }
+        Self { addresses, weights, constants, source, source_field, target, target_field, finish }
     }
 }
 
-impl<T: Real> Task<T> for Product<'_, T> {
+impl<T: Real, A: Groups> Task<T> for Product<'_, T, A> {
     #[inline(always)]
     unsafe fn run<V: Vector<T>>(self) {
         let widest = if V::MANY { 8 } else { 6 };
         let target = self.target.as_mut_ptr();
         for part in (0..lanes::<T>()).step_by(V::LANES) {
-            for group in &self.stencil.groups {
+            for group in self.addresses.groups() {
                 for channels in blocks(self.target_field.channels, widest) {
                     let kernel = Kernel::new(&self, group, target, part, channels.start);
                     // SAFETY: lengths were checked in new, addresses are those of the fields; the caller has V's instruction set.
-                    unsafe { kernel.run::<V>(channels.len()) }
+                    unsafe { A::run::<T, V>(&kernel, channels.len()) }
                 }
             }
         }
@@ -92,19 +109,19 @@ pub(super) fn blocks(n: usize, widest: usize) -> impl Iterator<Item = Range<usiz
 }
 
 /// A block of target channels on one group: pointers to what it reads and writes, on its lanes and channels.
-struct Kernel<'a, T> {
-    group: &'a Group,
-    /// Weights of tap 0 and source channel 0.
-    weights: *const T,
+pub(super) struct Kernel<'a, T, G> {
+    pub group: &'a G,
+    /// Weights of slot 0 and source channel 0.
+    pub weights: *const T,
     /// From one source channel to the next: the target channels of all blocks.
-    weight_stride: usize,
-    constants: *const T,
-    source: *const T,
-    source_channels: usize,
-    source_stride: usize,
-    target: *mut T,
-    target_stride: usize,
-    stored: Stored<T>,
+    pub weight_stride: usize,
+    pub constants: *const T,
+    pub source: *const T,
+    pub source_channels: usize,
+    pub source_stride: usize,
+    pub target: *mut T,
+    pub target_stride: usize,
+    pub stored: Stored<T>,
 }
 
 /// [`Finish`] with a pointer to the hidden values that belong to the block.
@@ -163,10 +180,16 @@ impl<T: Real> Stored<T> {
     }
 }
 
-impl<'a, T: Real> Kernel<'a, T> {
+impl<'a, T: Real, G> Kernel<'a, T, G> {
     /// The block that starts at target channel `first`, on the lanes from `part` on.
     #[inline(always)]
-    fn new(product: &Product<'a, T>, group: &'a Group, target: *mut T, part: usize, first: usize) -> Self {
+    fn new<A: Groups<Group = G>>(
+        product: &Product<'a, T, A>,
+        group: &'a G,
+        target: *mut T,
+        part: usize,
+        first: usize,
+    ) -> Self {
         let weight_stride = product.target_field.channels;
         let target_stride = product.target_field.channel_stride() * lanes::<T>();
         let offset = first * target_stride + part;
@@ -174,7 +197,7 @@ impl<'a, T: Real> Kernel<'a, T> {
             group,
             weights: product.weights[first..].as_ptr(),
             weight_stride,
-            constants: product.constants[group.class * weight_stride + first..].as_ptr(),
+            constants: product.constants[A::class(group) * weight_stride + first..].as_ptr(),
             source: product.source.as_ptr().wrapping_add(part),
             source_channels: product.source_field.channels,
             source_stride: product.source_field.channel_stride() * lanes::<T>(),
@@ -183,42 +206,56 @@ impl<'a, T: Real> Kernel<'a, T> {
             stored: Stored::new(product.finish, offset),
         }
     }
+}
 
-    /// All sites, for a block of `channels` target channels. Sums for a whole block fit the registers, and there are at
-    /// least eight, or as many as the sites allow: a multiply-add can start before the last one is done.
-    ///
-    /// # Safety
-    /// The pointers must be valid for the addresses of the group, and the processor must have V's instruction set.
+impl Groups for Stencil {
+    type Group = Group;
+
+    fn groups(&self) -> &[Group] {
+        &self.groups
+    }
+
+    fn class(group: &Group) -> usize {
+        group.class
+    }
+
+    fn slots(&self) -> usize {
+        self.taps
+    }
+
+    /// There are at least eight sums, or as many as the sites allow: a multiply-add can start before the last one is done.
     #[inline(always)]
-    unsafe fn run<V: Vector<T>>(&self, channels: usize) {
+    unsafe fn run<T: Real, V: Vector<T>>(kernel: &Kernel<'_, T, Group>, channels: usize) {
         // SAFETY: as for this function.
         unsafe {
             if V::MANY {
                 match channels {
-                    1 => self.sweep::<V, 1, 4>(self.sweep::<V, 1, 8>(0)),
-                    2 => self.sweep::<V, 2, 4>(self.sweep::<V, 2, 8>(0)),
-                    3 => self.sweep::<V, 3, 4>(0),
-                    4 => self.sweep::<V, 4, 4>(0),
-                    5 => self.sweep::<V, 5, 4>(0),
-                    6 => self.sweep::<V, 6, 4>(0),
-                    7 => self.sweep::<V, 7, 2>(0),
-                    8 => self.sweep::<V, 8, 2>(0),
+                    1 => kernel.sweep::<V, 1, 4>(kernel.sweep::<V, 1, 8>(0)),
+                    2 => kernel.sweep::<V, 2, 4>(kernel.sweep::<V, 2, 8>(0)),
+                    3 => kernel.sweep::<V, 3, 4>(0),
+                    4 => kernel.sweep::<V, 4, 4>(0),
+                    5 => kernel.sweep::<V, 5, 4>(0),
+                    6 => kernel.sweep::<V, 6, 4>(0),
+                    7 => kernel.sweep::<V, 7, 2>(0),
+                    8 => kernel.sweep::<V, 8, 2>(0),
                     _ => unreachable!("blocks have at most 8 channels"),
                 };
             } else {
                 match channels {
-                    1 => self.sweep::<V, 1, 4>(0),
-                    2 => self.sweep::<V, 2, 4>(0),
-                    3 => self.sweep::<V, 3, 4>(0),
-                    4 => self.sweep::<V, 4, 2>(0),
-                    5 => self.sweep::<V, 5, 2>(0),
-                    6 => self.sweep::<V, 6, 2>(0),
+                    1 => kernel.sweep::<V, 1, 4>(0),
+                    2 => kernel.sweep::<V, 2, 4>(0),
+                    3 => kernel.sweep::<V, 3, 4>(0),
+                    4 => kernel.sweep::<V, 4, 2>(0),
+                    5 => kernel.sweep::<V, 5, 2>(0),
+                    6 => kernel.sweep::<V, 6, 2>(0),
                     _ => unreachable!("blocks have at most 6 channels"),
                 };
             }
         }
     }
+}
 
+impl<T: Real> Kernel<'_, T, Group> {
     /// Blocks of `SITES` sites from `site` on, while there are so many; returns the first site left over.
     #[inline(always)]
     unsafe fn sweep<V: Vector<T>, const CHANNELS: usize, const SITES: usize>(&self, mut site: usize) -> usize {

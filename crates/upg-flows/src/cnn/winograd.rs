@@ -22,7 +22,6 @@ mod gradient;
 mod product;
 
 pub(super) use gradient::PairGradient;
-pub(super) use product::PairProduct;
 
 use super::pairs::EXTENT;
 use upg_core::Real;

@@ -6,128 +6,48 @@
 #![expect(clippy::needless_range_loop, reason = "loops over constant extents become registers")]
 
 use super::{COMPONENTS, RECIPES, Recipe};
-use crate::cnn::geometry::{Field, PERIOD, lanes};
 use crate::cnn::pairs::{EXTENT, PairGroup, Pairs};
-use crate::cnn::product::{Finish, Stored, blocks};
-use crate::cnn::simd::{Task, Vector};
+use crate::cnn::product::{Groups, Kernel};
+use crate::cnn::simd::Vector;
 use upg_core::Real;
 
 /// Pairs of a block. Extents are multiples of 4, so a group has a multiple of this many.
 const PAIRS: usize = 2;
 
-/// A convolution of one tile.
-pub(in crate::cnn) struct PairProduct<'a, T> {
-    pairs: &'a Pairs,
-    /// U, `[component][row][source channel][target channel]`.
-    weights: &'a [T],
-    /// `[class][target channel]`.
-    constants: &'a [T],
-    source: &'a [T],
-    source_field: &'a Field,
-    target: &'a mut [T],
-    target_field: &'a Field,
-    finish: Finish<'a, T>,
-}
+impl Groups for Pairs {
+    type Group = PairGroup;
 
-impl<'a, T: Real> PairProduct<'a, T> {
-    /// The convolution of `source` to `target`, each with its field.
-    ///
-    /// # Panics
-    /// If a slice doesn't have the length of its field.
-    #[track_caller]
-    pub fn new(
-        pairs: &'a Pairs,
-        (weights, constants): (&'a [T], &'a [T]),
-        (source, source_field): (&'a [T], &'a Field),
-        (target, target_field): (&'a mut [T], &'a Field),
-        finish: Finish<'a, T>,
-    ) -> Self {
-        let (inputs, outputs) = (source_field.channels, target_field.channels);
-        assert_eq!(weights.len(), COMPONENTS * EXTENT * inputs * outputs, "weights, and components × rows × channels²");
-        assert_eq!(constants.len(), PERIOD * outputs, "constants, and classes × channels");
-        assert_eq!(source.len(), source_field.len::<T>(), "numbers in the source, and in a tile of its field");
-        assert_eq!(target.len(), target_field.len::<T>(), "numbers in the target, and in a tile of its field");
-        if let Finish::Differentiate { hidden, .. } = finish {
-            assert_eq!(hidden.len(), target.len(), "numbers in the hidden layer, and in its cotangent");
-        }
-        Self { pairs, weights, constants, source, source_field, target, target_field, finish }
-    }
-}
-
-impl<T: Real> Task<T> for PairProduct<'_, T> {
-    #[inline(always)]
-    unsafe fn run<V: Vector<T>>(self) {
-        let widest = if V::MANY { 8 } else { 6 };
-        let target = self.target.as_mut_ptr();
-        for part in (0..lanes::<T>()).step_by(V::LANES) {
-            for group in &self.pairs.groups {
-                for channels in blocks(self.target_field.channels, widest) {
-                    let kernel = Kernel::new(&self, group, target, part, channels.start);
-                    // SAFETY: lengths were checked in new, addresses are those of the fields; the caller has V's instruction set.
-                    unsafe { kernel.run::<V>(channels.len()) }
-                }
-            }
-        }
-    }
-}
-
-/// A block of target channels on one group: pointers to what it reads and writes, on its lanes and channels.
-struct Kernel<'a, T> {
-    group: &'a PairGroup,
-    /// Weights of component 0, row 0 and source channel 0.
-    weights: *const T,
-    /// From one source channel to the next: the target channels of all blocks.
-    weight_stride: usize,
-    constants: *const T,
-    source: *const T,
-    source_channels: usize,
-    source_stride: usize,
-    target: *mut T,
-    target_stride: usize,
-    stored: Stored<T>,
-}
-
-impl<'a, T: Real> Kernel<'a, T> {
-    /// The block that starts at target channel `first`, on the lanes from `part` on.
-    #[inline(always)]
-    fn new(product: &PairProduct<'a, T>, group: &'a PairGroup, target: *mut T, part: usize, first: usize) -> Self {
-        let weight_stride = product.target_field.channels;
-        let target_stride = product.target_field.channel_stride() * lanes::<T>();
-        let offset = first * target_stride + part;
-        Self {
-            group,
-            weights: product.weights[first..].as_ptr(),
-            weight_stride,
-            constants: product.constants[group.class * weight_stride + first..].as_ptr(),
-            source: product.source.as_ptr().wrapping_add(part),
-            source_channels: product.source_field.channels,
-            source_stride: product.source_field.channel_stride() * lanes::<T>(),
-            target: target.wrapping_add(offset),
-            target_stride,
-            stored: Stored::new(product.finish, offset),
-        }
+    fn groups(&self) -> &[PairGroup] {
+        &self.groups
     }
 
-    /// All pairs, for a block of `channels` target channels. Sums for a whole block fit the registers.
-    ///
-    /// # Safety
-    /// The pointers must be valid for the addresses of the group, and the processor must have V's instruction set.
+    fn class(group: &PairGroup) -> usize {
+        group.class
+    }
+
+    /// Weights are U, `[component][row][source channel][target channel]`.
+    fn slots(&self) -> usize {
+        COMPONENTS * EXTENT
+    }
+
     #[inline(always)]
-    unsafe fn run<V: Vector<T>>(&self, channels: usize) {
+    unsafe fn run<T: Real, V: Vector<T>>(kernel: &Kernel<'_, T, PairGroup>, channels: usize) {
         // SAFETY: as for this function.
         unsafe {
             match channels {
-                3 => self.sweep::<V, 3>(),
-                4 => self.sweep::<V, 4>(),
-                5 => self.sweep::<V, 5>(),
-                6 => self.sweep::<V, 6>(),
-                7 if V::MANY => self.sweep::<V, 7>(),
-                8 if V::MANY => self.sweep::<V, 8>(),
+                3 => kernel.sweep::<V, 3>(),
+                4 => kernel.sweep::<V, 4>(),
+                5 => kernel.sweep::<V, 5>(),
+                6 => kernel.sweep::<V, 6>(),
+                7 if V::MANY => kernel.sweep::<V, 7>(),
+                8 if V::MANY => kernel.sweep::<V, 8>(),
                 _ => unreachable!("blocks of MANY_CHANNELS have at least 3, and at most 8, or 6 with few registers"),
             }
         }
     }
+}
 
+impl<T: Real> Kernel<'_, T, PairGroup> {
     /// All pairs of the group, of which there is a multiple of `PAIRS`.
     #[inline(always)]
     unsafe fn sweep<V: Vector<T>, const CHANNELS: usize>(&self) {
