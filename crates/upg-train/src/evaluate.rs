@@ -11,19 +11,22 @@
 //! | observables along the chain | independence Metropolis with proposals from q; jackknife over blocks longer than its autocorrelation, τ_int by the Γ method |
 //! | forward ESS, log Z, −log q on the test data | 1/(mean(w) mean(1/w)), −log mean(1/w), mean(−log q) over samples of p |
 //!
+//! Memory doesn't grow with N: sums are kept, and single numbers of the first samples alone. From those come τ_int and the tail index of the
+//! largest tenth where N is beyond 2²⁰ samples, or 2²⁴ numbers along the chain.
+//!
 //! log Z isn't to be trusted where it rests on few samples, or where witnesses disagree; [`trust`] says which.
 
 mod chain;
 mod collect;
+pub(crate) mod extent;
 mod summary;
 pub mod trust;
 
 pub use collect::FEW;
 pub use summary::{LogZ, Number, Observed, Summary};
 
-use crate::purpose::Purpose;
 use crate::trained::Trained;
-use chain::Chain;
+use extent::Extent;
 use ndarray::Array2;
 use upg_core::{Device, DeviceError};
 
@@ -49,9 +52,9 @@ impl Default for EvaluationPlan {
 pub struct Evaluation {
     /// The numbers.
     pub summary: Summary,
-    /// log w, per sample.
+    /// log w of the first 2²⁰ samples at most.
     pub log_weights: Vec<f64>,
-    /// ρ(t) of the primaries along the chain, by name.
+    /// ρ(t) of the primaries along the beginning of the chain, by name.
     pub rho: Vec<(String, Vec<f64>)>,
     /// Some samples: many of few degrees of freedom, one of many.
     pub shown: Array2<f64>,
@@ -73,10 +76,20 @@ impl<D: Device + Clone> Trained<D> {
     ) -> Result<Evaluation, DeviceError> {
         let EvaluationPlan { samples, blocks, seed } = plan;
         assert!(blocks >= 2 && samples >= blocks, "{samples} samples in {blocks} blocks");
-        let collected = self.collect(samples, seed)?;
+        self.evaluate_to(Extent::new(samples, blocks), seed, data)
+    }
+
+    /// As [`evaluate`](Self::evaluate), keeping as much as `extent` says.
+    pub(crate) fn evaluate_to(
+        &mut self,
+        extent: Extent,
+        seed: u64,
+        data: Option<&Array2<D::Real>>,
+    ) -> Result<Evaluation, DeviceError> {
+        let collected = self.collect(extent, seed)?;
         let weighed = data.map(|data| self.weigh(data)).transpose()?;
-        let chain = Chain::run(&collected, &mut Purpose::Metropolis.streams(seed).next_stream());
-        let summary = summary::summarise(&self.known, &collected, weighed.as_ref(), &chain, blocks);
-        Ok(Evaluation { summary, log_weights: collected.log_weights, rho: chain.rho(), shown: collected.shown })
+        let summary = summary::summarise(&self.known, &collected, weighed.as_ref(), extent.blocks);
+        let rho = collected.chain.rho();
+        Ok(Evaluation { summary, log_weights: collected.log_weights, rho, shown: collected.shown })
     }
 }

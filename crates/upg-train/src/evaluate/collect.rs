@@ -1,19 +1,34 @@
-//! Samples of the flow and of the target, seen piece by piece: of each its log-weight and its primaries are kept.
+//! Samples of the flow and of the target, seen piece by piece: memory doesn't grow with their number.
 
+use super::chain::{Chain, Walk};
+use super::extent::Extent;
 use crate::purpose::Purpose;
-use crate::stats::{DataWeightSums, Moments};
+use crate::stats::tail::{Largest, index_of_tenth};
+use crate::stats::{Blocks, DataWeightSums, Deal, Moments, TailIndex, WeightSums};
 use crate::trained::{PIECE, Trained};
 use ndarray::{Array2, s};
 use upg_core::{Batch, Device, DeviceError, Real, Start};
 
-/// Samples of the flow by their numbers.
+/// Samples of the flow by their sums.
 pub(super) struct Collected {
-    /// log w, per sample.
-    pub log_weights: Vec<f64>,
+    /// Number of samples.
+    pub samples: usize,
     /// Names of the primaries.
     pub names: Vec<String>,
-    /// Primaries, sample after sample: shape `[samples, primaries]`.
-    primaries: Vec<f64>,
+    /// Their weights.
+    pub weights: WeightSums,
+    /// log q + S.
+    pub losses: Moments,
+    /// Primaries with their weights.
+    pub reweighted: Blocks,
+    /// log w of the samples at the beginning.
+    pub log_weights: Vec<f64>,
+    /// The index of the tail of the weights.
+    pub tail: Option<TailIndex>,
+    /// The same of the weights times the size of each primary, from the few largest.
+    pub tails: Vec<Option<f64>>,
+    /// The chain that takes the samples as proposals.
+    pub chain: Chain,
     /// Some samples themselves, shape `[shown, dof]`.
     pub shown: Array2<f64>,
 }
@@ -23,23 +38,68 @@ const SHOWN: usize = 10_000;
 /// Most degrees of freedom of which distributions are shown.
 pub const FEW: usize = 8;
 
-impl Collected {
-    fn take(&mut self, log_weights: &[f64], measured: &Batch<f64>) {
-        self.log_weights.extend_from_slice(log_weights);
-        for sample in 0..measured.samples() {
-            self.primaries.extend((0..measured.rows()).map(|i| measured.row(i)[sample]));
+/// The sums under way.
+struct Collector {
+    extent: Extent,
+    weights: WeightSums,
+    losses: Moments,
+    reweighted: Blocks,
+    log_weights: Vec<f64>,
+    largest: Largest,
+    largest_of_primaries: Vec<Largest>,
+    walk: Walk,
+    /// Primaries of a sample.
+    primaries: Vec<f64>,
+}
+
+impl Collector {
+    fn new(extent: Extent, primaries: usize, seed: u64) -> Self {
+        let largest = Largest::of(extent.samples);
+        Self {
+            weights: WeightSums::default(),
+            losses: Moments::default(),
+            reweighted: Blocks::new(Deal::RoundRobin { blocks: extent.blocks }, primaries),
+            log_weights: vec![],
+            largest_of_primaries: vec![largest.clone(); primaries],
+            largest,
+            walk: Walk::new(&extent, primaries, Purpose::Metropolis.streams(seed).next_stream()),
+            primaries: vec![0.0; primaries],
+            extent,
         }
     }
 
-    /// The primaries of a sample.
-    pub fn primaries(&self, sample: usize) -> &[f64] {
-        let width = self.names.len();
-        &self.primaries[sample * width..][..width]
+    /// Takes in samples with their primaries, shape `[primaries, samples]`.
+    fn take(&mut self, log_weights: &[f64], measured: &Batch<f64>) {
+        self.weights.extend(log_weights);
+        let room = self.extent.log_weights - self.log_weights.len();
+        self.log_weights.extend(log_weights.iter().take(room));
+        for (sample, &log_weight) in log_weights.iter().enumerate() {
+            (0..measured.rows()).for_each(|i| self.primaries[i] = measured.row(i)[sample]);
+            self.losses.push(-log_weight);
+            self.reweighted.push(log_weight, &self.primaries);
+            self.largest.push(log_weight);
+            for (largest, primary) in self.largest_of_primaries.iter_mut().zip(&self.primaries) {
+                largest.push(log_weight + primary.abs().ln());
+            }
+            self.walk.offer(log_weight, &self.primaries);
+        }
     }
 
-    /// Number of samples.
-    pub fn len(&self) -> usize {
-        self.log_weights.len()
+    fn finish(self, names: Vec<String>, shown: Array2<f64>) -> Collected {
+        let of_tenth = index_of_tenth(&self.log_weights);
+        let index = self.largest.index();
+        Collected {
+            samples: self.extent.samples,
+            weights: self.weights,
+            losses: self.losses,
+            reweighted: self.reweighted,
+            log_weights: self.log_weights,
+            tail: index.zip(of_tenth).map(|(index, of_tenth)| TailIndex { index, of_tenth }),
+            tails: self.largest_of_primaries.into_iter().map(Largest::index).collect(),
+            chain: self.walk.finish(names.clone()),
+            names,
+            shown,
+        }
     }
 }
 
@@ -53,24 +113,24 @@ pub(super) struct Weighed {
 }
 
 impl<D: Device + Clone> Trained<D> {
-    /// Draws `samples` samples and measures them.
-    pub(super) fn collect(&mut self, samples: usize, seed: u64) -> Result<Collected, DeviceError> {
+    /// Draws samples and measures them.
+    pub(super) fn collect(&mut self, extent: Extent, seed: u64) -> Result<Collected, DeviceError> {
         let stream = Purpose::Evaluation.samples(seed);
         let names = self.known.primaries();
-        let mut collected = Collected { log_weights: vec![], primaries: vec![], shown: Array2::zeros((0, 0)), names };
-        let (mut x, mut measured) = (Batch::default(), Batch::default());
-        for first in (0..samples).step_by(PIECE) {
-            let piece = PIECE.min(samples - first);
-            let drawn = self.engine.sample(&self.theta, Start::Draw { stream, first: first as u64, samples: piece })?;
+        let mut collector = Collector::new(extent, names.len(), seed);
+        let (mut x, mut measured, mut shown) = (Batch::default(), Batch::default(), Array2::zeros((0, 0)));
+        for first in (0..extent.samples).step_by(PIECE) {
+            let samples = PIECE.min(extent.samples - first);
+            let drawn = self.engine.sample(&self.theta, Start::Draw { stream, first: first as u64, samples })?;
             x.assign_samples(drawn.end);
             self.known.measure(&x, &mut measured);
-            collected.take(drawn.log_weights, &measured);
+            collector.take(drawn.log_weights, &measured);
             if first == 0 {
-                let shown = if x.rows() <= FEW { piece.min(SHOWN) } else { 1 };
-                collected.shown = drawn.end.slice(s![..shown, ..]).mapv(Real::wide);
+                let number = if x.rows() <= FEW { samples.min(SHOWN) } else { 1 };
+                shown = drawn.end.slice(s![..number, ..]).mapv(Real::wide);
             }
         }
-        Ok(collected)
+        Ok(collector.finish(names, shown))
     }
 
     /// Weighs `data`, shape `[samples, dof]`.

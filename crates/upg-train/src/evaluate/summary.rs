@@ -1,10 +1,9 @@
 //! Every number of an evaluation; what can't be computed is `None`.
 
-use super::chain::Chain;
 use super::collect::{Collected, Weighed};
 use super::trust;
 use crate::problem::Known;
-use crate::stats::{Blocks, Deal, Estimate, Moments, WeightSums, tail_index};
+use crate::stats::{Blocks, Estimate, WeightSums};
 use std::collections::BTreeMap;
 use upg_core::Device;
 use upg_targets::Observable;
@@ -98,36 +97,30 @@ impl Number {
     }
 }
 
-/// Forms all numbers.
+/// Forms all numbers; errors along the chain from at most so many blocks.
 pub(super) fn summarise<D: Device>(
     known: &Known<D>,
     collected: &Collected,
     data: Option<&Weighed>,
-    chain: &Chain,
-    number_of_blocks: usize,
+    blocks: usize,
 ) -> Summary {
-    let (mut weights, mut losses) = (WeightSums::default(), Moments::default());
-    weights.extend(&collected.log_weights);
-    collected.log_weights.iter().for_each(|w| losses.push(-w));
-    let blocks = reweighted(collected, number_of_blocks);
-    let states = chain.blocks(collected, number_of_blocks);
+    let Collected { names, weights, losses, reweighted, chain, tail, .. } = collected;
+    let states = chain.blocks(blocks);
     let observables = known.observables();
     let number = |blocks: &Blocks, o: &Observable| Number::of(blocks.estimate(&|means| o.value(means)), o.exact);
     let along = |o: &Observable| {
-        let primary = collected.names.iter().position(|name| *name == o.name);
+        let primary = names.iter().position(|name| *name == o.name);
         let tau_int = primary.and_then(|i| chain.of_primary(i)).map(|of| of.tau);
         Observed { number: number(&states, o), tau_int }
     };
-    let log_z = Number::of(trust::log_z(&weights), known.log_z());
-    let by_reweighting: BTreeMap<_, _> = observables.iter().map(|o| (o.name.clone(), number(&blocks, o))).collect();
-    let tail = tail_index(collected.log_weights.iter().copied());
-    let tails: BTreeMap<_, _> =
-        (0..collected.names.len()).map(|i| (collected.names[i].clone(), tail_of(collected, i))).collect();
-    let mut warnings = warnings(&weights, data, log_z, &by_reweighting);
-    warnings.extend(tail.and_then(|tail| trust::of_tail(collected.len(), tail)));
+    let log_z = Number::of(trust::log_z(weights), known.log_z());
+    let by_reweighting: BTreeMap<_, _> = observables.iter().map(|o| (o.name.clone(), number(reweighted, o))).collect();
+    let tails: BTreeMap<_, _> = names.iter().cloned().zip(collected.tails.iter().copied()).collect();
+    let mut warnings = warnings(weights, data, log_z, &by_reweighting);
+    warnings.extend(tail.and_then(|tail| trust::of_tail(collected.samples, tail)));
     warnings.extend(trust::of_primaries(tails.iter().filter_map(|(name, index)| Some((name, (*index)?)))));
     Summary {
-        samples: collected.len(),
+        samples: collected.samples,
         ess_reverse: weights.ess(),
         ess_forward: data.and_then(|data| data.weights.ess()),
         acceptance: chain.acceptance,
@@ -147,21 +140,6 @@ pub(super) fn summarise<D: Device>(
         observables: by_reweighting,
         chain_warnings: chain.warnings(),
     }
-}
-
-/// The tail index of the weights times the size of primary `i`.
-fn tail_of(collected: &Collected, i: usize) -> Option<f64> {
-    let log_weights = collected.log_weights.iter().enumerate();
-    tail_index(log_weights.map(|(sample, log_weight)| log_weight + collected.primaries(sample)[i].abs().ln()))
-        .map(|tail| tail.index)
-}
-
-fn reweighted(collected: &Collected, blocks: usize) -> Blocks {
-    let mut sums = Blocks::new(Deal::RoundRobin { blocks }, collected.names.len());
-    for (sample, &log_weight) in collected.log_weights.iter().enumerate() {
-        sums.push(log_weight, collected.primaries(sample));
-    }
-    sums
 }
 
 fn scaled(number: Number, factor: f64) -> Number {

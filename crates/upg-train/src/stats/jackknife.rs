@@ -127,6 +127,17 @@ impl Blocks {
         self.blocks.extend_from_slice(&other.blocks);
     }
 
+    /// Longer blocks, each of `factor` of these in a row (the last of what is left), once all samples are in.
+    ///
+    /// # Panics
+    /// If `factor` is 0.
+    #[track_caller]
+    pub fn coarsened(&self, factor: usize) -> Self {
+        let blocks: Vec<Block> = self.blocks.chunks(factor).map(|of_one| Block::sum(self.primaries, of_one)).collect();
+        let deal = Deal::Contiguous { blocks: blocks.len(), total: self.dealt };
+        Self { deal, blocks, ..*self }
+    }
+
     /// Number of samples taken in.
     pub fn samples(&self) -> u64 {
         self.blocks.iter().map(|block| block.samples).sum()
@@ -189,6 +200,15 @@ struct Block {
 impl Block {
     fn new(primaries: usize) -> Self {
         Self { samples: 0, sums: Sums::new(primaries) }
+    }
+
+    fn sum(primaries: usize, blocks: &[Self]) -> Self {
+        let mut sum = Self::new(primaries);
+        for block in blocks {
+            sum.samples += block.samples;
+            sum.sums.merge(&block.sums);
+        }
+        sum
     }
 }
 

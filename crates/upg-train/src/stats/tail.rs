@@ -47,14 +47,57 @@ impl TailIndex {
 /// assert!(index.is_light(20_000) && !tail_index(log_weights(0.6)).unwrap().is_light(20_000));
 /// ```
 pub fn tail_index(log_weights: impl IntoIterator<Item = f64>) -> Option<TailIndex> {
-    let mut all: Vec<f64> = log_weights.into_iter().collect();
-    if all.iter().any(|w| w.is_nan() || *w == f64::INFINITY) {
-        return None;
+    let all: Vec<f64> = log_weights.into_iter().collect();
+    let mut few = Largest::of(all.len());
+    all.iter().for_each(|&log_weight| few.push(log_weight));
+    Some(TailIndex { index: few.index()?, of_tenth: index_of_tenth(&all)? })
+}
+
+/// k̂ of the largest tenth of weights given by their logarithms, or of the largest min(N/5, 3√N) if those are more; `None` as for [`tail_index`].
+pub(crate) fn index_of_tenth(log_weights: &[f64]) -> Option<f64> {
+    let is_broken = |w: &f64| w.is_nan() || *w == f64::INFINITY;
+    let tenth = number_of_largest(log_weights.len()).max(log_weights.len() / 10);
+    (!log_weights.iter().any(is_broken)).then(|| of_largest(&mut log_weights.to_vec(), tenth))?
+}
+
+/// The largest min(N/5, 3√N) of N weights that come one by one: all that their index asks for.
+#[derive(Clone, Debug)]
+pub(crate) struct Largest {
+    samples: usize,
+    /// Logarithms of the largest so far, and of some others.
+    kept: Vec<f64>,
+    is_broken: bool,
+}
+
+impl Largest {
+    /// Of `samples` weights.
+    pub fn of(samples: usize) -> Self {
+        Self { samples, kept: vec![], is_broken: false }
     }
-    let number = all.len() as f64;
-    let few = (0.2 * number).min(3.0 * number.sqrt()).ceil() as usize;
-    let tenth = few.max(all.len() / 10);
-    Some(TailIndex { index: of_largest(&mut all, few)?, of_tenth: of_largest(&mut all, tenth)? })
+
+    /// Takes in one weight.
+    pub fn push(&mut self, log_weight: f64) {
+        self.is_broken |= log_weight.is_nan() || log_weight == f64::INFINITY;
+        self.kept.push(log_weight);
+        let needed = number_of_largest(self.samples) + 1; // and the one below them
+        if self.kept.len() >= 4 * needed && !self.is_broken {
+            self.kept.select_nth_unstable_by(needed, |a, b| b.total_cmp(a));
+            self.kept.truncate(needed);
+        } else if self.is_broken {
+            self.kept.clear();
+        }
+    }
+
+    /// k̂; `None` as for [`tail_index`].
+    pub fn index(mut self) -> Option<f64> {
+        (!self.is_broken).then(|| of_largest(&mut self.kept, number_of_largest(self.samples)))?
+    }
+}
+
+/// min(N/5, 3√N).
+fn number_of_largest(samples: usize) -> usize {
+    let number = samples as f64;
+    (0.2 * number).min(3.0 * number.sqrt()).ceil() as usize
 }
 
 /// k̂ of the `tail` largest.

@@ -1,7 +1,7 @@
 //! A trained flow against what is known of it: q = p, a plain chain, a plain mean.
 
 use super::{PIECE, Trained};
-use crate::evaluate::EvaluationPlan;
+use crate::evaluate::{EvaluationPlan, extent::Extent};
 use crate::method::Estimator;
 use crate::problem::Problem;
 use crate::purpose::Purpose;
@@ -69,6 +69,32 @@ fn a_flow_that_is_its_target_is_worth_all() {
     }
     assert!(summary.observables.len() > 2);
     assert_eq!(trained.evaluate(plan, Some(&data)).unwrap(), evaluation, "decided by the seed");
+}
+
+/// Sums are those over all samples; what is kept of the first ones alone serves τ_int and the largest tenth.
+#[test]
+fn what_is_kept_of_the_first_samples_alone_changes_no_sum() {
+    let flow = RealNvp { couplings: 1, ..flow(StartAt::Random) }.build::<f64>().unwrap();
+    let theta = flow.params().initialise(&mut Purpose::Weights.streams(3).next_stream());
+    let target = Arc::new(Gmm::new(2).unwrap());
+    let problem = Problem::new(flow, StandardNormal::new(2), target.clone()).with_observables(target);
+    let mut trained = Trained::new(problem, Cpu::new(2), &theta);
+    let all = Extent::new(PIECE + 4000, 40);
+    let primaries = trained.known.primaries().len();
+    let few = Extent { log_weights: 5000, along_chain: 6000 * primaries, ..all };
+    let [all, few] = [all, few].map(|extent| trained.evaluate_to(extent, 2, None).unwrap());
+    assert_eq!((all.log_weights.len(), few.log_weights.len()), (PIECE + 4000, 5000));
+    assert_eq!(few.log_weights[..], all.log_weights[..5000]);
+    let (all, few) = (all.summary, few.summary);
+    assert_ne!((all.tau_int, all.tail_index_of_tenth), (few.tau_int, few.tail_index_of_tenth), "of fewer states");
+    assert!((all.tau_int.unwrap() / few.tau_int.unwrap() - 1.0).abs() < 0.2, "{:?} {:?}", all.tau_int, few.tau_int);
+    let sums = |of: &crate::evaluate::Summary| {
+        (of.log_z.number, of.ess_reverse, of.loss, of.acceptance, of.tail_index, of.observables.clone())
+    };
+    assert!(sums(&all) == sums(&few), "{all:?}\n{few:?}");
+    for (name, of_all) in &all.observables_chain {
+        assert_eq!(few.observables_chain[name].number, of_all.number, "{name}");
+    }
 }
 
 #[test]
