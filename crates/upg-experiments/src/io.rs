@@ -7,11 +7,13 @@
 //! | [`output`] | files that are either complete or not there, and what made them |
 //! | [`run_dir`], [`checkpoint`] | the folder of a run, and all a run needs to go on |
 //! | [`metrics`] | `metrics.jsonl` |
+//! | [`memory`] | how much memory there is, and an end in one line where there is no more |
 //! | [`console`], [`signals`] | standard output and standard error; the signals that end a process |
 
 pub mod checkpoint;
 pub mod console;
 pub mod data;
+pub mod memory;
 pub mod metrics;
 pub mod output;
 pub mod run_dir;

@@ -5,7 +5,11 @@ use std::process::ExitCode;
 use upg_experiments::Error;
 use upg_experiments::commands::{config, evaluate, gradient, report, sample, train, variance};
 use upg_experiments::io::console::{print, say};
+use upg_experiments::io::memory::OrEnd;
 use upg_experiments::io::output::{clean_up_on_signals, tell_commit};
+
+#[global_allocator]
+static ALLOCATOR: OrEnd = OrEnd;
 
 /// Path gradients for normalizing flows.
 #[derive(Parser)]

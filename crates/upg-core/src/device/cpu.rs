@@ -37,14 +37,27 @@ impl<T> Cpu<T> {
     ///
     /// # Panics
     /// If `threads` is 0, or the system refuses to start them.
+    #[track_caller]
     pub fn new(threads: usize) -> Self {
+        Self::try_new(threads).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// The same.
+    ///
+    /// # Errors
+    /// [`DeviceError::Unavailable`] if the system refuses to start them.
+    ///
+    /// # Panics
+    /// If `threads` is 0.
+    #[track_caller]
+    pub fn try_new(threads: usize) -> Result<Self, DeviceError> {
         assert!(threads > 0, "threads = {threads}: at least 1");
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .thread_name(|i| format!("upg-{i}"))
-            .build()
-            .unwrap_or_else(|e| panic!("cannot start {threads} threads: {e}"));
-        Self { pool: Some(Arc::new(pool)), real: PhantomData }
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(|i| format!("upg-{i}")).build();
+        let refused = |e| DeviceError::Unavailable {
+            device: "processor".into(),
+            reason: format!("cannot start {threads} threads: {e}"),
+        };
+        Ok(Self { pool: Some(Arc::new(pool.map_err(refused)?)), real: PhantomData })
     }
 
     /// One thread per core the process may use.

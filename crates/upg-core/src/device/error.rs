@@ -12,6 +12,13 @@ pub enum DeviceError {
         /// The device, e.g. `cuda:0`.
         device: String,
     },
+    /// The device can't be used at all.
+    Unavailable {
+        /// The device.
+        device: String,
+        /// The system's words.
+        reason: String,
+    },
     /// The device is gone, or doesn't answer any more.
     Lost {
         /// The device.
@@ -25,6 +32,7 @@ impl fmt::Display for DeviceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::OutOfMemory { bytes, device } => write!(f, "{device}: {bytes} bytes of its memory could not be had"),
+            Self::Unavailable { device, reason } => write!(f, "{device}: {reason}"),
             Self::Lost { device, reason } => write!(f, "{device}: lost: {reason}"),
         }
     }

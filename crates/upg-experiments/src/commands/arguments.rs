@@ -1,6 +1,8 @@
 //! Arguments that several commands have.
 
+use crate::Error;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use upg_core::Cpu;
 use upg_train::method::{Divergence, Estimator};
 
 /// Accepts a number of threads.
@@ -9,6 +11,15 @@ pub fn threads_parser() -> impl TypedValueParser<Value = usize> {
         let threads = text.parse().ok().filter(|threads| (1..=1024_usize).contains(threads));
         threads.ok_or("accepted is a whole number from 1 to 1024")
     }
+}
+
+/// The processor with so many threads, by default one per core.
+///
+/// # Errors
+/// If the system refuses to start them.
+pub fn processor<T>(threads: Option<usize>) -> Result<Cpu<T>, Error> {
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    Ok(Cpu::try_new(threads.unwrap_or_else(cores))?)
 }
 
 /// Accepts the name of an estimator.

@@ -10,7 +10,7 @@
 //!
 //! The metadata entry `provenance` says, as JSON, what made them.
 
-use super::arguments::{divergence_parser, estimator_parser, threads_parser};
+use super::arguments::{divergence_parser, estimator_parser, processor, threads_parser};
 use crate::{
     Error,
     config::{ConfigFile, Model},
@@ -88,7 +88,7 @@ fn run_in<T: Real>(args: &GradientArgs, method: Method, config: &ConfigFile) -> 
     let mut samples = read_samples::<T>(&args.samples, &model.sample_shape)?;
     wrap(&*model.target, &mut samples.values);
 
-    let device = args.threads.map_or_else(Cpu::all_cores, Cpu::new);
+    let device = processor(args.threads)?;
     let provenance = Provenance::new(device.threads(), T::NAME, args.seed, config.config.to_ron());
     let Model { flow, cut, base, target, .. } = model;
     let mut engine = Engine::new(device, flow, base, target, cut).with_end_samples(EndSamples::Keep);
@@ -96,8 +96,7 @@ fn run_in<T: Real>(args: &GradientArgs, method: Method, config: &ConfigFile) -> 
     let gradient = match method {
         Method::Reverse(how) => engine.reverse_kl(how, &theta, Start::Given(samples.values.view())),
         Method::Forward(how) => engine.forward_kl(how, &theta, samples.values.view()),
-    }
-    .expect("the processor doesn't fail");
+    }?;
     let tensors = tensors(&gradient, &layout, &samples);
     all_finite(&tensors, T::NAME)?;
     write_tensors(out, &tensors, &provenance)?;

@@ -1,6 +1,6 @@
 //! The model and the weights of a run that is there: what `evaluate`, `sample`, `variance` and `report` start from.
 
-use super::arguments::threads_parser;
+use super::arguments::{processor, threads_parser};
 use crate::Error;
 use crate::config::{AnyTarget, Config, Precision};
 use crate::io::checkpoint::{read_config, read_ema, read_origin, read_progress, read_weights};
@@ -106,7 +106,7 @@ impl<T: Real> Loaded<T> {
         let origin = read_origin(&path)?;
         let origin =
             if too_early { origin.map(|origin| origin + ": no validation has chosen any yet") } else { origin };
-        let trained = Trained::new(problem, args.threads.map_or_else(Cpu::all_cores, Cpu::new), &theta);
+        let trained = Trained::new(problem, processor(args.threads)?, &theta);
         let mut config = file.config;
         let run_seed = config.training.seed;
         config.training.seed = args.seed.unwrap_or(run_seed);

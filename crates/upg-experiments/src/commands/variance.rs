@@ -3,6 +3,7 @@
 use super::run_weights::{Loaded, RunArgs};
 use crate::Error;
 use crate::config::Precision;
+use crate::io::memory::{Bytes, of_machine};
 use crate::io::output::OutputFile;
 use crate::io::run_dir::RunDir;
 use clap::Args;
@@ -40,6 +41,7 @@ pub fn run(args: &VarianceArgs) -> Result<String, Error> {
 
 fn run_in<T: Real>(args: &VarianceArgs, dir: &RunDir) -> Result<String, Error> {
     let mut loaded = Loaded::<T>::new(dir, &args.run)?;
+    check_memory::<T>(args.batch, loaded.trained.dof())?;
     let path = dir.file("variance.json");
     let out = OutputFile::create(&path)?;
     let trains_on_data = loaded.config.training.objective.needs_data();
@@ -56,6 +58,20 @@ fn run_in<T: Real>(args: &VarianceArgs, dir: &RunDir) -> Result<String, Error> {
     });
     out.commit(serde_json::to_string_pretty(&object).expect("names and numbers").as_bytes())?;
     Ok(format!("{}written to {}", table(&noise), path.display()))
+}
+
+/// Refuses a batch whose samples alone take more than the memory of this machine.
+fn check_memory<T>(batch: u32, dof: usize) -> Result<(), Error> {
+    let needed = u64::from(batch).saturating_mul((dof * size_of::<T>()) as u64);
+    match of_machine() {
+        Some(memory) if needed > memory => {
+            let (needed, memory) = (Bytes(needed), Bytes(memory));
+            let accepted =
+                format!("accepted: what fits into the {memory} of memory there are; this takes at least {needed}");
+            Err(Error::Usage(format!("--batch = {batch}: {accepted}")))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn table(noise: &[Noise]) -> String {

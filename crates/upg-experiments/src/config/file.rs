@@ -5,6 +5,7 @@ use super::invalid::Invalid;
 use super::locate::{self, Position};
 use super::model::Model;
 use super::notation;
+use crate::io::memory;
 use crate::text::one_line;
 use ron::error::SpannedError;
 use std::fmt;
@@ -92,6 +93,15 @@ impl ConfigFile {
     /// The first field whose value isn't accepted.
     pub fn check(&self) -> Result<(), ConfigError> {
         self.config.check().map_err(|invalid| self.locate(invalid))
+    }
+
+    /// Checks that a training fits into the memory of this machine, where that is known.
+    ///
+    /// # Errors
+    /// As [`Config::check_memory`].
+    pub fn check_memory(&self) -> Result<(), ConfigError> {
+        let memory = memory::of_machine().unwrap_or(u64::MAX);
+        self.config.check_memory(memory).map_err(|invalid| self.locate(invalid))
     }
 
     /// Makes the flow and the target.

@@ -4,20 +4,24 @@
 //! |---|---|
 //! | `training.batch`, `training.validation.samples`, `evaluation.samples` | 10⁹ samples: some numbers are kept of each |
 //! | `training.batch` with a forward KL, `data.train`, `data.test`: `Draw` | 2³³ numbers, samples times degrees of freedom: all are kept |
-//! | `evaluation.blocks` | 10⁶ |
+//! | `evaluation.blocks` | 10⁵ |
 //!
-//! Those of the flow are [`Size::LARGEST`](upg_flows::Size::LARGEST).
+//! Those of the flow are [`Size::LARGEST`](upg_flows::Size::LARGEST). What a training takes at the least is compared with the memory of the
+//! machine, too, before anything is made: [`check_memory`].
 
 use super::data::{Data, Source};
 use super::experiment::Config;
 use super::invalid::Invalid;
+use super::training::Precision;
+use crate::io::memory::Bytes;
+use upg_flows::FlowSpec;
 
 /// Samples of which a few numbers each are kept.
 pub const MOST_SAMPLES: usize = 1_000_000_000;
 /// Numbers of samples that are kept as a whole.
 const MOST_NUMBERS: u64 = 1 << 33;
 /// Blocks of the jackknife.
-const MOST_BLOCKS: usize = 1_000_000;
+const MOST_BLOCKS: usize = 100_000;
 
 /// Checks what is asked for together by the numbers of samples and the degrees of freedom of one.
 pub(super) fn check(config: &Config, dof: usize) -> Result<(), Invalid> {
@@ -42,6 +46,64 @@ pub(super) fn check(config: &Config, dof: usize) -> Result<(), Invalid> {
         }
     }
     Ok(())
+}
+
+/// Refuses a training of `flow` that takes more than `memory` bytes, in the name of the field that takes most of them.
+pub(super) fn check_memory(config: &Config, flow: &FlowSpec, memory: u64) -> Result<(), Invalid> {
+    let needs = needs(config, flow)?;
+    let all = needs.iter().fold(0_u64, |sum, need| sum.saturating_add(need.bytes));
+    match needs.into_iter().max_by_key(|need| need.bytes) {
+        Some(most) if all > memory => {
+            let (all, memory) = (Bytes(all), Bytes(memory));
+            let accepted =
+                format!("what fits into the {memory} of memory there are; this training takes at least {all}");
+            Err(refuse(most.field, most.value, accepted))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Memory that a training takes for the sake of a field, at the least.
+struct Need {
+    field: &'static str,
+    value: String,
+    bytes: u64,
+}
+
+fn needs(config: &Config, flow: &FlowSpec) -> Result<Vec<Need>, Invalid> {
+    let (training, size, cut) = (&config.training, flow.size()?, flow.cut());
+    let number: u64 = match training.precision {
+        Precision::F32 => 4,
+        Precision::F64 => 8,
+    };
+    let (batch, dof) = (training.batch as u64, flow.dof() as u64);
+    let shape = || format!("{:?}", config.flow.extents().1);
+    let at_one_time = (cut.micro_batch * cut.lanes) as u64; // samples whose tapes are kept
+    let tapes = (size.kept / at_one_time).saturating_mul(batch.min(at_one_time));
+    let vectors = 2 + training.optimiser.moment_names().len() as u64 + u64::from(training.ema.is_some());
+    let data_of_batch = if training.objective.needs_data() { batch.saturating_mul(dof * number) } else { 0 };
+    let per_samples = |samples: usize| 16 * samples as u64; // a log-weight and a log-determinant
+    let mut needs = vec![
+        Need { field: "flow", value: shape(), bytes: tapes.saturating_add(vectors * size.parameters) * number },
+        Need {
+            field: "training.batch",
+            value: batch.to_string(),
+            bytes: per_samples(training.batch).saturating_add(data_of_batch),
+        },
+        Need {
+            field: "training.validation.samples",
+            value: training.validation.samples.to_string(),
+            bytes: per_samples(training.validation.samples),
+        },
+    ];
+    let Some(data) = config.data() else { return Ok(needs) };
+    for (field, source) in [("data.train", data.train), ("data.test", data.test)] {
+        if let Source::Draw(samples) = source {
+            let bytes = (samples as u64).saturating_mul(dof * number);
+            needs.push(Need { field, value: format!("Draw({samples})"), bytes });
+        }
+    }
+    Ok(needs)
 }
 
 fn check_kept(field: &str, samples: usize, dof: usize, value: String) -> Result<(), Invalid> {

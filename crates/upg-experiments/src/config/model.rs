@@ -52,6 +52,14 @@ impl Config {
         self.checked_flow().map(drop)
     }
 
+    /// Checks that a training fits into so many bytes of memory, before anything is made.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check), and the field that takes most of the memory if all together take more than that.
+    pub fn check_memory(&self, bytes: u64) -> Result<(), Invalid> {
+        limits::check_memory(self, &self.checked_flow()?, bytes)
+    }
+
     /// Makes the flow and the target.
     ///
     /// # Errors

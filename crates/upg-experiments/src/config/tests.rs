@@ -150,8 +150,8 @@ const TOO_MUCH: [(&str, &str, &[&str]); 11] = [
     ),
     (
         "lambda: 1),",
-        "lambda: 1), evaluation: (samples: 2000000, blocks: 1000001),",
-        &["evaluation.blocks = 1000001", "up to 1000000"],
+        "lambda: 1), evaluation: (samples: 2000000, blocks: 100001),",
+        &["evaluation.blocks = 100001", "up to 100000"],
     ),
     (
         "lambda: 1),",
@@ -163,6 +163,23 @@ const TOO_MUCH: [(&str, &str, &[&str]); 11] = [
 #[test]
 fn what_nobody_wants_is_refused_in_one_line() {
     refuses(&TOO_MUCH);
+}
+
+#[test]
+fn what_a_training_takes_is_held_against_the_memory() {
+    for (section, field, bytes) in [
+        ("training: (batch: 1000000)", "training.batch = 1000000", 16_000_000),
+        ("training: (batch: 1000000, objective: Forward(Gdreg))", "training.batch = 1000000", 76_000_000),
+        ("training: (validation: (samples: 900000))", "training.validation.samples = 900000", 14_400_000),
+        ("data: (test: Draw(900000))", "data.test = Draw(900000)", 54_000_000),
+        ("training: (batch: 1, validation: (samples: 1))", "flow = [5, 3]", 0),
+    ] {
+        let text = FULL.replace("lambda: 1),", &format!("lambda: 1), {section},"));
+        let config = Config::parse(&text).unwrap();
+        let refused = config.check_memory(bytes).unwrap_err().to_string();
+        assert!(refused.starts_with(field) && refused.contains("of memory"), "{refused}");
+        config.check_memory(bytes + 4_000_000).unwrap();
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use tempfile::NamedTempFile;
 use upg_core::vmath::InstructionSet;
 
@@ -150,7 +150,12 @@ fn being_written() -> MutexGuard<'static, BTreeSet<PathBuf>> {
 
 /// Removes what is being written under temporary names, before the process ends without unwinding.
 pub(crate) fn give_up_writing() {
-    for path in being_written().iter() {
+    let listed = match BEING_WRITTEN.try_lock() {
+        Ok(listed) => listed,
+        Err(TryLockError::Poisoned(listed)) => listed.into_inner(),
+        Err(TryLockError::WouldBlock) => return, // by the thread that is to end, perhaps
+    };
+    for path in listed.iter() {
         let _ = std::fs::remove_file(path); // it takes room, no more
     }
 }

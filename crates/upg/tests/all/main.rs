@@ -9,6 +9,7 @@ mod configs;
 mod console;
 mod golden;
 mod layers;
+mod memory;
 mod outputs;
 #[cfg(unix)]
 mod resume;

@@ -20,7 +20,9 @@ impl ProgressLine {
         let style = ProgressStyle::with_template(template).expect("a template").progress_chars("=> ");
         let bar = ProgressBar::with_draw_target(Some(to), target).with_style(style).with_position(from);
         bar.reset_eta();
-        bar.enable_steady_tick(Duration::from_millis(500));
+        if !bar.is_hidden() && can_start_a_thread() {
+            bar.enable_steady_tick(Duration::from_millis(500));
+        }
         Self(bar)
     }
 
@@ -45,6 +47,11 @@ impl ProgressLine {
             false => self.0.println(what),
         }
     }
+}
+
+/// Whether the system has one more thread for the clock of the line, which would panic without.
+fn can_start_a_thread() -> bool {
+    std::thread::Builder::new().spawn(|| {}).is_ok_and(|thread| thread.join().is_ok())
 }
 
 impl Drop for ProgressLine {

@@ -4,7 +4,7 @@ use super::events::Events;
 use super::progress::ProgressLine;
 use super::signals::Signals;
 use crate::Error;
-use crate::commands::arguments::threads_parser;
+use crate::commands::arguments::{processor, threads_parser};
 use crate::config::{Config, ConfigFile, Data, Invalid, Model, Tensorboard};
 use crate::io::checkpoint::{Format, Found, read_config, save_weights};
 use crate::io::console::say;
@@ -98,11 +98,12 @@ fn default_folder(config: Option<&Path>) -> PathBuf {
 
 pub(super) fn run_in<T: Real>(plan: &Plan) -> Result<String, Error> {
     let config = plan.config();
+    plan.file.check_memory()?;
     let model = plan.file.build::<T>()?; // all that is wrong is said before anything is touched
     let signals = Signals::listen().map_err(Error::Signals)?;
     let given = given_data(config, &model)?;
     let dir = RunDir::begin(&plan.out, config, plan.existing)?;
-    let device = plan.threads.map_or_else(Cpu::all_cores, Cpu::new);
+    let device = processor(plan.threads)?;
     let provenance = Provenance {
         flow: config.flow_to_ron(),
         ..Provenance::new(device.threads(), T::NAME, Some(config.training.seed), config.to_ron())
