@@ -18,17 +18,27 @@ pub struct DataSets<T> {
 }
 
 impl<T: Real> DataSets<T> {
-    /// A number that changes with any change of the data.
-    pub fn fingerprint(&self) -> Option<u64> {
-        let mut hash = Xxh3::new();
-        for set in [&self.train, &self.test] {
-            for x in set.iter().flatten() {
-                hash.update(&x.wide().to_le_bytes());
-            }
-            hash.update(b"|");
-        }
-        (self.train.is_some() || self.test.is_some()).then(|| hash.digest())
+    /// Numbers that change with any change of the data.
+    pub fn fingerprints(&self) -> Fingerprints {
+        Fingerprints { train: self.train.as_ref().map(fingerprint), test: self.test.as_ref().map(fingerprint) }
     }
+}
+
+/// Fingerprints of samples to train on and to test on, where there are some.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
+pub struct Fingerprints {
+    /// Of those to train on.
+    pub train: Option<u64>,
+    /// Of those to test on.
+    pub test: Option<u64>,
+}
+
+/// A number that changes with any change of samples.
+pub fn fingerprint<T: Real>(samples: &Array2<T>) -> u64 {
+    let mut hash = Xxh3::new();
+    samples.iter().for_each(|x| hash.update(&x.wide().to_le_bytes()));
+    hash.digest()
 }
 
 /// Batches of the training data.
@@ -114,9 +124,9 @@ mod tests {
         let data = |x: f64| DataSets { train: Some(Array2::from_elem((2, 2), x)), test: None };
         let mut other = data(0.5);
         other.train.as_mut().unwrap()[(1, 1)] = 0.25;
-        assert_ne!(data(0.5).fingerprint(), other.fingerprint());
+        assert_ne!(data(0.5).fingerprints(), other.fingerprints());
         let moved = DataSets { train: None, test: data(0.5).train };
-        assert_ne!(data(0.5).fingerprint(), moved.fingerprint());
-        assert_eq!(DataSets::<f64>::default().fingerprint(), None);
+        assert_ne!(data(0.5).fingerprints(), moved.fingerprints());
+        assert_eq!(DataSets::<f64>::default().fingerprints(), Fingerprints::default());
     }
 }

@@ -1,5 +1,6 @@
 //! A run at one moment, in main memory: all it needs to go on bit for bit as if it had never stopped.
 
+use crate::data::Fingerprints;
 use crate::plan::Keep;
 use crate::refused::Refused;
 use crate::schedule::SchedulerState;
@@ -38,8 +39,8 @@ pub struct Progress {
     pub best: Option<Best>,
     /// Seconds spent on training, over all sessions.
     pub seconds: f64,
-    /// Fingerprint of the data, if there are any.
-    pub data: Option<u64>,
+    /// Fingerprints of the data.
+    pub data: Fingerprints,
 }
 
 /// The best validation so far.
@@ -82,7 +83,7 @@ impl fmt::Display for Best {
 
 impl Progress {
     /// The progress of a run with `seed` and these data that has made no step.
-    pub(crate) fn at_the_start(seed: u64, data: Option<u64>) -> Self {
+    pub(crate) fn at_the_start(seed: u64, data: Fingerprints) -> Self {
         let scheduler = SchedulerState::default();
         Self { step: 0, updates: 0, seed, skipped: 0, skipped_in_a_row: 0, scheduler, best: None, seconds: 0.0, data }
     }

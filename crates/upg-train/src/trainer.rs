@@ -73,7 +73,7 @@ impl<D: Device + Clone> Trainer<D> {
     /// If a value of the plan isn't accepted, or the objective needs training data and there are none.
     pub fn new(problem: Problem<D>, device: D, plan: TrainingPlan, data: DataSets<D::Real>) -> Result<Self, Refused> {
         plan.check()?;
-        let fingerprint = data.fingerprint();
+        let fingerprints = data.fingerprints();
         let DataSets { train, test: test_data } = data;
         let (engine, target, known) = problem.into_engine(device.clone());
         let layout = engine.layout();
@@ -87,7 +87,7 @@ impl<D: Device + Clone> Trainer<D> {
             average: plan.ema.map(|_| device.buffer(&start)),
             optimiser: Optimiser::new(&device, plan.optimiser, layout.size()),
             scheduler: Scheduler::new(plan.schedule, plan.optimiser.rate(), plan.warm_up, plan.steps),
-            progress: Progress::at_the_start(plan.seed, fingerprint),
+            progress: Progress::at_the_start(plan.seed, fingerprints),
             annealing: None,
             coupling: None,
             best: None,

@@ -11,7 +11,7 @@ use crate::io::samples::{Samples, write_numbers, write_samples};
 use clap::Args;
 use serde_json::{Map, Value};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use upg_core::Real;
 use upg_train::evaluate::Summary;
 use upg_train::{Evaluation, EvaluationPlan, Purpose};
@@ -26,6 +26,9 @@ pub struct EvaluateArgs {
     /// Samples of the flow, instead of `evaluation.samples`.
     #[arg(long)]
     pub samples: Option<usize>,
+    /// Folder for the results, by default that of the run; for runs one may only read.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
 }
 
 /// Evaluates, writes `summary.json`, and returns the table to be shown.
@@ -48,14 +51,15 @@ fn run_in<T: Real>(args: &EvaluateArgs, dir: &RunDir) -> Result<String, Error> {
         let accepted = format!("a whole number, at least evaluation.blocks = {blocks}, at most {MOST_SAMPLES}");
         return Err(Error::Usage(format!("--samples = {samples}: accepted is {accepted}")));
     }
-    let out = OutputFile::create(&dir.summary())?;
-    let data = loaded.data(dir, Purpose::TestData)?;
+    let results = dir.results(args.out.as_deref())?;
+    let out = OutputFile::create(&results.summary())?;
+    let data = loaded.data(dir, &results, Purpose::TestData)?;
     let plan = EvaluationPlan { samples, blocks, seed: loaded.config.training.seed };
     let evaluation = loaded.trained.evaluate(plan, data.as_ref())?;
-    let details = write_details(&evaluation, dir)?;
+    let details = write_details(&evaluation, &results)?;
     let weights = table::Weights { name: loaded.weights, origin: loaded.origin.as_deref() };
     out.commit(json(&evaluation.summary, &weights, &loaded.provenance(), details).as_bytes())?;
-    Ok(table::text(&evaluation.summary, &weights, data.is_some(), &dir.summary()))
+    Ok(table::text(&evaluation.summary, &weights, data.is_some(), &results.summary()))
 }
 
 /// The summary with which weights it is of, what made it, and the checksums of the files beside it, one JSON object.
@@ -75,8 +79,8 @@ fn json(
 
 /// Writes what the report shows beside the summary: `evaluation/log_weights.npy`, `evaluation/autocorrelation.json` and
 /// `evaluation/samples.npy`. Returns their checksums: the summary comes last, and whatever ended the program before, it is of other files.
-fn write_details(evaluation: &Evaluation, dir: &RunDir) -> Result<Map<String, Value>, Error> {
-    let folder = dir.file("evaluation");
+fn write_details(evaluation: &Evaluation, results: &RunDir) -> Result<Map<String, Value>, Error> {
+    let folder = results.file("evaluation");
     std::fs::create_dir_all(&folder).map_err(|source| RunError::System { path: folder.clone(), source })?;
     write_numbers(&folder.join("log_weights.npy"), &evaluation.log_weights)?;
     let named = evaluation.rho.iter().map(|(name, rho)| (name.clone(), serde_json::json!(rho)));

@@ -5,10 +5,10 @@ use crate::Error;
 use crate::config::Invalid;
 use crate::io::output::OutputFile;
 use crate::io::run_dir::{RunDir, RunError};
-use crate::io::samples::{read_numbers, read_samples};
+use crate::io::samples::{read_any_samples, read_numbers, read_samples};
 use crate::report::page::{Field, FieldKind, Run, render};
 use clap::Args;
-use ndarray::Array2;
+use ndarray::{Array2, Axis};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use upg_flows::FlowSpec;
@@ -20,6 +20,9 @@ pub struct ReportArgs {
     /// Folders of runs, to be shown side by side.
     #[arg(long, value_name = "DIR", num_args = 1.., required = true)]
     pub run: Vec<PathBuf>,
+    /// The results of `evaluate --out` and `variance --out`, if they aren't in the folder of the run; with a single run.
+    #[arg(long, value_name = "DIR")]
+    pub results: Option<PathBuf>,
     /// Where the page goes; by default `report.html` in the folder of the first run.
     #[arg(long, value_name = "HTML")]
     pub out: Option<PathBuf>,
@@ -31,10 +34,14 @@ pub struct ReportArgs {
 /// If a folder holds no run, one of its files can't be read, or the page can't be written.
 pub fn run(args: &ReportArgs) -> Result<String, Error> {
     let dirs = args.run.iter().map(|path| RunDir::open(path)).collect::<Result<Vec<_>, _>>()?;
+    if let (Some(results), 2..) = (&args.results, dirs.len()) {
+        let problem = "accepted is one folder of results with one --run";
+        return Err(Error::Usage(format!("--results = {}: {problem}", results.display())));
+    }
     let path = args.out.clone().unwrap_or_else(|| dirs[0].file("report.html"));
     let out = OutputFile::create(&path)?;
     let named = dirs.iter().zip(names_of(&args.run));
-    let runs = named.map(|(dir, name)| read(dir, name)).collect::<Result<Vec<_>, _>>()?;
+    let runs = named.map(|(dir, name)| read(dir, args.results.as_deref(), name)).collect::<Result<Vec<_>, _>>()?;
     out.commit(render(&runs).as_bytes())?;
     Ok(format!(
         "{} of {}; written to {}",
@@ -48,19 +55,22 @@ fn names(runs: &[Run]) -> String {
     runs.iter().map(|run| &run.name[..]).collect::<Vec<_>>().join(", ")
 }
 
-fn read(dir: &RunDir, name: String) -> Result<Run, Error> {
+/// Reads what there is of a run, whose results may be in another folder.
+fn read(dir: &RunDir, results: Option<&Path>, name: String) -> Result<Run, Error> {
+    let in_results = |file: &str| results.unwrap_or(dir.path()).join(file);
     let config = dir.config().map_err(RunError::from)?.config;
     let metrics = text(&dir.metrics())?.unwrap_or_default();
-    let evaluation = dir.file("evaluation");
+    let evaluation = in_results("evaluation");
     let shown = evaluation.join("samples.npy");
     let flow = config.flow.spec().map_err(Invalid::from)?;
     let shape = &flow.shape[..];
     let dof: usize = shape.iter().product();
-    let samples = shown.is_file().then(|| read_samples::<f64>(&shown, &[dof])).transpose()?.map(|read| read.values);
-    let data = dir.file("test.npy");
+    let samples = shown.is_file().then(|| read_any_samples::<f64>(&shown, &[dof])).transpose()?;
+    let (samples, not_finite) = samples.map(|read| finite_rows(&read.values)).unzip();
+    let data = Some(dir.file("test.npy")).filter(|kept| kept.is_file()).unwrap_or_else(|| in_results("test.npy"));
     let data = (dof <= FEW && data.is_file()).then(|| read_samples::<f64>(&data, shape)).transpose()?;
     let log_weights = evaluation.join("log_weights.npy");
-    let summary = json(&dir.summary())?;
+    let summary = json(&in_results("summary.json"))?;
     check_details(&evaluation, summary.as_ref())?;
     Ok(Run {
         name,
@@ -70,6 +80,7 @@ fn read(dir: &RunDir, name: String) -> Result<Run, Error> {
         summary,
         log_weights: log_weights.is_file().then(|| read_numbers(&log_weights)).transpose()?,
         autocorrelation: autocorrelation(json(&evaluation.join("autocorrelation.json"))?),
+        not_finite: not_finite.unwrap_or(0),
         field: samples.as_ref().and_then(|samples| field(&flow, samples)),
         marginals: samples.filter(|_| dof <= FEW),
         data_marginals: data.map(|read| read.values),
@@ -108,11 +119,18 @@ fn names_of(paths: &[PathBuf]) -> Vec<String> {
     full.iter().map(name).collect()
 }
 
+/// The samples all of whose numbers are finite, and the number of the others.
+fn finite_rows(samples: &Array2<f64>) -> (Array2<f64>, usize) {
+    let is_finite = |&row: &usize| samples.row(row).iter().all(|x| x.is_finite());
+    let finite: Vec<usize> = (0..samples.nrows()).filter(is_finite).collect();
+    (samples.select(Axis(0), &finite), samples.nrows() - finite.len())
+}
+
 /// A sample on a two-dimensional lattice.
 fn field(flow: &FlowSpec, samples: &Array2<f64>) -> Option<Field> {
     let kind = if flow.acts_on_links() { FieldKind::Links } else { FieldKind::Sites };
-    let two_dimensional = flow.lattice().len() == 2;
-    two_dimensional.then(|| Field { shape: flow.shape.clone(), values: samples.row(0).to_vec(), kind })
+    let is_there = flow.lattice().len() == 2 && samples.nrows() > 0;
+    is_there.then(|| Field { shape: flow.shape.clone(), values: samples.row(0).to_vec(), kind })
 }
 
 fn autocorrelation(object: Option<Value>) -> Vec<(String, Vec<f64>)> {

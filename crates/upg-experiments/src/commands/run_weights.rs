@@ -13,6 +13,7 @@ use serde::Serialize;
 use std::fmt;
 use std::path::PathBuf;
 use upg_core::{Cpu, Execution, ParamLayout, Real};
+use upg_train::data::{Fingerprints, fingerprint};
 use upg_train::{Purpose, Trained};
 
 /// The arguments of every command that starts from the weights of a run.
@@ -73,6 +74,8 @@ pub struct Loaded<T: Real> {
     target: AnyTarget<T>,
     /// Shape of one sample.
     pub sample_shape: Vec<usize>,
+    /// Of the data that the run began with.
+    fingerprints: Fingerprints,
     /// Which weights they are.
     pub weights: Weights,
     /// After which step of the run, and why these, if the file says so.
@@ -106,11 +109,13 @@ impl<T: Real> Loaded<T> {
         let origin = read_origin(&path)?;
         let origin =
             if too_early { origin.map(|origin| origin + ": no validation has chosen any yet") } else { origin };
+        let progress = read_progress(&dir.latest()).ok().flatten(); // the weights alone may be good
+        let fingerprints = progress.map_or_else(Fingerprints::default, |progress| progress.data);
         let trained = Trained::new(problem, processor(args.threads)?, &theta);
         let mut config = file.config;
         let run_seed = config.training.seed;
         config.training.seed = args.seed.unwrap_or(run_seed);
-        Ok(Self { config, run_seed, trained, target, sample_shape, weights, origin })
+        Ok(Self { config, run_seed, trained, target, sample_shape, fingerprints, weights, origin })
     }
 
     /// The provenance of the results of this process.
@@ -119,15 +124,31 @@ impl<T: Real> Loaded<T> {
         Provenance::new(threads, T::NAME, Some(self.config.training.seed), self.config.to_ron())
     }
 
-    /// The samples of the target that the run has for `purpose`, shape `[samples, dof]`: those it kept, or those it would have drawn.
+    /// The samples of the target that the run has for `purpose`, shape `[samples, dof]`: those it kept, or those it would have drawn, which
+    /// are then kept in `results`.
     ///
     /// # Errors
-    /// If they can't be read or drawn.
-    pub fn data(&self, dir: &RunDir, purpose: Purpose) -> Result<Option<Array2<T>>, Error> {
+    /// If they can't be read or drawn, or aren't those that the run began with.
+    pub fn data(&self, dir: &RunDir, results: &RunDir, purpose: Purpose) -> Result<Option<Array2<T>>, Error> {
         let Some(data) = self.config.data() else { return Ok(None) };
         let Self { target, sample_shape, run_seed, .. } = self;
-        let request = DataRequest { data: &data, target, sample_shape, seed: *run_seed, keep: Some(dir) };
-        Ok(Some(self.trained.device().install(|| request.fetch(purpose))?))
+        let request = |keep| DataRequest { data: &data, target, sample_shape, seed: *run_seed, keep: Some(keep) };
+        let request = if request(dir).is_kept(purpose) { request(dir) } else { request(results) };
+        let samples = self.trained.device().install(|| request.fetch(purpose))?;
+        match self.fingerprint(purpose) {
+            Some(expected) if fingerprint(&samples) != expected => {
+                Err(RunError::OtherData(request.path(purpose)).into())
+            }
+            _ => Ok(Some(samples)),
+        }
+    }
+
+    /// The fingerprint of the samples that the run began with, if its checkpoint knows it.
+    fn fingerprint(&self, purpose: Purpose) -> Option<u64> {
+        match purpose {
+            Purpose::TrainData => self.fingerprints.train,
+            _ => self.fingerprints.test,
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use crate::io::output::OutputFile;
 use crate::io::run_dir::RunDir;
 use clap::Args;
 use std::fmt::Write;
+use std::path::PathBuf;
 use upg_core::Real;
 use upg_train::Purpose;
 use upg_train::stats::Estimate;
@@ -25,6 +26,9 @@ pub struct VarianceArgs {
     /// Samples of each gradient.
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub batch: u32,
+    /// Folder for the results, by default that of the run; for runs one may only read.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
 }
 
 /// Estimates, writes `variance.json`, and returns the table to be shown.
@@ -42,10 +46,11 @@ pub fn run(args: &VarianceArgs) -> Result<String, Error> {
 fn run_in<T: Real>(args: &VarianceArgs, dir: &RunDir) -> Result<String, Error> {
     let mut loaded = Loaded::<T>::new(dir, &args.run)?;
     check_memory::<T>(args.batch, loaded.trained.dof())?;
-    let path = dir.file("variance.json");
+    let results = dir.results(args.out.as_deref())?;
+    let path = results.file("variance.json");
     let out = OutputFile::create(&path)?;
     let trains_on_data = loaded.config.training.objective.needs_data();
-    let data = loaded.data(dir, if trains_on_data { Purpose::TrainData } else { Purpose::TestData })?;
+    let data = loaded.data(dir, &results, if trains_on_data { Purpose::TrainData } else { Purpose::TestData })?;
     let plan = Repetitions { number: args.repetitions as usize, batch: args.batch as usize };
     let seed = loaded.config.training.seed;
     let noise = loaded.trained.variance(plan, seed, data.as_ref())?;

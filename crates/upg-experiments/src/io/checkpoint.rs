@@ -63,6 +63,15 @@ pub enum Found<T> {
     Nothing,
 }
 
+/// What becomes of the latest checkpoint when a new one takes its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Latest {
+    /// It is the previous one then.
+    BecomesPrevious,
+    /// It goes: that of a pause, which a run without pauses wouldn't have.
+    Goes,
+}
+
 /// The layout of a checkpoint's tensors: that of the weights, and the names of the moments.
 #[derive(Clone, Debug)]
 pub struct Format<'a> {
@@ -78,15 +87,23 @@ impl<'a> Format<'a> {
         Self { layout, moments: training.optimiser.moment_names(), averages: training.ema.is_some() }
     }
 
-    /// Writes the state as the latest checkpoint of a run; what was the latest is then the previous one.
+    /// Writes the state as the latest checkpoint of a run; what was the latest is then the previous one, or gone.
     ///
     /// # Errors
     /// If the system refuses; the last two checkpoints are then what they were.
-    pub fn save<T: Real>(&self, state: &State<T>, dir: &RunDir, provenance: &Provenance) -> Result<(), RunError> {
+    pub fn save<T: Real>(
+        &self,
+        state: &State<T>,
+        dir: &RunDir,
+        latest: Latest,
+        provenance: &Provenance,
+    ) -> Result<(), RunError> {
         let mut writer = OutputFile::create(&dir.latest())?.writer()?;
         writer.write(&self.encode(state, provenance))?;
         writer.sync()?;
-        dir.keep_latest_as_previous()?;
+        if latest == Latest::BecomesPrevious {
+            dir.keep_latest_as_previous()?;
+        }
         Ok(writer.finish()?)
     }
 

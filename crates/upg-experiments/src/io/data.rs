@@ -7,7 +7,7 @@ use crate::io::output::OutputError;
 use crate::io::run_dir::RunDir;
 use crate::io::samples::{Samples, SamplesError, read_samples, write_samples};
 use ndarray::Array2;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use upg_core::Real;
 use upg_targets::{TargetError, space::wrap};
 use upg_train::Purpose;
@@ -64,9 +64,8 @@ impl<T: Real> DataRequest<'_, T> {
     /// # Errors
     /// If a file is wrong, can't be written, or the target can't be sampled as asked.
     pub fn fetch(&self, purpose: Purpose) -> Result<Array2<T>, DataError> {
-        let (source, name) = self.source(purpose);
-        let kept = self.keep.map(|dir| dir.file(&format!("{name}.npy")));
-        match (source, kept) {
+        let (source, _) = self.source(purpose);
+        match (source, self.keep.map(|_| self.path(purpose))) {
             (Source::File(_), _) => Ok(self.given(purpose)?.expect("it is a file")),
             (Source::Draw(_), Some(path)) if path.exists() => Ok(self.read(&path)?),
             (&Source::Draw(samples), path) => {
@@ -76,6 +75,22 @@ impl<T: Real> DataRequest<'_, T> {
                     write_samples(&path, &Samples { values: drawn.clone(), shape })?;
                 }
                 Ok(drawn)
+            }
+        }
+    }
+
+    /// Whether samples that were drawn for one purpose are kept already.
+    pub fn is_kept(&self, purpose: Purpose) -> bool {
+        matches!(self.source(purpose).0, Source::Draw(_)) && self.path(purpose).exists()
+    }
+
+    /// The file that the samples of one purpose are in, or are to be kept in.
+    pub fn path(&self, purpose: Purpose) -> PathBuf {
+        match self.source(purpose) {
+            (Source::File(path), _) => path.clone(),
+            (Source::Draw(_), name) => {
+                let name = format!("{name}.npy");
+                self.keep.map_or_else(|| PathBuf::from(&name), |dir| dir.file(&name))
             }
         }
     }

@@ -70,6 +70,7 @@ impl OutputFile {
             let folder = folder.display();
             return Err(refuse(format!("{folder} is not a folder, accepted is a file in a folder that exists")));
         }
+        remove_temporaries(path);
         match temporary(path) {
             Ok(_) => Ok(Self { path: path.to_owned() }),
             Err(source) if is_full(&source) => Err(OutputError::Write { path: path.to_owned(), source }),
@@ -221,13 +222,15 @@ pub(crate) fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
-/// Removes what a process that was killed left of `path` under a temporary name. Nobody else may be writing it.
+/// Removes what a process that was killed left of `path` under a temporary name. What somebody is writing is locked, and stays.
 pub(crate) fn remove_temporaries(path: &Path) {
     let prefix = temporary_prefix(path);
     for entry in folder_of(path).read_dir().into_iter().flatten().flatten() {
         let name = entry.file_name();
-        if name.to_str().is_some_and(|name| name.starts_with(&prefix) && name.ends_with(TEMPORARY)) {
-            let _ = std::fs::remove_file(entry.path()); // it takes room, no more
+        let is_temporary = name.to_str().is_some_and(|name| name.starts_with(&prefix) && name.ends_with(TEMPORARY));
+        if is_temporary && let Ok(file) = File::open(entry.path()) {
+            // Removed before the lock is let go: whoever has just made it and waits for the lock sees that it is gone.
+            let _ = file.try_lock().map(|()| std::fs::remove_file(entry.path())); // it takes room, no more
         }
     }
 }
@@ -240,8 +243,18 @@ fn temporary_prefix(path: &Path) -> String {
 /// How they end.
 const TEMPORARY: &str = ".tmp";
 
-/// A file beside `path`, removed when dropped.
+/// A file beside `path`, locked, removed when dropped.
 fn temporary(path: &Path) -> io::Result<NamedTempFile> {
+    loop {
+        let file = unlocked_temporary(path)?;
+        let locked = file.as_file().lock(); // fails where the file system has no locks: nobody removes it there either
+        if locked.is_err() || file.path().exists() {
+            return Ok(file);
+        }
+    }
+}
+
+fn unlocked_temporary(path: &Path) -> io::Result<NamedTempFile> {
     let prefix = temporary_prefix(path);
     let mut builder = tempfile::Builder::new();
     builder.prefix(&prefix).suffix(TEMPORARY);
@@ -358,6 +371,23 @@ mod tests {
         drop(folder);
         let error = lost.commit(b"third").unwrap_err();
         assert!(!place.exists() && error.exit_status() == 1, "{error}");
+    }
+
+    #[test]
+    fn temporaries_go_unless_somebody_is_writing_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("result");
+        std::fs::write(folder.path().join(".result.killed.tmp"), b"left").unwrap();
+        std::fs::write(folder.path().join(".results.other.tmp"), b"of another file").unwrap();
+        let mut writer = OutputFile::create(&path).unwrap().writer().unwrap();
+        writer.write(b"first").unwrap();
+        assert_eq!(names(folder.path()).len(), 2, "{:?}", names(folder.path()));
+        OutputFile::create(&path).unwrap().commit(b"second").unwrap();
+        writer.finish().unwrap();
+        assert_eq!(
+            (names(folder.path()), std::fs::read(&path).unwrap()),
+            (vec![".results.other.tmp".into(), "result".into()], b"first".to_vec())
+        );
     }
 
     #[test]

@@ -38,6 +38,9 @@ const FILES: [&str; 9] = [PREVIOUS, LATEST, BEST, DAMAGED, METRICS, "train.npy",
 
 /// Files that `--force` removes besides; nothing else in the folder is touched.
 const RESULTS: [&str; 2] = [SUMMARY, "variance.json"];
+/// The files beside `summary.json`.
+pub const EVALUATION: [&str; 3] =
+    ["evaluation/log_weights.npy", "evaluation/autocorrelation.json", "evaluation/samples.npy"];
 const EVENTS: &str = "tensorboard";
 
 const CONFIG: &str = "config.ron";
@@ -71,6 +74,9 @@ pub enum RunError {
     /// It holds a run and neither `--resume` nor `--force` was given.
     #[error("--out = {}: holds a run already: accepted are --resume, --force, or another folder", .0.display())]
     Occupied(PathBuf),
+    /// Results of one run were to go into the folder of another.
+    #[error("--out = {}: holds another run: accepted is a folder without one", .0.display())]
+    OfAnotherRun(PathBuf),
     /// It holds no run.
     #[error("--run = {}: {missing} is missing: accepted is the folder of a run of `upg train`", path.display())]
     NoRun {
@@ -114,6 +120,9 @@ pub enum RunError {
         /// What is wrong with it.
         problem: String,
     },
+    /// Samples of the target aren't those that the run began with.
+    #[error("{}: not the samples that the run began with: accepted are those", .0.display())]
+    OtherData(PathBuf),
     /// The configuration in the folder is wrong.
     #[error(transparent)]
     Config(Box<ConfigError>),
@@ -185,6 +194,31 @@ impl RunDir {
         Ok(LockedRun { dir, _lock: lock })
     }
 
+    /// The folder for results of this run, made if it is missing: `out`, or that of the run itself.
+    ///
+    /// # Errors
+    /// If it holds another run, or the system refuses.
+    pub fn results(&self, out: Option<&Path>) -> Result<Self, RunError> {
+        let Some(out) = out else { return Ok(self.clone()) };
+        std::fs::create_dir_all(out).map_err(|source| RunError::Place { path: out.to_owned(), source })?;
+        let (results, resolved) = (Self { path: out.to_owned() }, |path: &Path| path.canonicalize().ok());
+        if results.file(CONFIG).exists() && resolved(out) != resolved(&self.path) {
+            return Err(RunError::OfAnotherRun(out.to_owned()));
+        }
+        Ok(results)
+    }
+
+    /// Writes down a configuration that differs from that of the run in what may change.
+    ///
+    /// # Errors
+    /// If it can't be written.
+    pub fn keep_config(&self, config: &Config) -> Result<(), RunError> {
+        if self.config()?.config != *config {
+            OutputFile::create(&self.file(CONFIG))?.commit(config.to_pretty_ron().as_bytes())?;
+        }
+        Ok(())
+    }
+
     /// Whether there are files of a run.
     fn is_occupied(&self) -> bool {
         FILES.iter().chain(&RESULTS).any(|name| self.file(name).exists())
@@ -234,7 +268,13 @@ impl RunDir {
 
     /// The files of the run that are there, each a place where no other output may go.
     pub fn own_files(&self) -> Vec<PathBuf> {
-        FILES.iter().chain(&RESULTS).map(|name| self.file(name)).filter(|path| path.exists()).collect()
+        FILES
+            .iter()
+            .chain(&RESULTS)
+            .chain(&EVALUATION)
+            .map(|name| self.file(name))
+            .filter(|path| path.exists())
+            .collect()
     }
 
     /// The configuration of the run.

@@ -33,18 +33,39 @@ pub fn read_samples<T: Real>(path: &Path, sample_shape: &[usize]) -> Result<Samp
     decode_samples(&bytes, sample_shape).map_err(wrong)
 }
 
+/// The same, but for numbers that aren't finite, which are read as they are.
+///
+/// # Errors
+/// As [`read_samples`].
+pub fn read_any_samples<T: Real>(path: &Path, sample_shape: &[usize]) -> Result<Samples<T>, SamplesError> {
+    let wrong = |problem| SamplesError { file: path.to_owned(), problem };
+    let bytes = std::fs::read(path).map_err(|e| wrong(SamplesProblem::Unreadable(e)))?;
+    decode(&bytes, sample_shape, Numbers::Any).map_err(wrong)
+}
+
+/// Which numbers are accepted.
+#[derive(Clone, Copy, PartialEq)]
+enum Numbers {
+    Finite,
+    Any,
+}
+
 /// The samples in the bytes of a `.npy` file, of a model whose single sample has shape `sample_shape`.
 ///
 /// # Errors
 /// As [`read_samples`].
 pub fn decode_samples<T: Real>(bytes: &[u8], sample_shape: &[usize]) -> Result<Samples<T>, SamplesProblem> {
+    decode(bytes, sample_shape, Numbers::Finite)
+}
+
+fn decode<T: Real>(bytes: &[u8], sample_shape: &[usize], accepted: Numbers) -> Result<Samples<T>, SamplesProblem> {
     let (header, numbers) = Header::read(bytes)?;
     check_shape(&header.shape, sample_shape)?;
     match header.dtype() {
-        "<f4" => convert(&array(&header, numbers, f32::from_le_bytes)?, sample_shape),
-        ">f4" => convert(&array(&header, numbers, f32::from_be_bytes)?, sample_shape),
-        "<f8" => convert(&array(&header, numbers, f64::from_le_bytes)?, sample_shape),
-        ">f8" => convert(&array(&header, numbers, f64::from_be_bytes)?, sample_shape),
+        "<f4" => convert(&array(&header, numbers, f32::from_le_bytes)?, sample_shape, accepted),
+        ">f4" => convert(&array(&header, numbers, f32::from_be_bytes)?, sample_shape, accepted),
+        "<f8" => convert(&array(&header, numbers, f64::from_le_bytes)?, sample_shape, accepted),
+        ">f8" => convert(&array(&header, numbers, f64::from_be_bytes)?, sample_shape, accepted),
         _ => Err(header.wrong_dtype("'<f4' and '<f8'")),
     }
 }
@@ -76,10 +97,14 @@ fn array<A: Real, const N: usize>(
     Ok(ArrayD::from_shape_vec(shape, numbers).expect("the length was compared"))
 }
 
-fn convert<A: Real, T: Real>(array: &ArrayD<A>, sample_shape: &[usize]) -> Result<Samples<T>, SamplesProblem> {
+fn convert<A: Real, T: Real>(
+    array: &ArrayD<A>,
+    sample_shape: &[usize],
+    accepted: Numbers,
+) -> Result<Samples<T>, SamplesProblem> {
     let (shape, dof) = (array.shape().to_vec(), sample_shape.iter().product());
     let values: Vec<T> = array.iter().map(|&x| T::of(x.wide())).collect(); // C order, whatever the layout
-    if let Some(at) = values.iter().position(|x| !x.is_finite()) {
+    if let Some(at) = values.iter().position(|x| !x.is_finite()).filter(|_| accepted == Numbers::Finite) {
         let index = unravel(at, &shape);
         return Err(SamplesProblem::NotFinite { value: array[&index[..]].wide(), index, precision: T::NAME });
     }

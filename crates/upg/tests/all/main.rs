@@ -11,6 +11,7 @@ mod golden;
 mod layers;
 mod memory;
 mod outputs;
+mod results;
 #[cfg(unix)]
 mod resume;
 mod support;

@@ -1,7 +1,7 @@
 //! Nothing is lost: a run that was killed, interrupted, damaged or out of disk space goes on bit for bit as if nothing had been.
 //!
 //! Equal to those of the run that was never stopped must be: every tensor of the last checkpoint (weights, moments, moving average) and its
-//! progress but for the seconds, the best weights, the data that were drawn, and `metrics.jsonl` but for times.
+//! progress but for the seconds, the checkpoint before it, the best weights, the data that were drawn, and `metrics.jsonl` but for times.
 
 mod damaged;
 mod full_disk;
@@ -75,7 +75,9 @@ impl Left {
         let latest = run.join("checkpoint.safetensors");
         let mut bytes = BTreeMap::new();
         let best = run.join("checkpoint.best.safetensors");
-        for (file, path) in [("latest", &latest), ("best", &best)].into_iter().filter(|(_, path)| path.exists()) {
+        let previous = run.join("checkpoint.previous.safetensors");
+        let files = [("latest", &latest), ("best", &best), ("previous", &previous)];
+        for (file, path) in files.into_iter().filter(|(_, path)| path.exists()) {
             let tensors =
                 raw(path).into_iter().filter(|(name, _)| name != "state.progress" && name != "state.checksum");
             bytes.extend(tensors.map(|(name, (.., bytes))| (format!("{file}: {name}"), bytes)));
@@ -87,6 +89,12 @@ impl Left {
         let (before, seconds) = text.split_once("seconds:").unwrap();
         let (_, after) = seconds.split_once(',').unwrap();
         Self { bytes, progress: format!("{before}{after}"), metrics: metrics(run).into_iter().map(timeless).collect() }
+    }
+
+    /// All but the checkpoint before the latest, which is another one if checkpoints are made at other steps.
+    fn but_the_previous(mut self) -> Self {
+        self.bytes.retain(|name, _| !name.starts_with("previous: "));
+        self
     }
 
     #[track_caller]

@@ -6,7 +6,7 @@ use super::signals::Signals;
 use crate::Error;
 use crate::commands::arguments::{processor, threads_parser};
 use crate::config::{Config, ConfigFile, Data, Invalid, Model, Tensorboard};
-use crate::io::checkpoint::{Format, Found, read_config, save_weights};
+use crate::io::checkpoint::{Format, Found, Latest, read_config, read_weights, save_weights};
 use crate::io::console::say;
 use crate::io::data::DataRequest;
 use crate::io::metrics::{Line, Metrics};
@@ -116,29 +116,37 @@ pub(super) fn run_in<T: Real>(plan: &Plan) -> Result<String, Error> {
     };
     let saved = resume(&mut trainer, config, &dir)?;
     OutputFile::create(&dir.provenance())?.commit(provenance.to_json().as_bytes())?;
-    let session = Session { saved, ..Session::new(plan, dir, trainer, provenance, signals)? };
+    dir.keep_config(config)?;
+    let paused = saved.filter(|step| !step.is_multiple_of(config.training.checkpoint.every));
+    let session = Session { saved, paused, ..Session::new(plan, dir, trainer, provenance, signals)? };
     session.run().map_err(|error| Error::Failed(Box::new(error)))
 }
 
 /// Goes on from the checkpoint in the folder, if there is one; returns the step of the latest.
 fn resume<T: Real>(trainer: &mut Trainer<Cpu<T>>, config: &Config, dir: &RunDir) -> Result<Option<u64>, Error> {
-    match Format::new(config, trainer.layout()).load(dir)? {
+    let format = Format::new(config, trainer.layout());
+    let (mut state, saved) = match format.load(dir)? {
         Found::Latest(state) => {
             dir.compare_with(read_config(&dir.latest())?.as_ref(), config)?;
-            trainer.restore(&state)?;
-            Ok(Some(state.progress.step))
+            let step = state.progress.step;
+            (state, Some(step))
         }
         Found::Previous(state, reason) => {
-            say(format_args!(
-                "warning: {reason}; going on from the checkpoint before, of step {}",
-                state.progress.step
-            ));
+            let step = state.progress.step;
+            say(format_args!("warning: {reason}; going on from the checkpoint before, of step {step}"));
             dir.set_latest_aside()?;
-            trainer.restore(&state)?;
-            Ok(None)
+            (state, None)
         }
-        Found::Nothing => Ok(None),
+        Found::Nothing => return Ok(None),
+    };
+    if state.progress.best.is_some()
+        && let Err(reason) = read_weights::<T>(&dir.best(), trainer.layout())
+    {
+        say(format_args!("warning: {reason}; the next validation begins the search for the best weights anew"));
+        state.progress.best = None;
     }
+    trainer.restore(&state)?;
+    Ok(saved)
 }
 
 /// Samples in files of the user's; whether they are what they should be is known before anything is written.
@@ -190,6 +198,8 @@ struct Session<'a, T: Real> {
     clock: Instant,
     /// The step of the latest checkpoint.
     saved: Option<u64>,
+    /// The step of a pause that this session goes on from, if no checkpoint was due there.
+    paused: Option<u64>,
     saved_at: Instant,
     logged: (Instant, u64),
 }
@@ -224,6 +234,7 @@ impl<'a, T: Real> Session<'a, T> {
             progress,
             clock,
             saved: None,
+            paused: None,
             saved_at,
             logged,
         })
@@ -332,7 +343,12 @@ impl<'a, T: Real> Session<'a, T> {
             let weights = state.progress.best.map(|best| best.to_string());
             save_weights(&self.dir.best(), &best, &layout, &Provenance { weights, ..self.provenance.clone() })?;
         }
-        Format::new(self.plan.config(), &layout).save(&state, &self.dir, &self.provenance)?;
+        let latest = if self.saved.is_some_and(|saved| self.paused == Some(saved)) {
+            Latest::Goes
+        } else {
+            Latest::BecomesPrevious
+        };
+        Format::new(self.plan.config(), &layout).save(&state, &self.dir, latest, &self.provenance)?;
         (self.saved, self.saved_at) = (step, Instant::now());
         Ok(())
     }

@@ -20,6 +20,8 @@ pub struct Run {
     pub log_weights: Option<Vec<f64>>,
     /// Observables with their normalised autocorrelation ρ(t), t = 0, 1, …, in the Markov chain.
     pub autocorrelation: Vec<(String, Vec<f64>)>,
+    /// Samples that were to be shown and aren't, as a number in them isn't finite.
+    pub not_finite: usize,
     /// A sample of a lattice theory.
     pub field: Option<Field>,
     /// Samples of the flow, shape `[samples, dof]`, for up to 8 degrees of freedom.

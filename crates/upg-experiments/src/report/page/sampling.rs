@@ -13,7 +13,23 @@ const HOW: &str = "Log-weights log <i>p̃</i> − log <i>q</i>, less the logarit
 pub(super) fn html(runs: &[Run]) -> String {
     let mut shown = vec![histogram(runs)];
     shown.extend(autocorrelation(runs));
-    section("Weights and autocorrelation", HOW, &(charts(&shown) + &heaviest(runs)))
+    section("Weights and autocorrelation", HOW, &(charts(&shown) + &heaviest(runs) + &not_finite(runs)))
+}
+
+/// Lines about samples that can't be shown.
+fn not_finite(runs: &[Run]) -> String {
+    let lost = |run: &Run| run.log_weights.as_ref().map_or(0, |all| all.iter().filter(|x| !x.is_finite()).count());
+    let told = |(i, run): (usize, &Run)| {
+        let (lost, samples) = (lost(run), run.not_finite);
+        (lost + samples > 0).then(|| {
+            let (lost, samples) = (grouped(lost as f64), grouped(samples as f64));
+            format!("<li>{}: {lost} log-weights, {samples} of the samples to be shown</li>", name(i, run))
+        })
+    };
+    match runs.iter().enumerate().filter_map(told).collect::<String>() {
+        none if none.is_empty() => none,
+        items => format!("<p class=\"how\">Not finite, and left out:</p><ul class=\"how\">{items}</ul>\n"),
+    }
 }
 
 /// log w − log mean w, and the share of the heaviest weight in the sum of all; NaN and +∞ are left out, −∞ is a weight
@@ -53,10 +69,8 @@ fn histogram(runs: &[Run]) -> Chart {
 /// A line about the heaviest weights.
 fn heaviest(runs: &[Run]) -> String {
     let told = |(i, run, values, share): (usize, &Run, Vec<f64>, f64)| {
-        let lost = run.log_weights.as_ref().map_or(0, |all| all.iter().filter(|value| !value.is_finite()).count());
-        let lost = if lost > 0 { format!(", {lost} not finite") } else { String::new() };
         format!(
-            "<li>{}: {} % (<i>N</i> = {}{lost})</li>",
+            "<li>{}: {} % (<i>N</i> = {})</li>",
             name(i, run),
             significant(100.0 * share, 2),
             grouped(values.len() as f64)

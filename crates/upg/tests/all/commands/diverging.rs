@@ -73,6 +73,9 @@ fn a_run_that_diverges_is_given_up_and_saved() {
     assert!(summary["log_z"]["value"].is_null() && summary["log_z"]["exact"].is_number(), "{summary}");
     assert_eq!(summary["log_z"]["trusted"], false);
     assert!(table.contains("of 200 log-weights are not finite"), "{table}");
+    done(&["report", "--run", &folder]);
+    let page = fs::read_to_string(run.join("report.html")).unwrap();
+    assert!(page.contains("Not finite, and left out:") && page.contains(" of the samples to be shown"));
     let said = done(&[&["sample"], &of[..], &["-n", "5", "--out", &x]].concat());
     assert!(said.starts_with("5 samples, ") && said.contains(" log-weights not finite; written to "), "{said}");
 }

@@ -1,0 +1,100 @@
+//! Results of a run that lie elsewhere, and a run whose files aren't what they were.
+
+use crate::support::{Experiment, errors, files, json, upg};
+use std::fs;
+
+/// A run with test data that were drawn.
+const DATA: &str = "(
+    flow: Z2Nice(lattice: [2, 2], couplings: 2, hidden: [3]),
+    target: Phi4(lattice: [2, 2], kappa: 0.2, lambda: 0.1),
+    training: (steps: 20, batch: 16, validation: (every: 10, samples: 16)),
+    data: (test: Draw(40), hmc: (chains: 8, warm_up: 5, thin: 2)),
+)";
+
+/// `upg` with these arguments, refused in one line that holds all of `fragments`.
+#[track_caller]
+fn refused(arguments: &[&str], fragments: &[&str]) {
+    let output = upg(arguments);
+    let line = errors(&output);
+    assert_eq!((output.status.code(), line.lines().count()), (Some(2), 1), "{arguments:?}: {line}");
+    assert!(fragments.iter().all(|fragment| line.contains(fragment)), "{line} should contain {fragments:?}");
+}
+
+#[track_caller]
+fn done(arguments: &[&str]) -> String {
+    let output = upg(arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", errors(&output));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// A run one may only read: nothing in its folder changes, whatever is missing in it.
+#[test]
+fn results_go_into_another_folder() {
+    let experiment = Experiment::new(DATA);
+    experiment.trained("run", &[]);
+    experiment.trained("other", &[]);
+    fs::remove_file(experiment.path("run/test.npy")).unwrap();
+    let before = files(&experiment.path("run"));
+    let [run, other, out, page] = ["run", "other", "new/results", "page.html"].map(|name| experiment.argument(name));
+    done(&["evaluate", "--run", &run, "--samples", "300", "--out", &out]);
+    done(&["variance", "--run", &run, "--repetitions", "20", "--out", &out]);
+    assert!(files(&experiment.path("run")) == before);
+    let results = experiment.path("new/results");
+    assert_eq!(json(&results.join("summary.json"))["samples"], 300);
+    let other_data = fs::read(experiment.path("other/test.npy")).unwrap();
+    assert_eq!(fs::read(results.join("test.npy")).unwrap(), other_data, "what the run would have drawn");
+    done(&["report", "--run", &run, "--results", &out, "--out", &page]);
+    assert!(fs::read_to_string(&page).unwrap().contains(">300<"));
+    assert!(files(&experiment.path("run")) == before);
+    done(&["evaluate", "--run", &run, "--samples", "300", "--out", &run]); // the folder itself
+    refused(&["evaluate", "--run", &run, "--out", &other], &["--out = ", "holds another run: accepted is"]);
+    refused(&["report", "--run", &run, "--run", &other, "--results", &out], &["--results = ", "with one --run"]);
+}
+
+#[test]
+fn altered_test_data_are_noticed() {
+    let experiment = Experiment::new(DATA);
+    experiment.trained("run", &[]);
+    let (run, data) = (experiment.argument("run"), experiment.path("run/test.npy"));
+    let good = fs::read(&data).unwrap();
+    let mut altered = good.clone();
+    let at = altered.len() - 3;
+    altered[at] ^= 1;
+    fs::write(&data, altered).unwrap();
+    for command in ["evaluate", "variance"] {
+        refused(&[command, "--run", &run], &["test.npy: not the samples that the run began with: accepted are those"]);
+    }
+    fs::write(&data, good).unwrap();
+    done(&["evaluate", "--run", &run, "--samples", "300"]);
+}
+
+/// What may change on a resume is kept, so that a later one goes on with it.
+#[test]
+fn changes_that_are_allowed_are_kept() {
+    let experiment = Experiment::new(DATA);
+    experiment.trained("run", &["--steps", "7"]);
+    let changed = DATA.replace("steps: 20,", "steps: 20, log_every: 2, checkpoint: (every: 3),");
+    fs::write(experiment.path("config.ron"), changed.replace("\n)", "\n    evaluation: (samples: 250),\n)")).unwrap();
+    experiment.trained("run", &["--resume", "--steps", "13"]);
+    done(&["train", "--resume", "--out", &experiment.argument("run")]);
+    let steps: Vec<_> =
+        crate::support::metrics(&experiment.path("run")).iter().map(|line| line["step"].as_u64().unwrap()).collect();
+    assert_eq!(steps, [8, 10, 12, 14, 16, 18, 20]);
+    done(&["evaluate", "--run", &experiment.argument("run")]);
+    assert_eq!(json(&experiment.path("run/summary.json"))["samples"], 250);
+}
+
+/// Best weights that were damaged don't stay best.
+#[test]
+fn damaged_best_weights_are_told_and_replaced() {
+    let experiment = Experiment::new(DATA);
+    experiment.trained("run", &["--steps", "15"]);
+    let best = experiment.path("run/checkpoint.best.safetensors");
+    let mut bytes = fs::read(&best).unwrap();
+    let at = bytes.len() / 2;
+    bytes[at] ^= 1;
+    fs::write(&best, bytes).unwrap();
+    let said = experiment.trained("run", &["--resume"]);
+    assert!(said.contains("checkpoint.best.safetensors") && said.contains("begins the search for the best"), "{said}");
+    done(&["evaluate", "--run", &experiment.argument("run"), "--samples", "300"]);
+}
