@@ -200,8 +200,13 @@ impl<D: Device, W: Ways<D>> Engine<D, W> {
 
     /// Chooses whether [`Gradient::end`] is filled.
     pub fn with_end_samples(mut self, end_samples: EndSamples) -> Self {
-        self.end_samples = end_samples;
+        self.set_end_samples(end_samples);
         self
+    }
+
+    /// The same from now on.
+    pub fn set_end_samples(&mut self, end_samples: EndSamples) {
+        self.end_samples = end_samples;
     }
 
     /// The device.

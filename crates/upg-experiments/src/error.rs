@@ -41,6 +41,9 @@ pub enum Error {
     /// The arguments don't go together.
     #[error("{0}")]
     Usage(String),
+    /// The weights to begin with are wrong.
+    #[error("training.start_from: {0}")]
+    StartFrom(WeightsError),
     /// Samples of the target can't be had.
     #[error(transparent)]
     Data(#[from] DataError),
@@ -118,7 +121,7 @@ impl Error {
     /// 2 if the input is wrong, 1 if the run failed.
     pub fn exit_status(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::Weights(_) | Self::Samples(_) | Self::Method(_) => 2,
+            Self::Config(_) | Self::Weights(_) | Self::StartFrom(_) | Self::Samples(_) | Self::Method(_) => 2,
             Self::Invalid(_) | Self::Usage(_) | Self::Checkpoint(_) | Self::State(_) => 2,
             Self::Run(error) => error.exit_status(),
             Self::Output(error) => error.exit_status(),

@@ -4,11 +4,10 @@
 //! more, layer by layer. If it is finite everywhere, the score or the pull-back is to blame, and the gradient tells: it is pulled back
 //! from the last layer to the first, so the last tensor that isn't finite was the first to be.
 
+use crate::base::with_base;
 use ndarray::{Array2, ArrayView2, s};
 use std::fmt;
-use upg_core::{
-    BasePass, Device, Engine, Layer, ParamLayout, Pass, Prepared, Real, SampleStream, Workspace, ways::Ways,
-};
+use upg_core::{Device, Engine, Layer, ParamLayout, Pass, Real, SampleStream, ways::Ways};
 
 /// Where a step went wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,7 +76,7 @@ impl<D: Device> Watch<'_, D> {
         (0..samples).step_by(PIECE).find_map(|first| {
             let piece = PIECE.min(samples - first);
             device.reshape(&mut x, engine.dof(), piece);
-            self.with_base(|pass| engine.base().sample(pass, stream, first as u64, &mut x));
+            with_base(engine, self.theta, |pass| engine.base().sample(pass, stream, first as u64, &mut x));
             let (found, _) = self.first_layer(map, &mut x, piece);
             found.map(Fault::Layer).or_else(|| {
                 engine.target().action_and_force(device, &x, &mut action, None);
@@ -96,7 +95,7 @@ impl<D: Device> Watch<'_, D> {
             device.upload(data.slice(s![first..first + piece, ..]), &mut x);
             let (found, layers) = self.first_layer(inverse, &mut x, piece);
             found.map(|layer| Fault::InverseLayer(layers - 1 - layer)).or_else(|| {
-                self.with_base(|pass| engine.base().log_density_and_score(pass, &x, &mut density, None));
+                with_base(engine, self.theta, |pass| engine.base().log_density_and_score(pass, &x, &mut density, None));
                 (!are_finite(device, &density, piece)).then_some(Fault::Density)
             })
         })
@@ -122,14 +121,6 @@ impl<D: Device> Watch<'_, D> {
             layers = layers.max(layer + 1);
         });
         (found, layers)
-    }
-
-    fn with_base(&self, work: impl FnOnce(&mut BasePass<'_, D>)) {
-        let (device, base) = (self.engine.device(), self.engine.base());
-        let theta = D::slice(device.params(self.theta), 0..self.engine.flow_range().start);
-        let (mut prepared, mut scratch) = (Prepared::default(), Workspace::default());
-        base.prepare(device, theta, &mut prepared);
-        work(&mut BasePass { device, theta, prepared: &prepared, scratch: &mut scratch });
     }
 }
 

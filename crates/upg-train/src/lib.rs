@@ -10,15 +10,17 @@
 //! | [`optimiser`], [`schedule`] | rules of a step; learning rates and ramps as functions of the step |
 //! | [`trainer`], [`validation`], [`fault`] | the steps, the tests between them, and where a step went wrong that was skipped |
 //! | [`state`], [`data`], [`purpose`] | a run at one moment; samples of the target; the random numbers of a run |
-//! | [`trained`], [`evaluate`], [`sample`], [`variance`] | a trained flow: its worth, its samples, the noise of the estimators |
+//! | [`trained`], [`evaluate`], [`sample`], [`log_prob`], [`variance`] | a trained flow: its worth, samples, density; the noise of the estimators |
 //! | [`stats`] | weights, errors, autocorrelation, a Markov chain from independent proposals |
 //!
 //! There are no files here, no configurations and no command line. With the feature `serde` the types that stand in such files can be
 //! written and read.
 
+mod base;
 pub mod data;
 pub mod evaluate;
 pub mod fault;
+pub mod log_prob;
 pub mod method;
 #[cfg(feature = "serde")]
 pub mod numbers;
@@ -28,6 +30,7 @@ pub mod plan;
 pub mod problem;
 pub mod purpose;
 mod refused;
+mod round_trip;
 pub mod sample;
 pub mod schedule;
 pub mod state;
@@ -46,7 +49,7 @@ pub use plan::{Keep, TrainingPlan, Validation};
 pub use problem::Problem;
 pub use purpose::Purpose;
 pub use refused::Refused;
-pub use sample::Draw;
+pub use sample::{Draw, SamplePlan};
 pub use state::State;
 pub use trained::Trained;
 pub use trainer::{Annealing, Step, Trainer};

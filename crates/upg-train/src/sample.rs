@@ -3,11 +3,12 @@
 //! The chain is that of independence Metropolis with the samples of the flow as proposals: state n is sample n, or state n − 1 again where it
 //! was rejected. Samples come piece by piece; memory doesn't grow with their number.
 
+use crate::base::with_base;
 use crate::purpose::Purpose;
 use crate::stats::{IndependenceChain, Move};
 use crate::trained::{PIECE, Trained};
-use ndarray::{Array2, ArrayView2};
-use upg_core::{Device, DeviceError, Real, Rng, Start};
+use ndarray::{Array2, ArrayView2, Axis, s};
+use upg_core::{Device, DeviceError, Real, Rng, SampleStream, Start};
 
 /// The kind of samples to be drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +17,32 @@ pub enum Draw {
     Independent,
     /// States of an independence Metropolis chain: unbiased samples of the target, correlated.
     Metropolis,
+}
+
+/// Which samples are to be drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SamplePlan {
+    /// Decides all of them: sample n of a seed is the same whatever it is drawn together with.
+    pub seed: u64,
+    /// The number of the first; a chain that begins there.
+    pub first: u64,
+    /// How many.
+    pub samples: usize,
+    /// Of which kind.
+    pub draw: Draw,
+    /// Whether the samples of the base that they are made of are handed out too.
+    pub latent: bool,
+}
+
+/// Some samples.
+#[derive(Clone, Copy, Debug)]
+pub struct Piece<'a, T> {
+    /// The samples x, shape `[piece, dof]`.
+    pub x: ArrayView2<'a, T>,
+    /// The samples z of the base with x = T(z), shape `[piece, dof]`; empty unless asked for.
+    pub latent: ArrayView2<'a, T>,
+    /// Their log-weights −S − log q.
+    pub log_weights: &'a [f64],
 }
 
 /// The outcome when all samples are drawn.
@@ -27,58 +54,77 @@ pub struct Drawn {
     pub not_finite: usize,
 }
 
+/// Samples all at once.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Samples<T> {
+    /// The samples x, shape `[samples, dof]`.
+    pub x: Array2<T>,
+    /// Their log-weights −S − log q.
+    pub log_weights: Vec<f64>,
+    /// How it went.
+    pub drawn: Drawn,
+}
+
 impl<D: Device + Clone> Trained<D> {
-    /// Draws `samples` samples, decided by `seed`; `take` gets them piece by piece, shape `[piece, dof]`, with their log-weights −S − log q.
+    /// Draws samples; `take` gets them piece by piece.
     ///
     /// # Errors
     /// If the device fails, or `take` does.
     pub fn sample<E: From<DeviceError>>(
         &mut self,
-        seed: u64,
-        samples: usize,
-        how: Draw,
-        mut take: impl FnMut(ArrayView2<'_, D::Real>, &[f64]) -> Result<(), E>,
+        plan: SamplePlan,
+        mut take: impl FnMut(Piece<'_, D::Real>) -> Result<(), E>,
     ) -> Result<Drawn, E> {
+        let SamplePlan { seed, first, samples, draw, latent } = plan;
         let stream = Purpose::Samples.samples(seed);
-        let mut walk = match how {
+        let mut walk = match draw {
             Draw::Independent => None,
             Draw::Metropolis => Some(Walk::new(Purpose::Metropolis.streams(seed).next_stream())),
         };
-        let mut not_finite = 0;
-        for first in (0..samples).step_by(PIECE) {
-            let start = Start::Draw { stream, first: first as u64, samples: PIECE.min(samples - first) };
-            let drawn = self.engine.sample(&self.theta, start)?;
+        let (mut not_finite, dof) = (0, self.dof());
+        for begin in (0..samples).step_by(PIECE) {
+            let (first, samples) = (first + begin as u64, PIECE.min(samples - begin));
+            let z = if latent { self.latent(stream, first, samples) } else { Array2::default((samples, 0)) };
+            let drawn = self.engine.sample(&self.theta, Start::Draw { stream, first, samples })?;
             not_finite += drawn.log_weights.iter().filter(|weight| !weight.is_finite()).count();
-            match &mut walk {
-                None => take(drawn.end, drawn.log_weights)?,
-                Some(walk) => {
-                    let (mut rows, mut weights) = (drawn.end.to_owned(), drawn.log_weights.to_vec());
-                    walk.over(&mut rows, &mut weights);
-                    take(rows.view(), &weights)?;
-                }
-            }
+            let Some(walk) = &mut walk else {
+                take(Piece { x: drawn.end, latent: z.view(), log_weights: drawn.log_weights })?;
+                continue;
+            };
+            let mut rows = Array2::default((samples, dof + z.ncols()));
+            rows.slice_mut(s![.., ..dof]).assign(&drawn.end);
+            rows.slice_mut(s![.., dof..]).assign(&z);
+            let mut log_weights = drawn.log_weights.to_vec();
+            walk.over(&mut rows, &mut log_weights);
+            let (x, latent) = rows.view().split_at(Axis(1), dof);
+            take(Piece { x, latent, log_weights: &log_weights })?;
         }
         Ok(Drawn { acceptance: walk.and_then(|walk| walk.chain.acceptance()), not_finite })
     }
 
-    /// All samples at once, shape `[samples, dof]`, with their log-weights.
+    /// Samples of the base, shape `[samples, dof]`.
+    fn latent(&self, stream: SampleStream, first: u64, samples: usize) -> Array2<D::Real> {
+        let (mut z, mut on_host) = (D::Batch::default(), Array2::default((samples, self.dof())));
+        self.device.reshape(&mut z, self.dof(), samples);
+        with_base(&self.engine, &self.theta, |pass| self.engine.base().sample(pass, stream, first, &mut z));
+        self.device.download(&z, on_host.view_mut());
+        on_host
+    }
+
+    /// All samples at once.
     ///
     /// # Errors
     /// If the device fails.
-    pub fn samples(
-        &mut self,
-        seed: u64,
-        samples: usize,
-        how: Draw,
-    ) -> Result<(Array2<D::Real>, Vec<f64>), DeviceError> {
-        let (mut all, mut log_weights) = (Array2::default((samples, self.dof())), vec![]);
-        self.sample(seed, samples, how, |piece, weights| {
+    pub fn samples(&mut self, seed: u64, samples: usize, draw: Draw) -> Result<Samples<D::Real>, DeviceError> {
+        let (mut x, mut log_weights) = (Array2::default((samples, self.dof())), vec![]);
+        let plan = SamplePlan { seed, first: 0, samples, draw, latent: false };
+        let drawn = self.sample(plan, |piece| {
             let first = log_weights.len();
-            all.slice_mut(ndarray::s![first..first + weights.len(), ..]).assign(&piece);
-            log_weights.extend_from_slice(weights);
+            x.slice_mut(s![first..first + piece.log_weights.len(), ..]).assign(&piece.x);
+            log_weights.extend_from_slice(piece.log_weights);
             Ok::<_, DeviceError>(())
         })?;
-        Ok((all, log_weights))
+        Ok(Samples { x, log_weights, drawn })
     }
 }
 

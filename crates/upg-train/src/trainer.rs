@@ -103,6 +103,20 @@ impl<D: Device + Clone> Trainer<D> {
         })
     }
 
+    /// From these weights instead of random ones.
+    ///
+    /// # Panics
+    /// If there are more or fewer than the flow has.
+    #[track_caller]
+    pub fn with_weights(mut self, theta: &[D::Real]) -> Self {
+        assert_eq!(theta.len(), self.layout.size(), "weights given, and parameters of the flow");
+        self.device.write_buffer(theta, &mut self.theta);
+        if let Some(average) = &mut self.average {
+            self.device.write_buffer(theta, average);
+        }
+        self
+    }
+
     /// With a coupling of the target that moves.
     pub fn with_annealing(mut self, annealing: Annealing<D>) -> Self {
         self.annealing = Some(annealing);

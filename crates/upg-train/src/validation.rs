@@ -4,9 +4,10 @@ use crate::method::Method;
 use crate::objective::Objective;
 use crate::plan::Keep;
 use crate::purpose::Purpose;
+use crate::round_trip;
 use crate::stats::{DataWeightSums, WeightSums};
 use ndarray::{ArrayView2, s};
-use upg_core::{Device, DeviceError, Engine, Start};
+use upg_core::{Device, DeviceError, EndSamples, Engine, Start};
 
 /// The outcome of a test; what can't be computed is `None`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -21,6 +22,9 @@ pub struct Tested {
     pub loss: f64,
     /// mean(−log q) on the test data.
     pub nll: Option<f64>,
+    /// Test data that the inverse of the flow misses, as a slope there is below the precision.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub missed_by_inverse: Option<u64>,
 }
 
 /// A number; NaN for the `null` that JSON has in its place.
@@ -63,9 +67,34 @@ pub(crate) fn test<D: Device>(
     let mut weights = WeightSums::default();
     weights.extend(drawn.log_weights);
     let (ess_reverse, loss) = (weights.ess(), drawn.loss);
-    let Some(data) = data else { return Ok(Tested { ess_reverse, ess_forward: None, loss, nll: None }) };
-    let weighed = engine.weigh(theta, data.slice(s![..samples.min(data.nrows()), ..]))?;
+    let of_samples = Tested { ess_reverse, ess_forward: None, loss, nll: None, missed_by_inverse: None };
+    match data {
+        None => Ok(of_samples),
+        Some(data) => {
+            let of_data = test_on(engine, theta, data.slice(s![..samples.min(data.nrows()), ..]));
+            engine.set_end_samples(EndSamples::Discard);
+            Ok(Tested { ess_reverse, loss, ..of_data? })
+        }
+    }
+}
+
+/// What `data` tell.
+fn test_on<D: Device>(
+    engine: &mut Engine<D>,
+    theta: &D::Buffer,
+    data: ArrayView2<'_, D::Real>,
+) -> Result<Tested, DeviceError> {
+    engine.set_end_samples(EndSamples::Keep);
+    let weighed = engine.weigh(theta, data)?;
     let mut weights = DataWeightSums::default();
     weights.extend(weighed.log_weights);
-    Ok(Tested { ess_reverse, ess_forward: weights.ess(), loss, nll: Some(weighed.loss) })
+    let (nll, latent) = (weighed.loss, weighed.end.to_owned());
+    let missed = round_trip::missed(engine, theta, data, latent.view())?;
+    Ok(Tested {
+        ess_reverse: None,
+        ess_forward: weights.ess(),
+        loss: f64::NAN,
+        nll: Some(nll),
+        missed_by_inverse: Some(missed),
+    })
 }

@@ -1,6 +1,7 @@
 //! Arguments that several commands have.
 
 use crate::Error;
+use crate::config::Precision;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use upg_core::Cpu;
 use upg_train::method::{Divergence, Estimator};
@@ -20,6 +21,13 @@ pub fn threads_parser() -> impl TypedValueParser<Value = usize> {
 pub fn processor<T>(threads: Option<usize>) -> Result<Cpu<T>, Error> {
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     Ok(Cpu::try_new(threads.unwrap_or_else(cores))?)
+}
+
+/// Accepts the name of a precision.
+pub fn precision_parser() -> impl TypedValueParser<Value = Precision> {
+    let values = [("f32", "Single precision"), ("f64", "Double precision")];
+    let values = values.map(|(name, explained)| PossibleValue::new(name).help(explained));
+    PossibleValuesParser::new(values).map(|name| if name == "f32" { Precision::F32 } else { Precision::F64 })
 }
 
 /// Accepts the name of an estimator.

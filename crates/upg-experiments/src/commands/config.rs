@@ -2,6 +2,7 @@
 
 use crate::Error;
 use crate::config::{Config, ConfigFile, Model, schema};
+use crate::io::checkpoint::read_start;
 use crate::io::data::DataRequest;
 use clap::Subcommand;
 use std::path::PathBuf;
@@ -31,6 +32,9 @@ pub fn run(command: &ConfigCommand) -> Result<String, Error> {
             let model = config.build::<f64>()?;
             let parameters = Layer::<Cpu<f64>>::params(&model.flow).size();
             let dof = model.sample_shape.iter().product::<usize>();
+            if let Some(path) = &config.config.training.start_from {
+                read_start::<f64>(path, &model.layout()).map_err(Error::StartFrom)?;
+            }
             check_data(&config.config, &model)?;
             Ok(format!("{}: accepted: {dof} degrees of freedom, {parameters} parameters", file.display()))
         }

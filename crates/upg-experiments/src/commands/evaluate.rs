@@ -23,6 +23,9 @@ pub struct EvaluateArgs {
     /// The run and its weights.
     #[command(flatten)]
     pub run: RunArgs,
+    /// Instead of `training.seed`.
+    #[arg(long)]
+    pub seed: Option<u64>,
     /// Samples of the flow, instead of `evaluation.samples`.
     #[arg(long)]
     pub samples: Option<usize>,
@@ -44,7 +47,7 @@ pub fn run(args: &EvaluateArgs) -> Result<String, Error> {
 }
 
 fn run_in<T: Real>(args: &EvaluateArgs, dir: &RunDir) -> Result<String, Error> {
-    let mut loaded = Loaded::<T>::new(dir, &args.run)?;
+    let mut loaded = Loaded::<T>::new(dir, &args.run, args.seed)?;
     let blocks = loaded.config.evaluation.blocks;
     let samples = args.samples.unwrap_or(loaded.config.evaluation.samples);
     if !(blocks..=MOST_SAMPLES).contains(&samples) {

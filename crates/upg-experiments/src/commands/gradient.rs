@@ -10,17 +10,17 @@
 //!
 //! The metadata entry `provenance` says, as JSON, what made them.
 
-use super::arguments::{divergence_parser, estimator_parser, processor, threads_parser};
+use super::arguments::{divergence_parser, estimator_parser, precision_parser, processor, threads_parser};
 use crate::{
     Error,
-    config::{ConfigFile, Model},
+    config::{ConfigFile, Model, Precision},
     io::{
         output::{OutputFile, Provenance},
         samples::{Samples, read_samples},
         weights::{OutTensor, read_params, write_tensors},
     },
 };
-use clap::{Args, ValueEnum};
+use clap::Args;
 use std::path::PathBuf;
 use upg_core::{Cpu, EndSamples, Engine, Gradient, ParamLayout, Real, Start};
 use upg_targets::space::wrap;
@@ -45,8 +45,8 @@ pub struct GradientArgs {
     #[arg(long, value_parser = divergence_parser())]
     pub divergence: Divergence,
     /// Precision of the computation; log-weights are sums in f64 either way.
-    #[arg(long, default_value = "f32")]
-    pub dtype: Dtype,
+    #[arg(long, default_value = "f32", value_parser = precision_parser())]
+    pub dtype: Precision,
     /// Where the results go.
     #[arg(long, value_name = "SAFETENSORS")]
     pub out: PathBuf,
@@ -58,15 +58,6 @@ pub struct GradientArgs {
     pub seed: Option<u64>,
 }
 
-/// A precision by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Dtype {
-    /// Single precision.
-    F32,
-    /// Double precision.
-    F64,
-}
-
 /// Computes the gradient and writes it; returns one line that says what was done.
 ///
 /// # Errors
@@ -75,8 +66,8 @@ pub fn run(args: &GradientArgs) -> Result<String, Error> {
     let method = Method::new(args.estimator, args.divergence)?;
     let config = ConfigFile::read(&args.config)?;
     match args.dtype {
-        Dtype::F32 => run_in::<f32>(args, method, &config),
-        Dtype::F64 => run_in::<f64>(args, method, &config),
+        Precision::F32 => run_in::<f32>(args, method, &config),
+        Precision::F64 => run_in::<f64>(args, method, &config),
     }
 }
 

@@ -13,6 +13,7 @@ use serde::Serialize;
 use std::fmt;
 use std::path::PathBuf;
 use upg_core::{Cpu, Execution, ParamLayout, Real};
+use upg_targets::SampleSpace;
 use upg_train::data::{Fingerprints, fingerprint};
 use upg_train::{Purpose, Trained};
 
@@ -28,9 +29,6 @@ pub struct RunArgs {
     /// Threads; by default one per core. The result does not depend on it.
     #[arg(long, value_parser = threads_parser())]
     pub threads: Option<usize>,
-    /// Instead of `training.seed`.
-    #[arg(long)]
-    pub seed: Option<u64>,
 }
 
 impl RunArgs {
@@ -83,11 +81,11 @@ pub struct Loaded<T: Real> {
 }
 
 impl<T: Real> Loaded<T> {
-    /// Loads a run.
+    /// Loads a run; what is drawn is decided by `seed`, or by that of the run.
     ///
     /// # Errors
     /// If the folder holds no run, or the weights asked for are missing or damaged.
-    pub fn new(dir: &RunDir, args: &RunArgs) -> Result<Self, Error> {
+    pub fn new(dir: &RunDir, args: &RunArgs, seed: Option<u64>) -> Result<Self, Error> {
         let file = dir.config().map_err(RunError::from)?;
         let model = file.build::<T>()?;
         let (target, sample_shape) = (model.target.clone(), model.sample_shape.clone());
@@ -114,8 +112,13 @@ impl<T: Real> Loaded<T> {
         let trained = Trained::new(problem, processor(args.threads)?, &theta);
         let mut config = file.config;
         let run_seed = config.training.seed;
-        config.training.seed = args.seed.unwrap_or(run_seed);
+        config.training.seed = seed.unwrap_or(run_seed);
         Ok(Self { config, run_seed, trained, target, sample_shape, fingerprints, weights, origin })
+    }
+
+    /// Where samples live.
+    pub fn space(&self) -> &dyn SampleSpace {
+        &*self.target
     }
 
     /// The provenance of the results of this process.

@@ -3,6 +3,7 @@
 //! With `--metropolis` the file holds the states of the independence Metropolis chain that takes the flow's samples as proposals: state n
 //! is sample n, or state n−1 again where it was rejected. Files are written piece by piece; memory doesn't grow with them.
 
+use super::arguments::precision_parser;
 use super::run_weights::{Loaded, RunArgs};
 use crate::Error;
 use crate::config::{MOST_SAMPLES, Precision};
@@ -10,9 +11,9 @@ use crate::io::output::OutputFile;
 use crate::io::run_dir::RunDir;
 use crate::io::samples::RowWriter;
 use clap::Args;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use upg_core::Real;
-use upg_train::Draw;
+use upg_train::{Draw, SamplePlan};
 
 /// Options of `upg sample`.
 #[derive(Clone, Debug, Args)]
@@ -20,15 +21,27 @@ pub struct SampleArgs {
     /// The run and its weights.
     #[command(flatten)]
     pub run: RunArgs,
+    /// Instead of `training.seed`.
+    #[arg(long)]
+    pub seed: Option<u64>,
     /// Number of samples.
     #[arg(short = 'n', long = "samples")]
     pub samples: usize,
+    /// Number of the first: sample n of a seed is the same whatever it is drawn together with, so samples may be drawn in pieces.
+    #[arg(long, default_value_t = 0, conflicts_with = "metropolis")]
+    pub first: u64,
     /// Where the samples go, shape [samples, lattice…].
     #[arg(long, value_name = "NPY")]
     pub out: PathBuf,
     /// Where their log-weights −S − log q go, f64.
     #[arg(long, value_name = "NPY")]
     pub log_weights: Option<PathBuf>,
+    /// Where the samples z of the base go that they are made of, shape [samples, lattice…].
+    #[arg(long, value_name = "NPY")]
+    pub latent: Option<PathBuf>,
+    /// Precision of computation and samples; by default that of the training.
+    #[arg(long, value_parser = precision_parser())]
+    pub dtype: Option<Precision>,
     /// Write the states of an independence Metropolis chain: unbiased samples of the target, correlated.
     #[arg(long)]
     pub metropolis: bool,
@@ -40,34 +53,44 @@ pub struct SampleArgs {
 /// If the run or an argument is wrong, or a file can't be written. There is no output file then.
 pub fn run(args: &SampleArgs) -> Result<String, Error> {
     if !(1..=MOST_SAMPLES).contains(&args.samples) {
-        let problem = format!("-n = {}: accepted is at least 1 sample, at most {MOST_SAMPLES}", args.samples);
+        let problem = format!("-n = {}: accepted: at least 1 sample, at most {MOST_SAMPLES}", args.samples);
         return Err(Error::Usage(problem));
     }
+    let last = u64::MAX - args.samples as u64;
+    if args.first > last {
+        return Err(Error::Usage(format!(
+            "--first = {}: accepted: at most {last} with -n {}",
+            args.first, args.samples
+        )));
+    }
     let (dir, precision) = args.run.open()?;
-    match precision {
+    match args.dtype.unwrap_or(precision) {
         Precision::F32 => run_in::<f32>(args, &dir),
         Precision::F64 => run_in::<f64>(args, &dir),
     }
 }
 
 fn run_in<T: Real>(args: &SampleArgs, dir: &RunDir) -> Result<String, Error> {
-    let mut loaded = Loaded::<T>::new(dir, &args.run)?;
-    let own = dir.own_files();
-    let of_the_run: Vec<_> = own.iter().map(|path| ("a file of the run", path.as_path())).collect();
-    let out = OutputFile::create_beside(&args.out, &of_the_run)?;
-    let others = [&of_the_run[..], &[("--out", args.out.as_path())]].concat();
-    let log_weights = args.log_weights.as_deref().map(|path| OutputFile::create_beside(path, &others)).transpose()?;
-    let mut out = RowWriter::<T>::begin(out, args.samples, &loaded.sample_shape)?;
+    let mut loaded = Loaded::<T>::new(dir, &args.run, args.seed)?;
+    let shape = loaded.sample_shape.clone();
+    let [out, log_weights, latent] = outputs(args, dir)?;
+    let mut out = RowWriter::<T>::begin(out.expect("an argument that must be there"), args.samples, &shape)?;
     let mut log_weights = log_weights.map(|file| RowWriter::<f64>::begin(file, args.samples, &[])).transpose()?;
-    let how = if args.metropolis { Draw::Metropolis } else { Draw::Independent };
-    let seed = loaded.config.training.seed;
-    let drawn = loaded.trained.sample(seed, args.samples, how, |rows, weights| {
-        out.append(rows)?;
-        log_weights.as_mut().map_or(Ok(()), |file| file.append(weights)).map_err(Error::from)
+    let mut latent = latent.map(|file| RowWriter::<T>::begin(file, args.samples, &shape)).transpose()?;
+    let plan = SamplePlan {
+        seed: loaded.config.training.seed,
+        first: args.first,
+        samples: args.samples,
+        draw: if args.metropolis { Draw::Metropolis } else { Draw::Independent },
+        latent: latent.is_some(),
+    };
+    let drawn = loaded.trained.sample(plan, |piece| {
+        out.append(piece.x)?;
+        log_weights.as_mut().map_or(Ok(()), |file| file.append(piece.log_weights))?;
+        latent.as_mut().map_or(Ok(()), |file| file.append(piece.latent)).map_err(Error::from)
     })?;
-    if let Some(log_weights) = log_weights {
-        log_weights.finish()?;
-    }
+    log_weights.map_or(Ok(()), RowWriter::finish)?;
+    latent.map_or(Ok(()), RowWriter::finish)?;
     out.finish()?;
     let acceptance = drawn.acceptance.map_or(String::new(), |rate| format!(", acceptance {rate:.4}"));
     let not_finite = match drawn.not_finite {
@@ -75,4 +98,19 @@ fn run_in<T: Real>(args: &SampleArgs, dir: &RunDir) -> Result<String, Error> {
         some => format!(", {some} log-weights not finite"),
     };
     Ok(format!("{} samples{acceptance}{not_finite}; written to {}", args.samples, args.out.display()))
+}
+
+/// The places for samples, log-weights and samples of the base: none of them a file of the run, or another of them.
+fn outputs(args: &SampleArgs, dir: &RunDir) -> Result<[Option<OutputFile>; 3], Error> {
+    let own = dir.own_files();
+    let mut taken: Vec<(&str, &Path)> = own.iter().map(|path| ("a file of the run", path.as_path())).collect();
+    let mut places = [None, None, None];
+    let named =
+        [("--out", Some(&args.out)), ("--log-weights", args.log_weights.as_ref()), ("--latent", args.latent.as_ref())];
+    for (place, (name, path)) in places.iter_mut().zip(named) {
+        let Some(path) = path else { continue };
+        *place = Some(OutputFile::create_beside(path, &taken)?);
+        taken.push((name, path));
+    }
+    Ok(places)
 }

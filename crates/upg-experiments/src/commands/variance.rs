@@ -20,6 +20,9 @@ pub struct VarianceArgs {
     /// The run and its weights.
     #[command(flatten)]
     pub run: RunArgs,
+    /// Instead of `training.seed`.
+    #[arg(long)]
+    pub seed: Option<u64>,
     /// Number of gradients of each estimator.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(20..))]
     pub repetitions: u32,
@@ -44,7 +47,7 @@ pub fn run(args: &VarianceArgs) -> Result<String, Error> {
 }
 
 fn run_in<T: Real>(args: &VarianceArgs, dir: &RunDir) -> Result<String, Error> {
-    let mut loaded = Loaded::<T>::new(dir, &args.run)?;
+    let mut loaded = Loaded::<T>::new(dir, &args.run, args.seed)?;
     check_memory::<T>(args.batch, loaded.trained.dof())?;
     let results = dir.results(args.out.as_deref())?;
     let path = results.file("variance.json");

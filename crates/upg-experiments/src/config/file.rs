@@ -73,6 +73,7 @@ impl ConfigFile {
         })?;
         let mut file = Self::parse(path, text)?;
         let folder = path.canonicalize().ok().and_then(|full| Some(full.parent()?.to_owned())).unwrap_or_default();
+        file.config.training.resolve(&folder);
         if let Some(data) = &mut file.config.data {
             data.resolve(&folder);
         }

@@ -6,7 +6,7 @@ use super::invalid::Invalid;
 use super::limits;
 use super::target::AnyTarget;
 use crate::text::shape_text;
-use upg_core::{Cpu, Cut, Domain, Real};
+use upg_core::{Base, Cpu, Cut, Domain, Layer, ParamLayout, Real};
 use upg_flows::{Flow, FlowSpec};
 use upg_targets::{Misfit, space::check_fit};
 use upg_train::{Annealing, Problem};
@@ -30,6 +30,14 @@ pub struct Model<T: Real> {
 }
 
 impl<T: Real> Model<T> {
+    /// Layout of the parameters: the base's, if it has any, then the flow's.
+    pub fn layout(&self) -> ParamLayout {
+        let mut layout = ParamLayout::default();
+        layout.nest("base.", &Base::<Cpu<T>>::params(&self.base));
+        layout.nest("", &Layer::<Cpu<T>>::params(&self.flow));
+        layout
+    }
+
     /// The problem to be trained and evaluated.
     pub fn problem(self) -> Problem<Cpu<T>> {
         let Self { flow, cut, base, target, sites, .. } = self;

@@ -2,6 +2,7 @@
 
 use super::invalid::Invalid;
 use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
 use upg_core::ReverseKl;
 use upg_train::numbers::{count, seed, size};
 use upg_train::optimiser::Rule;
@@ -21,6 +22,9 @@ pub struct Training {
     /// Decides everything that is random: initial weights, base samples, the order of the data.
     #[serde(deserialize_with = "seed")]
     pub seed: u64,
+    /// The weights to begin with: of a run, by its folder, or in a file; relative to the folder of the configuration. `None`: random ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_from: Option<PathBuf>,
     /// Precision of weights, fields and gradients.
     pub precision: Precision,
     /// The divergences to be minimised, and the estimators of their gradients.
@@ -61,6 +65,7 @@ impl Default for Training {
             steps: 10_000,
             batch: 1000,
             seed: 1,
+            start_from: None,
             precision: Precision::F32,
             objective: Objective::Reverse(ReverseKl::PathFast),
             optimiser: Rule::Adam { rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 },
@@ -150,6 +155,13 @@ impl Training {
             clip: self.clip,
             ema: self.ema,
             validation: self.validation.clone(),
+        }
+    }
+
+    /// Makes the file of the weights to begin with absolute, a relative one from `folder` on.
+    pub(super) fn resolve(&mut self, folder: &Path) {
+        if let Some(path) = &mut self.start_from {
+            *path = folder.join(&path);
         }
     }
 

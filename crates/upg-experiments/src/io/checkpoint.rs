@@ -206,6 +206,19 @@ pub fn read_weights<T: Real>(path: &Path, layout: &ParamLayout) -> Result<Vec<T>
     read_sealed(path, |file| weights::params_of(file, layout))
 }
 
+/// Reads weights to begin with from a file, or those of the best validation, else the latest, from the folder of a run.
+///
+/// # Errors
+/// If the file can't be read, is damaged or holds others.
+pub fn read_start<T: Real>(path: &Path, layout: &ParamLayout) -> Result<Vec<T>, WeightsError> {
+    if !path.is_dir() {
+        return weights::read_params(path, layout);
+    }
+    let run = RunDir::at(path);
+    let best = Some(run.best()).filter(|best| best.is_file());
+    weights::read_params(&best.unwrap_or_else(|| run.latest()), layout)
+}
+
 /// Which weights a file holds: those of a checkpoint after so many steps, or those of the best validation and why.
 ///
 /// # Errors

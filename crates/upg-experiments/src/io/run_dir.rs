@@ -39,7 +39,7 @@ const FILES: [&str; 9] = [PREVIOUS, LATEST, BEST, DAMAGED, METRICS, "train.npy",
 /// Files that `--force` removes besides; nothing else in the folder is touched.
 const RESULTS: [&str; 2] = [SUMMARY, "variance.json"];
 /// The files beside `summary.json`.
-pub const EVALUATION: [&str; 3] =
+const EVALUATION: [&str; 3] =
     ["evaluation/log_weights.npy", "evaluation/autocorrelation.json", "evaluation/samples.npy"];
 const EVENTS: &str = "tensorboard";
 
@@ -160,6 +160,11 @@ impl RunDir {
             return Ok(dir);
         }
         Err(RunError::NoRun { path: dir.path, missing: CONFIG })
+    }
+
+    /// A folder, whatever it holds.
+    pub(super) fn at(path: &Path) -> Self {
+        Self { path: path.to_owned() }
     }
 
     /// The folder for a run of `config`, made if it is missing, locked, with `config.ron` in it and without temporary files.

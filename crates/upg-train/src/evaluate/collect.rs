@@ -3,6 +3,7 @@
 use super::chain::{Chain, Walk};
 use super::extent::Extent;
 use crate::purpose::Purpose;
+use crate::round_trip;
 use crate::stats::tail::{Largest, index_of_tenth};
 use crate::stats::{Blocks, DataWeightSums, Deal, Moments, TailIndex, WeightSums};
 use crate::trained::{PIECE, Trained};
@@ -110,6 +111,8 @@ pub(super) struct Weighed {
     pub weights: DataWeightSums,
     /// −log q.
     pub nll: Moments,
+    /// How many the inverse misses.
+    pub missed: u64,
 }
 
 impl<D: Device + Clone> Trained<D> {
@@ -144,10 +147,11 @@ impl<D: Device + Clone> Trained<D> {
             // −log q = log w + S
             self.device.upload(piece, &mut x);
             action.resize(piece.nrows(), 0.0);
-            let log_weights = seen.log_weights.to_vec();
+            let (log_weights, latent) = (seen.log_weights.to_vec(), seen.end.to_owned());
             self.engine.target().action_and_force(&self.device, &x, &mut sums, None);
             self.device.read(&sums, &mut action);
             log_weights.iter().zip(&action).for_each(|(log_weight, action)| weighed.nll.push(log_weight + action));
+            weighed.missed += round_trip::missed(&mut self.engine, &self.theta, piece, latent.view())?;
         }
         self.device.status()?;
         Ok(weighed)

@@ -44,6 +44,8 @@ pub struct Summary {
     pub free_energy_per_site: Number,
     /// −log q on the test data.
     pub nll: Option<Estimate>,
+    /// Test data that the inverse of the flow misses, as a slope there is below the precision.
+    pub missed_by_inverse: Option<u64>,
     /// Observables by reweighting.
     pub observables: BTreeMap<String, Number>,
     /// Observables along the chain.
@@ -136,6 +138,7 @@ pub(super) fn summarise<D: Device>(
         log_z: LogZ { number: log_z, trusted: warnings.is_empty(), warnings },
         log_z_forward: data.and_then(|data| trust::log_z_of_data(&data.weights)),
         nll: data.and_then(|data| Some(Estimate { value: data.nll.mean()?, error: data.nll.standard_error()? })),
+        missed_by_inverse: data.map(|data| data.missed),
         observables_chain: observables.iter().map(|o| (o.name.clone(), along(o))).collect(),
         observables: by_reweighting,
         chain_warnings: chain.warnings(),
@@ -158,6 +161,7 @@ fn warnings(
     observables: &BTreeMap<String, Number>,
 ) -> Vec<String> {
     let mut warnings = trust::of_samples(weights);
+    warnings.extend(data.and_then(|data| trust::of_inverse(data.missed, data.weights.samples())));
     warnings.extend(data.into_iter().flat_map(|data| trust::of_data(weights, &data.weights)));
     let named = [("log Z", log_z)].into_iter().chain(observables.iter().map(|(name, &number)| (&name[..], number)));
     for (name, number) in named {

@@ -80,6 +80,13 @@ pub fn of_data(samples: &WeightSums, data: &DataWeightSums) -> Vec<String> {
     warnings
 }
 
+/// What is said of data that the inverse of the flow misses.
+pub fn of_inverse(missed: u64, data: u64) -> Option<String> {
+    (missed > 0).then(|| {
+        format!("the inverse misses {missed} of {data} data, where a slope of the flow is below the precision")
+    })
+}
+
 /// The word of an exact value against an estimate of the quantity `name`.
 pub fn of_exact(name: &str, estimate: Estimate, exact: f64) -> Option<String> {
     let Estimate { value, error } = estimate;

@@ -5,13 +5,14 @@ use crate::evaluate::{EvaluationPlan, extent::Extent};
 use crate::method::Estimator;
 use crate::problem::Problem;
 use crate::purpose::Purpose;
-use crate::sample::Draw;
+use crate::sample::{Draw, SamplePlan, Samples};
 use crate::stats::independence_chain;
 use crate::variance::Repetitions;
 use ndarray::{Array2, arr2};
 use std::sync::Arc;
 use upg_core::{Cpu, Layer, Real, StandardNormal};
-use upg_flows::{RealNvp, StartAt};
+use upg_flows::spec::{ScalingSpec, TransformSpec};
+use upg_flows::{LayerSpec, RealNvp, Scales, StartAt};
 use upg_targets::{Gaussian, Gmm};
 
 fn flow(start: StartAt) -> RealNvp {
@@ -109,13 +110,13 @@ fn a_target_of_which_nothing_is_known_is_evaluated_too() {
 #[test]
 fn the_chain_goes_over_the_pieces() {
     let (mut trained, samples) = (wrong::<f64>(), PIECE + 500);
-    let (proposals, weights) = trained.samples(5, samples, Draw::Independent).unwrap();
-    let (states, chain_weights) = trained.samples(5, samples, Draw::Metropolis).unwrap();
+    let Samples { x: proposals, log_weights: weights, .. } = trained.samples(5, samples, Draw::Independent).unwrap();
+    let Samples { x: states, log_weights: chain_weights, drawn } =
+        trained.samples(5, samples, Draw::Metropolis).unwrap();
     let (path, acceptance) = independence_chain(&weights, &mut Purpose::Metropolis.streams(5).next_stream());
     for (n, &at) in path.iter().enumerate() {
         assert_eq!((states.row(n), chain_weights[n]), (proposals.row(at), weights[at]), "state {n}");
     }
-    let drawn = trained.sample(5, samples, Draw::Metropolis, |_, _| Ok::<_, upg_core::DeviceError>(())).unwrap();
     assert_eq!((drawn.acceptance, drawn.not_finite), (acceptance, 0));
     assert!(acceptance.is_some_and(|rate| rate > 0.2 && rate < 0.99), "{acceptance:?}");
 }
@@ -124,7 +125,7 @@ fn the_chain_goes_over_the_pieces() {
 #[test]
 fn pieces_are_parts_of_one_stream() {
     let (mut trained, samples) = (wrong::<f64>(), PIECE + 500);
-    let (drawn, weights) = trained.samples(5, samples, Draw::Independent).unwrap();
+    let Samples { x: drawn, log_weights: weights, .. } = trained.samples(5, samples, Draw::Independent).unwrap();
     let plan = EvaluationPlan { samples, blocks: 10, seed: 5 };
     let evaluation = trained.evaluate(plan, None).unwrap();
     let mut at_once = |purpose: Purpose| {
@@ -134,6 +135,60 @@ fn pieces_are_parts_of_one_stream() {
     };
     assert!((drawn, weights) == at_once(Purpose::Samples));
     assert!(evaluation.log_weights == at_once(Purpose::Evaluation).1);
+}
+
+/// Data are squeezed to 1e-26 on the way back and then shifted: nothing is left of them.
+#[test]
+fn an_inverse_that_loses_its_data_is_noticed() {
+    let mut spec = RealNvp { transform: TransformSpec::Additive, ..flow(StartAt::Random) }.spec().unwrap();
+    spec.layers.push(LayerSpec::Scaling(ScalingSpec { scales: Scales::One }));
+    let data = Array2::from_shape_fn((50, 2), |(i, j)| 1.0 + (0.7 * i as f64 + 1.9 * j as f64).sin());
+    let missed = |log_scale: f64| {
+        let flow = spec.build::<f64>().unwrap();
+        let mut theta = flow.params().initialise(&mut Purpose::Weights.streams(1).next_stream());
+        *theta.last_mut().unwrap() = log_scale;
+        let problem = Problem::new(flow, StandardNormal::new(2), Arc::new(Gmm::new(2).unwrap()));
+        let plan = EvaluationPlan { samples: 100, blocks: 10, seed: 1 };
+        let summary = Trained::new(problem, Cpu::new(1), &theta).evaluate(plan, Some(&data)).unwrap().summary;
+        let told = summary.log_z.warnings.iter().any(|warning| warning.contains("the inverse misses 50 of 50 data"));
+        (summary.missed_by_inverse, told)
+    };
+    assert_eq!((missed(0.5), missed(60.0)), ((Some(0), false), (Some(50), true)));
+}
+
+/// Samples from a number on, with the base samples they are made of: x = T(z), log q(x) from z and from x.
+#[test]
+fn samples_come_with_their_latent_ones_and_their_density() {
+    for draw in [Draw::Independent, Draw::Metropolis] {
+        let mut trained = wrong::<f64>();
+        let plan = SamplePlan { seed: 5, first: 40, samples: 300, draw, latent: true };
+        let (mut x, mut z, mut log_weights) = (vec![], vec![], vec![]);
+        let mut take = |piece: crate::sample::Piece<'_, f64>| {
+            (x, z) = (piece.x.iter().copied().collect(), piece.latent.iter().copied().collect());
+            log_weights = piece.log_weights.to_vec();
+            Ok::<_, upg_core::DeviceError>(())
+        };
+        trained.sample(plan, &mut take).unwrap();
+        let [x, z] = [x, z].map(|numbers| Array2::from_shape_vec((300, 2), numbers).unwrap());
+        let again = trained.engine.sample(&trained.theta, upg_core::Start::Given(z.view())).unwrap();
+        assert!(again.end == x && again.log_weights == log_weights, "{draw:?}");
+        if draw == Draw::Independent {
+            let all = trained.samples(5, 340, draw).unwrap();
+            assert_eq!(all.x.slice(ndarray::s![40.., ..]), x, "whatever they are drawn together with");
+        }
+        let (mut action, target) = (vec![0.0; 300], Gmm::new(2).unwrap());
+        let mut of_target = upg_core::Batch::default();
+        of_target.assign_samples(x.view());
+        upg_core::Target::<Cpu<f64>>::action_and_force(&target, &Cpu::here(), &of_target, &mut action, None);
+        let take = |of: crate::log_prob::Densities<'_, f64>| {
+            assert!((&of.latent - &z).iter().all(|d| d.abs() < 1e-12) && of.missed == 0);
+            for (i, log_prob) in of.log_prob.iter().enumerate() {
+                assert!((log_prob + action[i] + log_weights[i]).abs() < 1e-11, "{log_prob}");
+            }
+            Ok::<_, upg_core::DeviceError>(())
+        };
+        trained.log_prob(x.view(), take).unwrap();
+    }
 }
 
 /// Where q = p the path gradients are zero for every sample, and have no variance; the ordinary ones keep theirs.

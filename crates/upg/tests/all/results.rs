@@ -98,3 +98,46 @@ fn damaged_best_weights_are_told_and_replaced() {
     assert!(said.contains("checkpoint.best.safetensors") && said.contains("begins the search for the best"), "{said}");
     done(&["evaluate", "--run", &experiment.argument("run"), "--samples", "300"]);
 }
+
+const GAUGE: &str = "(
+    flow: U1(lattice: [4, 4], layers: 2, mixtures: 2, hidden: [6]),
+    target: U1(lattice: [4, 4], beta: 0.7),
+    training: (steps: 12, batch: 16, ema: 0.5, validation: (every: 6, samples: 50)),
+)";
+
+/// From the weights of a run, on a larger lattice; from a file; and without it once the run has begun.
+#[test]
+fn a_training_starts_from_weights_that_are_there() {
+    let experiment = Experiment::new(GAUGE);
+    experiment.trained("first", &[]);
+    let weights = |file: &str| {
+        let mut all = crate::support::tensors(&experiment.path(file));
+        all.retain(|name, _| !name.starts_with("state."));
+        all
+    };
+    for (source, from) in [("first", "checkpoint.best"), ("first/checkpoint.safetensors", "checkpoint")] {
+        let larger = GAUGE.replace("[4, 4]", "[8, 4]").replace("batch", &format!("start_from: \"{source}\", batch"));
+        fs::write(experiment.path("config.ron"), larger).unwrap();
+        let run = from.replace('.', "_");
+        done(&["config", "check", &experiment.argument("config.ron")]);
+        experiment.trained(&run, &["--steps", "0"]);
+        assert_eq!(weights(&format!("{run}/checkpoint.safetensors")), weights(&format!("first/{from}.safetensors")));
+        let average = crate::support::tensors(&experiment.path(&run).join("checkpoint.safetensors"));
+        let (_, name) = ("", "layers.0.net.0.weight");
+        assert_eq!(average[&format!("state.ema.{name}")].2, average[name].2, "the average begins there too");
+    }
+    fs::rename(experiment.path("first"), experiment.path("gone")).unwrap();
+    done(&["train", "--resume", "--out", &experiment.argument("checkpoint_best")]);
+    let config = experiment.argument("config.ron");
+    let missing = ["training.start_from: weights ", "first/checkpoint.safetensors: cannot read the file"];
+    refused(&["train", "--config", &config, "--out", &experiment.argument("new")], &missing);
+    refused(&["config", "check", &config], &missing);
+    fs::rename(experiment.path("gone"), experiment.path("first")).unwrap();
+    let other = GAUGE.replace("hidden: [6]", "hidden: [7]").replace("batch", "start_from: \"first\", batch");
+    fs::write(experiment.path("config.ron"), other).unwrap();
+    refused(
+        &["train", "--config", &config, "--out", &experiment.argument("new")],
+        &["tensor ", "has shape", "accepted"],
+    );
+    assert!(!experiment.path("new").exists());
+}

@@ -6,7 +6,7 @@ use super::signals::Signals;
 use crate::Error;
 use crate::commands::arguments::{processor, threads_parser};
 use crate::config::{Config, ConfigFile, Data, Invalid, Model, Tensorboard};
-use crate::io::checkpoint::{Format, Found, Latest, read_config, read_weights, save_weights};
+use crate::io::checkpoint::{Format, Found, Latest, read_config, read_start, read_weights, save_weights};
 use crate::io::console::say;
 use crate::io::data::DataRequest;
 use crate::io::metrics::{Line, Metrics};
@@ -102,6 +102,7 @@ pub(super) fn run_in<T: Real>(plan: &Plan) -> Result<String, Error> {
     let model = plan.file.build::<T>()?; // all that is wrong is said before anything is touched
     let signals = Signals::listen().map_err(Error::Signals)?;
     let given = given_data(config, &model)?;
+    let start = start(plan, &model.layout())?;
     let dir = RunDir::begin(&plan.out, config, plan.existing)?;
     let device = processor(plan.threads)?;
     let provenance = Provenance {
@@ -110,6 +111,7 @@ pub(super) fn run_in<T: Real>(plan: &Plan) -> Result<String, Error> {
     };
     let data = device.install(|| data_sets(given, config, &model, &dir))?;
     let trainer = Trainer::new(model.problem(), device, config.training.plan(), data).map_err(Invalid::from)?;
+    let trainer = start.iter().fold(trainer, |trainer, theta| trainer.with_weights(theta));
     let mut trainer = match config.annealing() {
         Some(annealing) => trainer.with_annealing(annealing),
         None => trainer,
@@ -147,6 +149,13 @@ fn resume<T: Real>(trainer: &mut Trainer<Cpu<T>>, config: &Config, dir: &RunDir)
     }
     trainer.restore(&state)?;
     Ok(saved)
+}
+
+/// The weights to begin with, if the configuration names some and no checkpoint is there to go on from.
+fn start<T: Real>(plan: &Plan, layout: &ParamLayout) -> Result<Option<Vec<T>>, Error> {
+    let has_begun = plan.existing == Existing::Resume && RunDir::open(&plan.out).is_ok_and(|dir| dir.latest().exists());
+    let path = plan.config().training.start_from.as_ref().filter(|_| !has_begun);
+    path.map(|path| read_start(path, layout)).transpose().map_err(Error::StartFrom)
 }
 
 /// Samples in files of the user's; whether they are what they should be is known before anything is written.
@@ -282,6 +291,9 @@ impl<'a, T: Real> Session<'a, T> {
         let tested = if is_test_due { Some(self.trainer.validate()?) } else { None };
         if !(step.step.is_multiple_of(training.log_every) || is_last || tested.is_some() || step.fault.is_some()) {
             return Ok(());
+        }
+        if let Some(missed @ 1..) = tested.and_then(|tested| tested.missed_by_inverse) {
+            self.progress.say(&format!("warning: step {}: the inverse misses {missed} test data, where a slope of the flow is below the precision", step.step));
         }
         self.read_clock();
         let line = self.line(step, tested);

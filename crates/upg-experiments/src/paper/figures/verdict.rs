@@ -195,7 +195,8 @@ mod tests {
     use upg_train::method::Estimator;
 
     fn run(ess: f64, nll: f64) -> Run {
-        let tested = Tested { ess_reverse: Some(ess), ess_forward: None, loss: 0.0, nll: Some(nll) };
+        let tested =
+            Tested { ess_reverse: Some(ess), ess_forward: None, loss: 0.0, nll: Some(nll), missed_by_inverse: None };
         let at_steps = Moment { step: 10, seconds: 1.0, tested };
         Run { estimator: Estimator::PathFast, course: vec![at_steps], at_steps, at_seconds: at_steps }
     }

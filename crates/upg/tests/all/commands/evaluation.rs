@@ -4,7 +4,7 @@ use super::{GAUGE, SCALAR, done_on, keys, number, trained};
 use crate::support::{json, temporaries};
 use serde_json::Value;
 
-const KEYS: [&str; 23] = [
+const KEYS: [&str; 24] = [
     "acceptance",
     "chain_warnings",
     "ess_forward",
@@ -16,6 +16,7 @@ const KEYS: [&str; 23] = [
     "log_z_forward",
     "loss",
     "loss_error",
+    "missed_by_inverse",
     "nll",
     "observables",
     "observables_chain",

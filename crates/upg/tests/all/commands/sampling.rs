@@ -112,3 +112,66 @@ fn a_markov_chain_repeats_what_it_rejects() {
     let error = (2.0 * tau * acceptance * (1.0 - acceptance) * (1.0 / 4000.0 + 1.0 / STATES as f64)).sqrt();
     assert!((acceptance - other).abs() < 5.0 * error, "{acceptance}, {other} ± {error}");
 }
+
+/// Pieces are parts of the whole; samples of the base lead to them; log q is what the weights say.
+#[test]
+fn samples_in_pieces_with_their_latent_ones_and_their_density() {
+    let experiment = trained(SCALAR);
+    let place = |name: &str| experiment.argument(name);
+    let read = |name: &str| npy(&experiment.path(name));
+    let sample = |more: &[&str]| done_on(&experiment, "sample", &[&["--seed", "7"], more].concat());
+    sample(&["-n", "60", "--out", &place("x.npy"), "--log-weights", &place("w.npy"), "--latent", &place("z.npy")]);
+    sample(&["-n", "25", "--first", "35", "--out", &place("piece.npy"), "--latent", &place("piece_z.npy")]);
+    let tail = |array: ArrayD<f64>| array.slice_axis(Axis(0), (35..).into()).to_owned();
+    assert_eq!((read("piece.npy"), read("piece_z.npy")), (tail(read("x.npy")), tail(read("z.npy"))));
+
+    let said = done_on(
+        &experiment,
+        "log-prob",
+        &["--samples", &place("x.npy"), "--out", &place("q.npy"), "--latent", &place("back.npy")],
+    );
+    assert_eq!(said, format!("log q of 60 points; written to {}\n", place("q.npy")));
+    let back = distance(read("back.npy").as_slice().unwrap(), read("z.npy").as_slice().unwrap());
+    assert!(back < 1e-12, "{back:e}");
+    // −log q is the loss of the forward KL, and x the end of the flow from z.
+    let best = experiment.path("run/checkpoint.best.safetensors");
+    let gradient = |divergence: &str, samples: &str| {
+        let (config, out) = (place("config.ron"), place("gradient.safetensors"));
+        let inputs = ["gradient", "--config", &config, "--params", best.to_str().unwrap(), "--samples", samples];
+        let method = ["--estimator", "path-fast", "--divergence", divergence, "--dtype", "f64", "--out", &out];
+        done(&[&inputs[..], &method].concat());
+        tensors(Path::new(&out))
+    };
+    let loss = gradient("forward", &place("x.npy"))["loss"].2[0];
+    assert!((loss + read("q.npy").mean().unwrap()).abs() < 1e-12 * loss.abs());
+    let from_latent = gradient("reverse", &place("z.npy"));
+    assert_eq!(from_latent["end"].2, read("x.npy").into_raw_vec_and_offset().0);
+    assert_eq!(from_latent["log_weight"].2, read("w.npy").into_raw_vec_and_offset().0);
+
+    sample(&["-n", "60", "--dtype", "f32", "--out", &place("single.npy")]);
+    let error = distance(single(&place("single.npy")).as_slice().unwrap(), read("x.npy").as_slice().unwrap());
+    assert!(error > 1e-9 && error < 1e-5, "{error:e}");
+}
+
+#[test]
+fn arguments_that_do_not_go_together_are_refused() {
+    let experiment = trained(GAUGE);
+    let (run, x) = (experiment.argument("run"), experiment.argument("x.npy"));
+    let sample = ["sample", "--run", &run, "-n", "5", "--out", &x];
+    done(&sample);
+    for (arguments, fragment) in [
+        ([&sample[..], &["--metropolis", "--first", "3"]].concat(), "cannot be used with"),
+        (
+            [&sample[..], &["--first", "18446744073709551615"]].concat(),
+            "--first = 18446744073709551615: accepted: at most",
+        ),
+        ([&sample[..], &["--latent", &x]].concat(), "is --out too"),
+        (vec!["log-prob", "--run", &run, "--samples", &x, "--out", &x], "is --samples too"),
+        (vec!["log-prob", "--run", &run, "--samples", "missing.npy", "--out", "y.npy"], "missing.npy"),
+    ] {
+        let output = crate::support::upg(&arguments);
+        let line = crate::support::errors(&output);
+        assert_eq!((output.status.code(), line.lines().count()), (Some(2), 1), "{line}");
+        assert!(line.contains(fragment), "{line} should contain {fragment}");
+    }
+}

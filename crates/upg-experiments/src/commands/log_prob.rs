@@ -1,0 +1,76 @@
+//! `upg log-prob`: log q(x) of a trained flow at given points, from a `.npy` file to another.
+
+use super::arguments::precision_parser;
+use super::run_weights::{Loaded, RunArgs};
+use crate::Error;
+use crate::config::Precision;
+use crate::io::output::OutputFile;
+use crate::io::run_dir::RunDir;
+use crate::io::samples::{RowWriter, read_samples};
+use clap::Args;
+use std::path::{Path, PathBuf};
+use upg_core::Real;
+use upg_targets::space::wrap;
+
+/// Options of `upg log-prob`.
+#[derive(Clone, Debug, Args)]
+pub struct LogProbArgs {
+    /// The run and its weights.
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// The points x: [points, dof] or [points, lattice…]; angles modulo 2π.
+    #[arg(long, value_name = "NPY")]
+    pub samples: PathBuf,
+    /// Where log q(x) goes, f64, shape [points].
+    #[arg(long, value_name = "NPY")]
+    pub out: PathBuf,
+    /// Where the images z = T⁻¹(x) go, shape [points, lattice…].
+    #[arg(long, value_name = "NPY")]
+    pub latent: Option<PathBuf>,
+    /// Precision of the computation; by default that of the training.
+    #[arg(long, value_parser = precision_parser())]
+    pub dtype: Option<Precision>,
+}
+
+/// Computes and writes; returns one line that says what was done.
+///
+/// # Errors
+/// If the run or an argument is wrong, or a file can't be written. There is no output file then.
+pub fn run(args: &LogProbArgs) -> Result<String, Error> {
+    let (dir, precision) = args.run.open()?;
+    match args.dtype.unwrap_or(precision) {
+        Precision::F32 => run_in::<f32>(args, &dir),
+        Precision::F64 => run_in::<f64>(args, &dir),
+    }
+}
+
+fn run_in<T: Real>(args: &LogProbArgs, dir: &RunDir) -> Result<String, Error> {
+    let mut loaded = Loaded::<T>::new(dir, &args.run, None)?;
+    let own = dir.own_files();
+    let mut taken: Vec<(&str, &Path)> = own.iter().map(|path| ("a file of the run", path.as_path())).collect();
+    taken.push(("--samples", &args.samples));
+    let out = OutputFile::create_beside(&args.out, &taken)?;
+    taken.push(("--out", &args.out));
+    let latent = args.latent.as_deref().map(|path| OutputFile::create_beside(path, &taken)).transpose()?;
+    let mut x = read_samples::<T>(&args.samples, &loaded.sample_shape)?.values;
+    wrap(loaded.space(), &mut x);
+    let points = x.nrows();
+    let mut out = RowWriter::<f64>::begin(out, points, &[])?;
+    let shape = loaded.sample_shape.clone();
+    let mut latent = latent.map(|file| RowWriter::<T>::begin(file, points, &shape)).transpose()?;
+    let (mut not_finite, mut missed) = (0, 0);
+    loaded.trained.log_prob(x.view(), |of| {
+        not_finite += of.log_prob.iter().filter(|log_prob| !log_prob.is_finite()).count();
+        missed += of.missed;
+        out.append(of.log_prob)?;
+        latent.as_mut().map_or(Ok(()), |file| file.append(of.latent)).map_err(Error::from)
+    })?;
+    latent.map_or(Ok(()), RowWriter::finish)?;
+    out.finish()?;
+    let not_finite = if not_finite == 0 { String::new() } else { format!(", {not_finite} of them not finite") };
+    let missed = match missed {
+        0 => String::new(),
+        some => format!(", {some} of them missed by the inverse, where a slope of the flow is below the precision"),
+    };
+    Ok(format!("log q of {points} points{not_finite}{missed}; written to {}", args.out.display()))
+}
