@@ -3,16 +3,20 @@
 //! A weights file holds every tensor of a [`ParamLayout`] under its name, F32 or F64. Tensors under `state.` belong to
 //! whatever wrote the file (a checkpoint's optimiser, say) and are ignored.
 
+mod sealed;
+
+pub use sealed::seal;
+pub(crate) use sealed::{open, open_sealed};
+
 use crate::io::output::{OutputError, OutputFile, Provenance};
 use crate::text::{one_line, shape_text, unravel};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use sealed::CHECKSUM;
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use upg_core::{ParamLayout, Real, Tensor};
-use xxhash_rust::xxh3::Xxh3;
 
 /// Prefix of the tensors that are not parameters.
 pub const STATE: &str = "state.";
@@ -141,23 +145,6 @@ pub fn decode_params<T: Real>(bytes: &[u8], layout: &ParamLayout) -> Result<Vec<
     params_of(&open(bytes)?, layout)
 }
 
-/// The tensors in the bytes of a file, whose checksum is compared if it carries one.
-pub(crate) fn open(bytes: &[u8]) -> Result<SafeTensors<'_>, WeightsProblem> {
-    let file =
-        SafeTensors::deserialize(bytes).map_err(|e| WeightsProblem::NotSafetensors(one_line(&e.to_string(), 300)))?;
-    match checksum_place(bytes) {
-        Some(place) if bytes[place.clone()] != checksum(bytes, place.clone()) => Err(WeightsProblem::Altered),
-        _ => Ok(file),
-    }
-}
-
-/// As [`open`], for files that are never written without a checksum: where it is missing, its name may be what is damaged.
-pub(crate) fn open_sealed(bytes: &[u8]) -> Result<SafeTensors<'_>, WeightsProblem> {
-    let file = open(bytes)?;
-    checksum_place(bytes).ok_or(WeightsProblem::NoChecksum)?;
-    Ok(file)
-}
-
 /// The parameters in an open file.
 pub(crate) fn params_of<T: Real>(file: &SafeTensors<'_>, layout: &ParamLayout) -> Result<Vec<T>, WeightsProblem> {
     let mismatches = compare(file, layout);
@@ -190,25 +177,6 @@ pub(crate) fn state_of<T: Real>(
         flat.extend((0..tensor.size()).map(|at| T::of(number(&view, at))));
     }
     Ok(flat)
-}
-
-/// Name of the tensor that holds the checksum of the whole file.
-const CHECKSUM: &str = "state.checksum";
-
-/// Where the checksum stands among the bytes of a file, if it has one.
-fn checksum_place(bytes: &[u8]) -> Option<Range<usize>> {
-    let (header, metadata) = SafeTensors::read_metadata(bytes).ok()?;
-    let (begin, end) = metadata.info(CHECKSUM)?.data_offsets;
-    let data = header + size_of::<u64>();
-    (end - begin == size_of::<u128>()).then_some(data + begin..data + end)
-}
-
-/// XXH3-128 of all bytes but those at `place`, little-endian.
-fn checksum(bytes: &[u8], place: Range<usize>) -> [u8; 16] {
-    let mut hash = Xxh3::new();
-    hash.update(&bytes[..place.start]);
-    hash.update(&bytes[place.end..]);
-    hash.digest128().to_le_bytes()
 }
 
 /// All differences, in the order of the layout, then the extra tensors by name.
@@ -334,16 +302,6 @@ pub(crate) fn encode_with_checksum(mut tensors: Vec<OutTensor>, provenance: &Pro
     let mut bytes = encode(&tensors, provenance);
     seal(&mut bytes);
     bytes
-}
-
-/// Gives the bytes of a file the checksum that fits them, if they are a safetensors file with a place for one.
-///
-/// For tests that alter a file and want to know what is behind the checksum.
-pub fn seal(bytes: &mut [u8]) {
-    if let Some(place) = checksum_place(bytes) {
-        let sum = checksum(bytes, place.clone());
-        bytes[place].copy_from_slice(&sum);
-    }
 }
 
 fn encode(tensors: &[OutTensor], provenance: &Provenance) -> Vec<u8> {
