@@ -93,6 +93,8 @@ pub enum Error {
         in_a_row: u64,
         /// Why the last one.
         fault: Fault,
+        /// What is to be said of each of them.
+        warnings: Vec<String>,
     },
     /// The computation over- or underflowed; nothing is written.
     #[error("{name} has the value {value} at {index:?} ({precision}): the result is not finite, nothing was written")]
@@ -109,11 +111,12 @@ pub enum Error {
 }
 
 impl Error {
-    /// The line for standard error. A stop that was asked for is no error.
+    /// The lines for standard error, that of the error first. A stop that was asked for is no error.
     pub fn told(&self) -> String {
         match self {
             Self::Failed(inner) => inner.told(),
             Self::Interrupted { .. } => self.to_string(),
+            Self::Diverged { warnings, .. } => format!("error: {self}\n{}", warnings.join("\n")),
             _ => format!("error: {self}"),
         }
     }

@@ -52,7 +52,7 @@ pub use refused::Refused;
 pub use sample::{Draw, SamplePlan};
 pub use state::State;
 pub use trained::Trained;
-pub use trainer::{Annealing, Step, Trainer};
+pub use trainer::{Annealing, Step, Trainer, TrainingError};
 pub use validation::Tested;
 
 pub use upg_targets::{ChainPlan, DataSampler, Exact, Observable, Observables};

@@ -26,6 +26,7 @@ use crate::trained::Trained;
 use crate::validation::{self, Tested};
 use gradient::WeightedSum;
 use ndarray::Array2;
+use std::fmt;
 use std::sync::Arc;
 use upg_core::device::Average;
 use upg_core::{Device, DeviceError, Engine, ParamLayout, Target};
@@ -64,6 +65,44 @@ pub struct Step {
     pub rate: f64,
     /// Why the weights were left as they are, if they were.
     pub fault: Option<Fault>,
+}
+
+/// Steps skipped in a row after which [`Trainer::run`] gives up.
+pub const MOST_SKIPPED: u64 = 20;
+
+/// A training that came to no end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TrainingError {
+    /// The device failed.
+    Device(DeviceError),
+    /// Step after step had to be skipped.
+    Diverged {
+        /// The last one.
+        step: u64,
+        /// How many.
+        in_a_row: u64,
+        /// Why the last one.
+        fault: Fault,
+    },
+}
+
+impl fmt::Display for TrainingError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Device(error) => error.fmt(f),
+            Self::Diverged { step, in_a_row, fault } => {
+                write!(f, "step {step}: {fault}; {in_a_row} steps in a row had to be skipped")
+            }
+        }
+    }
+}
+
+impl std::error::Error for TrainingError {}
+
+impl From<DeviceError> for TrainingError {
+    fn from(error: DeviceError) -> Self {
+        Self::Device(error)
+    }
 }
 
 impl<D: Device + Clone> Trainer<D> {
@@ -200,16 +239,20 @@ impl<D: Device + Clone> Trainer<D> {
         self.sum.log_weights()
     }
 
-    /// Makes the steps that are left of the plan, and the tests between them; `after` hears of every step.
+    /// Makes all steps of the plan that are left, with its tests; `after` sees each.
     ///
     /// # Errors
-    /// If the device fails.
-    pub fn run(&mut self, mut after: impl FnMut(&Step, Option<&Tested>)) -> Result<(), DeviceError> {
+    /// If the device fails, or [`MOST_SKIPPED`] steps in a row have to be skipped.
+    pub fn run(&mut self, mut after: impl FnMut(&Step, Option<&Tested>)) -> Result<(), TrainingError> {
         while self.progress.step < self.plan.steps {
             let step = self.step()?;
             let due = step.step.is_multiple_of(self.plan.validation.every) || step.step == self.plan.steps;
             let tested = if due { Some(self.validate()?) } else { None };
             after(&step, tested.as_ref());
+            let in_a_row = self.progress.skipped_in_a_row;
+            if let Some(fault) = step.fault.filter(|_| in_a_row >= MOST_SKIPPED) {
+                return Err(TrainingError::Diverged { step: step.step, in_a_row, fault });
+            }
         }
         Ok(())
     }

@@ -73,7 +73,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut trained = trainer.into_trained();
     let summary = trained.evaluate(EvaluationPlan { samples: 20_000, ..EvaluationPlan::default() }, None)?.summary;
     println!("log Z {:?}\n<x_1> {:?}", summary.log_z.number, summary.observables["height"]);
-    let (samples, _) = trained.samples(1, 1000, Draw::Metropolis)?;
+    let samples = trained.samples(1, 1000, Draw::Metropolis)?.x;
     println!("{} samples of the target, the first {:?}", samples.nrows(), samples.row(0).to_vec());
 
     // This flow can be exact, and then the path gradient has no noise left to stop it.

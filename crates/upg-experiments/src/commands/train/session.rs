@@ -203,6 +203,8 @@ struct Session<'a, T: Real> {
     metrics: Metrics,
     events: Option<Events>,
     progress: ProgressLine,
+    /// Warnings of the steps that have just been skipped, one after the other.
+    unsaid: Vec<String>,
     /// When the clock of the run was last read.
     clock: Instant,
     /// The step of the latest checkpoint.
@@ -244,6 +246,7 @@ impl<'a, T: Real> Session<'a, T> {
             clock,
             saved: None,
             paused: None,
+            unsaid: vec![],
             saved_at,
             logged,
         })
@@ -261,26 +264,36 @@ impl<'a, T: Real> Session<'a, T> {
                 self.save()?;
             }
             if let Some(signal) = self.signals.received() {
+                self.say_all();
                 self.save()?;
                 return Err(Error::Interrupted { signal, step: step.step, dir: self.dir.path().to_owned() });
             }
         }
+        self.say_all();
         self.save()?;
         Ok(self.summary())
     }
 
-    /// Reports a skipped step; gives up after too many in a row.
+    /// Reports skipped steps, once a step isn't; gives up after too many in a row, and the error is said before the warnings.
     fn abort_if_diverged(&mut self, step: &Step) -> Result<(), Error> {
-        let Some(fault) = &step.fault else { return Ok(()) };
+        let Some(fault) = &step.fault else {
+            self.say_all();
+            return Ok(());
+        };
         let in_a_row = self.trainer.progress().skipped_in_a_row;
-        self.progress.say(&format!("warning: step {} skipped: {fault}", step.step));
+        self.unsaid.push(format!("warning: step {} skipped: {fault}", step.step));
         if in_a_row < self.plan.config().training.abort_after {
             return Ok(());
         }
         let fault = fault.clone();
         self.log(step)?;
         self.save()?;
-        Err(Error::Diverged { step: step.step, in_a_row, fault })
+        Err(Error::Diverged { step: step.step, in_a_row, fault, warnings: std::mem::take(&mut self.unsaid) })
+    }
+
+    /// Says what has been kept back.
+    fn say_all(&mut self) {
+        self.unsaid.drain(..).for_each(|warning| self.progress.say(&warning));
     }
 
     /// Tests, where a test is due, and writes a line, where one is due.

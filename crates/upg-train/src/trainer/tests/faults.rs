@@ -6,7 +6,7 @@ use crate::objective::Objective;
 use crate::plan::{TrainingPlan, Validation};
 use crate::problem::Problem;
 use crate::schedule::{Ramp, Shape};
-use crate::trainer::{Annealing, Trainer};
+use crate::trainer::{Annealing, Trainer, TrainingError};
 use ndarray::Array2;
 use std::sync::Arc;
 use upg_core::{
@@ -201,4 +201,18 @@ fn samples_far_back_in_the_batch_are_looked_at_too() {
         let trainer = Trainer::new(problem, Cpu::new(1), plan, data).unwrap();
         assert_eq!(first_fault(trainer), Some(Fault::Density), "seed {seed}");
     }
+}
+
+/// Nothing but skipped steps is no training.
+#[test]
+fn a_training_that_only_skips_is_given_up() {
+    let flow = Z2Nice { lattice: vec![4], couplings: 3, hidden: vec![5], ..Z2Nice::default() }.build().unwrap();
+    let validation = Validation { samples: 10, ..Validation::default() };
+    let plan = TrainingPlan { batch: 9, validation, ..TrainingPlan::default() };
+    let problem = Problem::new(flow, StandardNormal::new(4), Arc::new(phi4(0.5)));
+    let mut trainer = Trainer::new(problem, Cpu::new(1), plan, data()).unwrap();
+    with_weights(&mut trainer, "layers.3.log_scale", 300.0);
+    let error = trainer.run(|_, _| {}).unwrap_err();
+    assert_eq!(error, TrainingError::Diverged { step: 20, in_a_row: 20, fault: Fault::Density });
+    assert!(error.to_string().ends_with("20 steps in a row had to be skipped"), "{error}");
 }

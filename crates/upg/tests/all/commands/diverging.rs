@@ -27,13 +27,13 @@ fn a_run_that_diverges_is_given_up_and_saved() {
     let output = experiment.train("run", &[]).output().unwrap();
     let said = lines(&output);
     assert_eq!((output.status.code(), said.len()), (Some(1), 8), "{said:?}");
-    let fault = said[0].strip_prefix("warning: step 2 skipped: ").unwrap();
+    let fault = said[1].strip_prefix("warning: step 2 skipped: ").unwrap();
     assert!(fault.starts_with("the output of layer ") && fault.ends_with(" is not finite"), "{fault}");
-    for (line, step) in said.iter().zip(2..=8) {
+    for (line, step) in said[1..].iter().zip(2..=8) {
         assert!(line.starts_with(&format!("warning: step {step} skipped: ")), "{said:?}");
     }
-    assert!(said[7].starts_with("error: step 8: the output of layer "), "{said:?}");
-    assert!(said[7].ends_with("; 7 steps in a row had to be skipped (training.abort_after)"), "{said:?}");
+    assert!(said[0].starts_with("error: step 8: the output of layer "), "{said:?}");
+    assert!(said[0].ends_with("; 7 steps in a row had to be skipped (training.abort_after)"), "{said:?}");
 
     let run = experiment.path("run");
     let latest = run.join("checkpoint.safetensors");
