@@ -7,11 +7,11 @@ use std::time::Instant;
 use upg_experiments::commands::arguments::threads_parser;
 use upg_experiments::io::console::{print, say};
 use upg_experiments::io::output::Provenance;
-use upg_experiments::paper::figures::{self, Extent, FiguresError};
+use upg_experiments::paper::figures::{self, Extent, Figures, FiguresError};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// Small problems and three seeds: within ten minutes on two cores.
+    /// Small problems and three seeds: about a minute on two cores.
     #[arg(long)]
     quick: bool,
     /// Threads; by default one per core.
@@ -37,16 +37,18 @@ fn train_and_write(arguments: &Arguments) -> Result<(), FiguresError> {
     let extent = if arguments.quick { Extent::Quick } else { Extent::Full };
     let folder = |source| FiguresError::Folder { path: arguments.out.clone(), source };
     std::fs::create_dir_all(&arguments.out).map_err(folder)?;
-    let problems = figures::problems(extent);
-    let configs: Vec<_> = problems.iter().map(|problem| problem.config.to_ron()).collect();
+    let (problems, few_data) = (figures::problems(extent), figures::few_data(extent));
+    let configs: Vec<_> = problems.iter().chain([&few_data]).map(|problem| problem.config.to_ron()).collect();
     let provenance =
         Provenance::new(threads, "f32", Some(*extent.seeds().start()), format!("[{}]", configs.join(", ")));
-    let (begin, mut outcomes) = (Instant::now(), vec![]);
+    let (begin, mut shown) = (Instant::now(), Figures::default());
+    let tell = |what: &str| say(format_args!("{:6.0} s  {what}", begin.elapsed().as_secs_f64()));
     for problem in &problems {
-        let tell = |what: &str| say(format_args!("{:6.0} s  {what}", begin.elapsed().as_secs_f64()));
-        outcomes.extend(figures::compare(problem, extent.seeds(), threads, tell)?);
-        figures::write(&arguments.out, &outcomes, &provenance)?; // what there is so far, should it be interrupted
+        shown.studies.push(figures::compare(problem, extent.seeds(), threads, tell)?);
+        figures::write(&arguments.out, &shown, &provenance)?; // what there is so far, should it be interrupted
     }
-    let (table, out) = (figures::text(&figures::rows(&outcomes)), arguments.out.display());
-    Ok(print(format_args!("{table}written to {out}/figures.json and {out}/figures.html\n"))?)
+    shown.regularising = Some(figures::regularising(&few_data, extent.seeds_of_few_data(), threads, tell)?);
+    figures::write(&arguments.out, &shown, &provenance)?;
+    let (text, out) = (figures::text(&shown), arguments.out.display());
+    Ok(print(format_args!("{text}written to {out}/figures.json and {out}/figures.html\n"))?)
 }

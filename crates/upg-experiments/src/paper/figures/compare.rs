@@ -1,41 +1,17 @@
 //! The runs: pairs that differ in the estimator of the gradient alone.
 
+use super::cost::{Cost, calibrate, equal_seconds};
 use super::error::FiguresError;
+use super::noise::{NoiseAt, Passed};
 use super::problems::Problem;
+use super::run::{Course, Run, T, run};
 use crate::config::{Config, Invalid, Model};
 use crate::io::data::DataRequest;
+use crate::paper::table2::Seconds;
 use serde::Serialize;
-use std::time::Instant;
 use upg_core::{Cpu, Execution, ForwardKl, ReverseKl};
-use upg_train::method::{Divergence, Estimator};
-use upg_train::{DataSets, Objective, Purpose, Tested, Trainer};
-
-/// The precision of the comparison.
-type T = f32;
-
-/// A test during a run.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Moment {
-    /// Steps made.
-    pub step: u64,
-    /// Seconds they took.
-    pub seconds: f64,
-    /// The outcome of the test.
-    pub tested: Tested,
-}
-
-/// A run.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Run {
-    /// The estimator of its gradient.
-    pub estimator: Estimator,
-    /// Its tests, the first one before any step.
-    pub course: Vec<Moment>,
-    /// The test after the steps of the problem.
-    pub at_steps: Moment,
-    /// The test after the seconds of the run with path gradients.
-    pub at_seconds: Moment,
-}
+use upg_train::method::{Divergence, Method};
+use upg_train::{DataSets, Objective, Purpose, Trainer};
 
 /// Two runs from the same seed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -51,17 +27,33 @@ pub struct Pair {
 /// All pairs of one problem and one divergence.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Outcome {
+    /// The divergence.
+    pub divergence: Divergence,
+    /// The cost of a step with the ordinary gradient.
+    pub ordinary: Cost,
+    /// The cost of a step with the path gradient.
+    pub path: Cost,
+    /// The pairs, one a seed.
+    pub pairs: Vec<Pair>,
+    /// The noise of the gradients in the course of the first run with path gradients.
+    pub noise: Vec<NoiseAt>,
+}
+
+/// All that is compared on one problem.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Study {
     /// Name of the problem.
     pub problem: String,
     /// The problem in words.
     pub title: String,
-    /// The divergence.
-    pub divergence: Divergence,
-    /// The pairs, one a seed.
-    pub pairs: Vec<Pair>,
+    /// The experiment; objectives and seeds vary.
+    pub config: Config,
+    /// One for each divergence.
+    pub outcomes: Vec<Outcome>,
 }
 
-/// Trains `problem` for both divergences from `seeds` on `threads` threads; `say` hears of every run.
+/// Measures the costs of the steps of `problem`, then trains it for both divergences from `seeds` on `threads` threads; `say` hears of
+/// every run.
 ///
 /// # Errors
 /// If the problem describes no model, or its target can't be sampled.
@@ -70,23 +62,30 @@ pub fn compare(
     seeds: impl Iterator<Item = u64> + Clone,
     threads: usize,
     mut say: impl FnMut(&str),
-) -> Result<Vec<Outcome>, FiguresError> {
+) -> Result<Study, FiguresError> {
     let device = Cpu::<T>::new(threads);
     let data = data_of(&problem.config, &device)?;
+    let bench = Bench { config: &problem.config, device, data };
+    say(&format!("{}, cost of a step", problem.title));
+    let costs = bench.costs(problem)?;
     let mut outcomes = vec![];
-    for divergence in [Divergence::Reverse, Divergence::Forward] {
-        let mut pairs = vec![];
+    for (divergence, [ordinary, path]) in costs {
+        let (mut pairs, mut noise) = (vec![], vec![]);
         for seed in seeds.clone() {
             say(&format!("{}, {divergence} KL, seed {seed}", problem.title));
-            pairs.push(pair(&problem.config, divergence, seed, &device, &data)?);
+            let mut passed = Passed::of(problem.config.training.steps);
+            pairs.push(bench.pair([&ordinary, &path], seed, &mut passed)?);
+            if noise.is_empty() {
+                noise = passed.noise(&problem.config, divergence, &bench.device, bench.data.train.as_ref())?;
+            }
         }
-        let (problem, title) = (problem.name.to_owned(), problem.title.clone());
-        outcomes.push(Outcome { problem, title, divergence, pairs });
+        outcomes.push(Outcome { divergence, ordinary, path, pairs, noise });
     }
-    Ok(outcomes)
+    Ok(Study { problem: problem.name.into(), title: problem.title.clone(), config: problem.config.clone(), outcomes })
 }
 
-fn data_of(config: &Config, device: &Cpu<T>) -> Result<DataSets<T>, FiguresError> {
+/// Samples of the target of `config`, to train and to test on.
+pub(super) fn data_of(config: &Config, device: &Cpu<T>) -> Result<DataSets<T>, FiguresError> {
     let Model { target, sample_shape, .. } = config.build::<T>()?;
     let data = config.data().unwrap_or_default();
     let seed = config.training.seed;
@@ -95,70 +94,67 @@ fn data_of(config: &Config, device: &Cpu<T>) -> Result<DataSets<T>, FiguresError
     device.install(|| Ok(DataSets { train: Some(fetch(Purpose::TrainData)?), test: Some(fetch(Purpose::TestData)?) }))
 }
 
-fn pair(
+/// The ordinary and the path gradient of a divergence.
+fn both(divergence: Divergence) -> [Objective; 2] {
+    match divergence {
+        Divergence::Reverse => [ReverseKl::Reparam, ReverseKl::PathFast].map(Objective::Reverse),
+        Divergence::Forward => [ForwardKl::MaxLikelihood, ForwardKl::PathFast].map(Objective::Forward),
+    }
+}
+
+/// A training of `config` with another objective and seed.
+pub(super) fn trainer(
     config: &Config,
-    divergence: Divergence,
+    objective: Objective,
     seed: u64,
     device: &Cpu<T>,
     data: &DataSets<T>,
-) -> Result<Pair, FiguresError> {
-    let (ordinary, path) = match divergence {
-        Divergence::Reverse => (Objective::Reverse(ReverseKl::Reparam), Objective::Reverse(ReverseKl::PathFast)),
-        Divergence::Forward => (Objective::Forward(ForwardKl::MaxLikelihood), Objective::Forward(ForwardKl::PathFast)),
-    };
-    let begin = |objective| -> Result<Clocked, FiguresError> {
-        let mut config = config.clone();
-        config.training.objective = objective;
-        config.training.seed = seed;
-        let problem = config.build()?.problem();
-        let trainer = Trainer::new(problem, device.clone(), config.training.plan(), data.clone());
-        Ok(Clocked { trainer: trainer.map_err(Invalid::from)?, config, seconds: 0.0 })
-    };
-    let path = begin(path)?.run(|clocked| clocked.seconds);
-    let seconds = path.at_steps.seconds;
-    let ordinary = begin(ordinary)?.run(|_| seconds);
-    Ok(Pair { seed, ordinary, path })
+) -> Result<Trainer<Cpu<T>>, FiguresError> {
+    let mut config = config.clone();
+    config.training.objective = objective;
+    config.training.seed = seed;
+    let problem = config.build()?.problem();
+    let trainer = Trainer::new(problem, device.clone(), config.training.plan(), data.clone());
+    Ok(trainer.map_err(Invalid::from)?)
 }
 
-/// A trainer whose steps are timed.
-struct Clocked {
-    trainer: Trainer<Cpu<T>>,
-    config: Config,
-    seconds: f64,
+/// What all runs of a problem have in common.
+struct Bench<'a> {
+    config: &'a Config,
+    device: Cpu<T>,
+    data: DataSets<T>,
 }
 
-impl Clocked {
-    /// The steps of the problem, then on until `until` seconds, as told once the steps are made.
-    fn run(mut self, until: impl Fn(&Self) -> f64) -> Run {
+impl Bench<'_> {
+    fn trainer(&self, objective: Objective, seed: u64) -> Result<Trainer<Cpu<T>>, FiguresError> {
+        trainer(self.config, objective, seed, &self.device, &self.data)
+    }
+
+    /// Costs of a step with the ordinary and with the path gradient of each divergence, all measured together.
+    fn costs(&self, problem: &Problem) -> Result<Vec<(Divergence, [Cost; 2])>, FiguresError> {
+        let objectives = Divergence::ALL.into_iter().flat_map(both);
+        let trainers: Result<Vec<_>, _> =
+            objectives.map(|objective| self.trainer(objective, self.config.training.seed)).collect();
+        let times = calibrate(&mut trainers?, problem.calibration);
+        let mut times = times.iter();
+        let mut cost = |objective: Objective| {
+            let times = times.next().expect("every estimator was timed");
+            let method: Method = objective.terms()[0].1;
+            let (divergence, estimator) = (method.divergence(), method.estimator());
+            Cost { divergence, estimator, seconds: Seconds::of(times), rounds: times.len() }
+        };
+        Ok(Divergence::ALL.into_iter().map(|divergence| (divergence, both(divergence).map(&mut cost))).collect())
+    }
+
+    /// A run with each of both gradients; the one with the path gradient is watched.
+    fn pair(&self, [ordinary, path]: [&Cost; 2], seed: u64, passed: &mut Passed) -> Result<Pair, FiguresError> {
         let (steps, every) = (self.config.training.steps, self.config.training.validation.every);
-        let mut course = vec![self.test()];
-        for step in 1..=steps {
-            self.step();
-            if step.is_multiple_of(every) || step == steps {
-                course.push(self.test());
-            }
-        }
-        let at_steps = course[course.len() - 1];
-        let until = until(&self);
-        while self.seconds < until {
-            self.step();
-        }
-        let at_seconds = if self.trainer.progress().step > steps { self.test() } else { at_steps };
-        if at_seconds != at_steps {
-            course.push(at_seconds);
-        }
-        let estimator = self.config.training.objective.terms()[0].1.estimator();
-        Run { estimator, course, at_steps, at_seconds }
-    }
-
-    fn step(&mut self) {
-        let begin = Instant::now();
-        self.trainer.step().expect("the processor doesn't fail");
-        self.seconds += begin.elapsed().as_secs_f64();
-    }
-
-    fn test(&mut self) -> Moment {
-        let tested = self.trainer.validate().expect("the processor doesn't fail");
-        Moment { step: self.trainer.progress().step, seconds: self.seconds, tested }
+        let course = |own| Course { steps, every, equal_seconds: equal_seconds(steps, path, own) };
+        let [ordinary_objective, path_objective] = both(path.divergence);
+        let with_path = run(self.trainer(path_objective, seed)?, course(path), path, |trainer| {
+            passed.watch(trainer.progress().step, || trainer.theta());
+        });
+        let with_ordinary = run(self.trainer(ordinary_objective, seed)?, course(ordinary), ordinary, |_| ());
+        Ok(Pair { seed, ordinary: with_ordinary, path: with_path })
     }
 }

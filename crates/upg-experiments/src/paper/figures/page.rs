@@ -1,42 +1,62 @@
-//! The comparison as one HTML page.
+//! The comparison as one HTML page: a summary, then problem by problem, then the regularising effect, then every comparison.
 
-use super::compare::{Outcome, Pair, Run};
-use super::verdict::{Metric, Row, Winner, in_words, shown};
+mod curves;
+mod regularising;
+mod settings;
+mod study;
+mod summary;
+
+use super::Figures;
+use super::verdict::{Row, Winner, in_words, rows, shown};
 use crate::io::output::Provenance;
-use crate::report::page::{charts, document, section};
-use crate::report::plot::{Chart, Colour, Series, Style, escape};
-use upg_train::stats::Moments;
+use crate::report::page::{document, plain_table, section};
+use crate::report::plot::escape;
+
+/// Colours of the two gradients.
+const ORDINARY: usize = 1;
+const PATH: usize = 0;
+
+const TITLE: &str = "Ordinary and path gradients, at equal steps and at equal seconds";
+
+/// What the numbers are, HTML.
+const DEFINITIONS: &str = "<dl>\
+    <dt>reverse ESS</dt><dd>(Σ w)²/(N Σ w²) with w = p/q of N samples of the flow: the share of them that count; 1 where q = p. It doesn't see \
+    what the flow leaves out.</dd>\n\
+    <dt>forward ESS</dt><dd>1/(mean of w · mean of 1/w) over samples of the target: near 0 as long as the flow leaves out a part of \
+    the target.</dd>\n\
+    <dt>NLL</dt><dd>The mean of −log q over test data, in nats; its least value is the entropy of the target.</dd>\n\
+    <dt>time</dt><dd>Steps times the cost of a step. The costs are medians of steps that all estimators of a problem made in turn before \
+    any training, so what else the machine does favours nobody. The run with the ordinary gradient is as long as the one with \
+    the path gradient in this time.</dd>\n\
+    <dt>variance per sample</dt><dd>B Σ |g − ḡ|²/(R − 1) over R gradients g of B samples each, summed over the parameters.</dd>\n\
+    <dt>signal to noise</dt><dd>The squared norm of the mean gradient over the variance per sample: its inverse is the number of samples \
+    that tell the gradient from zero.</dd>\n</dl>\n";
 
 /// The page, HTML in UTF-8.
-pub fn page(outcomes: &[Outcome], rows: &[Row], provenance: &Provenance) -> String {
-    let title = "Ordinary and path gradients, at equal steps and at equal seconds";
-    let seeds = outcomes.first().map_or(0, |outcome| outcome.pairs.len());
-    let made = format!(
-        "<p class=\"how\">upg {}, commit {}; {}, {} threads, {}; {seeds} seeds. Curves are means over the seeds in a band of one standard \
-         deviation.</p>",
-        provenance.version,
-        escape(provenance.commit),
-        escape(&provenance.processor),
-        provenance.threads,
-        provenance.precision,
-    );
-    let verdict = in_words(rows).lines().map(|line| format!("<p>{}</p>\n", escape(line))).collect::<String>();
-    let mut body = format!("<h1>{title}</h1>\n{made}\n{}", section("Where the path gradient wins", "", &verdict));
+pub fn page(figures: &Figures, provenance: &Provenance) -> String {
+    let rows = rows(&figures.studies);
+    let verdict = in_words(&rows).lines().map(|line| format!("<p>{}</p>\n", escape(line))).collect::<String>();
+    let mut body = format!("<h1>{TITLE}</h1>\n{}\n{}", made(provenance), summary::html(&figures.studies));
+    body.push_str(&section("What is shown", "", DEFINITIONS));
+    figures.studies.iter().for_each(|study| body.push_str(&study::html(study)));
+    body.push_str(&figures.regularising.as_ref().map_or(String::new(), regularising::html));
+    body.push_str(&section("Where the path gradient wins", "", &verdict));
     body.push_str(&section(
-        "Comparisons",
+        "Every comparison",
         "Mean ± standard deviation over the seeds; better by more than two standard errors of the pairs' mean difference.",
-        &table(rows),
+        &table(&rows),
     ));
-    for outcome in outcomes {
-        let heading = format!("{}, {} KL", escape(&outcome.title), outcome.divergence);
-        body.push_str(&section(&heading, "", &charts(&curves(outcome))));
-    }
-    document(title, &body)
+    document(TITLE, &body)
+}
+
+fn made(provenance: &Provenance) -> String {
+    let Provenance { version, commit, processor, threads, precision, .. } = provenance;
+    let (commit, processor) = (escape(commit), escape(processor));
+    format!("<p class=\"how\">upg {version}, commit {commit}; {processor}, {threads} threads, {precision}.</p>")
 }
 
 fn table(rows: &[Row]) -> String {
     let head = ["problem", "KL", "equal", "metric", "ordinary", "path", "better"];
-    let head: String = head.iter().map(|name| format!("<th>{name}</th>")).collect();
     let line = |row: &Row| {
         let winner = match row.winner {
             Winner::Path => "path",
@@ -45,59 +65,8 @@ fn table(rows: &[Row]) -> String {
         };
         let (divergence, metric) = (row.divergence.to_string(), row.metric.name());
         let (ordinary, path) = (shown(row.ordinary), shown(row.path));
-        let cells = [&row.problem, &divergence, row.equal, metric, &ordinary, &path, winner];
-        let cells: String = cells.iter().map(|cell| format!("<td>{}</td>", escape(cell))).collect();
-        format!("<tr>{cells}</tr>\n")
+        [&row.problem, &divergence, row.equal, metric, &ordinary, &path, winner].map(escape)
     };
-    let body: String = rows.iter().map(line).collect();
-    format!("<div class=\"scroll\"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>\n")
-}
-
-/// Every metric against steps and against seconds.
-fn curves(outcome: &Outcome) -> Vec<Chart> {
-    let charts = Metric::ALL.into_iter().flat_map(|metric| {
-        [(Against::Steps, "step"), (Against::Seconds, "time / s")].map(|(against, label)| {
-            let mut chart = Chart::new(&format!("{} by {label}", metric.name()), label, metric.name());
-            chart.series = vec![
-                curve("ordinary", 1, outcome, |pair| &pair.ordinary, metric, against),
-                curve("path", 0, outcome, |pair| &pair.path, metric, against),
-            ];
-            chart
-        })
-    });
-    charts.collect()
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Against {
-    Steps,
-    Seconds,
-}
-
-/// The mean over the seeds at every common test, with a band of one standard deviation.
-fn curve(
-    name: &str,
-    colour: usize,
-    outcome: &Outcome,
-    of: fn(&Pair) -> &Run,
-    metric: Metric,
-    against: Against,
-) -> Series {
-    let runs: Vec<&Run> = outcome.pairs.iter().map(of).collect();
-    let tests = runs.iter().map(|run| run.course.len()).min().unwrap_or(0);
-    let (mut points, mut band) = (vec![], vec![]);
-    // The first test is that of the initial weights, whose NLL is off any scale.
-    for test in 1..tests {
-        let (mut x, mut y) = (Moments::default(), Moments::default());
-        for run in &runs {
-            let moment = &run.course[test];
-            x.push(if against == Against::Steps { moment.step as f64 } else { moment.seconds });
-            y.push(metric.of(moment));
-        }
-        let (Some(x), Some(mean)) = (x.mean(), y.mean()) else { continue };
-        let spread = y.variance().map_or(0.0, f64::sqrt);
-        points.push((x, mean));
-        band.push((mean - spread, mean + spread));
-    }
-    Series { band: Some(band), ..Series::new(name, Colour::Palette(colour), Style::Line, points) }
+    let lines: Vec<_> = rows.iter().map(line).collect();
+    plain_table(&head, lines.iter().map(|line| &line[..]))
 }

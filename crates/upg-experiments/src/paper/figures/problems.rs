@@ -1,6 +1,7 @@
 //! The paper's three problems, in two sizes.
 
 use crate::config::Config;
+use std::time::Duration;
 
 /// A problem and how it is trained.
 #[derive(Clone, Debug)]
@@ -11,12 +12,14 @@ pub struct Problem {
     pub title: String,
     /// The experiment; its objective and seed are filled in.
     pub config: Config,
+    /// The costs of the steps are measured for at least as long.
+    pub calibration: Duration,
 }
 
 /// How much is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extent {
-    /// Within ten minutes on two cores.
+    /// About a minute on two cores.
     Quick,
     /// The paper's lattices, with nets that two cores can train in some hours; the paper's own nets are in `configs/`.
     Full,
@@ -30,6 +33,21 @@ impl Extent {
             Self::Full => 1..=5,
         }
     }
+
+    /// The seeds of the problem with few data.
+    pub fn seeds_of_few_data(self) -> std::ops::RangeInclusive<u64> {
+        match self {
+            Self::Quick => 1..=1,
+            Self::Full => 1..=3,
+        }
+    }
+
+    fn calibration(self) -> Duration {
+        match self {
+            Self::Quick => Duration::from_secs(1),
+            Self::Full => Duration::from_secs(10),
+        }
+    }
 }
 
 /// The problems, in the order of the paper.
@@ -39,7 +57,7 @@ pub fn problems(extent: Extent) -> Vec<Problem> {
         Extent::Full => [GMM, PHI4, U1],
     };
     let titles = match extent {
-        Extent::Quick => ["Gaussian mixture, 6 dimensions", "φ⁴ theory, 8×4", "U(1) gauge theory, 8×8, β = 2"],
+        Extent::Quick => ["Gaussian mixture, 6 dimensions", "φ⁴ theory, 8×4", "U(1) gauge theory, 4×4, β = 2"],
         Extent::Full => ["Gaussian mixture, 6 dimensions", "φ⁴ theory, 16×8", "U(1) gauge theory, 16×16, β = 3"],
     };
     ["gmm", "phi4", "u1"]
@@ -50,29 +68,47 @@ pub fn problems(extent: Extent) -> Vec<Problem> {
             name,
             title: title.into(),
             config: Config::parse(text).expect("the problems are experiments"),
+            calibration: extent.calibration(),
         })
         .collect()
 }
 
+/// The problem with few training data that shows the regularising effect of the path gradient.
+pub fn few_data(extent: Extent) -> Problem {
+    let (text, title) = match extent {
+        Extent::Quick => (FEW_DATA_QUICK, "Gaussian mixture, 6 dimensions, 500 training samples"),
+        Extent::Full => (FEW_DATA, "Gaussian mixture, 6 dimensions, 2000 training samples"),
+    };
+    let config = Config::parse(text).expect("the problem is an experiment");
+    Problem { name: "few-data", title: title.into(), config, calibration: Duration::ZERO }
+}
+
 const GMM_QUICK: &str = "(
-    flow: RealNvp(lattice: [6], couplings: 6, hidden: [64, 64], activation: Tanh, mask: Alternating),
+    flow: RealNvp(lattice: [6], couplings: 6, hidden: [48, 48], activation: Tanh, mask: Alternating),
     target: Gmm(dim: 6),
-    training: (steps: 3000, batch: 256, optimiser: Adam(rate: 5e-4), validation: (every: 250, samples: 10000)),
-    data: (train: Draw(10000), test: Draw(10000)),
+    training: (steps: 1000, batch: 128, optimiser: Adam(rate: 1e-3), validation: (every: 100, samples: 2000)),
+    data: (train: Draw(10000), test: Draw(2000)),
 )";
 
 const PHI4_QUICK: &str = "(
     flow: Z2Nice(lattice: [8, 4], couplings: 6, hidden: [64, 64]),
     target: Phi4(lattice: [8, 4], kappa: 0.3, lambda: 0.022),
-    training: (steps: 3000, batch: 256, optimiser: Adam(rate: 5e-4), clip: 1.0, validation: (every: 250, samples: 10000)),
-    data: (train: Draw(10000), test: Draw(10000)),
+    training: (steps: 800, batch: 128, optimiser: Adam(rate: 1e-3), clip: 1.0, validation: (every: 100, samples: 2000)),
+    data: (train: Draw(10000), test: Draw(2000)),
 )";
 
 const U1_QUICK: &str = "(
-    flow: U1(lattice: [8, 8], layers: 8, mixtures: 2, hidden: [8, 8]),
-    target: U1(lattice: [8, 8], beta: 2.0),
-    training: (steps: 1200, batch: 128, optimiser: Adam(rate: 1e-3), validation: (every: 100, samples: 10000)),
-    data: (train: Draw(10000), test: Draw(10000)),
+    flow: U1(lattice: [4, 4], layers: 8, mixtures: 2, hidden: [8, 8]),
+    target: U1(lattice: [4, 4], beta: 2.0),
+    training: (steps: 500, batch: 128, optimiser: Adam(rate: 2e-3), validation: (every: 50, samples: 2000)),
+    data: (train: Draw(10000), test: Draw(2000)),
+)";
+
+const FEW_DATA_QUICK: &str = "(
+    flow: RealNvp(lattice: [6], couplings: 6, hidden: [64, 64], activation: Tanh, mask: Alternating),
+    target: Gmm(dim: 6),
+    training: (steps: 1500, batch: 125, optimiser: Adam(rate: 1e-3), validation: (every: 50)),
+    data: (train: Draw(500), test: Draw(2000)),
 )";
 
 const GMM: &str = "(
@@ -105,6 +141,13 @@ const U1: &str = "(
     data: (train: Draw(10000), test: Draw(10000)),
 )";
 
+const FEW_DATA: &str = "(
+    flow: RealNvp(lattice: [6], couplings: 6, hidden: [100, 100], activation: Tanh, mask: Alternating),
+    target: Gmm(dim: 6),
+    training: (steps: 2500, batch: 500, optimiser: Adam(rate: 1e-3), validation: (every: 50)),
+    data: (train: Draw(2000), test: Draw(10000)),
+)";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,7 +155,7 @@ mod tests {
     #[test]
     fn all_problems_are_experiments_with_data() {
         for extent in [Extent::Quick, Extent::Full] {
-            for problem in problems(extent) {
+            for problem in problems(extent).into_iter().chain([few_data(extent)]) {
                 assert!(problem.config.data.is_some(), "{}", problem.name);
                 problem.config.build::<f32>().unwrap();
             }

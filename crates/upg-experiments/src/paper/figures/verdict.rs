@@ -4,7 +4,8 @@
 //! seeds and e its standard error, the path gradient wins if it is better by more than 2e, loses if it is worse by more than
 //! 2e, and there is no telling otherwise. With a handful of seeds that is a description, not a test of significance.
 
-use super::compare::{Moment, Outcome, Pair, Run};
+use super::compare::{Outcome, Pair, Study};
+use super::run::{Moment, Run};
 use serde::Serialize;
 use std::fmt::Write;
 use upg_train::method::Divergence;
@@ -33,6 +34,11 @@ impl Metric {
             Self::EssForward => "forward ESS",
             Self::Nll => "NLL",
         }
+    }
+
+    /// Its name on an axis, with its unit.
+    pub fn label(self) -> &'static str {
+        if self == Self::Nll { "NLL / nat" } else { self.name() }
     }
 
     /// Its value in a test; NaN where it couldn't be computed.
@@ -100,17 +106,19 @@ type At = (&'static str, fn(&Run) -> &Moment);
 const EQUAL: [At; 2] = [("steps", |run| &run.at_steps), ("seconds", |run| &run.at_seconds)];
 
 /// All comparisons.
-pub fn rows(outcomes: &[Outcome]) -> Vec<Row> {
+pub fn rows(studies: &[Study]) -> Vec<Row> {
     let mut rows = vec![];
-    for outcome in outcomes {
-        for at in EQUAL {
-            rows.extend(Metric::ALL.map(|metric| row(outcome, at, metric)));
+    for study in studies {
+        for outcome in &study.outcomes {
+            for at in EQUAL {
+                rows.extend(Metric::ALL.map(|metric| row(&study.problem, outcome, at, metric)));
+            }
         }
     }
     rows
 }
 
-fn row(outcome: &Outcome, (equal, at): At, metric: Metric) -> Row {
+fn row(problem: &str, outcome: &Outcome, (equal, at): At, metric: Metric) -> Row {
     let of =
         |run: fn(&Pair) -> &Run| -> Vec<f64> { outcome.pairs.iter().map(|pair| metric.of(at(run(pair)))).collect() };
     let (ordinary, path) = (of(|pair| &pair.ordinary), of(|pair| &pair.path));
@@ -122,19 +130,28 @@ fn row(outcome: &Outcome, (equal, at): At, metric: Metric) -> Row {
         Some((gain, error)) if gain < -2.0 * error => Winner::Ordinary,
         _ => Winner::Neither,
     };
-    let problem = outcome.problem.clone();
     let (ordinary, path) = (spread(&ordinary), spread(&path));
-    Row { problem, divergence: outcome.divergence, equal, metric, ordinary, path, gain, gain_error, winner }
+    Row {
+        problem: problem.into(),
+        divergence: outcome.divergence,
+        equal,
+        metric,
+        ordinary,
+        path,
+        gain,
+        gain_error,
+        winner,
+    }
 }
 
-fn spread(values: &[f64]) -> Spread {
+pub(super) fn spread(values: &[f64]) -> Spread {
     let mut moments = Moments::default();
     moments.extend(values);
     Spread { mean: moments.mean(), std: moments.variance().map(f64::sqrt) }
 }
 
 /// The table as text, and the verdict in words.
-pub fn text(rows: &[Row]) -> String {
+pub(super) fn text(rows: &[Row]) -> String {
     let mut out = String::new();
     let mut line = |cells: [&str; 7]| {
         let [problem, kl, equal, metric, ordinary, path, winner] = cells;
@@ -165,6 +182,7 @@ pub fn text(rows: &[Row]) -> String {
 /// Mean ± standard deviation.
 pub(super) fn shown(spread: Spread) -> String {
     match (spread.mean, spread.std) {
+        (Some(mean), Some(std)) if mean.abs() < 1e-3 => format!("{mean:.1e} ± {std:.1e}"),
         (Some(mean), Some(std)) => format!("{mean:.4} ± {std:.4}"),
         (Some(mean), None) => format!("{mean:.4}"),
         _ => "not computed".into(),
@@ -190,7 +208,10 @@ pub(super) fn in_words(rows: &[Row]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::cost::Cost;
     use super::*;
+    use crate::config::{Config, FlowConfig, TargetConfig};
+    use crate::paper::table2::Seconds;
     use upg_train::Tested;
     use upg_train::method::Estimator;
 
@@ -201,19 +222,24 @@ mod tests {
         Run { estimator: Estimator::PathFast, course: vec![at_steps], at_steps, at_seconds: at_steps }
     }
 
-    fn outcome(pairs: &[[(f64, f64); 2]]) -> Outcome {
+    fn study(pairs: &[[(f64, f64); 2]]) -> Study {
         let pairs = pairs.iter().zip(1..).map(|(&[ordinary, path], seed)| Pair {
             seed,
             ordinary: run(ordinary.0, ordinary.1),
             path: run(path.0, path.1),
         });
-        Outcome { problem: "gmm".into(), title: "a".into(), divergence: Divergence::Reverse, pairs: pairs.collect() }
+        let divergence = Divergence::Reverse;
+        let cost = |estimator| Cost { divergence, estimator, seconds: Seconds::of(&[0.1]), rounds: 1 };
+        let (ordinary, path) = (cost(Estimator::Reparam), cost(Estimator::PathFast));
+        let outcome = Outcome { divergence, ordinary, path, pairs: pairs.collect(), noise: vec![] };
+        let config = Config::new(FlowConfig::RealNvp(Default::default()), TargetConfig::Gmm { dim: 2 });
+        Study { problem: "gmm".into(), title: "a".into(), config, outcomes: vec![outcome] }
     }
 
     #[test]
     fn pairs_are_compared_and_directions_known() {
         // The path run is better by 0.1 in each pair, though seeds spread by more; its NLL is worse.
-        let rows = rows(&[outcome(&[[(0.1, 3.0), (0.2, 3.5)], [(0.5, 4.0), (0.61, 4.4)], [(0.8, 2.0), (0.9, 2.6)]])]);
+        let rows = rows(&[study(&[[(0.1, 3.0), (0.2, 3.5)], [(0.5, 4.0), (0.61, 4.4)], [(0.8, 2.0), (0.9, 2.6)]])]);
         assert_eq!(rows.len(), 6);
         assert_eq!(rows[0].winner, Winner::Path);
         assert!((rows[0].gain.unwrap() - 0.31 / 3.0).abs() < 1e-12);
@@ -225,7 +251,7 @@ mod tests {
 
     #[test]
     fn noise_is_no_win() {
-        let rows = rows(&[outcome(&[[(0.5, 1.0), (0.6, 1.0)], [(0.6, 1.0), (0.5, 1.0)]])]);
+        let rows = rows(&[study(&[[(0.5, 1.0), (0.6, 1.0)], [(0.6, 1.0), (0.5, 1.0)]])]);
         assert_eq!(rows[0].winner, Winner::Neither);
         assert_eq!(rows[2].winner, Winner::Neither, "equal to the bit");
     }

@@ -33,8 +33,29 @@ pub(super) fn name(index: usize, run: &Run) -> String {
 }
 
 /// The charts that show something, side by side.
-pub(crate) fn charts(charts: &[Chart]) -> String {
+pub(super) fn charts(charts: &[Chart]) -> String {
     grid(charts.iter().filter(|chart| !chart.is_empty()).map(Chart::svg))
+}
+
+/// The charts that show something, side by side, each over its caption, HTML.
+pub(crate) fn captioned(charts: &[(Chart, String)]) -> String {
+    let shown = charts.iter().filter(|(chart, _)| !chart.is_empty());
+    let figure = |(chart, caption): &(Chart, String)| {
+        format!("<figure>{}<figcaption>{caption}</figcaption></figure>\n", chart.svg())
+    };
+    let figures: String = shown.map(figure).collect();
+    if figures.is_empty() { figures } else { format!("<div class=\"grid\">\n{figures}</div>\n") }
+}
+
+/// A table of texts under a heading each; all HTML.
+pub(crate) fn plain_table<'a>(head: &[impl AsRef<str>], rows: impl IntoIterator<Item = &'a [String]>) -> String {
+    let head: String = head.iter().map(|name| format!("<th>{}</th>", name.as_ref())).collect();
+    let row = |cells: &[String]| {
+        let cells: String = cells.iter().map(|cell| format!("<td>{cell}</td>")).collect();
+        format!("<tr>{cells}</tr>\n")
+    };
+    let body: String = rows.into_iter().map(row).collect();
+    format!("<div class=\"scroll\"><table><thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table></div>\n")
 }
 
 /// Heat maps side by side.
