@@ -1,4 +1,4 @@
-//! `cargo xtask reproduce-table2`: measures, prints the table, writes it as JSON.
+//! `cargo xtask reproduce-table2`: measures, prints the table, writes it as JSON, as a page and for LaTeX.
 
 use clap::Args;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ pub(crate) struct Arguments {
     /// Threads; by default one per core.
     #[arg(long, value_parser = threads_parser())]
     threads: Option<usize>,
-    /// Folder for `table2.json` and `provenance.json`; made if it is missing.
+    /// Folder for `table2.json`, `table2.html`, `table2.tex` and `provenance.json`; made if it is missing.
     #[arg(long, default_value = "table2-out")]
     out: PathBuf,
 }
@@ -42,5 +42,6 @@ fn measure_and_write(arguments: &Arguments) -> Result<(), TableError> {
     out.write(&rows, &provenance)?;
     let mut table = vec![];
     table2::print(&rows, &mut table).expect("memory takes all");
-    Ok(print(String::from_utf8_lossy(&table))?)
+    let files = table2::FILES.map(|name| arguments.out.join(name).display().to_string()).join(", ");
+    Ok(print(format_args!("{}written to {files}\n", String::from_utf8_lossy(&table)))?)
 }

@@ -10,12 +10,16 @@
 
 mod cases;
 mod error;
+mod html;
+mod latex;
 mod measure;
 mod report;
 mod rows;
 
 pub use cases::{Case, LEAST_ROUNDS, Plan, cases, plan};
 pub use error::TableError;
+pub use html::html;
+pub use latex::latex;
 pub use measure::{Progress, SEED, measure, run};
 pub use report::print;
-pub use rows::{Folder, Mean, Row, Seconds};
+pub use rows::{FILES, Folder, Mean, Row, Seconds};

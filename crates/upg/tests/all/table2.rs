@@ -14,7 +14,8 @@ fn plan(batch: usize, rounds: u32, budget: Duration) -> Plan {
     Plan { batch, rounds, budget }
 }
 
-fn measured(divergences: &'static [Divergence]) -> Value {
+/// The rows, the page and the text for LaTeX.
+fn measured(divergences: &'static [Divergence]) -> (Value, String, String) {
     let case = Case { flow: "z2nice", target: "phi4", config: Config::parse(SMALL).unwrap(), divergences };
     let plan = [plan(5, 4, Duration::from_secs(60)), plan(17, 1000, Duration::ZERO)];
     let rows = table2::run(&[case], &plan, 2).unwrap();
@@ -23,13 +24,14 @@ fn measured(divergences: &'static [Divergence]) -> Value {
     Folder::create(&out).unwrap().write(&rows, &Provenance::new(2, "f32", Some(3), SMALL.into())).unwrap();
     let record: Value = serde_json::from_slice(&std::fs::read(out.join("provenance.json")).unwrap()).unwrap();
     assert_eq!((&record["config"], &record["threads"]), (&SMALL.into(), &2.into()));
-    assert_eq!(out.read_dir().unwrap().count(), 2, "no temporary file is left");
-    serde_json::from_slice(&std::fs::read(out.join("table2.json")).unwrap()).unwrap()
+    assert_eq!(out.read_dir().unwrap().count(), table2::FILES.len(), "no temporary file is left");
+    let text = |name| std::fs::read_to_string(out.join(name)).unwrap();
+    (serde_json::from_str(&text("table2.json")).unwrap(), text("table2.html"), text("table2.tex"))
 }
 
 #[test]
 fn rows_hold_the_documented_fields() {
-    let rows = measured(&[Divergence::Reverse, Divergence::Forward]);
+    let (rows, ..) = measured(&[Divergence::Reverse, Divergence::Forward]);
     let names: Vec<_> = rows.as_array().unwrap().iter().map(|row| row["estimator"].as_str().unwrap()).collect();
     let reverse = ["reparam", "path-fast", "path-two-pass", "path-two-pass-lean"];
     let forward = ["max-likelihood", "path-fast", "gdreg"];
@@ -52,6 +54,31 @@ fn rows_hold_the_documented_fields() {
         assert_eq!(row["baseline"], baseline);
         let is_baseline = row["estimator"] == baseline;
         assert_eq!(is_baseline, row["ratio"] == serde_json::json!({ "mean": 1.0, "std": 0.0 }), "{row}");
+    }
+}
+
+#[test]
+fn the_page_and_the_text_for_latex_hold_the_numbers() {
+    let (rows, page, tex) = measured(&[Divergence::Reverse]);
+    assert!(page.contains("<!DOCTYPE html>") && !page.contains("src=") && !page.contains("href="), "it stands alone");
+    for (begin, end) in [("\\begin{table}", "\\end{table}"), ("\\toprule", "\\bottomrule"), ("\\caption{", "\\label{")]
+    {
+        assert!(tex.find(begin) < tex.find(end) && tex.contains(begin), "{tex}");
+    }
+    let lines: Vec<_> = tex.lines().filter(|line| line.ends_with("\\\\")).collect();
+    assert_eq!(lines.len(), 1 + rows.as_array().unwrap().len());
+    assert_eq!(tex.matches("\\midrule").count(), 2, "below the head, and between the groups");
+    for (row, line) in rows.as_array().unwrap().iter().zip(&lines[1..]) {
+        let (mean, std) = (row["ratio"]["mean"].as_f64().unwrap(), row["ratio"]["std"].as_f64().unwrap());
+        let cells =
+            [row["estimator"].as_str().unwrap(), &format!("{:.0}", row["samples_per_second"].as_f64().unwrap())];
+        for cell in cells {
+            assert!(page.contains(&format!("<td>{cell}</td>")), "{cell} in {page}");
+            assert!(line.contains(&format!("& {cell} &")), "{cell} in {line}");
+        }
+        assert!(page.contains(&format!("<td>{mean:.3} ± {std:.3}</td>")), "{page}");
+        assert!(line.contains(&format!("& {mean:.3} $\\pm$ {std:.3} &")), "{line}");
+        assert_eq!(line.matches(" & ").count(), 9);
     }
 }
 

@@ -10,6 +10,25 @@ const PAPER_FAST: &str = "1.4-2.3";
 /// Range of Algorithm 2 over Algorithm 1 in the paper.
 const PAPER_TWO_PASS: &str = "1.3-8";
 
+/// Names of the columns, and whether numbers stand in them.
+pub(super) const HEAD: [(&str, bool); 10] = [
+    ("flow", false),
+    ("target", false),
+    ("KL", false),
+    ("batch", true),
+    ("estimator", false),
+    ("seconds", true),
+    ("samples/s", true),
+    ("ratio", true),
+    ("floor", true),
+    ("paper (A100)", false),
+];
+
+/// Whether a group of estimators begins with `row`.
+pub(super) fn begins_group(row: &Row) -> bool {
+    row.estimator == row.baseline
+}
+
 /// Prints one line a row: what was measured, beside the floor in multiply-adds and what the paper reports.
 ///
 /// # Errors
@@ -17,10 +36,9 @@ const PAPER_TWO_PASS: &str = "1.3-8";
 pub fn print(rows: &[Row], to: &mut impl Write) -> io::Result<()> {
     let Some(first) = rows.first() else { return Ok(()) };
     writeln!(to, "{}, {} threads, f32; times are medians of one gradient", first.device, first.threads)?;
-    let head = ["flow", "target", "KL", "batch", "estimator", "seconds", "samples/s", "ratio", "floor", "paper (A100)"];
-    line(to, head.map(str::to_owned))?;
+    line(to, HEAD.map(|(name, _)| name.to_owned()))?;
     for (i, row) in rows.iter().enumerate() {
-        if row.estimator == row.baseline && i > 0 {
+        if begins_group(row) && i > 0 {
             writeln!(to)?;
         }
         line(to, cells(row, rows))?;
@@ -38,7 +56,8 @@ fn line(
     )
 }
 
-fn cells(row: &Row, rows: &[Row]) -> [String; 10] {
+/// What stands in the columns.
+pub(super) fn cells(row: &Row, rows: &[Row]) -> [String; 10] {
     [
         row.flow.into(),
         row.target.into(),
