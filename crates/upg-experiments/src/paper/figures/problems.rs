@@ -86,8 +86,8 @@ pub fn few_data(extent: Extent) -> Problem {
 const GMM_QUICK: &str = "(
     flow: RealNvp(lattice: [6], couplings: 6, hidden: [48, 48], activation: Tanh, mask: Alternating),
     target: Gmm(dim: 6),
-    training: (steps: 1000, batch: 128, optimiser: Adam(rate: 1e-3), validation: (every: 100, samples: 2000)),
-    data: (train: Draw(10000), test: Draw(2000)),
+    training: (steps: 1000, batch: 128, optimiser: Adam(rate: 5e-4), validation: (every: 100, samples: 4000)),
+    data: (train: Draw(10000), test: Draw(4000)),
 )";
 
 const PHI4_QUICK: &str = "(
