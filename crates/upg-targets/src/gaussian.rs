@@ -4,7 +4,8 @@
 //! C⁻¹ is dense, shape `[d, d]`: O(d²) per sample. Observables of the first four dimensions: `mean_i` = m_i, `variance_i` = C_ii. Shapes: x and force `[d, samples]`, action `[samples]`.
 
 use crate::{
-    data::{ChainPlan, ChainReport, DataSampler, exact_samples},
+    chains::{ChainPlan, ChainReport, Visit},
+    data::{DataSampler, Sampling, exact_rounds, exact_samples},
     error::TargetError,
     exact::{Exact, ExactSampler},
     observables::{Observable, Observables},
@@ -171,6 +172,14 @@ impl<T: Real> ExactSampler<T> for Gaussian {
 }
 
 impl<T: Real> DataSampler<T> for Gaussian {
+    fn sampling(&self) -> Sampling {
+        Sampling::Exact
+    }
+
+    fn run_chains(&self, plan: &ChainPlan, rng: Rng, visit: Visit<'_, T>) -> Result<ChainReport, TargetError> {
+        exact_rounds(self, plan, rng, visit)
+    }
+
     fn draw_data(&self, plan: &ChainPlan, rng: Rng) -> Result<(Array2<T>, ChainReport), TargetError> {
         exact_samples(self, plan, rng)
     }

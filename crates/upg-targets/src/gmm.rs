@@ -10,7 +10,8 @@
 //! `right_fraction`, how many of the x_i are above 0: ½, unless modes are missing. Shapes: x and force `[dim, samples]`, action `[samples]`.
 
 use crate::{
-    data::{ChainPlan, ChainReport, DataSampler, exact_samples},
+    chains::{ChainPlan, ChainReport, Visit},
+    data::{DataSampler, Sampling, exact_rounds, exact_samples},
     error::TargetError,
     exact::{Exact, ExactSampler},
     observables::{Observable, Observables},
@@ -146,6 +147,14 @@ impl<T: Real> ExactSampler<T> for Gmm {
 }
 
 impl<T: Real> DataSampler<T> for Gmm {
+    fn sampling(&self) -> Sampling {
+        Sampling::Exact
+    }
+
+    fn run_chains(&self, plan: &ChainPlan, rng: Rng, visit: Visit<'_, T>) -> Result<ChainReport, TargetError> {
+        exact_rounds(self, plan, rng, visit)
+    }
+
     fn draw_data(&self, plan: &ChainPlan, rng: Rng) -> Result<(Array2<T>, ChainReport), TargetError> {
         exact_samples(self, plan, rng)
     }

@@ -6,7 +6,9 @@
 //! factor close to one for each trajectory, which avoids resonances with the period of a mode.
 //! (S. Duane et al., Phys. Lett. B 195 (1987) 216.)
 //!
-//! Barriers that HMC cannot cross (modes, topological sectors) a [`Proposal`] crosses: [`SignFlip`], [`crate::u1::Instanton`].
+//! A start far from the bulk needs [`Hmc::approach`] first: no step size is right for both. What became of each chain is in [`Hmc::tally`].
+//!
+//! Barriers that HMC cannot cross (modes, topological sectors) a [`Proposal`] crosses: [`SignFlip`], [`SiteFlip`], [`crate::u1::Instanton`].
 //!
 //! ```
 //! use upg_core::{Base, Batch, Cpu, SampleStream, Streams, UniformTorus};
@@ -29,6 +31,13 @@
 //! assert!((mean - theory.exact().plaquette).abs() < 0.05);
 //! # Ok::<(), upg_targets::TargetError>(())
 //! ```
+
+mod approach;
+mod site_flip;
+mod tally;
+
+pub use site_flip::SiteFlip;
+pub use tally::Tally;
 
 use crate::{
     error::{TargetError, require},
@@ -87,6 +96,9 @@ impl HmcOptions {
 /// Steps of one trajectory at most.
 const MOST_STEPS: f64 = 1000.0;
 
+/// The probability that a chain with the acceptance asked for is taken for one that can't bear the step.
+const BY_CHANCE: f64 = 1e-9;
+
 /// Many chains, one per sample of a batch; see the [module documentation](self).
 pub struct Hmc<'a, T: Real> {
     target: &'a dyn Target<Cpu<T>>,
@@ -100,7 +112,10 @@ pub struct Hmc<'a, T: Real> {
     /// −S − π²/2 (or −S), per chain, before and after.
     log_before: Vec<f64>,
     log_after: Vec<f64>,
+    /// Acceptance probability and outcome of the last proposal, per chain.
+    probability: Vec<f64>,
     accepted: Vec<bool>,
+    tally: Tally,
 }
 
 impl<'a, T: Real> Hmc<'a, T> {
@@ -131,12 +146,14 @@ impl<'a, T: Real> Hmc<'a, T> {
             step: StepSize::new(0.1 * options.length, options.acceptance),
             options,
             rng,
+            tally: Tally::new(start.samples()),
             x: start,
             proposed: Batch::default(),
             momentum: Batch::default(),
             force: Batch::default(),
             log_before: vec![],
             log_after: vec![],
+            probability: vec![],
             accepted: vec![],
         })
     }
@@ -156,10 +173,24 @@ impl<'a, T: Real> Hmc<'a, T> {
         self.step.tuned()
     }
 
-    /// Tunes the step size during `sweeps` sweeps.
+    /// What became of the trajectories of each chain since the warm-up.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Tunes the step size during `sweeps` sweeps: to the acceptance asked for, of all chains together, and to one that each of them can
+    /// bear. While a chain is refused so often in a row that it is no accident, the step shrinks, down to the smallest there is.
     pub fn warm_up(&mut self, sweeps: usize, proposals: &[&dyn Proposal<T>]) {
+        let patience = BY_CHANCE.ln() / (-self.options.acceptance).ln_1p();
+        let mut refusals = vec![0.0; self.x.samples()];
         for _ in 0..sweeps {
             let acceptance = self.move_along(self.step.exploring());
+            for (refusals, &accepted) in refusals.iter_mut().zip(&self.accepted) {
+                *refusals = if accepted { 0.0 } else { *refusals + 1.0 };
+            }
+            if refusals.iter().any(|&refusals| refusals > patience) {
+                self.step.lower_ceiling(self.options.length / MOST_STEPS);
+            }
             self.step.update(acceptance);
             proposals.iter().for_each(|&proposal| _ = self.metropolis(proposal));
         }
@@ -174,7 +205,9 @@ impl<'a, T: Real> Hmc<'a, T> {
 
     /// One trajectory with the tuned step; returns the mean acceptance probability.
     pub fn trajectory(&mut self) -> f64 {
-        self.move_along(self.step.tuned())
+        let acceptance = self.move_along(self.step.tuned());
+        self.tally.add(&self.probability, &self.accepted);
+        acceptance
     }
 
     /// One Metropolis step with `proposal`; returns the mean acceptance probability.
@@ -210,9 +243,7 @@ impl<'a, T: Real> Hmc<'a, T> {
     /// Half a step of momentum, then steps of x and momentum in turn, the last of momentum half again; −H before and after.
     fn leapfrog(&mut self, step: f64, steps: usize) {
         let here = Cpu::here();
-        self.target.action_and_force(&here, &self.proposed, &mut self.log_before, Some(&mut self.force));
-        add_kinetic(&self.momentum, &mut self.log_before);
-        here.negate(&mut self.log_before);
+        self.energy_before();
         here.axpby(0.5 * step, &self.force, 1.0, &mut self.momentum);
         for k in 1..=steps {
             here.axpby(step, &self.momentum, 1.0, &mut self.proposed);
@@ -220,18 +251,31 @@ impl<'a, T: Real> Hmc<'a, T> {
             let kick = if k == steps { 0.5 * step } else { step };
             here.axpby(kick, &self.force, 1.0, &mut self.momentum);
         }
+        self.energy_after();
+    }
+
+    /// −H and the force where a trajectory begins.
+    fn energy_before(&mut self) {
+        let here = Cpu::here();
+        self.target.action_and_force(&here, &self.proposed, &mut self.log_before, Some(&mut self.force));
+        add_kinetic(&self.momentum, &mut self.log_before);
+        here.negate(&mut self.log_before);
+    }
+
+    /// −H where it ends, from the action, which is known.
+    fn energy_after(&mut self) {
         add_kinetic(&self.momentum, &mut self.log_after);
-        here.negate(&mut self.log_after);
+        Cpu::<T>::here().negate(&mut self.log_after);
     }
 
     /// Takes over the proposals that are accepted; returns the mean acceptance probability. A proposal that is not finite is refused.
     fn accept(&mut self) -> f64 {
-        let mut sum = 0.0;
+        self.probability.clear();
         self.accepted.clear();
         for (before, after) in self.log_before.iter().zip(&self.log_after) {
             let ratio = (after - before).exp();
             let probability = if ratio.is_nan() { 0.0 } else { ratio.min(1.0) };
-            sum += probability;
+            self.probability.push(probability);
             self.accepted.push(self.rng.random::<f64>() < probability);
         }
         for i in 0..self.x.rows() {
@@ -240,7 +284,7 @@ impl<'a, T: Real> Hmc<'a, T> {
                 *x = if accepted { proposed } else { *x };
             }
         }
-        sum / self.accepted.len() as f64
+        self.probability.iter().sum::<f64>() / self.accepted.len() as f64
     }
 }
 

@@ -32,6 +32,7 @@
 //! ```
 
 mod bessel;
+pub mod chains;
 pub mod data;
 mod error;
 mod exact;
@@ -46,12 +47,13 @@ pub mod space;
 mod step_size;
 pub mod u1;
 
-pub use data::{ChainPlan, ChainReport, DataSampler, equilibrium_samples, exact_samples};
+pub use chains::{ChainPlan, ChainReport, Visit, equilibrium_chains};
+pub use data::{DataSampler, Sampling, equilibrium_samples, exact_rounds, exact_samples};
 pub use error::TargetError;
 pub use exact::{Exact, ExactSampler};
 pub use gaussian::Gaussian;
 pub use gmm::Gmm;
-pub use hmc::{Hmc, HmcOptions, Proposal, SignFlip};
+pub use hmc::{Hmc, HmcOptions, Proposal, SignFlip, SiteFlip};
 pub use observables::{Observable, Observables};
 pub use phi4::Phi4;
 pub use space::{Misfit, SampleSpace};

@@ -22,14 +22,14 @@ pub use conventions::{ContinuumCouplings, FieldScale, MassCouplings};
 pub use exact::single_site;
 
 use crate::{
-    data::{ChainPlan, ChainReport, DataSampler, equilibrium_samples},
+    chains::{ChainPlan, ChainReport, Visit, equilibrium_chains},
+    data::{DataSampler, Sampling},
     error::{TargetError, finite, require, sites_of},
     exact::Exact,
-    hmc::SignFlip,
+    hmc::{Proposal, SignFlip, SiteFlip},
     rows::{RowAction, action_and_force},
     space::SampleSpace,
 };
-use ndarray::Array2;
 use std::ops::Range;
 use upg_core::{Batch, Cpu, Domain, Real, Rng, StandardNormal, Target, vmath::MulAdd};
 
@@ -87,6 +87,11 @@ impl Phi4 {
     /// λ.
     pub fn lambda(&self) -> f64 {
         self.lambda
+    }
+
+    /// Height of the barrier between the two wells of a site, (1 − 2λ)²/4λ; 0 if there is one well.
+    fn barrier(&self) -> f64 {
+        if self.quadratic() < 0.0 { self.quadratic().powi(2) / (4.0 * self.lambda) } else { 0.0 }
     }
 
     /// Coefficient 1 − 2λ of φ².
@@ -153,9 +158,22 @@ impl Exact for Phi4 {
     }
 }
 
+/// A barrier between the wells of a site, in units of the action, that chains cross too rarely.
+const HIGH: f64 = 2.0;
+/// Most flips of single sites in a sweep.
+const FLIPS: usize = 16;
+
 impl<T: Real> DataSampler<T> for Phi4 {
-    /// By chains that start at N(0, 1), with [`SignFlip`].
-    fn draw_data(&self, plan: &ChainPlan, rng: Rng) -> Result<(Array2<T>, ChainReport), TargetError> {
-        equilibrium_samples(self, &StandardNormal::new(self.sites()), &[&SignFlip], plan, rng)
+    fn sampling(&self) -> Sampling {
+        Sampling::Chains
+    }
+
+    /// By chains that start at N(0, 1), with [`SignFlip`]; where the barrier between the two wells of a site is high, with [`SiteFlip`]s.
+    fn run_chains(&self, plan: &ChainPlan, rng: Rng, visit: Visit<'_, T>) -> Result<ChainReport, TargetError> {
+        let mut proposals: Vec<&dyn Proposal<T>> = vec![&SignFlip];
+        if self.barrier() > HIGH {
+            proposals.resize(1 + self.sites().min(FLIPS), &SiteFlip);
+        }
+        equilibrium_chains(self, &StandardNormal::new(self.sites()), &proposals, plan, rng, visit)
     }
 }

@@ -6,7 +6,7 @@
 //! h_t = (1 − 1/(t+t₀)) h_{t−1} + (δ − a_t)/(t+t₀),   log ε_t = log(10 ε₀) − (√t/γ) h_t,   log ε̄_t = t^{−κ} log ε_t + (1 − t^{−κ}) log ε̄_{t−1} .
 //! ```
 
-/// A step size that is tuned for a while and then kept.
+/// A step size that is tuned for a while and then kept; never above a ceiling, which can be lowered.
 #[derive(Clone, Debug)]
 pub(crate) struct StepSize {
     target: f64,
@@ -15,27 +15,42 @@ pub(crate) struct StepSize {
     log_average: f64,
     h: f64,
     updates: f64,
+    ceiling: f64,
 }
 
 impl StepSize {
     const T0: f64 = 10.0;
     const GAMMA: f64 = 0.05;
     const KAPPA: f64 = 0.75;
+    const LOWER: f64 = 0.8;
 
     /// Starts at `first`, to be tuned towards the acceptance `target`.
     pub(crate) fn new(first: f64, target: f64) -> Self {
         let log_step = first.ln();
-        Self { target, centre: (10.0 * first).ln(), log_step, log_average: log_step, h: 0.0, updates: 0.0 }
+        Self {
+            target,
+            centre: (10.0 * first).ln(),
+            log_step,
+            log_average: log_step,
+            h: 0.0,
+            updates: 0.0,
+            ceiling: f64::INFINITY,
+        }
     }
 
     /// ε_t, to be used while tuning.
     pub(crate) fn exploring(&self) -> f64 {
-        self.log_step.exp()
+        self.log_step.exp().min(self.ceiling)
     }
 
     /// ε̄_t, to be used afterwards.
     pub(crate) fn tuned(&self) -> f64 {
-        self.log_average.exp()
+        self.log_average.exp().min(self.ceiling)
+    }
+
+    /// Puts the ceiling below ε_t, but not below `floor`: it was too large.
+    pub(crate) fn lower_ceiling(&mut self, floor: f64) {
+        self.ceiling = (Self::LOWER * self.exploring()).max(floor).min(self.ceiling);
     }
 
     /// Takes account of the mean acceptance probability of one step with ε_t.

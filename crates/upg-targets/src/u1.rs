@@ -18,13 +18,13 @@ pub use exact::U1Exact;
 pub use instanton::Instanton;
 
 use crate::{
-    data::{ChainPlan, ChainReport, DataSampler, equilibrium_samples},
+    chains::{ChainPlan, ChainReport, Visit, equilibrium_chains},
+    data::{DataSampler, Sampling},
     error::{TargetError, require, sites_of},
     exact::Exact,
     rows::{BLOCK, blocks},
     space::SampleSpace,
 };
-use ndarray::Array2;
 use std::ops::Range;
 use upg_core::{
     Batch, Cpu, Domain, Real, Rng, Target, UniformTorus,
@@ -170,11 +170,16 @@ impl Exact for U1 {
 }
 
 impl<T: Real> DataSampler<T> for U1 {
+    fn sampling(&self) -> Sampling {
+        Sampling::Chains
+    }
+
     /// By chains that start at uniform links, with [`Instanton`] moves; links in [0, 2π).
-    fn draw_data(&self, plan: &ChainPlan, rng: Rng) -> Result<(Array2<T>, ChainReport), TargetError> {
+    fn run_chains(&self, plan: &ChainPlan, rng: Rng, visit: Visit<'_, T>) -> Result<ChainReport, TargetError> {
         let (start, moves) = (UniformTorus::new(2 * self.volume()), Instanton::new(self));
-        let (mut links, report) = equilibrium_samples(self, &start, &[&moves], plan, rng)?;
-        links.mapv_inplace(|u: T| instanton::wrap(u.wide()));
-        Ok((links, report))
+        equilibrium_chains(self, &start, &[&moves], plan, rng, &mut |links| {
+            self.wrap(links);
+            visit(links)
+        })
     }
 }

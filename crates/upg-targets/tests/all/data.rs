@@ -244,7 +244,7 @@ fn exact_samplers_need_no_chains() {
     let covariance = ndarray::arr2(&[[1.0, 0.5], [0.5, 2.0]]);
     let gaussian = Gaussian::new(&[1.0, 2.0], covariance.view()).expect("a valid Gaussian");
     let plan = ChainPlan { samples: 77, ..ChainPlan::default() };
-    let exact = ChainReport { acceptance: 1.0, step_size: None };
+    let exact = ChainReport::EXACT;
     let (x, report) = draw::<f64>(&gaussian, &plan, 9);
     assert_eq!((x.dim(), report), ((77, 2), exact));
     let (x, report) = draw::<f32>(&Gmm::new(4).expect("four dimensions"), &plan, 9);

@@ -2,6 +2,7 @@
 
 mod battery;
 mod data;
+mod frozen;
 mod gaussian;
 mod gmm;
 mod hmc;
