@@ -17,6 +17,7 @@
 //! written and read.
 
 mod base;
+pub mod chains;
 pub mod data;
 pub mod evaluate;
 pub mod fault;
@@ -40,6 +41,7 @@ pub mod trainer;
 pub mod validation;
 pub mod variance;
 
+pub use chains::ChainSummary;
 pub use data::DataSets;
 pub use evaluate::{Evaluation, EvaluationPlan};
 pub use fault::Fault;
@@ -55,4 +57,4 @@ pub use trained::Trained;
 pub use trainer::{Annealing, Step, Trainer, TrainingError};
 pub use validation::Tested;
 
-pub use upg_targets::{ChainPlan, DataSampler, Exact, Observable, Observables};
+pub use upg_targets::{ChainPlan, ChainReport, DataSampler, Exact, Observable, Observables};

@@ -3,7 +3,7 @@
 use ndarray::Array2;
 use std::sync::Arc;
 use upg_core::{Base, Batch, Cut, Device, Engine, Invertible, ParamLayout, Rng, Target};
-use upg_targets::{ChainPlan, DataSampler, Exact, Observable, Observables, TargetError};
+use upg_targets::{ChainPlan, ChainReport, DataSampler, Exact, Observable, Observables, TargetError};
 
 /// A flow q_θ, its base q₀ and the target p ∝ e^{−S}; observables, exact values and a sampler of data where there are some.
 ///
@@ -31,11 +31,14 @@ pub struct Problem<D: Device> {
     pub(crate) known: Known<D>,
 }
 
+/// Samples of a target, shape `[samples, dof]`, and how their drawing went.
+pub type Drawn<T> = (Array2<T>, ChainReport);
+
 /// The knowledge of a target beside its action.
 pub(crate) struct Known<D: Device> {
     observables: Option<Arc<dyn Observables<D::Real>>>,
     exact: Option<Arc<dyn Exact + Send + Sync>>,
-    sampler: Option<Arc<dyn DataSampler<D::Real>>>,
+    pub sampler: Option<Arc<dyn DataSampler<D::Real>>>,
     /// Number of sites.
     pub sites: usize,
 }
@@ -89,13 +92,12 @@ impl<D: Device> Problem<D> {
         self.flow.dof()
     }
 
-    /// Samples of the target, shape `[samples, dof]`, decided by `plan` and `rng`; `None` without a sampler.
+    /// Samples of the target, shape `[samples, dof]`, decided by `plan` and `rng`, with how their drawing went; `None` without a sampler.
     ///
     /// # Errors
     /// If the sampler doesn't accept the plan.
-    pub fn draw_data(&self, plan: &ChainPlan, rng: Rng) -> Option<Result<Array2<D::Real>, TargetError>> {
-        let sampler = self.known.sampler.as_ref()?;
-        Some(sampler.draw_data(plan, rng).map(|(samples, _)| samples))
+    pub fn draw_data(&self, plan: &ChainPlan, rng: Rng) -> Option<Result<Drawn<D::Real>, TargetError>> {
+        Some(self.known.sampler.as_ref()?.draw_data(plan, rng))
     }
 
     /// Layout of the parameters: the base's, if it has any, then the flow's.

@@ -28,6 +28,8 @@ pub enum Purpose {
     Samples,
     /// The samples of a repetition of `upg variance`.
     Variance(u64),
+    /// The chains of `upg hmc`.
+    Hmc,
 }
 
 impl Purpose {
@@ -54,6 +56,7 @@ impl Purpose {
             Self::Metropolis => [7, 0],
             Self::Samples => [8, 0],
             Self::Variance(repetition) => [9, repetition],
+            Self::Hmc => [10, 0],
         }
     }
 }

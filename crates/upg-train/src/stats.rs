@@ -21,7 +21,7 @@ pub mod moments;
 pub mod tail;
 pub mod weights;
 
-pub use autocorrelation::{Autocorrelation, autocorrelation};
+pub use autocorrelation::{Autocorrelation, autocorrelation, autocorrelation_of_replicas};
 pub use jackknife::{Blocks, Deal, Estimate};
 pub use metropolis::{IndependenceChain, Move, independence_chain};
 pub use moments::Moments;

@@ -92,7 +92,7 @@ pub struct LogZ {
 
 impl Number {
     /// An error of exactly 0 is none that was computed: all blocks were the same, because a chain never moved or one sample had all the weight.
-    fn of(estimate: Option<Estimate>, exact: Option<f64>) -> Self {
+    pub(crate) fn of(estimate: Option<Estimate>, exact: Option<f64>) -> Self {
         let known = |x: f64| x.is_finite().then_some(x);
         let error = estimate.and_then(|e| known(e.error)).filter(|&error| error > 0.0);
         Self { value: estimate.and_then(|e| known(e.value)), error, exact }

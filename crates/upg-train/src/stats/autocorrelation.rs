@@ -52,14 +52,32 @@ pub struct Autocorrelation {
 /// - if the sum up to the window is not positive: successive values are so anticorrelated that the rule for the window, made for a
 ///   positive ρ, fails. (The chain of [`super::IndependenceChain`] has ρ ≥ 0.)
 pub fn autocorrelation(series: &[f64]) -> Option<Autocorrelation> {
-    let constant = series.iter().all(|a| *a == series[0]);
-    if series.len() < FEWEST || constant {
+    autocorrelation_of_replicas(&[series])
+}
+
+/// The same for independent series of one length, of the same chain: with one mean, and Γ averaged over them.
+///
+/// `None` as above, where all of them together count.
+///
+/// # Panics
+/// If the lengths differ.
+#[track_caller]
+pub fn autocorrelation_of_replicas(replicas: &[&[f64]]) -> Option<Autocorrelation> {
+    let length = replicas.first()?.len();
+    assert!(replicas.iter().all(|series| series.len() == length), "replicas of one length");
+    let values = || replicas.iter().copied().flatten();
+    let first = *values().next()?;
+    let n = (replicas.len() * length) as f64;
+    if n < FEWEST as f64 || values().all(|a| *a == first) {
         return None;
     }
-    let n = series.len() as f64;
-    let mean = series.iter().sum::<f64>() / n;
-    let deviations: Vec<f64> = series.iter().map(|a| a - mean).collect();
-    let mut gamma = autocovariance(&deviations, series.len() / 2);
+    let mean = values().sum::<f64>() / n;
+    let mut gamma = vec![0.0; length / 2 + 1];
+    for series in replicas {
+        let deviations: Vec<f64> = series.iter().map(|a| a - mean).collect();
+        let of_one = autocovariance(&deviations, gamma.len().min(length) - 1);
+        gamma.iter_mut().zip(of_one).for_each(|(sum, of_one)| *sum += of_one / replicas.len() as f64);
+    }
     let window = window(&gamma, n);
     let raw = gamma[0] + 2.0 * gamma[1..=window].iter().sum::<f64>();
     let c = raw * (1.0 + (2 * window + 1) as f64 / n);
