@@ -3,14 +3,21 @@
 //! Those that are drawn are kept in the folder of the run, so that everybody sees what they were.
 
 use crate::config::{AnyTarget, Data, Source};
+use crate::io::console::say;
 use crate::io::output::OutputError;
 use crate::io::run_dir::RunDir;
 use crate::io::samples::{Samples, SamplesError, read_samples, write_samples};
+use crate::text::unravel;
 use ndarray::Array2;
 use std::path::{Path, PathBuf};
 use upg_core::Real;
-use upg_targets::{TargetError, space::wrap};
-use upg_train::Purpose;
+use upg_targets::{ChainReport, TargetError, space::wrap};
+use upg_train::{Purpose, chains::warnings_of};
+
+/// The share of the chains that may never have moved: a few don't matter much.
+const FEW: f64 = 0.01;
+/// The share that chance may leave where it was in one trajectory.
+const BY_CHANCE: f64 = 0.5;
 
 /// The surroundings of samples that are drawn or read.
 pub struct DataRequest<'a, T: Real> {
@@ -43,6 +50,34 @@ pub enum DataError {
     /// The chains can't be run as asked.
     #[error("data.hmc: {0}")]
     Hmc(TargetError),
+    /// Numbers were drawn that the precision doesn't hold.
+    #[error(
+        "data.{name} = Draw({samples}): the number at {index:?} is {value}: accepted: finite numbers of {precision}"
+    )]
+    NotFinite {
+        /// `train` or `test`.
+        name: &'static str,
+        /// How many samples were drawn.
+        samples: usize,
+        /// Index of the first one.
+        index: Vec<usize>,
+        /// What it is.
+        value: f64,
+        /// `f32` or `f64`.
+        precision: &'static str,
+    },
+    /// The chains stayed where they started: what they gave are no samples of the target.
+    #[error(
+        "{field}: {} of {} chains never moved in {} trajectories, so there are no samples of the target; what can be changed: \
+         data.hmc.warm_up, data.hmc.length",
+        report.never_moved, report.chains, report.trajectories
+    )]
+    Frozen {
+        /// The field they were drawn for, e.g. `data.train`.
+        field: String,
+        /// How the chains went.
+        report: ChainReport,
+    },
     /// The samples drawn can't be kept.
     #[error(transparent)]
     Output(#[from] OutputError),
@@ -52,7 +87,8 @@ impl DataError {
     /// 2 if the input is wrong, 1 if the run failed.
     pub fn exit_status(&self) -> u8 {
         match self {
-            Self::Given { .. } | Self::Kept(_) | Self::Hmc(_) => 2,
+            Self::Given { .. } | Self::Kept(_) | Self::Hmc(_) | Self::NotFinite { .. } => 2,
+            Self::Frozen { .. } => 1, // what was asked for is accepted, and led nowhere
             Self::Output(error) => error.exit_status(),
         }
     }
@@ -122,7 +158,61 @@ impl<T: Real> DataRequest<'_, T> {
     fn draw(&self, samples: usize, purpose: Purpose) -> Result<Array2<T>, DataError> {
         let rng = purpose.streams(self.seed).next_stream();
         let drawn = self.target.draw_data(&self.data.hmc.plan(samples), rng);
-        let (values, _) = drawn.map_err(DataError::Hmc)?;
+        let (values, report) = drawn.map_err(DataError::Hmc)?;
+        let (_, name) = self.source(purpose);
+        check_chains(&format!("data.{name}"), &report)?;
+        if let Some(at) = values.iter().position(|x| !x.is_finite()) {
+            let index = unravel(at, &[&[samples], self.sample_shape].concat());
+            let value = values[[at / values.ncols(), at % values.ncols()]].wide();
+            return Err(DataError::NotFinite { name, samples, index, value, precision: T::NAME });
+        }
         Ok(values)
+    }
+}
+
+/// Refuses samples, drawn for `field`, of chains that stayed where they started, and warns if a few did, or hardly moved.
+///
+/// # Errors
+/// [`DataError::Frozen`].
+fn check_chains(field: &str, report: &ChainReport) -> Result<(), DataError> {
+    let by_chance = BY_CHANCE.powf(report.trajectories as f64);
+    if report.never_moved as f64 > report.chains as f64 * FEW.max(by_chance) {
+        return Err(DataError::Frozen { field: field.into(), report: *report });
+    }
+    for warning in warnings_of(report) {
+        say(format_args!("warning: {field}: {warning} (data.hmc.warm_up, data.hmc.length)"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_frozen_chains_are_borne_and_many_are_not() {
+        let report = |chains, never_moved, trajectories| ChainReport {
+            acceptance: 0.7,
+            smallest_acceptance: 0.0,
+            step_size: Some(0.1),
+            chains,
+            trajectories,
+            never_moved,
+        };
+        for (report, accepted) in [
+            (ChainReport::EXACT, true),
+            (report(512, 0, 200), true),
+            (report(512, 5, 200), true),
+            (report(512, 6, 200), false),
+            (report(10, 1, 200), false),
+            (report(512, 512, 200), false),
+            (report(512, 200, 1), true), // refused once, as every proposal may be
+            (report(512, 300, 1), false),
+        ] {
+            assert_eq!(check_chains("data.train", &report).is_ok(), accepted, "{report:?}");
+        }
+        let told = check_chains("data.train", &report(50, 40, 100)).unwrap_err();
+        assert_eq!(told.exit_status(), 1);
+        assert!(told.to_string().starts_with("data.train: 40 of 50 chains never moved in 100 trajectories"), "{told}");
     }
 }

@@ -1,7 +1,7 @@
 //! The Γ method: autoregressive series, the formulas written out, edge cases.
 
 use super::{assert_close, assert_covers, assert_standard, generator, normal};
-use crate::stats::autocorrelation;
+use crate::stats::{autocorrelation, autocorrelation_of_replicas};
 use upg_core::Rng;
 
 /// x_{i+1} = a x_i + √(1 − a²) η, stationary, of variance 1; ρ(t) = a^t, τ_int = ½ (1 + a)/(1 − a).
@@ -47,6 +47,25 @@ fn errors_are_the_spread_of_repetitions() {
     }
     assert_standard(&means, 0.03);
     assert_standard(&taus, 0.1); // the cut-off tail, a fraction of the error by construction
+}
+
+/// Series far shorter than their time tell it together; one alone is the series itself.
+#[test]
+fn replicas_share_their_mean_and_their_time() {
+    let mut rng = generator(8);
+    let a: f64 = 0.8;
+    let series: Vec<_> = (0..400).map(|_| autoregressive(a, 150, &mut rng)).collect();
+    let replicas: Vec<&[f64]> = series.iter().map(|series| &series[..]).collect();
+    let found = autocorrelation_of_replicas(&replicas).unwrap();
+    assert_covers(found.tau, found.tau_error, 4.5);
+    assert_covers(found.mean, found.mean_error, 0.0);
+    assert!(found.tau_error < 0.5 && found.mean_error < 0.02, "{found:?}");
+    assert_eq!(autocorrelation_of_replicas(&replicas[..1]), autocorrelation(replicas[0]));
+    // Chains that never move, each somewhere else, remember as long as they were watched.
+    let still: Vec<[f64; 100]> = (0..30).map(|i| [f64::from(i).sin(); 100]).collect();
+    let still: Vec<&[f64]> = still.iter().map(|series| &series[..]).collect();
+    assert!(autocorrelation_of_replicas(&still).unwrap().tau > 20.0);
+    assert_eq!((autocorrelation_of_replicas(&[]), autocorrelation_of_replicas(&[&[], &[]])), (None, None));
 }
 
 #[test]
