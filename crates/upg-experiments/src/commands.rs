@@ -4,6 +4,7 @@ pub mod arguments;
 pub mod config;
 pub mod evaluate;
 pub mod gradient;
+pub mod hmc;
 pub mod log_prob;
 pub mod report;
 pub mod run_weights;

@@ -10,6 +10,7 @@ use crate::{
 use std::io;
 use std::path::PathBuf;
 use upg_core::DeviceError;
+use upg_targets::TargetError;
 use upg_train::Fault;
 use upg_train::method::MethodError;
 use upg_train::state::StateError;
@@ -108,6 +109,13 @@ pub enum Error {
         /// `f32` or `f64`.
         precision: &'static str,
     },
+}
+
+/// A target refuses the chains of its sampler, and nothing else, once a configuration is accepted.
+impl From<TargetError> for Error {
+    fn from(error: TargetError) -> Self {
+        Self::Data(DataError::Hmc(error))
+    }
 }
 
 impl Error {

@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand, error::ErrorKind};
 use std::process::ExitCode;
 use upg_experiments::Error;
-use upg_experiments::commands::{config, evaluate, gradient, log_prob, report, sample, train, variance};
+use upg_experiments::commands::{config, evaluate, gradient, hmc, log_prob, report, sample, train, variance};
 use upg_experiments::io::console::{print, say};
 use upg_experiments::io::memory::OrEnd;
 use upg_experiments::io::output::{clean_up_on_signals, tell_commit};
@@ -31,6 +31,8 @@ enum Command {
     Sample(sample::SampleArgs),
     /// log q of a trained flow at given points.
     LogProb(log_prob::LogProbArgs),
+    /// Samples and observables of the target by HMC, or by its exact sampler, without a flow.
+    Hmc(hmc::HmcArgs),
     /// Variance and signal-to-noise ratio of every estimator of the gradient.
     Variance(variance::VarianceArgs),
     /// One HTML page of one or several runs side by side.
@@ -59,6 +61,7 @@ fn main() -> ExitCode {
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Sample(args) => sample::run(&args),
         Command::LogProb(args) => log_prob::run(&args),
+        Command::Hmc(args) => hmc::run(&args),
         Command::Variance(args) => variance::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Config(command) => config::run(&command),

@@ -2,6 +2,8 @@
 
 mod table;
 
+pub(super) use table::with_error;
+
 use super::run_weights::{Loaded, RunArgs};
 use crate::Error;
 use crate::config::{MOST_SAMPLES, Precision};

@@ -78,6 +78,7 @@ fn read(dir: &RunDir, results: Option<&Path>, name: String) -> Result<Run, Error
         provenance: json(&dir.provenance())?,
         metrics: metrics.lines().filter_map(|line| serde_json::from_str(line).ok()).collect(),
         summary,
+        hmc: json(&dir.hmc())?,
         log_weights: log_weights.is_file().then(|| read_numbers(&log_weights)).transpose()?,
         autocorrelation: autocorrelation(json(&evaluation.join("autocorrelation.json"))?),
         not_finite: not_finite.unwrap_or(0),

@@ -11,6 +11,7 @@
 //! | `checkpoint.damaged.safetensors` | a latest checkpoint that could not be used, and was not |
 //! | `summary.json`, `evaluation/` | results of `upg evaluate`, and what the report shows beside them |
 //! | `variance.json` | results of `upg variance` |
+//! | `hmc/` | results of `upg hmc`: `hmc.json`, and the samples |
 //! | `tensorboard/` | event files |
 //! | `lock` | locked while a run is going on |
 
@@ -37,7 +38,7 @@ pub enum Existing {
 const FILES: [&str; 9] = [PREVIOUS, LATEST, BEST, DAMAGED, METRICS, "train.npy", "test.npy", PROVENANCE, CONFIG];
 
 /// Files that `--force` removes besides; nothing else in the folder is touched.
-const RESULTS: [&str; 2] = [SUMMARY, "variance.json"];
+const RESULTS: [&str; 4] = [SUMMARY, "variance.json", HMC, "hmc/samples.npy"];
 /// The files beside `summary.json`.
 const EVALUATION: [&str; 3] =
     ["evaluation/log_weights.npy", "evaluation/autocorrelation.json", "evaluation/samples.npy"];
@@ -51,6 +52,7 @@ const PREVIOUS: &str = "checkpoint.previous.safetensors";
 const BEST: &str = "checkpoint.best.safetensors";
 const DAMAGED: &str = "checkpoint.damaged.safetensors";
 const SUMMARY: &str = "summary.json";
+const HMC: &str = "hmc/hmc.json";
 const LOCK: &str = "lock";
 /// A temporary name of the previous checkpoint.
 const SPARE: &str = ".checkpoint.previous.safetensors.link.tmp";
@@ -239,6 +241,7 @@ impl RunDir {
         for path in RESULTS.iter().chain(&FILES).map(|name| self.file(name)).filter(|path| path.exists()) {
             std::fs::remove_file(&path).map_err(|source| RunError::System { path, source })?;
         }
+        let _ = std::fs::remove_dir(self.file("hmc")); // unless there are files of the user's
         Ok(())
     }
 
@@ -313,6 +316,11 @@ impl RunDir {
     /// `summary.json`.
     pub fn summary(&self) -> PathBuf {
         self.file(SUMMARY)
+    }
+
+    /// `hmc/hmc.json`.
+    pub fn hmc(&self) -> PathBuf {
+        self.file(HMC)
     }
 
     /// The latest checkpoint.

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | what made the runs | `provenance`, or that of `summary` |
 //! | warnings | `summary`: log Z that isn't to be trusted; `metrics`: losses that are not finite, skipped steps |
-//! | results | `summary`: numbers with errors beside the exact ones |
+//! | results | `summary`: numbers with errors beside the exact ones; `hmc`: those of the sampler of the target |
 //! | training | `metrics` |
 //! | weights and autocorrelation | `log_weights`, `autocorrelation` |
 //! | a configuration | `field`, for gauge fields with the plaquettes P(x) = u₀(x) + u₁(x+ê₀) − u₀(x+ê₁) − u₁(x) |

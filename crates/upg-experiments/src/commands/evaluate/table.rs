@@ -68,7 +68,8 @@ fn number(number: Number) -> String {
     format!("{:<30} {exact}", plain(number)).trim_end().to_owned()
 }
 
-fn with_error(value: Option<f64>, error: Option<f64>) -> String {
+/// A number with its error, as far as they are known.
+pub(in crate::commands) fn with_error(value: Option<f64>, error: Option<f64>) -> String {
     match (value, error) {
         (Some(value), Some(error)) => format!("{value:.6} ± {error:.6}"),
         (Some(value), None) => format!("{value:.6}"),

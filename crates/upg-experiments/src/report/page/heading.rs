@@ -69,7 +69,7 @@ impl Warning {
 }
 
 fn about(run: &Run) -> Vec<Warning> {
-    let mut warnings: Vec<_> = distrust(run).map(Warning::Result).into_iter().collect();
+    let mut warnings: Vec<_> = distrust(run).into_iter().chain(of_hmc(run)).map(Warning::Result).collect();
     let mut note = |text: String| warnings.push(Warning::Training(text));
     if run.metrics.is_empty() {
         note("no training metrics".into());
@@ -98,4 +98,10 @@ fn distrust(run: &Run) -> Option<String> {
     let reasons: Vec<_> = reasons.collect();
     let reasons = if reasons.is_empty() { "no reason is given".into() } else { reasons.join("; ") };
     Some(format!("log Z, and what is reweighted: {reasons}"))
+}
+
+/// What speaks against the numbers of the chains, if anything does.
+fn of_hmc(run: &Run) -> Option<String> {
+    let reasons: Vec<_> = run.hmc.as_ref()?.get("warnings")?.as_array()?.iter().filter_map(Value::as_str).collect();
+    (!reasons.is_empty()).then(|| format!("HMC: {}", reasons.join("; ")))
 }

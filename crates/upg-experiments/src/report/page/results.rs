@@ -1,5 +1,7 @@
 //! The final numbers of `summary.json` beside the exact ones.
 
+mod hmc;
+
 use super::{
     html::section,
     json,
@@ -19,6 +21,8 @@ pub(super) fn html(runs: &[Run]) -> String {
         free_energy(runs),
         observables(runs, "observables"),
         observables(runs, "observables_chain"),
+        hmc::sampling(runs),
+        hmc::observables(runs),
     ];
     section("Results", HOW, &table::html(runs, groups))
 }
@@ -69,19 +73,24 @@ fn free_energy(runs: &[Run]) -> Group {
     Group { heading: "Free energy", rows }
 }
 
-/// The observables under `key`, in the order in which runs name them.
+/// The observables of the summaries under `key`.
 fn observables(runs: &[Run], key: &str) -> Group {
+    let heading = if key == "observables" { "Observables, reweighted" } else { "Observables, Markov chain" };
+    Group { heading, rows: observables_of(runs, |run| run.summary.as_ref()?.get(key)) }
+}
+
+/// Rows of the observables in the object that `find` finds in each run, in the order in which runs name them.
+fn observables_of<'a>(runs: &'a [Run], find: impl Fn(&'a Run) -> Option<&'a Value>) -> Vec<Row> {
     let mut names: Vec<&String> = vec![];
     for run in runs {
-        let object = run.summary.as_ref().and_then(|summary| summary.get(key)?.as_object());
+        let object = find(run).and_then(Value::as_object);
         names.extend(object.into_iter().flat_map(|object| object.keys()));
     }
     let mut seen = std::collections::HashSet::new();
     names.retain(|name| seen.insert(*name));
-    let cell = |run: &Run, name: &str| estimate(run.summary.as_ref()?.get(key)?.get(name)?).map(Cell::Number);
-    let rows = names.into_iter().map(|name| row(runs, &symbol(name), |run| cell(run, name))).collect();
-    let heading = if key == "observables" { "Observables, reweighted" } else { "Observables, Markov chain" };
-    Group { heading, rows }
+    let cell = |run: &'a Run, name: &str| estimate(find(run)?.get(name)?).map(Cell::Number);
+    let of_name = |name: &String| Row { label: symbol(name), cells: runs.iter().map(|run| cell(run, name)).collect() };
+    names.into_iter().map(of_name).collect()
 }
 
 /// A number, or an object with a `value` and maybe `error`, `exact`, `tau_int` and `trusted`.

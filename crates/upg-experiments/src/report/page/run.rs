@@ -16,6 +16,8 @@ pub struct Run {
     pub metrics: Vec<Value>,
     /// `summary.json`.
     pub summary: Option<Value>,
+    /// `hmc.json`: the same observables by the sampler of the target.
+    pub hmc: Option<Value>,
     /// log p̃ − log q of samples of the flow.
     pub log_weights: Option<Vec<f64>>,
     /// Observables with their normalised autocorrelation ρ(t), t = 0, 1, …, in the Markov chain.

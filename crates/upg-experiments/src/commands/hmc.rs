@@ -1,0 +1,149 @@
+//! `upg hmc`: the target by its own sampler, HMC chains or an exact one, [`upg_train::chains`]: samples, and numbers with errors to compare
+//! those of a flow with.
+//!
+//! The samples come in the order of time: sample i is the state of chain i mod C, of C chains. They are written piece by piece, and
+//! `hmc.json` comes last. For a run both are in its folder `hmc`, where `upg report` finds them.
+
+mod table;
+
+use super::arguments::threads_parser;
+use crate::Error;
+use crate::config::{ConfigFile, Data, MOST_SAMPLES, Precision, Source};
+use crate::io::output::{OutputFile, Provenance};
+use crate::io::run_dir::{RunDir, RunError};
+use crate::io::samples::RowWriter;
+use crate::text::unravel;
+use clap::Args;
+use ndarray::ArrayView2;
+use std::path::{Path, PathBuf};
+use upg_core::{Cpu, Execution, Real};
+use upg_train::{ChainSummary, Purpose};
+
+/// Options of `upg hmc`.
+#[derive(Clone, Debug, Args)]
+pub struct HmcArgs {
+    /// The experiment, RON, whose `target` and `data.hmc` are meant.
+    #[arg(long, value_name = "RON", requires = "out", required_unless_present = "run")]
+    pub config: Option<PathBuf>,
+    /// Folder for `hmc.json` and `samples.npy`.
+    #[arg(long, value_name = "DIR", requires = "config")]
+    pub out: Option<PathBuf>,
+    /// Folder of a run, instead: the results go to its folder `hmc`, in the place of earlier ones, and `upg report` shows them.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["config", "out"])]
+    pub run: Option<PathBuf>,
+    /// Number of samples; by default that of `data.test`, 10000 if that is a file.
+    #[arg(long)]
+    pub samples: Option<usize>,
+    /// Threads; by default one per core. The result does not depend on it.
+    #[arg(long, value_parser = threads_parser())]
+    pub threads: Option<usize>,
+    /// Instead of `training.seed`.
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Replace the results in the folder `--out`.
+    #[arg(long, conflicts_with = "run")]
+    pub force: bool,
+}
+
+/// Runs the sampler, writes `samples.npy` and `hmc.json`, and returns the table to be shown.
+///
+/// # Errors
+/// If the configuration or an argument is wrong, a sample isn't finite, or a file can't be written.
+pub fn run(args: &HmcArgs) -> Result<String, Error> {
+    let (file, folder) = match (&args.run, &args.config, &args.out) {
+        (Some(run), ..) => (RunDir::open(run)?.config().map_err(RunError::from)?, run.join(FOLDER)),
+        (None, Some(config), Some(out)) => (ConfigFile::read(config)?, out.clone()),
+        _ => return Err(Error::Usage("--config: missing: accepted: --config with --out, or --run".into())),
+    };
+    let plan = Plan::new(args, file, folder)?;
+    match plan.file.config.training.precision {
+        Precision::F32 => plan.run_in::<f32>(),
+        Precision::F64 => plan.run_in::<f64>(),
+    }
+}
+
+/// The folder of the results in that of a run.
+pub(super) const FOLDER: &str = "hmc";
+/// The results: numbers and samples.
+const NUMBERS: &str = "hmc.json";
+const SAMPLES: &str = "samples.npy";
+
+/// What is to be run, and where the results go.
+struct Plan {
+    file: ConfigFile,
+    data: Data,
+    samples: usize,
+    seed: u64,
+    threads: Option<usize>,
+    folder: PathBuf,
+}
+
+impl Plan {
+    fn new(args: &HmcArgs, file: ConfigFile, folder: PathBuf) -> Result<Self, Error> {
+        let data = file.config.data.clone().unwrap_or_default();
+        let of_config = match data.test {
+            Source::Draw(samples) => samples,
+            Source::File(_) => 10_000,
+        };
+        let samples = args.samples.unwrap_or(of_config);
+        if !(1..=MOST_SAMPLES).contains(&samples) {
+            let accepted = format!("a whole number, at least 1, at most {MOST_SAMPLES}");
+            return Err(Error::Usage(format!("--samples = {samples}: accepted: {accepted}")));
+        }
+        if args.run.is_none() && !args.force && folder.join(NUMBERS).exists() {
+            let problem = format!("--out = {}: holds {NUMBERS} already", folder.display());
+            return Err(Error::Usage(format!("{problem}: accepted: --force, or another folder")));
+        }
+        let seed = args.seed.unwrap_or(file.config.training.seed);
+        Ok(Self { file, data, samples, seed, threads: args.threads, folder })
+    }
+
+    fn run_in<T: Real>(&self) -> Result<String, Error> {
+        let model = self.file.build::<T>()?;
+        let (shape, problem) = (model.sample_shape.clone(), model.problem());
+        let device = self.threads.map_or_else(Cpu::<T>::all_cores, Cpu::new);
+        let place = |source| RunError::Place { path: self.folder.clone(), source };
+        std::fs::create_dir_all(&self.folder).map_err(place)?;
+        let (numbers, samples) = (self.folder.join(NUMBERS), self.folder.join(SAMPLES));
+        let out = OutputFile::create(&numbers)?;
+        let mut writer = RowWriter::<T>::begin(OutputFile::create(&samples)?, self.samples, &shape)?;
+        let (rng, mut first) = (Purpose::Hmc.streams(self.seed).next_stream(), 0);
+        let mut take = |rows: ArrayView2<'_, T>| {
+            check_finite(rows, first, &shape)?;
+            first += rows.nrows();
+            Ok::<(), Error>(writer.append(rows)?)
+        };
+        let plan = self.data.hmc.plan(self.samples);
+        let outcome = device.install(|| problem.measure_chains(&plan, rng, &mut take));
+        let summary = outcome.expect("every target of a configuration has a sampler")?;
+        remove(&numbers)?; // which are of other samples
+        writer.finish()?;
+        let provenance = Provenance::new(device.threads(), T::NAME, Some(self.seed), self.file.config.to_ron());
+        out.commit(json(&summary, &provenance).as_bytes())?;
+        Ok(table::text(&summary, &self.folder))
+    }
+}
+
+/// The summary with what made it, one JSON object.
+fn json(summary: &ChainSummary, provenance: &Provenance) -> String {
+    let mut object = serde_json::to_value(summary).expect("names and numbers");
+    object["provenance"] = serde_json::to_value(provenance).expect("names and numbers");
+    serde_json::to_string_pretty(&object).expect("names and numbers")
+}
+
+/// Refuses samples with a number that isn't finite; `first` is the number of the first sample.
+fn check_finite<T: Real>(rows: ArrayView2<'_, T>, first: usize, shape: &[usize]) -> Result<(), Error> {
+    let Some(((row, i), value)) = rows.indexed_iter().find(|(_, x)| !x.is_finite()) else { return Ok(()) };
+    let index = [vec![first + row], unravel(i, shape)].concat();
+    Err(Error::NotFinite { name: "samples".into(), value: value.wide(), index, precision: T::NAME })
+}
+
+/// Removes a file, if it is there.
+fn remove(path: &Path) -> Result<(), RunError> {
+    match std::fs::remove_file(path) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(RunError::System { path: path.to_owned(), source })
+        }
+        _ => Ok(()),
+    }
+}
