@@ -79,7 +79,7 @@ impl<D: Device> Problem<D> {
         let thin = if sampling == Sampling::Exact { 1 } else { plan.thin };
         let (chains, sweeps) = (plan.chains.min(plan.samples), plan.samples.div_ceil(plan.chains.max(1)) * thin);
         let states = chains.saturating_mul(sweeps).max(plan.samples.min(1)); // at least one of a plan that is refused for other reasons
-        let every_sweep = ChainPlan { thin: plan.thin.min(1), samples: states, ..*plan };
+        let every_sweep = ChainPlan { samples: states, chains, thin: plan.thin.min(1), ..*plan };
         let mut series = Series::new(self.known.primaries(), chains, sweeps);
         let (mut measured, mut sweep, mut left, mut failure) = (Batch::default(), 0, plan.samples, None);
         let report = sampler.run_chains(&every_sweep, rng, &mut |x| {
@@ -142,8 +142,8 @@ fn summarise(
     mut warnings: Vec<String>,
 ) -> ChainSummary {
     let tau_int = match &chains {
-        Some(_) => series.times(),
-        None => series.names().iter().map(|name| (name.clone(), None)).collect(),
+        Some(chains) if chains.never_moved < chains.number => series.times(),
+        _ => series.names().iter().map(|name| (name.clone(), None)).collect(),
     };
     let blocks = series.blocks();
     let observed = |o: &Observable| {

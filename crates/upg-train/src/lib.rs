@@ -11,6 +11,7 @@
 //! | [`trainer`], [`validation`], [`fault`] | the steps, the tests between them, and where a step went wrong that was skipped |
 //! | [`state`], [`data`], [`purpose`] | a run at one moment; samples of the target; the random numbers of a run |
 //! | [`trained`], [`evaluate`], [`sample`], [`log_prob`], [`variance`] | a trained flow: its worth, samples, density; the noise of the estimators |
+//! | [`chains`] | the target by its own sampler: what a flow is to be compared with |
 //! | [`stats`] | weights, errors, autocorrelation, a Markov chain from independent proposals |
 //!
 //! There are no files here, no configurations and no command line. With the feature `serde` the types that stand in such files can be

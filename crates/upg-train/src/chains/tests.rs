@@ -132,3 +132,31 @@ fn chains_that_hardly_move_are_told() {
     assert_eq!(warnings_of(&low), ["the acceptance of a chain is 0.010, that of all 0.800"]);
     assert_eq!(warnings_of(&frozen)[0], "2 of 9 chains never moved in 50 trajectories");
 }
+
+/// What every chain started with is no measurement, and how long it lasts isn't known.
+#[test]
+fn chains_that_never_move_have_no_time() {
+    let problem = problem(Phi4::new(&[4, 2], 0.2, 1e300).unwrap(), 8);
+    let plan = ChainPlan { samples: 400, chains: 20, warm_up: 5, thin: 1, ..ChainPlan::default() };
+    let (summary, _) = run(&problem, &plan, 6);
+    assert_eq!(summary.chains.unwrap().never_moved, 20);
+    assert!(summary.tau_int.values().all(Option::is_none));
+    assert_eq!(summary.warnings[0], "20 of 20 chains never moved in 20 trajectories");
+}
+
+#[test]
+fn no_more_chains_run_than_there_are_samples() {
+    let problem = problem(Phi4::new(&[4, 2], 0.2, 0.1).unwrap(), 8);
+    let plan = ChainPlan { samples: 7, chains: 50, warm_up: 5, thin: 3, ..ChainPlan::default() };
+    let (summary, rows) = run(&problem, &plan, 7);
+    let chains = summary.chains.unwrap();
+    assert_eq!((chains.number, chains.sweeps, summary.measured, rows.len()), (7, 3, 21, 7));
+    for (bad, field) in [
+        (ChainPlan { samples: 0, ..plan }, "samples"),
+        (ChainPlan { chains: 0, ..plan }, "chains"),
+        (ChainPlan { thin: 0, ..plan }, "thin"),
+    ] {
+        let outcome = problem.measure_chains(&bad, Streams::new(8).next_stream(), |_| Ok::<(), TargetError>(()));
+        assert_eq!(outcome.unwrap().unwrap_err().field, field);
+    }
+}

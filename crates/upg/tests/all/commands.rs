@@ -2,6 +2,7 @@
 
 mod diverging;
 mod evaluation;
+mod hmc;
 mod sampling;
 
 use crate::support::{Experiment, errors, files, json, upg};

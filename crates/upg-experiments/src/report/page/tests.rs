@@ -201,6 +201,30 @@ fn what_is_not_to_be_trusted_is_said_first() {
 }
 
 #[test]
+fn hmc_stands_beside_the_flow() {
+    let phi2 = |value| json!({"phi2": {"value": value, "error": 0.1, "exact": 2.0, "tau_int": 1.25}});
+    let chains = json!({"number": 50, "acceptance": 0.81, "smallest_acceptance": 0.7, "never_moved": 3});
+    let times = json!({"m": null, "m2": {"value": 4.0, "error": 0.2}, "phi2": {"value": 1.25, "error": 0.1}});
+    let hmc = json!({"samples": 20_000, "chains": chains, "tau_int": times, "observables": phi2(1.9), "warnings": ["frozen"]});
+    let exact = json!({"samples": 70, "chains": null, "tau_int": {"x": null}, "observables": {}, "warnings": []});
+    let run = Run { hmc: Some(hmc), ..evaluated("run", json!({"observables": phi2(2.2)})) };
+    let page = render(&[run, Run { hmc: Some(exact), ..named("exact") }, named("none")]);
+    let rows = rows(&page);
+    let found = |label: &str| rows.iter().filter(|row| row[0] == label).cloned().collect::<Vec<_>>();
+    assert_eq!(found("⟨φ²⟩")[0][..4], ["⟨φ²⟩", "2.000", "2.20(10) τ 1.2", "+2.0"]);
+    assert_eq!(found("⟨φ²⟩")[1][..4], ["⟨φ²⟩", "2.000", "1.90(10) τ 1.2", "−1.0"]);
+    assert_eq!(found("samples")[0][2..], ["20\u{202f}000 of 50 chains", "", "70, exact", "", "–", ""]);
+    assert_eq!(found("acceptance")[0][2], "0.81, of a chain at least 0.7");
+    assert_eq!(found("chains that never moved")[0][2], "3");
+    assert_eq!(found("τint in sweeps")[0][2], "4.00(20)");
+    assert!(page.contains("HMC: frozen") && !page.contains("exact</span>: HMC"));
+    let odd = json!({"tau_int": {"a": 1, "b": {"value": null}}, "observables": 3, "chains": [], "warnings": 1});
+    for hmc in [json!(null), json!({}), odd] {
+        parse(&render(&[Run { hmc: Some(hmc), ..named("odd") }]));
+    }
+}
+
+#[test]
 fn the_page_and_its_charts_have_the_same_colours() {
     let run = |i: i32| trained(&i.to_string(), vec![json!({"step": i, "loss": 1.0})]);
     let page = render(&(0..8).map(run).collect::<Vec<_>>());

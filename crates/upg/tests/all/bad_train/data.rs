@@ -114,3 +114,33 @@ fn links_of_any_value_are_data() {
         }
     }
 }
+
+/// Samples that are drawn are as good as those of a file, or there is no training.
+#[test]
+fn drawn_data_that_are_none_are_refused() {
+    let config = |target: &str, flow: &str| {
+        format!(
+            "(flow: {flow}, target: {target}, training: (steps: 2, batch: 8, objective: Forward(PathFast)),
+             data: (train: Draw(200), test: Draw(100), hmc: (chains: 50, warm_up: 5, thin: 5)))"
+        )
+    };
+    let (line, lattice) =
+        ("RealNvp(lattice: [2], couplings: 2, hidden: [4])", "RealNvp(lattice: [4, 2], couplings: 2, hidden: [4])");
+    let far = config("Gaussian(mean: [0.0, 1e39], covariance: [[1.0, 0.0], [0.0, 1.0]])", line);
+    let frozen = config("Phi4(lattice: [4, 2], kappa: 0.2, lambda: 1e30)", lattice);
+    for (text, status, expected) in [
+        (far, 2, "error: data.train = Draw(200): the number at [0, 1] is inf: accepted: finite numbers of f32"),
+        (
+            frozen,
+            1,
+            "error: data.train: 50 of 50 chains never moved in 20 trajectories, so there are no samples of the target; what can be changed: data.hmc.warm_up, data.hmc.length",
+        ),
+    ] {
+        let experiment = Experiment::new(&text);
+        let output = experiment.train("run", &[]).output().unwrap();
+        assert_eq!((output.status.code(), crate::support::errors(&output).trim()), (Some(status), expected));
+        for file in ["train.npy", "metrics.jsonl", "checkpoint.safetensors"] {
+            assert!(!experiment.path("run").join(file).exists(), "{file}");
+        }
+    }
+}
