@@ -214,7 +214,7 @@ fn hmc_stands_beside_the_flow() {
     assert_eq!(found("⟨φ²⟩")[0][..4], ["⟨φ²⟩", "2.000", "2.20(10) τ 1.2", "+2.0"]);
     assert_eq!(found("⟨φ²⟩")[1][..4], ["⟨φ²⟩", "2.000", "1.90(10) τ 1.2", "−1.0"]);
     assert_eq!(found("samples")[0][2..], ["20\u{202f}000 of 50 chains", "", "70, exact", "", "–", ""]);
-    assert_eq!(found("acceptance")[0][2], "0.81, of a chain at least 0.7");
+    assert_eq!(found("acceptance")[0][2], "0.810, of a chain at least 0.700");
     assert_eq!(found("chains that never moved")[0][2], "3");
     assert_eq!(found("τint in sweeps")[0][2], "4.00(20)");
     assert!(page.contains("HMC: frozen") && !page.contains("exact</span>: HMC"));
