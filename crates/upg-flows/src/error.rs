@@ -25,6 +25,21 @@ impl FlowError {
         Self { layer: Some(layer), ..self }
     }
 
+    /// The error with the value in these words.
+    pub(crate) fn with_value(self, value: impl Into<String>) -> Self {
+        Self { value: value.into(), ..self }
+    }
+
+    /// The first of `all` as the error of a check.
+    pub(crate) fn first(all: Vec<Self>) -> Result<(), Self> {
+        all.into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// Those of the checks that failed.
+    pub(crate) fn failed(checks: impl IntoIterator<Item = Result<(), Self>>) -> Vec<Self> {
+        checks.into_iter().filter_map(Result::err).collect()
+    }
+
     /// The field with all names around it: `layers[2].net.hidden`.
     pub fn path(&self) -> String {
         match self.layer {
@@ -32,6 +47,16 @@ impl FlowError {
             None => self.field.to_owned(),
         }
     }
+}
+
+/// Refuses `value` unless `holds`.
+pub(crate) fn require(
+    holds: bool,
+    field: &'static str,
+    value: impl fmt::Debug,
+    accepted: &'static str,
+) -> Result<(), FlowError> {
+    if holds { Ok(()) } else { Err(FlowError::new(field, value, accepted)) }
 }
 
 impl fmt::Display for FlowError {

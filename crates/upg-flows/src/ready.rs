@@ -219,9 +219,21 @@ macro_rules! conveniences {
             /// # Errors
             /// Names the field that isn't accepted.
             pub fn spec(&self) -> Result<FlowSpec, FlowError> {
-                self.check()?;
-                size::check_layers(stringify!($layers), self.$layers)?;
-                self.repeated().spec().map_err(|error| self.rename(error))
+                FlowError::first(self.errors())?;
+                Ok(self.repeated().spec())
+            }
+
+            /// Every field that isn't accepted: each by itself, else what is wrong with them together.
+            pub fn errors(&self) -> Vec<FlowError> {
+                let layers = size::check_layers(stringify!($layers), self.$layers);
+                let mut errors = FlowError::failed([self.check(), layers]);
+                // Without layers there is nothing that nets and masks could be wrong in.
+                let repeated = (self.$layers > 0).then(|| self.repeated());
+                errors.extend(repeated.iter().flat_map(Repeated::field_errors).map(|error| self.rename(error)));
+                if let (Some(repeated), true) = (repeated, errors.is_empty()) {
+                    errors.extend(repeated.errors().into_iter().map(|error| self.rename(error)));
+                }
+                one_of_each_field(errors)
             }
 
             /// The flow on the host.
@@ -264,6 +276,17 @@ conveniences! {
     U1Flow counts layers;
 }
 
+/// The first error about each field: layers that repeat repeat their errors.
+fn one_of_each_field(errors: Vec<FlowError>) -> Vec<FlowError> {
+    let mut told: Vec<FlowError> = vec![];
+    for error in errors {
+        if told.iter().all(|other| other.field != error.field) {
+            told.push(error);
+        }
+    }
+    told
+}
+
 /// A flow whose layers repeat.
 struct Repeated {
     shape: Vec<usize>,
@@ -298,17 +321,26 @@ impl Repeated {
     }
 
     fn size(&self) -> Result<Size, FlowError> {
-        let outline = self.outline();
-        outline.kinds.iter().try_for_each(|(_, layer)| layer.check_fields())?;
-        outline.size()
+        FlowError::first(self.field_errors())?;
+        self.outline().size()
     }
 
-    /// The list of layers, written out if it isn't too long.
-    fn spec(self) -> Result<FlowSpec, FlowError> {
-        self.size()?;
+    /// What is wrong with a layer by itself; all kinds have the same net and transform.
+    fn field_errors(&self) -> Vec<FlowError> {
+        self.kinds.first().map(LayerSpec::field_errors).unwrap_or_default()
+    }
+
+    /// What is wrong with the layers together: with one of each kind, if there aren't too many.
+    fn errors(self) -> Vec<FlowError> {
+        match self.size() {
+            Ok(_) => Self { layers: self.layers.min(self.kinds.len()), ..self }.spec().errors(),
+            Err(error) => vec![error],
+        }
+    }
+
+    /// The list of layers, written out.
+    fn spec(self) -> FlowSpec {
         let Self { shape, base, kinds, layers, last } = self;
-        let spec = FlowSpec { shape, base, layers: kinds.into_iter().cycle().take(layers).chain(last).collect() };
-        spec.check()?;
-        Ok(spec)
+        FlowSpec { shape, base, layers: kinds.into_iter().cycle().take(layers).chain(last).collect() }
     }
 }

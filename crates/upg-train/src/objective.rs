@@ -1,7 +1,7 @@
 //! The divergences to be minimised, with their weights.
 
 use crate::method::Method;
-use crate::refused::{Refused, positive};
+use crate::refused::{self, Refused, positive};
 use upg_core::{ForwardKl, ReverseKl};
 
 /// The objective of a training: a divergence, or a weighted sum of both.
@@ -72,8 +72,12 @@ impl Objective {
     /// # Errors
     /// The first one that isn't accepted.
     pub fn check(self) -> Result<(), Refused> {
-        let Self::Sum { reverse_weight, forward_weight, .. } = self else { return Ok(()) };
-        positive("reverse_weight", reverse_weight)?;
-        positive("forward_weight", forward_weight)
+        refused::first(self.refusals())
+    }
+
+    /// Every weight that isn't accepted.
+    pub fn refusals(self) -> Vec<Refused> {
+        let Self::Sum { reverse_weight, forward_weight, .. } = self else { return vec![] };
+        refused::failed([positive("reverse_weight", reverse_weight), positive("forward_weight", forward_weight)])
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::objective::Objective;
 use crate::optimiser::Rule;
-use crate::refused::{Refused, require};
+use crate::refused::{self, Refused, inside, require};
 use crate::schedule::Schedule;
 use upg_core::ReverseKl;
 
@@ -102,21 +102,23 @@ impl TrainingPlan {
     /// # Errors
     /// The first one that isn't accepted, e.g. `optimiser.rate`.
     pub fn check(&self) -> Result<(), Refused> {
-        for (field, value) in [
+        refused::first(self.refusals())
+    }
+
+    /// Every field that isn't accepted.
+    pub fn refusals(&self) -> Vec<Refused> {
+        let counts = [
             ("batch", self.batch as u64),
             ("validation.every", self.validation.every),
             ("validation.samples", self.validation.samples as u64),
-        ] {
-            require(value > 0, field, value, "a whole number of at least 1")?;
-        }
-        if let Some(clip) = self.clip {
-            require(clip > 0.0, "clip", clip, "a number above 0, or none")?;
-        }
-        if let Some(ema) = self.ema {
-            require((0.0..1.0).contains(&ema), "ema", ema, "at least 0, below 1, or none")?;
-        }
-        self.objective.check().map_err(|refused| refused.inside("objective"))?;
-        self.optimiser.check().map_err(|refused| refused.inside("optimiser"))?;
-        self.schedule.check(self.optimiser.rate()).map_err(|refused| refused.inside("schedule"))
+        ];
+        let counts = counts.map(|(field, value)| require(value > 0, field, value, "a whole number of at least 1"));
+        let clip = self.clip.map(|clip| require(clip > 0.0, "clip", clip, "a number above 0, or none"));
+        let ema = self.ema.map(|ema| require((0.0..1.0).contains(&ema), "ema", ema, "at least 0, below 1, or none"));
+        let mut all = refused::failed(counts.into_iter().chain(clip).chain(ema));
+        all.extend(inside("objective", self.objective.refusals()));
+        all.extend(inside("optimiser", self.optimiser.refusals()));
+        all.extend(inside("schedule", self.schedule.refusals(self.optimiser.rate())));
+        all
     }
 }

@@ -29,6 +29,21 @@ impl Refused {
     }
 }
 
+/// The first of `all` as the error of a check.
+pub(crate) fn first(all: Vec<Refused>) -> Result<(), Refused> {
+    all.into_iter().next().map_or(Ok(()), Err)
+}
+
+/// All of `refused` as refusals of fields of `section`.
+pub(crate) fn inside(section: &str, refused: Vec<Refused>) -> impl Iterator<Item = Refused> {
+    refused.into_iter().map(move |refused| refused.inside(section))
+}
+
+/// Those of the checks that failed.
+pub(crate) fn failed(checks: impl IntoIterator<Item = Result<(), Refused>>) -> Vec<Refused> {
+    checks.into_iter().filter_map(Result::err).collect()
+}
+
 /// Refuses `value` unless `holds`.
 pub(crate) fn require(
     holds: bool,

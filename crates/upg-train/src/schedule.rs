@@ -24,7 +24,7 @@ mod tests;
 pub use ramp::{Ramp, Shape};
 pub use scheduler::{Scheduler, SchedulerState, Watched};
 
-use crate::refused::{Refused, require};
+use crate::refused::{self, Refused, positive, require};
 
 /// How the learning rate goes; in RON `Constant`, `Cosine(floor: 1e-6)`, `Plateau(patience: 3000, watch: LogWeightStd)`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -103,21 +103,27 @@ impl Schedule {
     /// # Errors
     /// The first one that isn't accepted.
     pub fn check(&self, rate: f64) -> Result<(), Refused> {
+        refused::first(self.refusals(rate))
+    }
+
+    /// Every field that isn't accepted; a floor is no mistake beside a rate that is one.
+    pub fn refusals(&self, rate: f64) -> Vec<Refused> {
         match *self {
-            Self::Constant => Ok(()),
-            Self::Cosine { floor, steps } => {
-                check_floor(floor, rate)?;
-                require(steps != Some(0), "steps", 0, "a whole number, at least 1")
-            }
-            Self::Plateau { threshold, factor, floor, .. } => {
-                require((0.0..1.0).contains(&threshold), "threshold", threshold, "a number in [0, 1)")?;
-                require(factor > 0.0 && factor < 1.0, "factor", factor, "a number in (0, 1)")?;
-                check_floor(floor, rate)
-            }
+            Self::Constant => vec![],
+            Self::Cosine { floor, steps } => refused::failed([
+                check_floor(floor, rate),
+                require(steps != Some(0), "steps", 0, "a whole number, at least 1"),
+            ]),
+            Self::Plateau { threshold, factor, floor, .. } => refused::failed([
+                require((0.0..1.0).contains(&threshold), "threshold", threshold, "a number in [0, 1)"),
+                require(factor > 0.0 && factor < 1.0, "factor", factor, "a number in (0, 1)"),
+                check_floor(floor, rate),
+            ]),
         }
     }
 }
 
 fn check_floor(floor: f64, rate: f64) -> Result<(), Refused> {
-    require((0.0..=rate).contains(&floor), "floor", floor, format!("a number from 0 to the rate, {rate}"))
+    let holds = (0.0..=rate).contains(&floor) || positive("rate", rate).is_err();
+    require(holds, "floor", floor, format!("a number from 0 to the rate, {rate}"))
 }

@@ -32,9 +32,8 @@ impl Description for CouplingSpec {
         Domain::Line
     }
 
-    fn check_fields(&self) -> Result<(), FlowError> {
-        self.net().check()?;
-        self.transform.check()
+    fn field_errors(&self) -> Vec<FlowError> {
+        FlowError::failed(self.net().checks().into_iter().chain([self.transform.check()]))
     }
 
     fn check_shape(&self, shape: &[usize]) -> Result<(), FlowError> {

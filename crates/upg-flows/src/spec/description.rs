@@ -8,10 +8,10 @@ pub(crate) trait Description {
     /// Where the samples live that the layer acts on.
     fn domain(&self) -> Domain;
 
-    /// Refuses what makes no layer, whatever the shape of the samples.
-    fn check_fields(&self) -> Result<(), FlowError>;
+    /// Every field that makes no layer, whatever the shape of the samples.
+    fn field_errors(&self) -> Vec<FlowError>;
 
-    /// Refuses what makes no layer on samples of this shape, of at least one degree of freedom; `check_fields` has passed.
+    /// Refuses what makes no layer on samples of this shape, of at least one degree of freedom; `field_errors` has found none.
     fn check_shape(&self, shape: &[usize]) -> Result<(), FlowError>;
 
     /// What the layer needs for samples of `dof` degrees of freedom, whether it is accepted or not. Counts saturate.

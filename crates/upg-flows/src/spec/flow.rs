@@ -9,7 +9,7 @@ use super::{
 #[cfg(feature = "serde")]
 use crate::numbers;
 use crate::{
-    error::FlowError,
+    error::{FlowError, require},
     size::{self, Size},
 };
 use upg_core::{Cut, Domain, ParamLayout};
@@ -57,12 +57,26 @@ impl FlowSpec {
     /// # Errors
     /// Names the first field that isn't accepted, and its layer.
     pub fn check(&self) -> Result<(), FlowError> {
-        if self.shape.is_empty() || self.shape.contains(&0) {
-            return Err(FlowError::new("shape", &self.shape, "at least one extent, each at least 1"));
+        FlowError::first(self.errors())
+    }
+
+    /// Every field that isn't accepted: those of the layers by themselves, else what is wrong with them together.
+    pub fn errors(&self) -> Vec<FlowError> {
+        let shape = !self.shape.is_empty() && !self.shape.contains(&0);
+        let shape = require(shape, "shape", &self.shape, "at least one extent, each at least 1");
+        let mut errors = FlowError::failed([shape]);
+        errors.extend(self.each(LayerSpec::field_errors));
+        if errors.is_empty() {
+            errors.extend(self.size().err());
         }
-        self.each(LayerSpec::check_fields)?;
-        self.size()?;
-        self.each(|layer| layer.check_shape(&self.shape))?;
+        if errors.is_empty() {
+            errors = self.each(|layer| FlowError::failed([layer.check_shape(&self.shape)]));
+            errors.extend(self.check_base().err());
+        }
+        errors
+    }
+
+    fn check_base(&self) -> Result<(), FlowError> {
         match self.layers.iter().map(Description::domain).find(|&domain| domain != self.domain()) {
             None => Ok(()),
             Some(Domain::Line) => Err(FlowError::new("base", self.base, "StandardNormal with layers of numbers")),
@@ -70,10 +84,14 @@ impl FlowSpec {
         }
     }
 
-    /// The first error of a check of every layer; the shape of the samples belongs to the flow.
-    fn each(&self, check: impl Fn(&LayerSpec) -> Result<(), FlowError>) -> Result<(), FlowError> {
-        let name = |error: FlowError, layer| if error.field == "shape" { error } else { error.in_layer(layer) };
-        self.layers.iter().enumerate().try_for_each(|(i, layer)| check(layer).map_err(|error| name(error, i)))
+    /// The errors of every layer; the shape of the samples belongs to the flow, and is told once.
+    fn each(&self, errors: impl Fn(&LayerSpec) -> Vec<FlowError>) -> Vec<FlowError> {
+        let all = self.layers.iter().enumerate().flat_map(|(i, layer)| {
+            errors(layer).into_iter().map(move |e| if e.field == "shape" { e } else { e.in_layer(i) })
+        });
+        let (of_shape, mut of_layers): (Vec<_>, Vec<_>) = all.partition(|error| error.field == "shape");
+        of_layers.extend(of_shape.into_iter().next());
+        of_layers
     }
 
     /// How large the flow is.
@@ -81,7 +99,11 @@ impl FlowSpec {
     /// # Errors
     /// If there are no layers, more than 10,000 of them, or more of anything than [`Size::LARGEST`].
     pub fn size(&self) -> Result<Size, FlowError> {
-        size::check_layers("layers", self.layers.len())?;
+        if self.layers.is_empty() {
+            return Err(FlowError::new("layers", &self.layers, "at least one layer"));
+        }
+        let many = |error: FlowError| error.with_value(format!("{} layers", self.layers.len()));
+        size::check_layers("layers", self.layers.len()).map_err(many)?;
         self.outline().size()
     }
 

@@ -7,7 +7,10 @@ use super::{
 };
 #[cfg(feature = "serde")]
 use crate::numbers;
-use crate::{cnn, error::FlowError};
+use crate::{
+    cnn,
+    error::{FlowError, require},
+};
 use upg_core::{Domain, ParamLayout};
 
 /// A coupling of the links of a two-dimensional lattice, samples of shape `[2, L_0, L_1]` (see [`gauge`](crate::gauge)).
@@ -39,15 +42,10 @@ impl Description for GaugeCouplingSpec {
         Domain::Circle
     }
 
-    fn check_fields(&self) -> Result<(), FlowError> {
-        if self.direction > 1 {
-            return Err(FlowError::new("direction", self.direction, "0 or 1"));
-        }
-        if self.offset > 3 {
-            return Err(FlowError::new("offset", self.offset, "a coordinate from 0 to 3"));
-        }
-        self.net.check()?;
-        self.transform.check()
+    fn field_errors(&self) -> Vec<FlowError> {
+        let direction = require(self.direction <= 1, "direction", self.direction, "0 or 1");
+        let offset = require(self.offset <= 3, "offset", self.offset, "a coordinate from 0 to 3");
+        FlowError::failed([direction, offset].into_iter().chain(self.net.checks()).chain([self.transform.check()]))
     }
 
     fn check_shape(&self, shape: &[usize]) -> Result<(), FlowError> {

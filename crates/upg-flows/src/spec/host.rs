@@ -70,7 +70,7 @@ impl LayerSpec {
     /// # Errors
     /// Names the field that isn't accepted.
     pub fn build<T: Real>(&self, shape: &[usize]) -> Result<AnyLayer<T>, FlowError> {
-        self.check_fields()?;
+        FlowError::first(self.field_errors())?;
         self.check_shape(shape)?;
         self.lower(shape)
     }

@@ -39,8 +39,8 @@ impl Description for LayerSpec {
         self.kind().domain()
     }
 
-    fn check_fields(&self) -> Result<(), FlowError> {
-        self.kind().check_fields()
+    fn field_errors(&self) -> Vec<FlowError> {
+        self.kind().field_errors()
     }
 
     fn check_shape(&self, shape: &[usize]) -> Result<(), FlowError> {

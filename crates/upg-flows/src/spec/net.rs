@@ -5,7 +5,7 @@ use crate::numbers;
 use crate::{
     activation::Activation,
     cnn::{self, FEATURES},
-    error::FlowError,
+    error::{FlowError, require},
     mlp::{Bias, StartAt},
     size,
 };
@@ -77,14 +77,14 @@ impl MlpSpec {
         net_params([inputs, outputs], &self.hidden, &[], self.bias, self.start)
     }
 
-    pub(super) fn check(&self) -> Result<(), FlowError> {
-        check_hidden(&self.hidden)?;
-        match self.activation {
+    pub(super) fn checks(&self) -> [Result<(), FlowError>; 2] {
+        let activation = match self.activation {
             Activation::LeakyRelu(slope) if !(slope > 0.0 && slope.is_finite()) => {
                 Err(FlowError::new("net.activation", self.activation, "a positive slope"))
             }
             _ => Ok(()),
-        }
+        };
+        [check_hidden(&self.hidden), activation]
     }
 }
 
@@ -124,13 +124,13 @@ impl CnnSpec {
         net_params([FEATURES, outputs], &self.hidden, &[self.kernel; 2], Bias::Yes, self.start)
     }
 
-    pub(super) fn check(&self) -> Result<(), FlowError> {
-        check_hidden(&self.hidden)?;
-        cnn::check_kernel(self.kernel).map_err(in_net)?;
-        if !(self.slope.is_finite() && self.slope >= 0.0) {
-            return Err(FlowError::new("net.slope", self.slope, "a number of at least 0"));
-        }
-        Ok(())
+    pub(super) fn checks(&self) -> [Result<(), FlowError>; 3] {
+        let slope = self.slope.is_finite() && self.slope >= 0.0;
+        [
+            check_hidden(&self.hidden),
+            cnn::check_kernel(self.kernel).map_err(in_net),
+            require(slope, "net.slope", self.slope, "a number of at least 0"),
+        ]
     }
 }
 

@@ -27,8 +27,8 @@ impl Description for ScalingSpec {
         Domain::Line
     }
 
-    fn check_fields(&self) -> Result<(), FlowError> {
-        Ok(())
+    fn field_errors(&self) -> Vec<FlowError> {
+        vec![]
     }
 
     fn check_shape(&self, _: &[usize]) -> Result<(), FlowError> {

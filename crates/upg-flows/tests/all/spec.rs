@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use upg_core::{Batch, Cpu, Cut, Domain, Layer, Pass, Prepared, Real, Workspace};
 use upg_flows::spec::*;
-use upg_flows::{Activation, Bias, MaskPattern, MaskSpec, Parity, RealNvp, Scales, StartAt, U1Flow, Z2Nice};
+use upg_flows::{Activation, Bias, FlowError, MaskPattern, MaskSpec, Parity, RealNvp, Scales, StartAt, U1Flow, Z2Nice};
 use upg_testkit::{alloc, domain, draw};
 
 #[cfg(feature = "serde")]
@@ -310,5 +310,39 @@ fn a_recipe_says_which_of_its_fields_is_wrong() {
     ] {
         let error = bad.spec().unwrap_err();
         assert_eq!((error.field, error.layer), (field, None), "{error}");
+        assert_eq!(bad.errors(), [error]);
     }
+}
+
+#[test]
+fn every_wrong_field_of_a_flow_is_told_once() {
+    let fields = |errors: Vec<FlowError>| errors.iter().map(FlowError::path).collect::<Vec<_>>();
+    let (hidden, transform) = (vec![3, 0], TransformSpec::LogisticMixture { mixtures: 0 });
+    let nvp = RealNvp { lattice: vec![4], couplings: 10_001, hidden, transform, ..Default::default() };
+    assert_eq!(fields(nvp.errors()), ["couplings", "hidden", "transform.mixtures"]);
+    assert_eq!(fields(RealNvp { couplings: 2, ..nvp.clone() }.errors()), ["hidden", "transform.mixtures"]);
+    let mask = MaskPattern::Custom(vec![vec![4], vec![1, 1]]);
+    let masked = RealNvp { lattice: vec![4], couplings: 9, mask, ..Default::default() };
+    assert_eq!(fields(masked.errors()), ["mask"]);
+    let gauge = U1Flow { lattice: vec![5, 4], kernel: 2, slope: -1.0, mixtures: 0, ..Default::default() };
+    assert_eq!(fields(gauge.errors()), ["lattice", "kernel", "slope", "mixtures"]);
+
+    let mut layers = nvp_layers(3);
+    let [LayerSpec::Coupling(first), _, LayerSpec::Coupling(third)] = &mut layers[..] else {
+        panic!("three couplings")
+    };
+    first.transform = TransformSpec::Affine { clamp: Some(0.0) };
+    third.mask = MaskSpec::Custom(vec![7]);
+    let spec = FlowSpec { shape: vec![4], base: BaseSpec::UniformTorus, layers };
+    assert_eq!(fields(spec.errors()), ["layers[0].transform.clamp"]); // the others may follow from it
+    let LayerSpec::Coupling(first) = &spec.layers[1] else { panic!("a coupling") };
+    let layers = [&[LayerSpec::Coupling(first.clone())], &spec.layers[1..]].concat();
+    assert_eq!(fields(FlowSpec { layers, ..spec }.errors()), ["layers[2].mask", "base"]);
+    let none = FlowSpec { shape: vec![4], base: BaseSpec::StandardNormal, layers: vec![] };
+    assert_eq!(none.check().unwrap_err().to_string(), "layers = [] is not accepted: at least one layer");
+}
+
+fn nvp_layers(couplings: usize) -> Vec<LayerSpec> {
+    let flow = RealNvp { lattice: vec![4], couplings, hidden: vec![3], ..Default::default() };
+    flow.spec().unwrap().layers
 }

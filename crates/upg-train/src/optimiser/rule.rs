@@ -1,6 +1,6 @@
 //! The rules there are, and which hyper-parameters they accept.
 
-use crate::refused::{Refused, fraction, positive, require};
+use crate::refused::{self, Refused, fraction, positive, require};
 use upg_core::device;
 
 /// How a gradient becomes a step; in RON `Adam(rate: 1e-3)`, `AdamW(rate: 1e-3, weight_decay: 0.1)`, `Sgd(rate: 0.1, momentum: 0.9)`.
@@ -99,16 +99,22 @@ impl Rule {
     /// # Errors
     /// The first one that isn't accepted.
     pub fn check(&self) -> Result<(), Refused> {
-        positive("rate", self.rate())?;
+        refused::first(self.refusals())
+    }
+
+    /// Every hyper-parameter that isn't accepted.
+    pub fn refusals(&self) -> Vec<Refused> {
+        let mut checks = vec![positive("rate", self.rate())];
         match *self {
-            Self::Adam { beta1, beta2, epsilon, .. } => check_adam([beta1, beta2], epsilon),
+            Self::Adam { beta1, beta2, epsilon, .. } => checks.extend(check_adam([beta1, beta2], epsilon)),
             Self::AdamW { beta1, beta2, epsilon, weight_decay, .. } => {
-                check_adam([beta1, beta2], epsilon)?;
+                checks.extend(check_adam([beta1, beta2], epsilon));
                 let accepted = weight_decay.is_finite() && weight_decay >= 0.0;
-                require(accepted, "weight_decay", weight_decay, "a finite number, at least 0")
+                checks.push(require(accepted, "weight_decay", weight_decay, "a finite number, at least 0"));
             }
-            Self::Sgd { momentum, .. } => fraction("momentum", momentum),
+            Self::Sgd { momentum, .. } => checks.push(fraction("momentum", momentum)),
         }
+        refused::failed(checks)
     }
 
     /// The rule of step `step` = 1, 2, … at learning rate `rate`.
@@ -135,8 +141,6 @@ impl Rule {
     }
 }
 
-fn check_adam([beta1, beta2]: [f64; 2], epsilon: f64) -> Result<(), Refused> {
-    fraction("beta1", beta1)?;
-    fraction("beta2", beta2)?;
-    positive("epsilon", epsilon)
+fn check_adam([beta1, beta2]: [f64; 2], epsilon: f64) -> [Result<(), Refused>; 3] {
+    [fraction("beta1", beta1), fraction("beta2", beta2), positive("epsilon", epsilon)]
 }

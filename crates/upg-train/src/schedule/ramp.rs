@@ -1,6 +1,6 @@
 //! Annealing: a parameter of the target that starts elsewhere and goes to its value during the first steps.
 
-use crate::refused::{Refused, require};
+use crate::refused::{self, Refused, require};
 
 /// The way of a parameter from `from` to its value; in RON `(from: 0.5, steps: 1000, shape: Cosine)`.
 ///
@@ -54,7 +54,14 @@ impl Ramp {
     /// # Errors
     /// The first one that isn't accepted.
     pub fn check(&self) -> Result<(), Refused> {
-        require(self.from.is_finite(), "from", self.from, "a finite number")?;
-        require(self.steps > 0, "steps", self.steps, "a whole number, at least 1")
+        refused::first(self.refusals())
+    }
+
+    /// Every field that isn't accepted.
+    pub fn refusals(&self) -> Vec<Refused> {
+        refused::failed([
+            require(self.from.is_finite(), "from", self.from, "a finite number"),
+            require(self.steps > 0, "steps", self.steps, "a whole number, at least 1"),
+        ])
     }
 }
