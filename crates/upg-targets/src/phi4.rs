@@ -1,24 +1,26 @@
-//! φ⁴ theory on a periodic lattice in d dimensions, hopping form.
+//! φ⁴ theory on a periodic lattice in d dimensions.
 //!
-//! S(φ) = Σ_x [ −2κ Σ_μ φ(x) φ(x+μ̂) + (1−2λ) φ(x)² + λ φ(x)⁴ ], μ = 0 … d−1.
+//! S(φ) = Σ_x [ −2κ Σ_μ φ(x) φ(x+μ̂) + a φ(x)² + λ φ(x)⁴ ], μ = 0 … d−1, with a = 1−2λ in the hopping form, [`Phi4::new`]; by the mass in
+//! the conventions of [`Phi4::by_mass`], each of them for a field of its own.
 //!
 //! With h(x) = κ Σ_μ [φ(x+μ̂) + φ(x−μ̂)] every bond is counted from both its ends, and
 //!
 //! ```text
-//! S = Σ_x φ(x) [ ℓ(x) + c(x) ],   −∂S/∂φ(x) = −2 [ ℓ(x) + 2 c(x) ],   ℓ = (1−2λ) φ − h,   c = λ φ³ .
+//! S = Σ_x φ(x) [ ℓ(x) + c(x) ],   −∂S/∂φ(x) = −2 [ ℓ(x) + 2 c(x) ],   ℓ = a φ − h,   c = λ φ³ .
 //! ```
 //!
 //! The flat index x is C order of the lattice. On an extent of 2 both neighbours are the same site (the bond counts twice),
 //! on an extent of 1 the neighbour is the site itself. Shapes: φ and force `[sites, samples]`, action `[samples]`.
 //!
-//! Exact results: [`Phi4::exact`]. Observables: [`observables`]. Other conventions of the couplings: [`Phi4::from_mass_convention`], [`Phi4::from_continuum_convention`].
+//! Exact results: [`Phi4::exact`]. Observables: [`observables`]. How conventions of the couplings go over: [`Phi4::from_mass_convention`],
+//! [`Phi4::from_continuum_convention`].
 
 mod conventions;
 mod exact;
 pub mod observables;
 mod transfer;
 
-pub use conventions::{ContinuumCouplings, FieldScale, MassCouplings};
+pub use conventions::{ContinuumCouplings, FieldScale, MassConvention, MassCouplings};
 pub use exact::single_site;
 
 use crate::{
@@ -33,11 +35,13 @@ use crate::{
 use std::ops::Range;
 use upg_core::{Batch, Cpu, Domain, Real, Rng, StandardNormal, Target, vmath::MulAdd};
 
-/// The φ⁴ target in hopping form; see the [module documentation](self).
+/// The φ⁴ target; see the [module documentation](self).
 #[derive(Clone, Debug)]
 pub struct Phi4 {
     lattice: Vec<usize>,
     kappa: f64,
+    /// a, the coefficient of φ².
+    quadratic: f64,
     lambda: f64,
     /// Flat indices of the 2d neighbours of every site, shape `[sites, 2d]`.
     neighbours: Vec<usize>,
@@ -53,20 +57,30 @@ pub struct Phi4Exact {
 }
 
 impl Phi4 {
-    /// The theory on `lattice` (the extents) with hopping parameter `kappa` and quartic coupling `lambda`.
+    /// The hopping form on `lattice` (the extents) with hopping parameter `kappa` and quartic coupling `lambda`.
     ///
     /// # Errors
     /// No extent or one that is 0; `kappa` not finite; `lambda` negative or not finite; `lambda` = 0 with a `kappa` for which
     /// e^{−S} cannot be normalised (κ ≥ 1/(2d), and for even extents κ ≤ −1/(2d)).
     pub fn new(lattice: &[usize], kappa: f64, lambda: f64) -> Result<Self, TargetError> {
-        let sites = sites_of(lattice)?;
         finite("kappa", kappa)?;
+        let theory = Self::general(lattice, kappa, 1.0 - 2.0 * lambda, lambda, lambda)?;
+        let accepted = "without a quartic term (lambda = 0), less than 1/(2d) in size";
+        require(theory.is_normalisable(), "kappa", kappa, accepted)?;
+        Ok(theory)
+    }
+
+    /// The theory with these coefficients of S, `lambda` being what the user calls λ.
+    fn general(lattice: &[usize], kappa: f64, quadratic: f64, quartic: f64, lambda: f64) -> Result<Self, TargetError> {
+        let sites = sites_of(lattice)?;
         require(lambda.is_finite() && lambda >= 0.0, "lambda", lambda, "a finite number, at least 0")?;
         let neighbours = (0..sites).flat_map(|site| neighbours_of(lattice, site)).collect();
-        let theory = Self { lattice: lattice.to_vec(), kappa, lambda, neighbours };
-        let normalisable = lambda > 0.0 || theory.smallest_kernel() > 0.0;
-        require(normalisable, "kappa", kappa, "without a quartic term (lambda = 0), less than 1/(2d) in size")?;
-        Ok(theory)
+        Ok(Self { lattice: lattice.to_vec(), kappa, quadratic, lambda: quartic, neighbours })
+    }
+
+    /// Whether e^{−S} has an integral.
+    fn is_normalisable(&self) -> bool {
+        self.lambda > 0.0 || self.smallest_kernel() > 0.0
     }
 
     /// The extents.
@@ -79,24 +93,24 @@ impl Phi4 {
         self.lattice.iter().product()
     }
 
-    /// κ.
+    /// κ, half the coefficient of −φφ₊.
     pub fn kappa(&self) -> f64 {
         self.kappa
     }
 
-    /// λ.
+    /// λ, the coefficient of φ⁴.
     pub fn lambda(&self) -> f64 {
         self.lambda
     }
 
-    /// Height of the barrier between the two wells of a site, (1 − 2λ)²/4λ; 0 if there is one well.
+    /// Height of the barrier between the two wells of a site, a²/4b; 0 if there is one well.
     fn barrier(&self) -> f64 {
-        if self.quadratic() < 0.0 { self.quadratic().powi(2) / (4.0 * self.lambda) } else { 0.0 }
+        if self.quadratic < 0.0 { self.quadratic.powi(2) / (4.0 * self.lambda) } else { 0.0 }
     }
 
-    /// Coefficient 1 − 2λ of φ².
-    fn quadratic(&self) -> f64 {
-        1.0 - 2.0 * self.lambda
+    /// a, the coefficient of φ².
+    pub fn quadratic(&self) -> f64 {
+        self.quadratic
     }
 }
 

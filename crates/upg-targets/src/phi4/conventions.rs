@@ -6,10 +6,32 @@
 //! | mass | Σ [ m² φ² + λ φ⁴ + Σ_μ (2φ² − φφ₊ − φφ₋) ] | φ_M = √κ φ | m² = (1−2λ)/κ − 2d, λ_M = λ/κ² |
 //! | continuum | Σ [ (m²/2 + dκ_C) φ² − κ_C Σ_μ φφ₊ + λ φ⁴/24 ] | φ_C = √(2/κ_C) φ_M | m_M² = m²/κ_C, λ_M = λ/(6κ_C²) |
 //!
+//! [`Phi4::by_mass`] makes the mass form (`NoHalves`) and the continuum form with κ_C = 1 (`Canonical`) for their own fields, without going
+//! over.
+//!
 //! φ_other = f φ on V sites gives S_other(f φ) = S(φ), log Z_other = log Z + V log f and ⟨φ_other²⟩ = f² ⟨φ²⟩.
 
 use super::Phi4;
 use crate::error::{TargetError, finite, require};
+
+/// How an action is written whose quadratic term is given by a mass. On the lattice (∂φ)² is Σ_μ (φ₊ − φ)².
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MassConvention {
+    /// S = Σ [ (∂φ)² + m² φ² + λ φ⁴ ].
+    NoHalves,
+    /// S = Σ [ ½ (∂φ)² + ½ m² φ² + λ φ⁴/4! ], the canonically normalised field.
+    Canonical,
+}
+
+impl MassConvention {
+    /// c and 1/n of S = Σ [ c (∂φ)² + c m² φ² + λ φ⁴/n ].
+    fn factors(self) -> (f64, f64) {
+        match self {
+            Self::NoHalves => (1.0, 1.0),
+            Self::Canonical => (0.5, 1.0 / 24.0),
+        }
+    }
+}
 
 /// f in φ_other = f φ, φ the field of the hopping form.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -51,6 +73,25 @@ pub struct ContinuumCouplings {
 }
 
 impl Phi4 {
+    /// The theory given by its mass, for the field φ of that convention: log Z, ⟨φ²⟩ and all observables are of that field.
+    ///
+    /// # Errors
+    /// No extent or one that is 0; couplings that are not finite, `lambda` negative, or `lambda` = 0 with m² ≤ 0.
+    pub fn by_mass(
+        lattice: &[usize],
+        mass_squared: f64,
+        lambda: f64,
+        convention: MassConvention,
+    ) -> Result<Self, TargetError> {
+        finite("mass_squared", mass_squared)?;
+        let (half, share) = convention.factors();
+        let quadratic = half * (mass_squared + 2.0 * lattice.len() as f64);
+        let theory = Self::general(lattice, half, quadratic, share * lambda, lambda)?;
+        let accepted = "without a quartic term (lambda = 0), positive";
+        require(theory.is_normalisable(), "mass_squared", mass_squared, accepted)?;
+        Ok(theory)
+    }
+
     /// The hopping form of a theory given by [`MassCouplings`], and the scale of its field, f = √κ.
     ///
     /// κ is the positive root of 2λ_M κ² + (m² + 2d) κ = 1.

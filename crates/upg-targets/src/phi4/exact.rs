@@ -1,8 +1,8 @@
 //! Exact log Z and ⟨φ²⟩ of φ⁴ theory where they are known.
 //!
-//! - λ = 0, free field: with K(p) = 1 − 2κ Σ_μ cos p_μ over the V momenta p_μ = 2πk_μ/L_μ,
+//! - λ = 0, free field: with K(p) = a − 2κ Σ_μ cos p_μ over the V momenta p_μ = 2πk_μ/L_μ,
 //!   log Z = (V/2) log π − ½ Σ_p log K(p) and ⟨φ²⟩ = (1/2V) Σ_p 1/K(p).
-//! - κ = 0, decoupled sites: [`single_site`] with a = 1−2λ, b = λ.
+//! - κ = 0, decoupled sites: [`single_site`] with a and b = λ.
 //! - a lattice T×2 or 2×T: the transfer matrix, accurate to about 1e-13, checked to 1e-11 by a second quadrature.
 
 use super::{Phi4, Phi4Exact, transfer};
@@ -48,7 +48,7 @@ impl Phi4 {
                 rest /= extent;
                 (TAU * k as f64 / extent as f64).cos()
             });
-            1.0 - 2.0 * self.kappa * cosines.sum::<f64>()
+            self.quadratic - 2.0 * self.kappa * cosines.sum::<f64>()
         })
     }
 }

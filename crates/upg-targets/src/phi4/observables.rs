@@ -119,7 +119,7 @@ impl Phi4 {
         let (time, spatial_axes) = (self.time(), self.lattice.len() as f64 - 1.0);
         let momentum = |k: usize| TAU * k as f64 / time as f64;
         let twice = 2.0 * self.sites() as f64;
-        let kernel = |k: usize| 1.0 - 2.0 * self.kappa * (momentum(k).cos() + spatial_axes);
+        let kernel = |k: usize| self.quadratic() - 2.0 * self.kappa * (momentum(k).cos() + spatial_axes);
         let slices = |t: usize| (0..time).map(|k| (momentum(k) * t as f64).cos() / kernel(k)).sum::<f64>() / twice;
         let m2 = 1.0 / (twice * kernel(0));
         let fixed = [0.0, (2.0 * m2 / PI).sqrt(), m2, 3.0 * m2 * m2, self.free_field().phi2];

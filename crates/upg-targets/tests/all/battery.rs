@@ -12,6 +12,7 @@ use ndarray::{Array2, Axis, concatenate};
 use rand::RngExt;
 use std::collections::HashSet;
 use upg_core::{Batch, Real, Rng};
+use upg_targets::phi4::MassConvention;
 use upg_targets::{Gaussian, Gmm, Observables, Phi4, SampleSpace, U1};
 use upg_testkit::{domain::Domain, draw};
 
@@ -32,6 +33,12 @@ fn lattice(dimensions: usize, extents: std::ops::RangeInclusive<usize>, rng: &mu
 fn random_phi4(dimensions: usize, rng: &mut Rng) -> Phi4 {
     let lattice = lattice(dimensions, 1..=5 - dimensions.min(3), rng);
     Phi4::new(&lattice, rng.random_range(-0.4..0.4), rng.random_range(0.0..1.0)).expect("valid couplings")
+}
+
+fn random_phi4_by_mass(convention: MassConvention, rng: &mut Rng) -> Phi4 {
+    let lattice = lattice(2, 1..=3, rng);
+    Phi4::by_mass(&lattice, rng.random_range(-3.0..3.0), rng.random_range(0.1..20.0), convention)
+        .expect("valid couplings")
 }
 
 fn random_gaussian(rng: &mut Rng) -> Gaussian {
@@ -134,6 +141,8 @@ targets! {
     phi4_in_two_dimensions(rng) => random_phi4(2, rng);
     phi4_in_three_dimensions(rng) => random_phi4(3, rng);
     phi4_in_four_dimensions(rng) => random_phi4(4, rng);
+    phi4_by_mass_no_halves(rng) => random_phi4_by_mass(MassConvention::NoHalves, rng);
+    phi4_by_mass_canonical(rng) => random_phi4_by_mass(MassConvention::Canonical, rng);
     phi4_of_the_paper(rng) => Phi4::new(&[16, 8], 0.3, 0.022).expect("valid couplings");
     free_field(rng) => Phi4::new(&[3, 4], rng.random_range(-0.2..0.2), 0.0).expect("valid couplings");
     gmm(rng) => Gmm::new(rng.random_range(1..12)).expect("at least one dimension");

@@ -6,7 +6,7 @@ use std::error::Error;
 use upg_core::{Batch, Cpu, Real, Rng, Target};
 use upg_targets::{
     Exact, Phi4,
-    phi4::{ContinuumCouplings, FieldScale, MassCouplings, single_site},
+    phi4::{ContinuumCouplings, FieldScale, MassConvention, MassCouplings, single_site},
 };
 
 type Outcome = Result<(), Box<dyn Error>>;
@@ -119,6 +119,44 @@ fn free_fields_have_the_known_values() -> Outcome {
     let exact = theory.exact().ok_or("no exact result")?;
     assert!((scale.log_z(exact.log_z, 16) - -2.8581318146220553).abs() < 1e-13);
     assert!((scale.phi2(exact.phi2) - 0.13174603174603175).abs() < 1e-15);
+    Ok(())
+}
+
+/// Numbers by another program, in the convention without halves; the canonical field is √2 times that, with 6λ.
+#[test]
+fn by_the_mass_the_values_are_those_of_its_own_field() -> Outcome {
+    for (lattice, m2, lambda, log_z, phi2, error) in [
+        (vec![4, 4], 1.0, 0.0, -2.8581318146220553, 0.13174603174603175, 1e-13),
+        (vec![2, 2], -4.0, 8.0, 0.9144339784252, 0.17143442325, 1e-11),
+        (vec![2, 2], 1.0, 1.0, -0.68023002567, 0.13014612715, 1e-11),
+        (vec![8, 2], -4.0, 8.0, 2.9318987778, 0.1559677466, 1e-10),
+    ] {
+        let exact = Phi4::by_mass(&lattice, m2, lambda, MassConvention::NoHalves)?.exact().ok_or("exact")?;
+        assert!((exact.log_z - log_z).abs() < error && (exact.phi2 - phi2).abs() < error, "{lattice:?}: {exact:?}");
+        let canonical = Phi4::by_mass(&lattice, m2, 6.0 * lambda, MassConvention::Canonical)?.exact().ok_or("exact")?;
+        let factor = FieldScale { factor: 2.0_f64.sqrt() };
+        let sites = lattice.iter().product();
+        assert!((canonical.log_z - factor.log_z(log_z, sites)).abs() < 1.1 * error, "{lattice:?}: {canonical:?}");
+        assert!((canonical.phi2 - factor.phi2(phi2)).abs() < 2.1 * error, "{lattice:?}: {canonical:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn by_the_mass_the_action_is_the_naive_sum() -> Outcome {
+    let mut rng = Rng::seed_from_u64(17);
+    for _ in 0..10 {
+        let lattice = random_lattice(&mut rng);
+        let (m2, lambda) = (rng.random_range(-3.0..3.0), rng.random_range(0.01..20.0));
+        let phi = normal(&mut rng, 1, lattice.iter().product());
+        let of = |convention| Ok::<_, Box<dyn Error>>(Phi4::by_mass(&lattice, m2, lambda, convention)?);
+        let action = |theory: Phi4| evaluate::<f64>(&theory, &phi).0[0];
+        let (a, b) = (action(of(MassConvention::NoHalves)?), action(of(MassConvention::Canonical)?));
+        let phi = phi.row(0).to_vec();
+        let size = lattice_sum(&lattice, &phi, |p| 4.0 * p.powi(2) + lambda * p.powi(4), |p, q| 2.0 * (p * q).abs());
+        assert!((a - mass(&lattice, m2, lambda, &phi)).abs() < 1e-14 * size, "{lattice:?}");
+        assert!((b - continuum(&lattice, m2, 1.0, lambda, &phi)).abs() < 1e-14 * size, "{lattice:?}");
+    }
     Ok(())
 }
 
@@ -287,6 +325,12 @@ fn wrong_parameters_are_refused_by_name() {
         (Phi4::from_mass_convention(&[4, 4], mass(0.0, 0.0)).map(|x| x.0), "mass_squared"),
         (Phi4::from_mass_convention(&[4, 4], mass(1.0, -1.0)).map(|x| x.0), "lambda"),
         (Phi4::from_mass_convention(&[0], mass(1.0, 1.0)).map(|x| x.0), "lattice"),
+        (Phi4::by_mass(&[4, 4], f64::NAN, 1.0, MassConvention::NoHalves), "mass_squared"),
+        (Phi4::by_mass(&[4, 4], 0.0, 0.0, MassConvention::NoHalves), "mass_squared"),
+        (Phi4::by_mass(&[4, 4], -1.0, 0.0, MassConvention::Canonical), "mass_squared"),
+        (Phi4::by_mass(&[4, 4], 1.0, -1.0, MassConvention::Canonical), "lambda"),
+        (Phi4::by_mass(&[4, 4], 1.0, f64::INFINITY, MassConvention::NoHalves), "lambda"),
+        (Phi4::by_mass(&[4, 0], 1.0, 1.0, MassConvention::NoHalves), "lattice"),
         (Phi4::from_continuum_convention(&[4, 4], continuum(1.0, 0.0, 1.0)).map(|x| x.0), "kappa"),
         (Phi4::from_continuum_convention(&[4, 4], continuum(1.0, f64::NAN, 1.0)).map(|x| x.0), "kappa"),
         (Phi4::from_continuum_convention(&[4, 4], continuum(-1.0, 1.0, 0.0)).map(|x| x.0), "mass_squared"),
