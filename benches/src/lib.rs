@@ -145,6 +145,7 @@ impl Shape {
 pub fn training_seconds(config: &Path, steps: u64, threads: Option<usize>) -> f64 {
     let folder = Folder::new();
     let args = TrainArgs {
+        set: vec![],
         config: Some(config.to_owned()),
         steps: Some(steps),
         out: Some(folder.0.clone()),

@@ -48,7 +48,9 @@ pub fn check<V, E: ToString>(outcome: Result<V, E>) -> Option<V> {
         Ok(value) => return Some(value),
         Err(error) => error.to_string(),
     };
-    assert!(!message.is_empty() && message.len() < 2000, "{} bytes: {message}", message.len());
-    assert!(!message.contains(|c: char| c.is_control()), "{message:?}");
+    for line in message.split('\n') {
+        assert!(!line.is_empty() && line.len() < 2000, "{} bytes: {line}", line.len());
+        assert!(!line.contains(|c: char| c.is_control()), "{line:?}");
+    }
     None
 }

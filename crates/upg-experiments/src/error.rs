@@ -1,7 +1,7 @@
 //! All that can end a command early, and the exit status it ends with.
 
 use crate::{
-    config::{ConfigError, Invalid},
+    config::{AllInvalid, ConfigError, Invalid},
     io::{
         checkpoint::CheckpointError, data::DataError, output::OutputError, run_dir::RunError, samples::SamplesError,
         weights::WeightsError,
@@ -15,7 +15,7 @@ use upg_train::Fault;
 use upg_train::method::MethodError;
 use upg_train::state::StateError;
 
-/// Why a command ended without a result. Every message is one line.
+/// Why a command ended without a result. Every message is one line; a configuration with several mistakes has one for each.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The configuration is wrong.
@@ -34,8 +34,8 @@ pub enum Error {
     #[error(transparent)]
     Output(#[from] OutputError),
     /// A value of a configuration that was not read from a file isn't accepted.
-    #[error("config: {0}")]
-    Invalid(#[from] Invalid),
+    #[error(transparent)]
+    Invalid(#[from] AllInvalid),
     /// The folder of a run is not what it should be.
     #[error(transparent)]
     Run(#[from] RunError),
@@ -118,6 +118,12 @@ impl From<TargetError> for Error {
     }
 }
 
+impl From<Invalid> for Error {
+    fn from(invalid: Invalid) -> Self {
+        Self::Invalid(invalid.into())
+    }
+}
+
 impl Error {
     /// The lines for standard error, that of the error first. A stop that was asked for is no error.
     pub fn told(&self) -> String {
@@ -125,7 +131,7 @@ impl Error {
             Self::Failed(inner) => inner.told(),
             Self::Interrupted { .. } => self.to_string(),
             Self::Diverged { warnings, .. } => format!("error: {self}\n{}", warnings.join("\n")),
-            _ => format!("error: {self}"),
+            _ => format!("error: {self}").replace('\n', "\nerror: "),
         }
     }
 

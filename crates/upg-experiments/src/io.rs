@@ -6,6 +6,7 @@
 //! | [`samples`], [`data`] | batches of samples, `.npy`; samples of the target |
 //! | [`output`] | files that are either complete or not there, and what made them |
 //! | [`run_dir`], [`checkpoint`] | the folder of a run, and all a run needs to go on |
+//! | `read` | whatever is read, no more of it than is sensible |
 //! | [`metrics`] | `metrics.jsonl` |
 //! | [`memory`] | how much memory there is, and an end in one line where there is no more |
 //! | [`console`], [`signals`] | standard output and standard error; the signals that end a process |
@@ -16,6 +17,7 @@ pub mod data;
 pub mod memory;
 pub mod metrics;
 pub mod output;
+pub(crate) mod read;
 pub mod run_dir;
 pub mod samples;
 pub mod signals;

@@ -1,7 +1,7 @@
 //! `upg config`: whether a configuration is accepted, and which fields there are.
 
 use crate::Error;
-use crate::config::{Config, ConfigFile, Model, schema};
+use crate::config::{Config, ConfigFile, Model, Override, schema};
 use crate::io::checkpoint::read_start;
 use crate::io::data::DataRequest;
 use clap::Subcommand;
@@ -16,6 +16,9 @@ pub enum ConfigCommand {
     Check {
         /// The file, RON.
         file: PathBuf,
+        /// Another value for a field: training.batch=500.
+        #[arg(long, value_name = "FIELD=VALUE")]
+        set: Vec<Override>,
     },
     /// A documented example of every field.
     Schema,
@@ -27,8 +30,8 @@ pub enum ConfigCommand {
 /// If the configuration isn't accepted.
 pub fn run(command: &ConfigCommand) -> Result<String, Error> {
     match command {
-        ConfigCommand::Check { file } => {
-            let config = ConfigFile::read(file)?;
+        ConfigCommand::Check { file, set } => {
+            let config = ConfigFile::read_with(file, set)?;
             let model = config.build::<f64>()?;
             let parameters = Layer::<Cpu<f64>>::params(&model.flow).size();
             let dof = model.sample_shape.iter().product::<usize>();

@@ -13,7 +13,7 @@
 use super::arguments::{divergence_parser, estimator_parser, precision_parser, processor, threads_parser};
 use crate::{
     Error,
-    config::{ConfigFile, Model, Precision},
+    config::{ConfigFile, Model, Override, Precision},
     io::{
         output::{OutputFile, Provenance},
         samples::{Samples, read_samples},
@@ -32,6 +32,9 @@ pub struct GradientArgs {
     /// The flow and the target, RON.
     #[arg(long, value_name = "RON")]
     pub config: PathBuf,
+    /// Another value for a field of the configuration: target.kappa=0.2.
+    #[arg(long, value_name = "FIELD=VALUE")]
+    pub set: Vec<Override>,
     /// The parameters of the flow; tensors under `state.` are ignored.
     #[arg(long, value_name = "SAFETENSORS")]
     pub params: PathBuf,
@@ -64,7 +67,7 @@ pub struct GradientArgs {
 /// If an input is wrong, a result isn't finite, or the output can't be written. There is no output file then.
 pub fn run(args: &GradientArgs) -> Result<String, Error> {
     let method = Method::new(args.estimator, args.divergence)?;
-    let config = ConfigFile::read(&args.config)?;
+    let config = ConfigFile::read_with(&args.config, &args.set)?;
     match args.dtype {
         Precision::F32 => run_in::<f32>(args, method, &config),
         Precision::F64 => run_in::<f64>(args, method, &config),
@@ -80,7 +83,10 @@ fn run_in<T: Real>(args: &GradientArgs, method: Method, config: &ConfigFile) -> 
     wrap(&*model.target, &mut samples.values);
 
     let device = processor(args.threads)?;
-    let provenance = Provenance::new(device.threads(), T::NAME, args.seed, config.config.to_ron());
+    let provenance = Provenance {
+        overrides: config.overrides(),
+        ..Provenance::new(device.threads(), T::NAME, args.seed, config.config.to_ron())
+    };
     let Model { flow, cut, base, target, .. } = model;
     let mut engine = Engine::new(device, flow, base, target, cut).with_end_samples(EndSamples::Keep);
     let layout = engine.layout();

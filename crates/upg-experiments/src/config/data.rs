@@ -76,26 +76,24 @@ impl Data {
         }
     }
 
-    /// Checks all ranges.
-    ///
-    /// # Errors
-    /// The first field whose value isn't accepted.
-    pub(super) fn check(&self) -> Result<(), Invalid> {
+    /// Every field whose value is out of range.
+    pub(super) fn invalid(&self) -> Vec<Invalid> {
+        let mut invalid = vec![];
         for (field, source) in [("data.train", &self.train), ("data.test", &self.test)] {
             if let Source::Draw(0) = source {
-                return Err(refuse(field, "Draw(0)", "Draw(n) with n of at least 1, or File(\"….npy\")"));
+                invalid.push(refuse(field, "Draw(0)", "Draw(n) with n of at least 1, or File(\"….npy\")"));
             }
         }
         let Hmc { chains, warm_up, thin, length } = &self.hmc;
         for (field, value) in [("data.hmc.chains", chains), ("data.hmc.warm_up", warm_up), ("data.hmc.thin", thin)] {
             if *value == 0 {
-                return Err(refuse(field, "0", "a whole number of at least 1"));
+                invalid.push(refuse(field, "0", "a whole number of at least 1"));
             }
         }
         if !(length.is_finite() && *length > 0.0) {
-            return Err(refuse("data.hmc.length", length, "a finite number above 0"));
+            invalid.push(refuse("data.hmc.length", length, "a finite number above 0"));
         }
-        Ok(())
+        invalid
     }
 }
 
@@ -118,18 +116,16 @@ impl Default for EvaluationConfig {
 }
 
 impl EvaluationConfig {
-    /// Checks all ranges.
-    ///
-    /// # Errors
-    /// The first field whose value isn't accepted.
-    pub(super) fn check(&self) -> Result<(), Invalid> {
+    /// Every field whose value is out of range.
+    pub(super) fn invalid(&self) -> Vec<Invalid> {
+        let mut invalid = vec![];
         if self.blocks < 2 {
-            return Err(refuse("evaluation.blocks", self.blocks, "a whole number of at least 2"));
+            invalid.push(refuse("evaluation.blocks", self.blocks, "a whole number of at least 2"));
         }
         if self.samples < self.blocks {
-            return Err(refuse("evaluation.samples", self.samples, "at least as many as evaluation.blocks"));
+            invalid.push(refuse("evaluation.samples", self.samples, "at least as many as evaluation.blocks"));
         }
-        Ok(())
+        invalid
     }
 }
 

@@ -1,14 +1,16 @@
 //! Configuration files, and what is said about a wrong one.
 
 use super::experiment::Config;
-use super::invalid::Invalid;
+use super::invalid::{AllInvalid, Invalid};
 use super::locate::{self, Position};
+use super::mistakes::{ConfigError, Mistake, Origin};
 use super::model::Model;
-use super::notation;
+use super::overrides::{self, Override};
+use super::parse::parse;
 use crate::io::memory;
+use crate::io::read::{MOST_MIB, read_text};
 use crate::text::one_line;
-use ron::error::SpannedError;
-use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 use upg_core::Real;
 
@@ -19,44 +21,7 @@ pub struct ConfigFile {
     pub config: Config,
     path: PathBuf,
     text: String,
-}
-
-/// A configuration file is wrong; displayed as one line, `config FILE:LINE:COLUMN: FIELD = VALUE: PROBLEM`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigError {
-    /// The file.
-    pub file: PathBuf,
-    /// Where in the file, if the problem has a place.
-    pub position: Option<Position>,
-    /// The field, e.g. `flow.lattice`, and its value.
-    pub field: Option<(String, String)>,
-    /// The problem, and the accepted values.
-    pub problem: String,
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "config {}", self.file.display())?;
-        if let Some(position) = self.position {
-            write!(f, ":{position}")?;
-        }
-        if let Some((field, value)) = &self.field {
-            write!(f, ": {field} = {value}")?;
-        }
-        write!(f, ": {}", self.problem)
-    }
-}
-
-impl std::error::Error for ConfigError {}
-
-impl Config {
-    /// Reads a configuration from text.
-    ///
-    /// # Errors
-    /// If the text isn't RON, or a field is missing, unknown or of the wrong type; with its position.
-    pub fn parse(text: &str) -> Result<Self, ConfigError> {
-        parse("config".as_ref(), text)
-    }
+    overrides: Vec<Override>,
 }
 
 impl ConfigFile {
@@ -65,13 +30,17 @@ impl ConfigFile {
     /// # Errors
     /// If it can't be read, isn't RON, or a field is missing, unknown or of the wrong type.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|e| ConfigError {
-            file: path.to_owned(),
-            position: None,
-            field: None,
-            problem: format!("cannot read the file: {e}"),
-        })?;
-        let mut file = Self::parse(path, text)?;
+        Self::read_with(path, &[])
+    }
+
+    /// The same with other values for some fields; data files among them are relative to the folder of the configuration, too.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read), of the file as it stands; else if there is no such field, or it can't have such a value.
+    pub fn read_with(path: &Path, overrides: &[Override]) -> Result<Self, ConfigError> {
+        let mut file = Self::parse(path, read_text(path).map_err(|e| unreadable(path, &e))?)?;
+        file.config = overrides::apply(path, file.config, overrides)?;
+        file.overrides = overrides.to_vec();
         let folder = path.canonicalize().ok().and_then(|full| Some(full.parent()?.to_owned())).unwrap_or_default();
         file.config.training.resolve(&folder);
         if let Some(data) = &mut file.config.data {
@@ -85,15 +54,20 @@ impl ConfigFile {
     /// # Errors
     /// As [`read`](Self::read).
     pub fn parse(path: &Path, text: String) -> Result<Self, ConfigError> {
-        Ok(Self { config: parse(path, &text)?, path: path.to_owned(), text })
+        Ok(Self { config: parse(path, &text)?, path: path.to_owned(), text, overrides: vec![] })
+    }
+
+    /// The fields whose values are not those of the file, as they were given.
+    pub fn overrides(&self) -> Vec<String> {
+        self.overrides.iter().map(ToString::to_string).collect()
     }
 
     /// Checks all that can be checked without making the flow.
     ///
     /// # Errors
-    /// The first field whose value isn't accepted.
+    /// Every field whose value isn't accepted.
     pub fn check(&self) -> Result<(), ConfigError> {
-        self.config.check().map_err(|invalid| self.locate(invalid))
+        self.config.check().map_err(|invalid| self.locate(&invalid))
     }
 
     /// Checks that a training fits into the memory of this machine, where that is known.
@@ -102,57 +76,40 @@ impl ConfigFile {
     /// As [`Config::check_memory`].
     pub fn check_memory(&self) -> Result<(), ConfigError> {
         let memory = memory::of_machine().unwrap_or(u64::MAX);
-        self.config.check_memory(memory).map_err(|invalid| self.locate(invalid))
+        self.config.check_memory(memory).map_err(|invalid| self.locate(&invalid))
     }
 
     /// Makes the flow and the target.
     ///
     /// # Errors
-    /// If a value isn't accepted, or the target doesn't live where the flow does.
+    /// Every field whose value isn't accepted; else if the target doesn't live where the flow does.
     pub fn build<T: Real>(&self) -> Result<Model<T>, ConfigError> {
-        self.config.build().map_err(|invalid| self.locate(invalid))
+        self.config.build().map_err(|invalid| self.locate(&invalid))
     }
 
-    fn locate(&self, invalid: Invalid) -> ConfigError {
-        let found = locate::fields(&self.text).into_iter().find(|field| field.path == invalid.field);
-        ConfigError {
-            file: self.path.clone(),
-            position: found.map(|field| Position::of(&self.text, field.value)),
-            field: Some((invalid.field, one_line(&invalid.value, 100))),
-            problem: format!("accepted: {}", invalid.accepted),
-        }
+    fn locate(&self, invalid: &AllInvalid) -> ConfigError {
+        let found = locate::fields(&self.text);
+        let mistakes = invalid.iter().map(|Invalid { field, value, accepted }| {
+            let place =
+                found.iter().filter(|found| locate::is_within(field, &found.path)).max_by_key(|found| found.path.len());
+            let origin = match self.overrides.iter().any(|other| other.decides(field)) {
+                true => Origin::Argument,
+                false => Origin::File(place.map(|place| Position::of(&self.text, place.value))),
+            };
+            Mistake {
+                origin,
+                field: Some((field.clone(), one_line(value, 100))),
+                problem: format!("accepted: {accepted}"),
+            }
+        });
+        ConfigError::all(&self.path, mistakes.collect()).expect("there is a first one")
     }
 }
 
-fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
-    notation::options().from_str(text).map_err(|error| describe(path, text, &error))
-}
-
-/// Adds the field and its value to what RON says.
-fn describe(path: &Path, text: &str, error: &SpannedError) -> ConfigError {
-    let told = Position { line: error.span.start.line, column: error.span.start.col }.byte(text);
-    let at = text.len() - text[told..].trim_start().len(); // RON may mean the blank before a value
-    let at = if text[..at].ends_with(['-', '"']) { at - 1 } else { at }; // or what is behind its first character
-    let found = locate::fields(text);
-    // What is missing doesn't belong to the field it is missing behind.
-    let missing = matches!(error.code, ron::Error::MissingStructField { .. });
-    let field = locate::field_at(&found, at).filter(|_| !missing);
-    ConfigError {
-        file: path.to_owned(),
-        position: Some(Position::of(text, at)),
-        field: field.map(|field| (one_line(&field.path, 100), field.value_text(text))),
-        problem: one_line(&names_accepted_at(text, at, &error.code).unwrap_or_else(|| error.code.to_string()), 300),
-    }
-}
-
-/// Where something stands that isn't a name and should be: which names are accepted. RON tells if there is a name, any name.
-fn names_accepted_at(text: &str, at: usize, problem: &ron::Error) -> Option<String> {
-    if !matches!(problem, ron::Error::SuggestRawIdentifier(_) | ron::Error::ExpectedIdentifier) {
-        return None;
-    }
-    let with_a_name = format!("{}none {}", &text[..at], &text[at..]);
-    match notation::options().from_str::<Config>(&with_a_name).err()?.code {
-        ron::Error::NoSuchEnumVariant { expected, .. } => Some(format!("Expected one of `{}`", expected.join("`, `"))),
-        _ => None,
-    }
+fn unreadable(path: &Path, error: &io::Error) -> ConfigError {
+    let problem = match error.kind() {
+        io::ErrorKind::FileTooLarge => format!("more than {MOST_MIB} MiB: accepted: up to {MOST_MIB} MiB of text"),
+        _ => format!("cannot read the file: {error}"),
+    };
+    ConfigError::one(path, Mistake { origin: Origin::File(None), field: None, problem })
 }

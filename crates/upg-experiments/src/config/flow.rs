@@ -31,6 +31,16 @@ impl FlowConfig {
         }
     }
 
+    /// Every field that isn't accepted.
+    pub(super) fn errors(&self) -> Vec<FlowError> {
+        match self {
+            Self::RealNvp(recipe) => recipe.errors(),
+            Self::Z2Nice(recipe) => recipe.errors(),
+            Self::U1(recipe) => recipe.errors(),
+            Self::Layers(spec) => spec.errors(),
+        }
+    }
+
     /// Extents of the lattice; `[d]` for d numbers without one.
     pub fn lattice(&self) -> &[usize] {
         match self {

@@ -23,9 +23,9 @@ const MOST_NUMBERS: u64 = 1 << 33;
 /// Blocks of the jackknife.
 const MOST_BLOCKS: usize = 100_000;
 
-/// Checks what is asked for together by the numbers of samples and the degrees of freedom of one.
-pub(super) fn check(config: &Config, dof: usize) -> Result<(), Invalid> {
-    let training = &config.training;
+/// Every field that asks for too much, by the numbers of samples and the degrees of freedom of one.
+pub(super) fn invalid(config: &Config, dof: usize) -> Vec<Invalid> {
+    let (training, mut invalid) = (&config.training, vec![]);
     for (field, samples, most) in [
         ("training.batch", training.batch, MOST_SAMPLES),
         ("training.validation.samples", training.validation.samples, MOST_SAMPLES),
@@ -33,19 +33,19 @@ pub(super) fn check(config: &Config, dof: usize) -> Result<(), Invalid> {
         ("evaluation.blocks", config.evaluation.blocks, MOST_BLOCKS),
     ] {
         if samples > most {
-            return Err(refuse(field, samples.to_string(), format!("a whole number up to {most}")));
+            invalid.push(refuse(field, samples.to_string(), format!("a whole number up to {most}")));
         }
     }
     if training.objective.needs_data() {
-        check_kept("training.batch", training.batch, dof, training.batch.to_string())?;
+        invalid.extend(too_many("training.batch", training.batch, dof, training.batch.to_string()));
     }
-    let Some(Data { train, test, .. }) = config.data() else { return Ok(()) };
+    let Some(Data { train, test, .. }) = config.data() else { return invalid };
     for (field, source) in [("data.train", train), ("data.test", test)] {
         if let Source::Draw(samples) = source {
-            check_kept(field, samples, dof, format!("Draw({samples})"))?;
+            invalid.extend(too_many(field, samples, dof, format!("Draw({samples})")));
         }
     }
-    Ok(())
+    invalid
 }
 
 /// Refuses a training of `flow` that takes more than `memory` bytes, in the name of the field that takes most of them.
@@ -106,13 +106,14 @@ fn needs(config: &Config, flow: &FlowSpec) -> Result<Vec<Need>, Invalid> {
     Ok(needs)
 }
 
-fn check_kept(field: &str, samples: usize, dof: usize, value: String) -> Result<(), Invalid> {
+/// What is said about samples that are too many to be kept.
+fn too_many(field: &str, samples: usize, dof: usize, value: String) -> Option<Invalid> {
     let dof = dof as u64;
     if (samples as u64).saturating_mul(dof) <= MOST_NUMBERS {
-        return Ok(());
+        return None;
     }
     let most = MOST_NUMBERS / dof.max(1);
-    Err(refuse(field, value, format!("at most {most} samples of {dof} numbers each")))
+    Some(refuse(field, value, format!("at most {most} samples of {dof} numbers each")))
 }
 
 fn refuse(field: &str, value: String, accepted: String) -> Invalid {

@@ -2,7 +2,7 @@
 //!
 //! A field is an identifier followed by a colon; its path is that of the field around it, a dot, its name: in
 //! `flow: RealNvp(lattice: [6, 4])` the path of the extents is `flow.lattice`, and in `layers: [(x: 1), (x: 2)]` that of the 2 is
-//! `layers[1].x`. Texts that aren't RON give what can be found.
+//! `layers[1].x`. Elements that are more than a number, a string or a list are fields, too, here `layers[0]` and `layers[1]`. Texts that aren't RON give what can be found.
 
 use crate::text::one_line;
 use std::fmt;
@@ -65,6 +65,7 @@ pub(super) fn fields(text: &str) -> Vec<Field> {
     let mut scan = Scan { fields: vec![], open: vec![Open::default()] };
     let mut last = 0..0; // the token before
     for token in (Tokens { text, at: 0 }) {
+        scan.begin_element(&text[token.clone()], token.start);
         match &text[token.clone()] {
             ":" => scan.begin(&text[last.clone()], last.start, token.end),
             "[" => scan.open.push(Open { field: None, element: Some(0) }),
@@ -97,6 +98,29 @@ pub(super) fn field_at(fields: &[Field], at: usize) -> Option<&Field> {
     fields.iter().rfind(|field| field.range.start <= at && at <= field.range.end)
 }
 
+/// Whether a field is `around` or lies in it: what is absent has its mistake where it should be.
+pub(super) fn is_within(field: &str, around: &str) -> bool {
+    field.strip_prefix(around).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+}
+
+/// Whether a text is one value: something, all its brackets closed, and nothing that would begin another field or value.
+pub(super) fn is_one_value(text: &str) -> bool {
+    let (mut depth, mut empty) = (0_i32, true);
+    for token in (Tokens { text, at: 0 }) {
+        empty = false;
+        match &text[token] {
+            "(" | "[" | "{" => depth += 1,
+            ")" | "]" | "}" => depth -= 1,
+            "," | ":" if depth == 0 => return false,
+            _ => {}
+        }
+        if depth < 0 {
+            return false;
+        }
+    }
+    !empty && depth == 0
+}
+
 /// Fields in more brackets than these are not told: no configuration has them, and their paths would grow with the square of their number.
 const DEEPEST: usize = 32;
 
@@ -126,6 +150,19 @@ impl Scan {
         };
         self.open.last_mut().expect("the text itself is never closed").field = Some(self.fields.len());
         self.fields.push(Field { path, range: start..value, value });
+    }
+
+    /// Begins an element of a list, if the token is the first of one that has a name or fields.
+    fn begin_element(&mut self, token: &str, start: usize) {
+        let has_parts = token.starts_with(|c: char| c == '(' || c.is_alphabetic() || c == '_');
+        let open = self.open.last().expect("the text itself is never closed");
+        if !has_parts || open.element.is_none() || open.field.is_some() || self.open.len() > DEEPEST {
+            return;
+        }
+        if let Some(path) = self.around() {
+            self.open.last_mut().expect("the text itself is never closed").field = Some(self.fields.len());
+            self.fields.push(Field { path, range: start..start, value: start });
+        }
     }
 
     /// Path of the field, and the element of its list, whose value is being read.
@@ -228,7 +265,9 @@ mod tests {
             ("name", "\"a: (b, \\\" c\""),
             ("ü", "3"),
             ("list", "[(x: 1), (x: 2)]"),
+            ("list[0]", "(x: 1)"),
             ("list[0].x", "1"),
+            ("list[1]", "(x: 2)"),
             ("list[1].x", "2"),
         ];
         assert_eq!(told, expected.map(|(path, value)| (path, value.to_owned())));
@@ -251,6 +290,16 @@ mod tests {
         }
         assert_eq!(Position::of(TEXT, TEXT.find("3, list").unwrap()), Position { line: 4, column: 29 });
         assert_eq!(Position { line: 99, column: 9 }.byte(TEXT), TEXT.len());
+    }
+
+    #[test]
+    fn one_value_is_told_from_others() {
+        for one in ["1", " \"a: b, c)\" ", "Adam(rate: 1, b: [(2), 3])", "[]", "x // ,"] {
+            assert!(is_one_value(one), "{one}");
+        }
+        for other in ["", " // 1", "1, b: 2", "a: 1", "1)", "(1", "1), x: (2"] {
+            assert!(!is_one_value(other), "{other}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::data::Data;
 use super::experiment::Config;
-use super::invalid::Invalid;
+use super::invalid::{AllInvalid, Invalid};
 use super::limits;
 use super::target::AnyTarget;
 use crate::text::shape_text;
@@ -55,29 +55,32 @@ impl Config {
     /// for.
     ///
     /// # Errors
-    /// The first field whose value isn't accepted.
-    pub fn check(&self) -> Result<(), Invalid> {
-        self.checked_flow().map(drop)
+    /// Every field whose value isn't accepted.
+    pub fn check(&self) -> Result<(), AllInvalid> {
+        AllInvalid::none_of(self.invalid())
     }
 
     /// Checks that a training fits into so many bytes of memory, before anything is made.
     ///
     /// # Errors
     /// As [`check`](Self::check), and the field that takes most of the memory if all together take more than that.
-    pub fn check_memory(&self, bytes: u64) -> Result<(), Invalid> {
-        limits::check_memory(self, &self.checked_flow()?, bytes)
+    pub fn check_memory(&self, bytes: u64) -> Result<(), AllInvalid> {
+        self.check()?;
+        let spec = self.flow.spec().map_err(Invalid::from)?;
+        Ok(limits::check_memory(self, &spec, bytes)?)
     }
 
     /// Makes the flow and the target.
     ///
     /// # Errors
-    /// If a value isn't accepted, or the target doesn't live where the flow does.
-    pub fn build<T: Real>(&self) -> Result<Model<T>, Invalid> {
-        let spec = self.checked_flow()?;
-        let target = self.target.build::<T>()?;
+    /// Every field whose value isn't accepted; else if the target doesn't live where the flow does.
+    pub fn build<T: Real>(&self) -> Result<Model<T>, AllInvalid> {
+        let target = self.target.build::<T>().map_err(Invalid::from);
+        AllInvalid::none_of(self.invalid().into_iter().chain(target.as_ref().err().cloned()))?;
+        let (target, spec) = (target?, self.flow.spec().map_err(Invalid::from)?);
         let fit = check_fit(&*target, target.dof(), &spec.shape, spec.domain());
         fit.map_err(|misfit| self.misfit(&misfit, &spec))?;
-        let (flow, base) = (spec.build()?, spec.build_base());
+        let (flow, base) = (spec.build().map_err(Invalid::from)?, spec.build_base());
         let sites = self.flow.lattice().iter().product();
         Ok(Model { flow, cut: spec.cut(), base, target, sample_shape: spec.shape, sites })
     }
@@ -95,17 +98,24 @@ impl Config {
         }))
     }
 
-    /// The flow, if all that [`check`](Self::check) looks at is right.
-    fn checked_flow(&self) -> Result<FlowSpec, Invalid> {
-        self.training.check()?;
-        self.data.iter().try_for_each(Data::check)?;
-        self.evaluation.check()?;
-        let spec = self.flow.spec()?;
-        limits::check(self, spec.dof())?;
-        if let Some(anneal) = &self.training.anneal {
-            self.target.annealed(anneal, anneal.ramp().from)?;
+    /// Every field that [`check`](Self::check) doesn't accept. A value is held against another only if that is accepted itself.
+    fn invalid(&self) -> Vec<Invalid> {
+        let mut invalid = self.training.invalid();
+        invalid.extend(self.data.iter().flat_map(Data::invalid));
+        invalid.extend(self.evaluation.invalid());
+        match self.flow.spec() {
+            Ok(spec) => invalid.extend(limits::invalid(self, spec.dof())),
+            Err(_) => invalid.extend(self.flow.errors().into_iter().map(Invalid::from)),
         }
-        Ok(spec)
+        invalid.extend(self.invalid_anneal());
+        invalid
+    }
+
+    fn invalid_anneal(&self) -> Option<Invalid> {
+        let anneal = self.training.anneal.as_ref()?;
+        let invalid = self.target.annealed(anneal, anneal.ramp().from).err()?;
+        let not_of_target = invalid.field == "training.anneal" || self.target.build::<f64>().is_ok();
+        not_of_target.then_some(invalid)
     }
 
     /// What is said about a target that doesn't live where the flow does.
@@ -124,10 +134,10 @@ impl Config {
                 value: shape_text(self.target.lattice()),
                 accepted: format!("the flow's, {of_flow}"),
             },
-            Misfit::Dof(dof) => Invalid {
+            Misfit::Dof(_) => Invalid {
                 field: of_target,
-                value: format!("{dof} degrees of freedom"),
-                accepted: format!("as many as the flow has, {} with {of_flow}", flow.dof()),
+                value: self.target.extents_value(),
+                accepted: format!("as many degrees of freedom as the flow has, {} with {of_flow}", flow.dof()),
             },
         }
     }

@@ -35,6 +35,10 @@ mod tests {
             "U1(",
             "Gmm(",
             "Gaussian(",
+            "mass_squared",
+            "NoHalves",
+            "Canonical",
+            "MassSquared(",
         ] {
             assert!(EXAMPLE.contains(all), "{all} is not explained");
         }

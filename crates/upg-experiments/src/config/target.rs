@@ -2,28 +2,22 @@
 
 use super::invalid::Invalid;
 use super::notation;
+use super::phi4::Phi4Config;
 use super::training::Anneal;
+use crate::text::{one_line, shape_text};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use upg_core::{Cpu, Real, Target};
 use upg_flows::numbers::{extents, whole};
-use upg_targets::{DataSampler, Exact, Gaussian, Gmm, Observables, Phi4, SampleSpace, TargetError, U1};
+use upg_targets::{DataSampler, Exact, Gaussian, Gmm, Observables, SampleSpace, TargetError, U1};
 
 /// The targets there are.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename = "target", deny_unknown_fields)]
 pub enum TargetConfig {
-    /// φ⁴ theory, hopping form.
-    Phi4 {
-        /// Extents of the lattice.
-        #[serde(deserialize_with = "extents")]
-        lattice: Vec<usize>,
-        /// Hopping parameter κ.
-        kappa: f64,
-        /// Coupling λ.
-        lambda: f64,
-    },
+    /// φ⁴ theory, by its hopping parameter or its mass.
+    Phi4(Phi4Config),
     /// U(1) gauge theory in two dimensions, Wilson action.
     U1 {
         /// Extents of the lattice.
@@ -64,11 +58,14 @@ impl TargetConfig {
         let mut target = self.clone();
         match (anneal, &mut target) {
             (Anneal::Beta(_), Self::U1 { beta, .. }) => *beta = value,
-            (Anneal::Kappa(_), Self::Phi4 { kappa, .. }) => *kappa = value,
-            (Anneal::Lambda(_), Self::Phi4 { lambda, .. }) => *lambda = value,
+            (Anneal::Kappa(_), Self::Phi4(Phi4Config { kappa: Some(kappa), .. })) => *kappa = value,
+            (Anneal::MassSquared(_), Self::Phi4(Phi4Config { mass_squared: Some(m2), .. })) => *m2 = value,
+            (Anneal::Lambda(_), Self::Phi4(Phi4Config { lambda, .. })) => *lambda = value,
             _ => {
                 let value = notation::options().to_string(anneal).expect("a ramp has a text");
-                let accepted = "Beta with U1, Kappa or Lambda with Phi4".into();
+                let accepted =
+                    "Beta with U1, Kappa or Lambda with Phi4, MassSquared instead of Kappa where that has a mass"
+                        .into();
                 return Err(Invalid { field: "training.anneal".into(), value, accepted });
             }
         }
@@ -89,8 +86,9 @@ impl TargetConfig {
     pub fn coupling(&self, anneal: &Anneal) -> f64 {
         match (anneal, self) {
             (Anneal::Beta(_), Self::U1 { beta, .. }) => *beta,
-            (Anneal::Kappa(_), Self::Phi4 { kappa, .. }) => *kappa,
-            (Anneal::Lambda(_), Self::Phi4 { lambda, .. }) => *lambda,
+            (Anneal::Kappa(_), Self::Phi4(Phi4Config { kappa: Some(kappa), .. })) => *kappa,
+            (Anneal::MassSquared(_), Self::Phi4(Phi4Config { mass_squared: Some(m2), .. })) => *m2,
+            (Anneal::Lambda(_), Self::Phi4(Phi4Config { lambda, .. })) => *lambda,
             _ => panic!("{anneal:?} with {self:?}"),
         }
     }
@@ -105,7 +103,7 @@ impl TargetConfig {
 
     pub(super) fn build<T: Real>(&self) -> Result<AnyTarget<T>, TargetError> {
         Ok(match self {
-            Self::Phi4 { lattice, kappa, lambda } => Arc::new(Phi4::new(lattice, *kappa, *lambda)?),
+            Self::Phi4(theory) => Arc::new(theory.build()?),
             Self::U1 { lattice, beta } => Arc::new(U1::new(lattice, *beta)?),
             Self::Gmm { dim } => Arc::new(Gmm::new(*dim)?),
             Self::Gaussian { mean, covariance } => Arc::new(Gaussian::new(mean, matrix(covariance)?.view())?),
@@ -115,15 +113,24 @@ impl TargetConfig {
     /// Extents of the lattice, if there is one.
     pub(super) fn lattice(&self) -> &[usize] {
         match self {
-            Self::Phi4 { lattice, .. } | Self::U1 { lattice, .. } => lattice,
+            Self::Phi4(Phi4Config { lattice, .. }) | Self::U1 { lattice, .. } => lattice,
             Self::Gmm { .. } | Self::Gaussian { .. } => &[],
+        }
+    }
+
+    /// The value of the field that says how many degrees of freedom there are.
+    pub(super) fn extents_value(&self) -> String {
+        match self {
+            Self::Gmm { dim } => dim.to_string(),
+            Self::Gaussian { mean, .. } => one_line(&format!("{mean:?}"), 60),
+            _ => shape_text(self.lattice()),
         }
     }
 
     /// The field that says how many degrees of freedom there are.
     pub(super) fn extents_field(&self) -> &'static str {
         match self {
-            Self::Phi4 { .. } | Self::U1 { .. } => "lattice",
+            Self::Phi4(_) | Self::U1 { .. } => "lattice",
             Self::Gmm { .. } => "dim",
             Self::Gaussian { .. } => "mean",
         }

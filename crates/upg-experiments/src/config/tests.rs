@@ -25,7 +25,7 @@ fn every_field_arrives() {
         start: StartAt::Identity,
         ..Default::default()
     };
-    let target = TargetConfig::Phi4 { lattice: vec![5, 3], kappa: 0.1, lambda: 1.0 };
+    let target = TargetConfig::Phi4(Phi4Config::hopping([5, 3], 0.1, 1.0));
     assert_eq!(config, Config::new(FlowConfig::RealNvp(flow), target));
     let model = config.build::<f32>().unwrap();
     assert_eq!((model.flow.dof(), model.target.dof(), model.sample_shape), (15, 15, vec![5, 3]));
@@ -46,8 +46,12 @@ fn a_configuration_survives_its_own_text() {
 
 /// A change of [`FULL`], and what must be said about it.
 const REFUSED: [(&str, &str, &[&str]); 18] = [
-    ("kappa: 0.1", "kapa: 0.1", &["config:6:35: target.kapa = 0.1: ", "kapa", "`lattice`, `kappa`, or `lambda`"]),
-    ("kappa: 0.1, ", "", &["config:6:44: Unexpected missing field named `kappa` in `Phi4`"]),
+    (
+        "kappa: 0.1",
+        "kapa: 0.1",
+        &["config:6:35: target.kapa = 0.1: ", "kapa", "`lattice`, `kappa`, `mass_squared`, `lambda`, or `convention`"],
+    ),
+    ("kappa: 0.1, ", "", &["config:6:13: target.kappa = absent: accepted: kappa, or mass_squared"]),
     ("kappa: 0.1", "kappa: \"0.1\"", &["config:6:42: target.kappa = \"0.1\": ", "float"]),
     ("kappa: 0.1", "kappa: inf", &["config:6:42: target.kappa = inf: ", "finite"]),
     ("clamp: 1.5", "clamp: -1.5", &["config:4:52: flow.clamp = ", "-1.5", "positive"]),
@@ -100,9 +104,9 @@ fn a_target_without_a_lattice_needs_as_many_dimensions() {
     let message = outcome("Gmm(dim: 5)").unwrap_err().to_string();
     assert!(message.contains("target.dim = 5") && message.contains("6 with flow.lattice = [2, 3]"), "{message}");
     let ragged = outcome("Gaussian(mean: [0, 0], covariance: [[1, 0], [1]])").unwrap_err();
-    assert_eq!(ragged.field, "target.covariance");
+    assert_eq!(ragged.first.field, "target.covariance");
     let narrow = outcome("Gaussian(mean: [0], covariance: [[1]])").unwrap_err();
-    assert_eq!(narrow.field, "target.mean");
+    assert_eq!(narrow.first.field, "target.mean");
 }
 
 /// A change of [`FULL`] that asks for more than anybody wants, and what must be said about it before anything is allocated.
@@ -186,7 +190,7 @@ fn what_a_training_takes_is_held_against_the_memory() {
 fn data_drawn_by_default_are_limited_too() {
     let text = "(flow: U1(lattice: [1000, 1000], layers: 1, mixtures: 1, hidden: []), target: U1(lattice: [1000, 1000], beta: 1), \
                 training: (objective: Forward(PathFast)))";
-    let error = Config::parse(text).unwrap().check().unwrap_err();
+    let error = Config::parse(text).unwrap().check().unwrap_err().first;
     assert_eq!((&error.field[..], &error.value[..]), ("data.train", "Draw(10000)"));
     assert!(error.accepted.contains("at most 4294 samples of 2000000 numbers"), "{error}");
     Config::parse(&text.replace("(objective: Forward(PathFast))", "()")).unwrap().check().unwrap();
@@ -254,10 +258,148 @@ fn a_list_of_layers_is_read_and_refused() {
             ("clamp: 2", "clamp: 0", &["config:3:", "flow.layers[0].transform.clamp = ", "positive number"]),
             ("mixtures: 3", "mixtures: 0", &["config:4:", "flow.layers[1].transform.mixtures = 0", "at least 1"]),
             ("Custom([0, 5])", "Custom([0, 8])", &["config:4:", "flow.layers[1].mask = [0, 8]", "below the number"]),
-            ("Scaling()", "Scale()", &["config:5:", "flow.layers", "`Scale`", "`Scaling`"]),
-            ("LogisticMixture(mixtures: 3)", "TanMixture(mixtures: 3)", &["`TanMixture`", "`LogisticMixture`"]),
+            ("Scaling()", "Scale()", &["config:5:", "flow.layers[2] = Scale(): ", "`Scale`", "`Scaling`"]),
+            (
+                "LogisticMixture(mixtures: 3)",
+                "TanMixture(mixtures: 3)",
+                &["flow.layers[1].transform = TanMixture(mixtures: 3): ", "`TanMixture`", "`LogisticMixture`"],
+            ),
             ("hidden: [5]", "hidden: [5000000]", &["flow.layers[0].net.hidden", "up to 1000000"]),
             ("hidden: [5]", "hidden: [900000, 900000]", &["config:3:", "flow.layers[0].net.hidden", "parameters"]),
         ],
     );
+}
+
+/// A text, and how each line must begin that is said about it.
+const SEVERAL: [(&str, &[&str]); 3] = [
+    (
+        "(
+    flow: RealNvp(lattice: [4, 2], couplings: 0, hidden: [0, 3], clamp: -1),
+    target: Phi4(lattice: [4, 2], kappa: 0.1, lambda: -1),
+    training: (batch: 0, optimiser: Adam(rate: NaN, beta1: 2), schedule: Cosine(floor: 1),
+        anneal: Kappa(from: inf, steps: 0), ema: 1, log_every: 0, validation: (every: 0)),
+    data: (train: Draw(0), hmc: (chains: 0, length: -1)),
+    evaluation: (samples: 0, blocks: 1),
+)",
+        &[
+            "config c.ron:2:47: flow.couplings = 0: ",
+            "config c.ron:3:55: target.lambda = -1: ",
+            "config c.ron:4:23: training.batch = 0: ",
+            "config c.ron:4:48: training.optimiser.rate = NaN: ",
+            "config c.ron:4:60: training.optimiser.beta1 = 2: ",
+            "config c.ron:5:29: training.anneal.from = inf: ",
+            "config c.ron:5:41: training.anneal.steps = 0: ",
+            "config c.ron:5:50: training.ema = 1: ",
+            "config c.ron:5:64: training.log_every = 0: ",
+            "config c.ron:5:87: training.validation.every = 0: ",
+            "config c.ron:6:19: data.train = Draw(0): ",
+            "config c.ron:6:42: data.hmc.chains = 0: ",
+            "config c.ron:6:53: data.hmc.length = -1: ",
+            "config c.ron:7:27: evaluation.samples = 0: ",
+            "config c.ron:7:38: evaluation.blocks = 1: ",
+        ],
+    ),
+    (
+        "(
+    flow: RealNvp(lattice: [4, 2], couplings: 2, hidden: [0, 3], clamp: -1),
+    target: Phi4(lattice: [4, 2], kappa: 0.1, lambda: 1),
+)",
+        &["config c.ron:2:58: flow.hidden = [0, 3]: ", "config c.ron:2:73: flow.clamp = Some(-1.0): "],
+    ),
+    (
+        "(
+    flow: Layers(shape: [4, 2], base: UniformTorus, layers: [Scaling(),
+        Coupling(mask: Custom([9]), net: Mlp(hidden: []), transform: Additive),
+        Coupling(mask: Custom([]), net: Mlp(hidden: []), transform: Additive)]),
+    target: Phi4(lattice: [4, 2], kappa: 0.1, lambda: 1),
+)",
+        &[
+            "config c.ron:2:39: flow.base = ",
+            "config c.ron:3:24: flow.layers[1].mask = ",
+            "config c.ron:4:24: flow.layers[2].mask = ",
+        ],
+    ),
+];
+
+#[test]
+fn all_mistakes_are_told_at_once_in_the_order_of_the_file() {
+    for (text, expected) in SEVERAL {
+        let file = ConfigFile::parse("c.ron".as_ref(), text.to_owned()).unwrap();
+        let told = file.build::<f64>().map(drop).unwrap_err().to_string();
+        let lines: Vec<_> = told.lines().collect();
+        assert_eq!(lines.len(), expected.len(), "{told}");
+        for (line, expected) in lines.iter().zip(expected) {
+            assert!(line.starts_with(expected) && line.contains("accepted: "), "{line}: {expected}");
+        }
+    }
+}
+
+#[test]
+fn of_very_many_mistakes_some_are_told_and_how_many_more_there_are() {
+    let layers = "Coupling(mask: Alternating(Odd), net: Mlp(hidden: [0]), transform: Affine(clamp: 0)), ".repeat(15);
+    let text = format!("(flow: Layers(shape: [2], base: StandardNormal, layers: [{layers}]), target: Gmm(dim: 2))");
+    let file = ConfigFile::parse("c.ron".as_ref(), text.clone()).unwrap();
+    let told = file.check().unwrap_err().to_string();
+    assert_eq!(told.lines().count(), 21);
+    assert_eq!(told.lines().last(), Some("config c.ron: and 10 more"));
+    let told = Config::parse(&text).unwrap().check().unwrap_err().to_string();
+    assert_eq!((told.lines().count(), told.lines().last()), (21, Some("config: and 10 more")));
+}
+
+#[test]
+fn layers_are_named_by_their_number_and_their_depth_is_limited() {
+    let text = |layers: &str| {
+        format!("(flow: Layers(shape: [2], base: StandardNormal, layers: {layers}), target: Gmm(dim: 2))")
+    };
+    let refused = |layers: &str| match ConfigFile::parse("c.ron".as_ref(), text(layers)) {
+        Ok(file) => file.check().unwrap_err().to_string(),
+        Err(error) => error.to_string(),
+    };
+    assert!(refused("[]").ends_with("flow.layers = []: accepted: at least one layer"), "{}", refused("[]"));
+    let many = format!("[{}]", "Scaling(), ".repeat(10_001));
+    assert!(refused(&many).contains("flow.layers = 10001 layers: accepted: "), "{}", refused(&many));
+    for (layers, told) in [
+        ("[Scaling(), Scaling]", "flow.layers[1] = Scaling: "),
+        ("[Scaling(), 3]", "flow.layers"),
+        ("[Scaling(), Inverse(Scaling(scale: One))]", "flow.layers[1].scale = One: "),
+    ] {
+        assert!(refused(layers).contains(told), "{}", refused(layers));
+    }
+    let deep = format!("[Scaling(), {}Scaling(){}]", "Inverse(".repeat(300), ")".repeat(300));
+    let told = refused(&deep);
+    assert!(told.contains("flow.layers[1] = Inverse(") && told.contains("accepted: values at most 128 deep"), "{told}");
+}
+
+#[test]
+fn a_theory_may_be_given_by_its_mass() {
+    let text = "(flow: RealNvp(lattice: [2, 2], couplings: 2, hidden: [3]),
+        target: Phi4(lattice: [2, 2], mass_squared: -4, lambda: 8, convention: NoHalves),
+        training: (anneal: MassSquared(from: 1, steps: 9)))";
+    let config = Config::parse(text).unwrap();
+    assert_eq!(Config::parse(&config.to_ron()).unwrap(), config);
+    let log_z = config.build::<f64>().unwrap().target.log_z().unwrap();
+    assert!((log_z - 0.9144339784252).abs() < 1e-11, "{log_z}");
+    let moved = config.annealing::<f64>().unwrap();
+    assert_eq!((moved.value(0), moved.value(9)), (1.0, -4.0));
+    Config::parse(&text.replace("MassSquared", "Lambda")).unwrap().check().unwrap();
+    for (old, new, told) in [
+        ("lambda: 8", "lambda: 8, kappa: 0.3", "config:2:53: target.mass_squared = -4, with kappa = 0.3: accepted: "),
+        ("mass_squared: -4", "kappa: 0.3", "config:2:74: target.convention = NoHalves, with kappa: accepted: "),
+        (", convention: NoHalves", "", "config:2:17: target.convention = absent: accepted: NoHalves or Canonical"),
+        ("NoHalves", "Hopping", "config:2:80: target.convention = Hopping: "),
+        ("lambda: 8", "lambda: 0", "config:2:53: target.mass_squared = -4: accepted: without a quartic term"),
+        ("MassSquared", "Kappa", "config:3:28: training.anneal = Kappa("),
+        ("from: 1", "from: NaN", "config:3:46: training.anneal.from = NaN: "),
+    ] {
+        let told_of = |text: String| match ConfigFile::parse("config".as_ref(), text) {
+            Ok(file) => file.build::<f64>().map(drop).unwrap_err().to_string(),
+            Err(error) => error.to_string(),
+        };
+        let message = told_of(text.replace(old, new));
+        assert!(
+            message.lines().next().is_some_and(|line| line.starts_with(&format!("config {told}"))),
+            "{message} for {told}"
+        );
+        assert_eq!(message.lines().count(), if new == "kappa: 0.3" { 2 } else { 1 }, "{message}");
+    }
 }

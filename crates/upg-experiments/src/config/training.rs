@@ -111,6 +111,8 @@ pub enum Anneal {
     Beta(Ramp),
     /// κ of φ⁴ theory.
     Kappa(Ramp),
+    /// m² of φ⁴ theory.
+    MassSquared(Ramp),
     /// λ of φ⁴ theory.
     Lambda(Ramp),
 }
@@ -119,7 +121,7 @@ impl Anneal {
     /// The course of the coupling.
     pub fn ramp(&self) -> &Ramp {
         match self {
-            Self::Beta(ramp) | Self::Kappa(ramp) | Self::Lambda(ramp) => ramp,
+            Self::Beta(ramp) | Self::Kappa(ramp) | Self::MassSquared(ramp) | Self::Lambda(ramp) => ramp,
         }
     }
 }
@@ -165,25 +167,20 @@ impl Training {
         }
     }
 
-    /// Checks all ranges.
-    ///
-    /// # Errors
-    /// The first field whose value isn't accepted.
-    pub(super) fn check(&self) -> Result<(), Invalid> {
-        let at_least_1 = "a whole number of at least 1";
-        for (field, value) in [
+    /// Every field whose value is out of range.
+    pub(super) fn invalid(&self) -> Vec<Invalid> {
+        let counts = [
             ("log_every", self.log_every),
             ("abort_after", self.abort_after),
             ("checkpoint.every", self.checkpoint.every),
-        ] {
-            require(value > 0, field, value, at_least_1)?;
-        }
-        require(self.checkpoint.minutes > 0.0, "checkpoint.minutes", self.checkpoint.minutes, "a number above 0")?;
-        self.plan().check()?;
-        match &self.anneal {
-            None => Ok(()),
-            Some(anneal) => Ok(anneal.ramp().check().map_err(|refused| refused.inside("anneal"))?),
-        }
+        ];
+        let counts = counts.map(|(field, value)| require(value > 0, field, value, "a whole number of at least 1"));
+        let minutes = self.checkpoint.minutes;
+        let minutes = require(minutes > 0.0, "checkpoint.minutes", minutes, "a number above 0");
+        let here = counts.into_iter().chain([minutes]).filter_map(Result::err);
+        let anneal = self.anneal.iter().flat_map(|anneal| anneal.ramp().refusals());
+        let elsewhere = self.plan().refusals().into_iter().chain(anneal.map(|refused| refused.inside("anneal")));
+        here.chain(elsewhere.map(Invalid::from)).collect()
     }
 }
 

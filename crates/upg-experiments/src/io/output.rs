@@ -303,6 +303,9 @@ pub struct Provenance {
     pub seed: Option<u64>,
     /// The configuration, with the default values spelled out, RON.
     pub config: String,
+    /// The values that were given instead of those of the file, `FIELD=VALUE`; the configuration holds them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub overrides: Vec<String>,
     /// The flow as a list of layers, RON, where weights are written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub flow: Option<String>,
@@ -323,6 +326,7 @@ impl Provenance {
             precision,
             seed,
             config,
+            overrides: vec![],
             flow: None,
             weights: None,
         }

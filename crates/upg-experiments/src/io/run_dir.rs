@@ -3,7 +3,7 @@
 //! | file | content |
 //! |---|---|
 //! | `config.ron` | the configuration, every field spelled out |
-//! | `provenance.json` | what made the run: version, commit, processor, threads, precision, seed |
+//! | `provenance.json` | what made the run: version, commit, processor, threads, precision, seed, overrides |
 //! | `metrics.jsonl` | one object per logged step |
 //! | `checkpoint.safetensors` | the latest checkpoint; `checkpoint.previous.safetensors` the one before |
 //! | `checkpoint.best.safetensors` | the weights of the best validation |
@@ -15,9 +15,11 @@
 //! | `tensorboard/` | event files |
 //! | `lock` | locked while a run is going on |
 
-use crate::config::{Config, ConfigError, ConfigFile, Difference};
+use crate::config::{Config, ConfigError, ConfigFile, Difference, Override};
 use crate::io::output::{OutputError, OutputFile, is_full, remove_temporaries};
+use crate::io::read::{MOST_MIB, read_at_most};
 use crate::report::tensorboard::is_ours;
+use serde::Deserialize;
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -149,6 +151,13 @@ impl RunError {
             _ => 2,
         }
     }
+}
+
+/// What is read of `provenance.json`.
+#[derive(Deserialize)]
+struct Recorded {
+    #[serde(default)]
+    overrides: Vec<String>,
 }
 
 impl RunDir {
@@ -290,7 +299,21 @@ impl RunDir {
     /// # Errors
     /// If it can't be read.
     pub fn config(&self) -> Result<ConfigFile, ConfigError> {
-        ConfigFile::read(&self.file(CONFIG))
+        self.config_with(&[])
+    }
+
+    /// The same with other values for some fields.
+    ///
+    /// # Errors
+    /// If it can't be read, or doesn't take the values.
+    pub fn config_with(&self, overrides: &[Override]) -> Result<ConfigFile, ConfigError> {
+        ConfigFile::read_with(&self.file(CONFIG), overrides)
+    }
+
+    /// The overrides that `provenance.json` names; none if it can't be read.
+    pub fn overrides(&self) -> Vec<String> {
+        let read = || serde_json::from_slice::<Recorded>(&read_at_most(&self.provenance(), MOST_MIB << 20).ok()?).ok();
+        read().map(|recorded| recorded.overrides).unwrap_or_default()
     }
 
     /// The folder.

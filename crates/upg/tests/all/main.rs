@@ -11,6 +11,7 @@ mod golden;
 mod layers;
 mod memory;
 mod outputs;
+mod overrides;
 mod results;
 #[cfg(unix)]
 mod resume;

@@ -5,7 +5,7 @@ use super::progress::ProgressLine;
 use super::signals::Signals;
 use crate::Error;
 use crate::commands::arguments::{processor, threads_parser};
-use crate::config::{Config, ConfigFile, Data, Invalid, Model, Tensorboard};
+use crate::config::{Config, ConfigFile, Data, Invalid, Model, Override, Tensorboard};
 use crate::io::checkpoint::{Format, Found, Latest, read_config, read_start, read_weights, save_weights};
 use crate::io::console::say;
 use crate::io::data::DataRequest;
@@ -25,6 +25,9 @@ pub struct TrainArgs {
     /// The experiment, RON; with --resume by default that of the run.
     #[arg(long, value_name = "RON")]
     pub config: Option<PathBuf>,
+    /// Another value for a field of the configuration: training.optimiser.rate=1e-4. As often as there are such fields.
+    #[arg(long, value_name = "FIELD=VALUE")]
+    pub set: Vec<Override>,
     /// Stop after so many steps in all, by default those of the configuration. Schedules keep to the configuration.
     #[arg(long)]
     pub steps: Option<u64>,
@@ -73,14 +76,22 @@ impl Plan {
     pub(super) fn config(&self) -> &Config {
         &self.file.config
     }
+
+    /// The overrides to be recorded: those that a run that goes on was begun with, and those given.
+    fn overrides(&self, dir: &RunDir) -> Vec<String> {
+        let mut all = if self.existing == Existing::Resume { dir.overrides() } else { vec![] };
+        let new: Vec<_> = self.file.overrides().into_iter().filter(|given| !all.contains(given)).collect();
+        all.extend(new);
+        all
+    }
 }
 
 /// The configuration named, else that of the run to be resumed.
 fn config_of(args: &TrainArgs) -> Result<ConfigFile, Error> {
     match (&args.config, &args.out) {
-        (Some(path), _) => Ok(ConfigFile::read(path)?),
+        (Some(path), _) => Ok(ConfigFile::read_with(path, &args.set)?),
         (None, Some(out)) if args.resume => match RunDir::open(out) {
-            Ok(dir) => Ok(dir.config()?),
+            Ok(dir) => Ok(dir.config_with(&args.set)?),
             Err(_) => {
                 let problem = format!("--out = {}: holds no run: accepted is one, or --config with it", out.display());
                 Err(Error::Usage(problem))
@@ -106,6 +117,7 @@ pub(super) fn run_in<T: Real>(plan: &Plan) -> Result<String, Error> {
     let dir = RunDir::begin(&plan.out, config, plan.existing)?;
     let device = processor(plan.threads)?;
     let provenance = Provenance {
+        overrides: plan.overrides(&dir),
         flow: config.flow_to_ron(),
         ..Provenance::new(device.threads(), T::NAME, Some(config.training.seed), config.to_ron())
     };

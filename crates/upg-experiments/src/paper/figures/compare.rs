@@ -5,7 +5,7 @@ use super::error::FiguresError;
 use super::noise::{NoiseAt, Passed};
 use super::problems::Problem;
 use super::run::{Course, Run, T, run};
-use crate::config::{Config, Invalid, Model};
+use crate::config::{AllInvalid, Config, Invalid, Model};
 use crate::io::data::DataRequest;
 use crate::paper::table2::Seconds;
 use serde::Serialize;
@@ -115,7 +115,7 @@ pub(super) fn trainer(
     config.training.seed = seed;
     let problem = config.build()?.problem();
     let trainer = Trainer::new(problem, device.clone(), config.training.plan(), data.clone());
-    Ok(trainer.map_err(Invalid::from)?)
+    Ok(trainer.map_err(|refused| AllInvalid::from(Invalid::from(refused)))?)
 }
 
 /// What all runs of a problem have in common.

@@ -1,6 +1,6 @@
 //! Why there may be no figures.
 
-use crate::config::Invalid;
+use crate::config::AllInvalid;
 use crate::io::output::OutputError;
 use std::io;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use std::path::PathBuf;
 pub enum FiguresError {
     /// A problem describes no model.
     #[error(transparent)]
-    Config(#[from] Invalid),
+    Config(#[from] AllInvalid),
     /// The target can't be sampled.
     #[error("{0}")]
     Data(String),

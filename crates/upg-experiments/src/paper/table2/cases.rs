@@ -1,6 +1,6 @@
 //! The cases that are measured, and how often.
 
-use crate::config::{Config, FlowConfig, TargetConfig};
+use crate::config::{Config, FlowConfig, Phi4Config, TargetConfig};
 use std::time::Duration;
 use upg_flows::{Activation, MaskPattern, RealNvp, StartAt, U1Flow, Z2Nice};
 use upg_train::method::Divergence;
@@ -55,7 +55,7 @@ fn explicitly_invertible() -> Vec<Case> {
     let z2nice = Z2Nice { lattice: lattice(), couplings: 8, hidden: hidden(), activation, mask: mask.clone(), start };
     let realnvp =
         RealNvp { lattice: lattice(), couplings: 8, hidden: hidden(), activation, mask, start, ..RealNvp::default() };
-    let target = TargetConfig::Phi4 { lattice: lattice(), kappa: 0.3, lambda: 0.022 };
+    let target = TargetConfig::Phi4(Phi4Config::hopping(lattice(), 0.3, 0.022));
     let divergences = &[Divergence::Reverse, Divergence::Forward];
     let case = |name, flow| Case { flow: name, target: "phi4", config: Config::new(flow, target.clone()), divergences };
     vec![case("z2nice", FlowConfig::Z2Nice(z2nice)), case("realnvp", FlowConfig::RealNvp(realnvp))]

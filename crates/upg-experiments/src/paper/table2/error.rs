@@ -1,6 +1,6 @@
 //! Why there may be no table.
 
-use crate::config::Invalid;
+use crate::config::AllInvalid;
 use crate::io::output::OutputError;
 use std::io;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use std::path::PathBuf;
 pub enum TableError {
     /// A case describes no model.
     #[error(transparent)]
-    Config(#[from] Invalid),
+    Config(#[from] AllInvalid),
     /// The folder can't be made.
     #[error("output folder {}: {source}", path.display())]
     Folder {
