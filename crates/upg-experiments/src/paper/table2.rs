@@ -10,6 +10,7 @@
 
 mod cases;
 mod error;
+mod folder;
 mod html;
 mod latex;
 mod measure;
@@ -18,8 +19,9 @@ mod rows;
 
 pub use cases::{Case, LEAST_ROUNDS, Plan, cases, plan};
 pub use error::TableError;
+pub use folder::{FILES, Folder};
 pub use html::html;
 pub use latex::latex;
 pub use measure::{Progress, SEED, measure, run};
 pub use report::print;
-pub use rows::{FILES, Folder, Mean, Row, Seconds};
+pub use rows::{Mean, Row, Seconds};

@@ -149,12 +149,15 @@ impl Bench<'_> {
     /// A run with each of both gradients; the one with the path gradient is watched.
     fn pair(&self, [ordinary, path]: [&Cost; 2], seed: u64, passed: &mut Passed) -> Result<Pair, FiguresError> {
         let (steps, every) = (self.config.training.steps, self.config.training.validation.every);
-        let course = |own| Course { steps, every, equal_seconds: equal_seconds(steps, path, own) };
+        let course = |own: &Cost| {
+            let equal_seconds = equal_seconds(steps, path, own);
+            Course { steps, every, equal_seconds, cost: own.seconds.median }
+        };
         let [ordinary_objective, path_objective] = both(path.divergence);
-        let with_path = run(self.trainer(path_objective, seed)?, course(path), path, |trainer| {
+        let with_path = run(self.trainer(path_objective, seed)?, course(path), path.estimator, |trainer| {
             passed.watch(trainer.progress().step, || trainer.theta());
         });
-        let with_ordinary = run(self.trainer(ordinary_objective, seed)?, course(ordinary), ordinary, |_| ());
+        let with_ordinary = run(self.trainer(ordinary_objective, seed)?, course(ordinary), ordinary.estimator, |_| ());
         Ok(Pair { seed, ordinary: with_ordinary, path: with_path })
     }
 }

@@ -1,6 +1,5 @@
 //! One training with its tests.
 
-use super::cost::Cost;
 use serde::Serialize;
 use upg_core::Cpu;
 use upg_train::method::Estimator;
@@ -42,6 +41,8 @@ pub(super) struct Course {
     pub equal_seconds: u64,
     /// Steps from one test to the next.
     pub every: u64,
+    /// The seconds of a step.
+    pub cost: f64,
 }
 
 impl Course {
@@ -54,17 +55,17 @@ impl Course {
     }
 }
 
-/// Makes the steps of `course`, each at `cost`; `watch` sees the trainer before the first step and after every one.
+/// Makes the steps of `course` with `estimator`, which the trainer has; `watch` sees the trainer before the first step and after every one.
 pub(super) fn run(
     mut trainer: Trainer<Cpu<T>>,
     course: Course,
-    cost: &Cost,
+    estimator: Estimator,
     mut watch: impl FnMut(&Trainer<Cpu<T>>),
 ) -> Run {
     let test = |trainer: &mut Trainer<Cpu<T>>| {
         let tested = trainer.validate().expect("the processor doesn't fail");
         let step = trainer.progress().step;
-        Moment { step, seconds: step as f64 * cost.seconds.median, tested }
+        Moment { step, seconds: step as f64 * course.cost, tested }
     };
     watch(&trainer);
     let mut tests = vec![test(&mut trainer)];
@@ -77,7 +78,7 @@ pub(super) fn run(
     }
     let after = |step| *tests.iter().find(|moment| moment.step == step).expect("it was tested");
     let (at_steps, at_seconds) = (after(course.steps), after(course.equal_seconds));
-    Run { estimator: cost.estimator, course: tests, at_steps, at_seconds }
+    Run { estimator, course: tests, at_steps, at_seconds }
 }
 
 #[cfg(test)]
@@ -87,7 +88,7 @@ mod tests {
     #[test]
     fn both_ends_are_tested_whichever_comes_first() {
         for (steps, equal_seconds) in [(10, 13), (13, 10), (10, 10)] {
-            let course = Course { steps, equal_seconds, every: 4 };
+            let course = Course { steps, equal_seconds, every: 4, cost: 0.1 };
             let tested: Vec<u64> = (1..=course.last()).filter(|&step| course.is_tested(step)).collect();
             assert!(tested.contains(&steps) && tested.contains(&equal_seconds) && tested.contains(&4), "{tested:?}");
             assert_eq!(tested.last(), Some(&steps.max(equal_seconds)));
