@@ -138,8 +138,11 @@ impl Error {
     /// 2 if the input is wrong, 1 if the run failed.
     pub fn exit_status(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::Weights(_) | Self::StartFrom(_) | Self::Samples(_) | Self::Method(_) => 2,
-            Self::Invalid(_) | Self::Usage(_) | Self::Checkpoint(_) | Self::State(_) => 2,
+            Self::Config(error) => error.exit_status(),
+            Self::Weights(error) | Self::StartFrom(error) => error.exit_status(),
+            Self::Samples(error) => error.exit_status(),
+            Self::Checkpoint(error) => error.exit_status(),
+            Self::Method(_) | Self::Invalid(_) | Self::Usage(_) | Self::State(_) => 2,
             Self::Run(error) => error.exit_status(),
             Self::Output(error) => error.exit_status(),
             Self::Data(error) => error.exit_status(),

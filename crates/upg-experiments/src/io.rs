@@ -18,6 +18,7 @@ pub mod memory;
 pub mod metrics;
 pub mod output;
 pub(crate) mod read;
+pub(crate) mod refusal;
 pub mod run_dir;
 pub mod samples;
 pub mod signals;

@@ -9,6 +9,7 @@ use super::overrides::{self, Override};
 use super::parse::parse;
 use crate::io::memory;
 use crate::io::read::{MOST_MIB, read_text};
+use crate::io::refusal::is_of_machine;
 use crate::text::one_line;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -111,5 +112,6 @@ fn unreadable(path: &Path, error: &io::Error) -> ConfigError {
         io::ErrorKind::FileTooLarge => format!("more than {MOST_MIB} MiB: accepted: up to {MOST_MIB} MiB of text"),
         _ => format!("cannot read the file: {error}"),
     };
-    ConfigError::one(path, Mistake { origin: Origin::File(None), field: None, problem })
+    let origin = if is_of_machine(error) { Origin::Machine } else { Origin::File(None) };
+    ConfigError::one(path, Mistake { origin, field: None, problem })
 }

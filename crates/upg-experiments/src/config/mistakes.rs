@@ -33,9 +33,16 @@ pub enum Origin {
     File(Option<Position>),
     /// In an argument `--set`.
     Argument,
+    /// Nowhere: the machine refuses to read the file.
+    Machine,
 }
 
 impl ConfigError {
+    /// 2 if the input is wrong, 1 if the machine refuses to read it.
+    pub fn exit_status(&self) -> u8 {
+        if self.mistakes.iter().any(|mistake| mistake.origin == Origin::Machine) { 1 } else { 2 }
+    }
+
     /// A single mistake.
     pub(super) fn one(file: impl Into<PathBuf>, mistake: Mistake) -> Self {
         Self { file: file.into(), mistakes: vec![mistake] }
@@ -46,7 +53,7 @@ impl ConfigError {
         mistakes.sort_by_key(|mistake| match mistake.origin {
             Origin::File(Some(Position { line, column })) => (0, line, column),
             Origin::File(None) => (1, 0, 0),
-            Origin::Argument => (2, 0, 0),
+            Origin::Argument | Origin::Machine => (2, 0, 0),
         });
         (!mistakes.is_empty()).then(|| Self { file: file.into(), mistakes })
     }
@@ -57,7 +64,7 @@ impl fmt::Display for ConfigError {
         let file = self.file.display();
         let lines = self.mistakes.iter().map(|Mistake { origin, field, problem }| {
             let place = match origin {
-                Origin::File(None) => format!("config {file}: "),
+                Origin::File(None) | Origin::Machine => format!("config {file}: "),
                 Origin::File(Some(position)) => format!("config {file}:{position}: "),
                 Origin::Argument => "--set ".to_owned(),
             };

@@ -12,6 +12,7 @@
 
 use crate::config::Config;
 use crate::io::output::{OutputError, OutputFile, Provenance};
+use crate::io::read::read_file;
 use crate::io::run_dir::{RunDir, RunError};
 use crate::io::weights::{self, OutTensor, STATE, WeightsError, WeightsProblem};
 use crate::text::one_line;
@@ -46,6 +47,17 @@ pub enum CheckpointError {
         /// The problem with the one before, if there is one.
         previous: Option<Box<CheckpointError>>,
     },
+}
+
+impl CheckpointError {
+    /// 2 if the input is wrong, 1 if the machine refuses to read it.
+    pub fn exit_status(&self) -> u8 {
+        match self {
+            Self::Weights(error) => error.exit_status(),
+            Self::NoneGood { latest, .. } => latest.exit_status(),
+            Self::Progress { .. } => 2,
+        }
+    }
 }
 
 fn and_before(previous: &Option<Box<CheckpointError>>) -> String {
@@ -254,7 +266,7 @@ fn progress_in(bytes: &[u8], path: &Path) -> Result<Option<Progress>, WeightsErr
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, WeightsError> {
-    std::fs::read(path).map_err(|e| WeightsError { file: path.to_owned(), problem: WeightsProblem::Unreadable(e) })
+    read_file(path).map_err(|e| WeightsError { file: path.to_owned(), problem: WeightsProblem::Unreadable(e) })
 }
 
 /// Reads the moving average of the weights from a checkpoint.

@@ -84,10 +84,16 @@ pub enum DataError {
 }
 
 impl DataError {
+    /// Whether another try would end the same way.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Given { .. } | Self::Hmc(_) | Self::NotFinite { .. } | Self::Frozen { .. })
+    }
+
     /// 2 if the input is wrong, 1 if the run failed.
     pub fn exit_status(&self) -> u8 {
         match self {
-            Self::Given { .. } | Self::Kept(_) | Self::Hmc(_) | Self::NotFinite { .. } => 2,
+            Self::Given { error, .. } | Self::Kept(error) => error.exit_status(),
+            Self::Hmc(_) | Self::NotFinite { .. } => 2,
             Self::Frozen { .. } => 1, // what was asked for is accepted, and led nowhere
             Self::Output(error) => error.exit_status(),
         }

@@ -1,5 +1,6 @@
 //! Output files that are either complete or not there, and the record of what made them.
 
+use super::refusal::is_of_machine;
 use super::signals;
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -55,7 +56,7 @@ impl OutputFile {
     ///
     /// # Errors
     /// [`OutputError::Place`] if `path` is something else than a file, or its folder is missing or not writable;
-    /// [`OutputError::Write`] if the disk is full.
+    /// [`OutputError::Write`] if the disk is full, or the machine refuses for another reason of its own.
     pub fn create(path: &Path) -> Result<Self, OutputError> {
         let refuse = |reason: String| OutputError::Place { path: path.to_owned(), reason };
         let folder = folder_of(path);
@@ -73,7 +74,7 @@ impl OutputFile {
         remove_temporaries(path);
         match temporary(path) {
             Ok(_) => Ok(Self { path: path.to_owned() }),
-            Err(source) if is_full(&source) => Err(OutputError::Write { path: path.to_owned(), source }),
+            Err(source) if is_of_machine(&source) => Err(OutputError::Write { path: path.to_owned(), source }),
             Err(e) => Err(refuse(format!("cannot create a file there: {e}"))),
         }
     }
@@ -217,11 +218,6 @@ fn are_the_same(a: &Path, b: &Path) -> bool {
     resolved(a).is_some_and(|a| resolved(b) == Some(a))
 }
 
-/// Whether it is for lack of space that the system refuses.
-pub(crate) fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-}
-
 /// Removes what a process that was killed left of `path` under a temporary name. What somebody is writing is locked, and stays.
 pub(crate) fn remove_temporaries(path: &Path) {
     let prefix = temporary_prefix(path);
@@ -256,11 +252,8 @@ fn temporary(path: &Path) -> io::Result<NamedTempFile> {
 
 fn unlocked_temporary(path: &Path) -> io::Result<NamedTempFile> {
     let prefix = temporary_prefix(path);
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(&prefix).suffix(TEMPORARY);
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // less the umask
-    builder.tempfile_in(folder_of(path))
+    let open = |temporary: &Path| File::options().read(true).write(true).create_new(true).open(temporary);
+    tempfile::Builder::new().prefix(&prefix).suffix(TEMPORARY).make_in(folder_of(path), open)
 }
 
 fn persist(file: NamedTempFile, path: &Path) -> io::Result<()> {

@@ -1,6 +1,7 @@
 //! Reading what the user names, however much there is.
 
-use std::fs::File;
+use super::memory::{Bytes, of_machine};
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -29,6 +30,35 @@ pub(crate) fn read_at_most(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// The content of a file or a pipe, whatever its size; a device, which may have no end, is refused, and so is a file larger than the memory.
+///
+/// # Errors
+/// If the system refuses, or it is one of these.
+pub(crate) fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    let about = path.metadata()?;
+    if is_device(&about) {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a device, accepted is a file or a pipe"));
+    }
+    match of_machine() {
+        Some(memory) if about.len() > memory => {
+            let (size, memory) = (Bytes(about.len()), Bytes(memory));
+            Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it has {size}, more than the {memory} of memory")))
+        }
+        _ => std::fs::read(path),
+    }
+}
+
+#[cfg(unix)]
+fn is_device(about: &Metadata) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    about.file_type().is_char_device() || about.file_type().is_block_device()
+}
+
+#[cfg(not(unix))]
+fn is_device(_: &Metadata) -> bool {
+    false
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,6 +78,7 @@ mod tests {
     #[test]
     #[cfg(target_os = "linux")]
     fn a_device_without_end_is_left_off() {
+        assert!(read_file("/dev/zero".as_ref()).unwrap_err().to_string().contains("it is a device"));
         assert_eq!(read_at_most("/dev/zero".as_ref(), 1000).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
     }
 }

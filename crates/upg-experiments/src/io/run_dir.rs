@@ -16,8 +16,9 @@
 //! | `lock` | locked while a run is going on |
 
 use crate::config::{Config, ConfigError, ConfigFile, Difference, Override};
-use crate::io::output::{OutputError, OutputFile, is_full, remove_temporaries};
+use crate::io::output::{OutputError, OutputFile, remove_temporaries};
 use crate::io::read::{MOST_MIB, read_at_most};
+use crate::io::refusal::is_of_machine;
 use crate::report::tensorboard::is_ours;
 use serde::Deserialize;
 use std::fs::{File, TryLockError};
@@ -69,6 +70,8 @@ pub struct RunDir {
 #[derive(Debug)]
 pub struct LockedRun {
     dir: RunDir,
+    /// Whether there was no run.
+    is_new: bool,
     _lock: File,
 }
 
@@ -147,7 +150,8 @@ impl RunError {
         match self {
             Self::Output(error) => error.exit_status(),
             Self::System { .. } => 1,
-            Self::Place { source, .. } if is_full(source) => 1,
+            Self::Place { source, .. } if is_of_machine(source) => 1,
+            Self::Config(error) => error.exit_status(),
             _ => 2,
         }
     }
@@ -204,10 +208,11 @@ impl RunDir {
             Existing::Refuse if dir.is_occupied() => return Err(RunError::Occupied(dir.path)), // it began since we looked
             Existing::Resume | Existing::Refuse => {}
         }
-        if !dir.file(CONFIG).is_file() {
+        let is_new = !dir.file(CONFIG).is_file();
+        if is_new {
             OutputFile::create(&dir.file(CONFIG))?.commit(config.to_pretty_ron().as_bytes())?;
         }
-        Ok(LockedRun { dir, _lock: lock })
+        Ok(LockedRun { dir, is_new, _lock: lock })
     }
 
     /// The folder for results of this run, made if it is missing: `out`, or that of the run itself.
@@ -391,6 +396,17 @@ impl RunDir {
             .map_err(|source| RunError::System { path: previous, source })?;
         let _ = std::fs::remove_file(&spare); // still there if the two were one file, of which a rename makes nothing
         Ok(())
+    }
+}
+
+impl LockedRun {
+    /// Takes back a run that can't begin, as its data can't be had, say: the folder is as it was, and free for another try.
+    pub fn abandon(&self) {
+        if self.is_new {
+            let _ = self.dir.clear(); // what stays does no harm
+            let _ = std::fs::remove_file(self.dir.file(LOCK));
+            let _ = std::fs::remove_dir(&self.dir.path); // unless there is something else in it
+        }
     }
 }
 

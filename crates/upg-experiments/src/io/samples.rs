@@ -8,6 +8,7 @@ pub use error::{SamplesError, SamplesProblem};
 pub use rows::RowWriter;
 
 use crate::io::output::{OutputError, OutputFile};
+use crate::io::read::read_file;
 use crate::text::{shape_text, unravel};
 use header::Header;
 use ndarray::{Array2, ArrayD, IxDyn, ShapeBuilder};
@@ -29,7 +30,7 @@ pub struct Samples<T> {
 /// If the file can't be read, has another type or shape, no samples, or a number that isn't finite in `T`.
 pub fn read_samples<T: Real>(path: &Path, sample_shape: &[usize]) -> Result<Samples<T>, SamplesError> {
     let wrong = |problem| SamplesError { file: path.to_owned(), problem };
-    let bytes = std::fs::read(path).map_err(|e| wrong(SamplesProblem::Unreadable(e)))?;
+    let bytes = read_file(path).map_err(|e| wrong(SamplesProblem::Unreadable(e)))?;
     decode_samples(&bytes, sample_shape).map_err(wrong)
 }
 
@@ -39,7 +40,7 @@ pub fn read_samples<T: Real>(path: &Path, sample_shape: &[usize]) -> Result<Samp
 /// As [`read_samples`].
 pub fn read_any_samples<T: Real>(path: &Path, sample_shape: &[usize]) -> Result<Samples<T>, SamplesError> {
     let wrong = |problem| SamplesError { file: path.to_owned(), problem };
-    let bytes = std::fs::read(path).map_err(|e| wrong(SamplesProblem::Unreadable(e)))?;
+    let bytes = read_file(path).map_err(|e| wrong(SamplesProblem::Unreadable(e)))?;
     decode(&bytes, sample_shape, Numbers::Any).map_err(wrong)
 }
 
@@ -149,7 +150,7 @@ pub fn write_numbers(path: &Path, values: &[f64]) -> Result<(), OutputError> {
 /// If the file can't be read, or holds something else.
 pub fn read_numbers(path: &Path) -> Result<Vec<f64>, SamplesError> {
     let wrong = |problem| SamplesError { file: path.to_owned(), problem };
-    let bytes = std::fs::read(path).map_err(|e| wrong(SamplesProblem::Unreadable(e)))?;
+    let bytes = read_file(path).map_err(|e| wrong(SamplesProblem::Unreadable(e)))?;
     decode_numbers(&bytes).map_err(wrong)
 }
 

@@ -9,6 +9,8 @@ pub use sealed::seal;
 pub(crate) use sealed::{open, open_sealed};
 
 use crate::io::output::{OutputError, OutputFile, Provenance};
+use crate::io::read::read_file;
+use crate::io::refusal::status_of_unreadable;
 use crate::text::{one_line, shape_text, unravel};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use sealed::CHECKSUM;
@@ -32,6 +34,16 @@ pub struct WeightsError {
     pub file: PathBuf,
     /// The problem.
     pub problem: WeightsProblem,
+}
+
+impl WeightsError {
+    /// 2 if the input is wrong, 1 if the machine refuses to read it.
+    pub fn exit_status(&self) -> u8 {
+        match &self.problem {
+            WeightsProblem::Unreadable(error) => status_of_unreadable(error),
+            _ => 2,
+        }
+    }
 }
 
 /// Problems of a weights file.
@@ -133,7 +145,7 @@ fn first_of(mismatches: &[Mismatch]) -> String {
 /// If the file can't be read, its tensors are not those of `layout`, or a number isn't finite in `T`.
 pub fn read_params<T: Real>(path: &Path, layout: &ParamLayout) -> Result<Vec<T>, WeightsError> {
     let wrong = |problem| WeightsError { file: path.to_owned(), problem };
-    let bytes = std::fs::read(path).map_err(|e| wrong(WeightsProblem::Unreadable(e)))?;
+    let bytes = read_file(path).map_err(|e| wrong(WeightsProblem::Unreadable(e)))?;
     decode_params(&bytes, layout).map_err(wrong)
 }
 

@@ -1,4 +1,4 @@
-//! Less memory than is asked for.
+//! Less memory than is asked for, and fewer open files.
 #![cfg(target_os = "linux")]
 
 use crate::support::{Experiment, errors, files};
@@ -56,4 +56,30 @@ fn threads_that_cannot_be_had_are_a_failure_in_one_line() {
     let run = experiment.argument("run");
     let output = upg_within(200_000, &["evaluate", "--run", &run, "--samples", "200", "--threads", "1000"]);
     assert_ended(&output, 1, &["error: processor: cannot start 1000 threads"]);
+}
+
+/// However few files may be open: done, or a failure in one line; nobody's input is wrong.
+#[test]
+fn too_many_open_files_are_a_failure_everywhere() {
+    let experiment = Experiment::new(SHORT);
+    experiment.trained("run", &[]);
+    let [run, config, x, out] = ["run", "config.ron", "x.npy", "new"].map(|name| experiment.argument(name));
+    let mut failures = 0;
+    for arguments in [
+        &["evaluate", "--run", &run, "--samples", "200", "--threads", "1"][..],
+        &["sample", "--run", &run, "-n", "5", "--out", &x, "--threads", "1"],
+        &["config", "check", &config],
+        &["train", "--config", &config, "--out", &out, "--force", "--steps", "1", "--threads", "1"],
+    ] {
+        for files in 4..20 {
+            let limited = format!("ulimit -n {files}; exec \"$0\" \"$@\"");
+            let shell = ["-c", &limited, env!("CARGO_BIN_EXE_upg")];
+            let output = Command::new("sh").args(shell).args(arguments).output().expect("a shell");
+            if output.status.code() != Some(0) {
+                assert_ended(&output, 1, &["error: "]);
+                failures += 1;
+            }
+        }
+    }
+    assert!(failures > 6, "{failures}");
 }

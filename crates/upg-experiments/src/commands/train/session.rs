@@ -115,13 +115,31 @@ pub(super) fn run_in<T: Real>(plan: &Plan) -> Result<String, Error> {
     let given = given_data(config, &model)?;
     let start = start(plan, &model.layout())?;
     let dir = RunDir::begin(&plan.out, config, plan.existing)?;
+    let session = begin(plan, model, given, start, dir, signals)?;
+    session.run().map_err(|error| Error::Failed(Box::new(error)))
+}
+
+/// The run in its folder, ready for its next step; if it can't begin, nothing of it is left.
+fn begin<'a, T: Real>(
+    plan: &'a Plan,
+    model: Model<T>,
+    given: DataSets<T>,
+    start: Option<Vec<T>>,
+    dir: LockedRun,
+    signals: Signals,
+) -> Result<Session<'a, T>, Error> {
+    let config = plan.config();
     let device = processor(plan.threads)?;
     let provenance = Provenance {
         overrides: plan.overrides(&dir),
         flow: config.flow_to_ron(),
         ..Provenance::new(device.threads(), T::NAME, Some(config.training.seed), config.to_ron())
     };
-    let data = device.install(|| data_sets(given, config, &model, &dir))?;
+    let data = device.install(|| data_sets(given, config, &model, &dir)).inspect_err(|error| {
+        if matches!(error, Error::Data(error) if error.is_refusal()) {
+            dir.abandon();
+        }
+    })?;
     let trainer = Trainer::new(model.problem(), device, config.training.plan(), data).map_err(Invalid::from)?;
     let trainer = start.iter().fold(trainer, |trainer, theta| trainer.with_weights(theta));
     let mut trainer = match config.annealing() {
@@ -132,8 +150,7 @@ pub(super) fn run_in<T: Real>(plan: &Plan) -> Result<String, Error> {
     OutputFile::create(&dir.provenance())?.commit(provenance.to_json().as_bytes())?;
     dir.keep_config(config)?;
     let paused = saved.filter(|step| !step.is_multiple_of(config.training.checkpoint.every));
-    let session = Session { saved, paused, ..Session::new(plan, dir, trainer, provenance, signals)? };
-    session.run().map_err(|error| Error::Failed(Box::new(error)))
+    Ok(Session { saved, paused, ..Session::new(plan, dir, trainer, provenance, signals)? })
 }
 
 /// Goes on from the checkpoint in the folder, if there is one; returns the step of the latest.

@@ -1,5 +1,6 @@
 //! Problems of a samples file.
 
+use crate::io::refusal::status_of_unreadable;
 use crate::text::shape_text;
 use std::io;
 use std::path::PathBuf;
@@ -12,6 +13,16 @@ pub struct SamplesError {
     pub file: PathBuf,
     /// The problem.
     pub problem: SamplesProblem,
+}
+
+impl SamplesError {
+    /// 2 if the input is wrong, 1 if the machine refuses to read it.
+    pub fn exit_status(&self) -> u8 {
+        match &self.problem {
+            SamplesProblem::Unreadable(error) => status_of_unreadable(error),
+            _ => 2,
+        }
+    }
 }
 
 /// Problems of a samples file.

@@ -139,8 +139,6 @@ fn drawn_data_that_are_none_are_refused() {
         let experiment = Experiment::new(&text);
         let output = experiment.train("run", &[]).output().unwrap();
         assert_eq!((output.status.code(), crate::support::errors(&output).trim()), (Some(status), expected));
-        for file in ["train.npy", "metrics.jsonl", "checkpoint.safetensors"] {
-            assert!(!experiment.path("run").join(file).exists(), "{file}");
-        }
+        assert!(!experiment.path("run").exists(), "free for another try");
     }
 }
