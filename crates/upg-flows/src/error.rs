@@ -61,7 +61,7 @@ pub(crate) fn require(
 
 impl fmt::Display for FlowError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} = {} is not accepted: {}", self.path(), self.value, self.accepted)
+        write!(f, "{} = {}: accepted is {}", self.path(), self.value, self.accepted)
     }
 }
 

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-/// A parameter of a target that is not accepted; displayed as one line, `field = value: accepted`.
+/// A parameter of a target that is not accepted; displayed as one line, `field = value: accepted is …`.
 ///
 /// ```
 /// let error = upg_targets::Phi4::new(&[4, 0], 0.3, 0.02).unwrap_err();
-/// assert_eq!(error.to_string(), "lattice = [4, 0]: at least one extent, each at least 1");
+/// assert_eq!(error.to_string(), "lattice = [4, 0]: accepted is at least one extent, each at least 1");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TargetError {
@@ -26,7 +26,7 @@ impl TargetError {
 
 impl fmt::Display for TargetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} = {}: {}", self.field, self.value, self.accepted)
+        write!(f, "{} = {}: accepted is {}", self.field, self.value, self.accepted)
     }
 }
 

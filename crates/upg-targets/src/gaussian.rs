@@ -78,7 +78,7 @@ fn check_mean(mean: &[f64]) -> Result<(), TargetError> {
         return Err(TargetError::new("mean", "[]", "at least one element"));
     }
     match mean.iter().position(|m| !m.is_finite()) {
-        Some(i) => Err(TargetError::new("mean", format!("{} at {i}", mean[i]), "finite numbers")),
+        Some(i) => Err(TargetError::new("mean", format!("{} at {i}", mean[i]), "a finite number each")),
         None => Ok(()),
     }
 }
@@ -90,7 +90,7 @@ fn check_covariance(dim: usize, covariance: &ArrayView2<'_, f64>) -> Result<(), 
         return refuse(value, "a square matrix with one row per element of the mean");
     }
     if let Some(((i, j), c)) = covariance.indexed_iter().find(|(_, c)| !c.is_finite()) {
-        return refuse(format!("{c} at ({i}, {j})"), "finite numbers");
+        return refuse(format!("{c} at ({i}, {j})"), "a finite number each");
     }
     let largest = covariance.fold(0.0, |largest: f64, c| largest.max(c.abs()));
     let differs = |&((i, j), &c): &((usize, usize), &f64)| (c - covariance[(j, i)]).abs() > ASYMMETRY * largest;

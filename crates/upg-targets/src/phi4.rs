@@ -65,7 +65,7 @@ impl Phi4 {
     pub fn new(lattice: &[usize], kappa: f64, lambda: f64) -> Result<Self, TargetError> {
         finite("kappa", kappa)?;
         let theory = Self::general(lattice, kappa, 1.0 - 2.0 * lambda, lambda, lambda)?;
-        let accepted = "without a quartic term (lambda = 0), less than 1/(2d) in size";
+        let accepted = "less than 1/(2d) in size where there is no quartic term (lambda = 0)";
         require(theory.is_normalisable(), "kappa", kappa, accepted)?;
         Ok(theory)
     }

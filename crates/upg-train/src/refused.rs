@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A field has a value that isn't accepted; displayed as one line, `field = value: accepted: …`.
+/// A field has a value that isn't accepted; displayed as one line, `field = value: accepted is …`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
     /// The field, e.g. `beta1`.
@@ -16,7 +16,7 @@ pub struct Refused {
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { field, value, accepted } = self;
-        write!(f, "{field} = {value}: accepted: {accepted}")
+        write!(f, "{field} = {value}: accepted is {accepted}")
     }
 }
 

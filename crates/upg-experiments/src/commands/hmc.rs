@@ -53,7 +53,7 @@ pub fn run(args: &HmcArgs) -> Result<String, Error> {
     let (file, folder) = match (&args.run, &args.config, &args.out) {
         (Some(run), ..) => (RunDir::open(run)?.config().map_err(RunError::from)?, run.join(FOLDER)),
         (None, Some(config), Some(out)) => (ConfigFile::read(config)?, out.clone()),
-        _ => return Err(Error::Usage("--config: missing: accepted: --config with --out, or --run".into())),
+        _ => return Err(Error::Usage("--config: missing: accepted is --config with --out, or --run".into())),
     };
     let plan = Plan::new(args, file, folder)?;
     match plan.file.config.training.precision {
@@ -88,11 +88,11 @@ impl Plan {
         let samples = args.samples.unwrap_or(of_config);
         if !(1..=MOST_SAMPLES).contains(&samples) {
             let accepted = format!("a whole number, at least 1, at most {MOST_SAMPLES}");
-            return Err(Error::Usage(format!("--samples = {samples}: accepted: {accepted}")));
+            return Err(Error::Usage(format!("--samples = {samples}: accepted is {accepted}")));
         }
         if args.run.is_none() && !args.force && folder.join(NUMBERS).exists() {
             let problem = format!("--out = {}: holds {NUMBERS} already", folder.display());
-            return Err(Error::Usage(format!("{problem}: accepted: --force, or another folder")));
+            return Err(Error::Usage(format!("{problem}: accepted is --force, or another folder")));
         }
         let seed = args.seed.unwrap_or(file.config.training.seed);
         Ok(Self { file, data, samples, seed, threads: args.threads, folder })

@@ -53,13 +53,13 @@ pub struct SampleArgs {
 /// If the run or an argument is wrong, or a file can't be written. There is no output file then.
 pub fn run(args: &SampleArgs) -> Result<String, Error> {
     if !(1..=MOST_SAMPLES).contains(&args.samples) {
-        let problem = format!("-n = {}: accepted: at least 1 sample, at most {MOST_SAMPLES}", args.samples);
+        let problem = format!("-n = {}: accepted is at least 1 sample, at most {MOST_SAMPLES}", args.samples);
         return Err(Error::Usage(problem));
     }
     let last = u64::MAX - args.samples as u64;
     if args.first > last {
         return Err(Error::Usage(format!(
-            "--first = {}: accepted: at most {last} with -n {}",
+            "--first = {}: accepted is at most {last} with -n {}",
             args.first, args.samples
         )));
     }

@@ -75,7 +75,7 @@ fn check_memory<T>(batch: u32, dof: usize) -> Result<(), Error> {
         Some(memory) if needed > memory => {
             let (needed, memory) = (Bytes(needed), Bytes(memory));
             let accepted =
-                format!("accepted: what fits into the {memory} of memory there are; this takes at least {needed}");
+                format!("accepted is what fits into the {memory} of memory there are; this takes at least {needed}");
             Err(Error::Usage(format!("--batch = {batch}: {accepted}")))
         }
         _ => Ok(()),

@@ -100,7 +100,7 @@ impl ConfigFile {
             Mistake {
                 origin,
                 field: Some((field.clone(), one_line(value, 100))),
-                problem: format!("accepted: {accepted}"),
+                problem: format!("accepted is {accepted}"),
             }
         });
         ConfigError::all(&self.path, mistakes.collect()).expect("there is a first one")
@@ -109,7 +109,7 @@ impl ConfigFile {
 
 fn unreadable(path: &Path, error: &io::Error) -> ConfigError {
     let problem = match error.kind() {
-        io::ErrorKind::FileTooLarge => format!("more than {MOST_MIB} MiB: accepted: up to {MOST_MIB} MiB of text"),
+        io::ErrorKind::FileTooLarge => format!("more than {MOST_MIB} MiB: accepted is up to {MOST_MIB} MiB of text"),
         _ => format!("cannot read the file: {error}"),
     };
     let origin = if is_of_machine(error) { Origin::Machine } else { Origin::File(None) };

@@ -8,7 +8,7 @@ use upg_train::Refused;
 
 /// A field has a value that isn't accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{field} = {value}: accepted: {accepted}")]
+#[error("{field} = {value}: accepted is {accepted}")]
 pub struct Invalid {
     /// The field, e.g. `flow.clamp`.
     pub field: String,

@@ -53,7 +53,7 @@ impl Override {
         let text = self.write_into(&config.to_ron())?;
         notation::options().from_str(&text).map_err(|error| match &error.code {
             ron::Error::NoSuchStructField { expected, found, .. } if self.names().any(|name| name == found) => {
-                self.refuse(format!("accepted: the fields {}", expected.join(", ")))
+                self.refuse(format!("accepted are the fields {}", expected.join(", ")))
             }
             code => self.refuse(problem(&text, place(&text, &error), code)),
         })
@@ -66,7 +66,7 @@ impl Override {
     /// The text with the value in the place of the one that is there, or as one more field where there is none.
     fn write_into(&self, text: &str) -> Result<String, Mistake> {
         if !locate::is_one_value(&self.value) {
-            return Err(self.refuse("accepted: one value, as a configuration would have it"));
+            return Err(self.refuse("accepted is one value, as a configuration would have it"));
         }
         let found = locate::fields(text);
         if let Some(Field { value, range, .. }) = found.iter().find(|found| found.path == self.field) {
@@ -85,12 +85,12 @@ impl Override {
     fn write_behind(&self, text: &str, path: &str, held: std::ops::Range<usize>) -> Result<String, Mistake> {
         let Some(fields) = text[held.clone()].strip_suffix(')') else {
             let held = one_line(&text[held], 60);
-            return Err(self.refuse(format!("accepted: no field of {path}, which is {held}")));
+            return Err(self.refuse(format!("accepted is no field of {path}, which is {held}")));
         };
         let missing = &self.field[path.len()..];
         let missing: Vec<_> = missing.strip_prefix('.').unwrap_or(missing).split('.').collect();
         if let Some(name) = missing.iter().find(|name| !is_name(name)) {
-            let problem = format!("accepted: the name of a field, or of an element there is, instead of {name:?}");
+            let problem = format!("accepted is the name of a field, or of an element there is, instead of {name:?}");
             return Err(self.refuse(one_line(&problem, 200)));
         }
         let (before, behind) = text.split_at(held.start + fields.len());

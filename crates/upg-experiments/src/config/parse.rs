@@ -51,7 +51,7 @@ pub(super) fn place(text: &str, error: &SpannedError) -> usize {
 /// RON's words for what stands at byte `at`, or better ones.
 pub(super) fn problem(text: &str, at: usize, code: &ron::Error) -> String {
     let words = match code {
-        ron::Error::ExceededRecursionLimit => "accepted: values at most 128 deep in one another".to_owned(),
+        ron::Error::ExceededRecursionLimit => "accepted are values at most 128 deep in one another".to_owned(),
         _ => names_accepted_at(text, at, code).unwrap_or_else(|| code.to_string()),
     };
     one_line(&words, 300)

@@ -51,7 +51,7 @@ const REFUSED: [(&str, &str, &[&str]); 18] = [
         "kapa: 0.1",
         &["config:6:35: target.kapa = 0.1: ", "kapa", "`lattice`, `kappa`, `mass_squared`, `lambda`, or `convention`"],
     ),
-    ("kappa: 0.1, ", "", &["config:6:13: target.kappa = absent: accepted: kappa, or mass_squared"]),
+    ("kappa: 0.1, ", "", &["config:6:13: target.kappa = absent: accepted is kappa, or mass_squared"]),
     ("kappa: 0.1", "kappa: \"0.1\"", &["config:6:42: target.kappa = \"0.1\": ", "float"]),
     ("kappa: 0.1", "kappa: inf", &["config:6:42: target.kappa = inf: ", "finite"]),
     ("clamp: 1.5", "clamp: -1.5", &["config:4:52: flow.clamp = ", "-1.5", "positive"]),
@@ -329,7 +329,7 @@ fn all_mistakes_are_told_at_once_in_the_order_of_the_file() {
         let lines: Vec<_> = told.lines().collect();
         assert_eq!(lines.len(), expected.len(), "{told}");
         for (line, expected) in lines.iter().zip(expected) {
-            assert!(line.starts_with(expected) && line.contains("accepted: "), "{line}: {expected}");
+            assert!(line.starts_with(expected) && line.contains("accepted is "), "{line}: {expected}");
         }
     }
 }
@@ -355,9 +355,9 @@ fn layers_are_named_by_their_number_and_their_depth_is_limited() {
         Ok(file) => file.check().unwrap_err().to_string(),
         Err(error) => error.to_string(),
     };
-    assert!(refused("[]").ends_with("flow.layers = []: accepted: at least one layer"), "{}", refused("[]"));
+    assert!(refused("[]").ends_with("flow.layers = []: accepted is at least one layer"), "{}", refused("[]"));
     let many = format!("[{}]", "Scaling(), ".repeat(10_001));
-    assert!(refused(&many).contains("flow.layers = 10001 layers: accepted: "), "{}", refused(&many));
+    assert!(refused(&many).contains("flow.layers = 10001 layers: accepted is "), "{}", refused(&many));
     for (layers, told) in [
         ("[Scaling(), Scaling]", "flow.layers[1] = Scaling: "),
         ("[Scaling(), 3]", "flow.layers"),
@@ -367,7 +367,10 @@ fn layers_are_named_by_their_number_and_their_depth_is_limited() {
     }
     let deep = format!("[Scaling(), {}Scaling(){}]", "Inverse(".repeat(300), ")".repeat(300));
     let told = refused(&deep);
-    assert!(told.contains("flow.layers[1] = Inverse(") && told.contains("accepted: values at most 128 deep"), "{told}");
+    assert!(
+        told.contains("flow.layers[1] = Inverse(") && told.contains("accepted are values at most 128 deep"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -383,11 +386,15 @@ fn a_theory_may_be_given_by_its_mass() {
     assert_eq!((moved.value(0), moved.value(9)), (1.0, -4.0));
     Config::parse(&text.replace("MassSquared", "Lambda")).unwrap().check().unwrap();
     for (old, new, told) in [
-        ("lambda: 8", "lambda: 8, kappa: 0.3", "config:2:53: target.mass_squared = -4, with kappa = 0.3: accepted: "),
-        ("mass_squared: -4", "kappa: 0.3", "config:2:74: target.convention = NoHalves, with kappa: accepted: "),
-        (", convention: NoHalves", "", "config:2:17: target.convention = absent: accepted: NoHalves or Canonical"),
+        ("lambda: 8", "lambda: 8, kappa: 0.3", "config:2:53: target.mass_squared = -4, with kappa = 0.3: accepted is "),
+        ("mass_squared: -4", "kappa: 0.3", "config:2:74: target.convention = NoHalves, with kappa: accepted is "),
+        (", convention: NoHalves", "", "config:2:17: target.convention = absent: accepted is NoHalves or Canonical"),
         ("NoHalves", "Hopping", "config:2:80: target.convention = Hopping: "),
-        ("lambda: 8", "lambda: 0", "config:2:53: target.mass_squared = -4: accepted: without a quartic term"),
+        (
+            "lambda: 8",
+            "lambda: 0",
+            "config:2:53: target.mass_squared = -4: accepted is a positive number where there is no quartic",
+        ),
         ("MassSquared", "Kappa", "config:3:28: training.anneal = Kappa("),
         ("from: 1", "from: NaN", "config:3:46: training.anneal.from = NaN: "),
     ] {

@@ -40,7 +40,7 @@ pub enum CheckpointError {
         problem: String,
     },
     /// There are checkpoints, and none can be used.
-    #[error("{latest}{}; accepted: a checkpoint as it was written, or --force, which begins anew", and_before(.previous))]
+    #[error("{latest}{}; accepted is a checkpoint as it was written, or --force, which begins anew", and_before(.previous))]
     NoneGood {
         /// The problem with the latest.
         latest: Box<CheckpointError>,

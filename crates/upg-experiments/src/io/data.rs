@@ -52,7 +52,7 @@ pub enum DataError {
     Hmc(TargetError),
     /// Numbers were drawn that the precision doesn't hold.
     #[error(
-        "data.{name} = Draw({samples}): the number at {index:?} is {value}: accepted: finite numbers of {precision}"
+        "data.{name} = Draw({samples}): the number at {index:?} is {value}: accepted are finite numbers of {precision}"
     )]
     NotFinite {
         /// `train` or `test`.

@@ -339,7 +339,7 @@ fn every_wrong_field_of_a_flow_is_told_once() {
     let layers = [&[LayerSpec::Coupling(first.clone())], &spec.layers[1..]].concat();
     assert_eq!(fields(FlowSpec { layers, ..spec }.errors()), ["layers[2].mask", "base"]);
     let none = FlowSpec { shape: vec![4], base: BaseSpec::StandardNormal, layers: vec![] };
-    assert_eq!(none.check().unwrap_err().to_string(), "layers = [] is not accepted: at least one layer");
+    assert_eq!(none.check().unwrap_err().to_string(), "layers = []: accepted is at least one layer");
 }
 
 fn nvp_layers(couplings: usize) -> Vec<LayerSpec> {

@@ -87,7 +87,7 @@ impl Phi4 {
         let (half, share) = convention.factors();
         let quadratic = half * (mass_squared + 2.0 * lattice.len() as f64);
         let theory = Self::general(lattice, half, quadratic, share * lambda, lambda)?;
-        let accepted = "without a quartic term (lambda = 0), positive";
+        let accepted = "a positive number where there is no quartic term (lambda = 0)";
         require(theory.is_normalisable(), "mass_squared", mass_squared, accepted)?;
         Ok(theory)
     }
@@ -103,7 +103,12 @@ impl Phi4 {
         finite("mass_squared", mass_squared)?;
         require(lambda.is_finite() && lambda >= 0.0, "lambda", lambda, "a finite number, at least 0")?;
         let normalisable = lambda > 0.0 || mass_squared > 0.0;
-        require(normalisable, "mass_squared", mass_squared, "without a quartic term (lambda = 0), positive")?;
+        require(
+            normalisable,
+            "mass_squared",
+            mass_squared,
+            "a positive number where there is no quartic term (lambda = 0)",
+        )?;
         let kappa = positive_root(2.0 * lambda, mass_squared + 2.0 * lattice.len() as f64);
         Ok((Self::new(lattice, kappa, lambda * kappa * kappa)?, FieldScale { factor: kappa.sqrt() }))
     }

@@ -262,12 +262,12 @@ fn a_plan_that_makes_nothing_is_refused_by_name() {
     let named = |error: Option<TargetError>| error.map(|error| error.to_string());
     for target in [&phi4 as &dyn DataSampler<f64>, &gmm] {
         let refused = |plan| named(outcome(target, plan)).expect("must be refused");
-        assert_eq!(refused(ChainPlan { samples: 0, ..good }), "samples = 0: at least 1");
-        assert_eq!(refused(ChainPlan { chains: 0, ..good }), "chains = 0: at least 1");
-        assert_eq!(refused(ChainPlan { thin: 0, ..good }), "thin = 0: at least 1");
+        assert_eq!(refused(ChainPlan { samples: 0, ..good }), "samples = 0: accepted is at least 1");
+        assert_eq!(refused(ChainPlan { chains: 0, ..good }), "chains = 0: accepted is at least 1");
+        assert_eq!(refused(ChainPlan { thin: 0, ..good }), "thin = 0: accepted is at least 1");
     }
     let bad = named(outcome(&phi4, ChainPlan { hmc: bad_length, ..good }));
-    assert_eq!(bad.as_deref(), Some("length = -1: a finite number, above 0"));
+    assert_eq!(bad.as_deref(), Some("length = -1: accepted is a finite number, above 0"));
     assert!(outcome(&phi4, ChainPlan { warm_up: 0, samples: 3, ..good }).is_none());
 }
 

@@ -100,35 +100,39 @@ fn the_sampler_has_the_mean_and_the_covariance() {
 fn wrong_parameters_are_refused_by_name() {
     let identity = Array2::<f64>::eye(2);
     for (mean, covariance, message) in [
-        (&[][..], Array2::eye(0), "mean = []: at least one element"),
-        (&[0.0, f64::NAN], identity.clone(), "mean = NaN at 1: finite numbers"),
+        (&[][..], Array2::eye(0), "mean = []: accepted is at least one element"),
+        (&[0.0, f64::NAN], identity.clone(), "mean = NaN at 1: accepted is a finite number each"),
         (
             &[0.0, 0.0, 0.0],
             identity,
-            "covariance = an array of shape [2, 2] for a mean of length 3: a square matrix with one row per element of the mean",
+            "covariance = an array of shape [2, 2] for a mean of length 3: accepted is a square matrix with one row per element of the mean",
         ),
         (
             &[0.0, 0.0],
             Array2::ones((2, 3)),
-            "covariance = an array of shape [2, 3] for a mean of length 2: a square matrix with one row per element of the mean",
+            "covariance = an array of shape [2, 3] for a mean of length 2: accepted is a square matrix with one row per element of the mean",
         ),
-        (&[0.0, 0.0], arr2(&[[1.0, f64::INFINITY], [0.0, 1.0]]), "covariance = inf at (0, 1): finite numbers"),
+        (
+            &[0.0, 0.0],
+            arr2(&[[1.0, f64::INFINITY], [0.0, 1.0]]),
+            "covariance = inf at (0, 1): accepted is a finite number each",
+        ),
         (
             &[0.0, 0.0],
             arr2(&[[1.0, 0.5], [0.4, 1.0]]),
-            "covariance = 0.5 at (0, 1) and 0.4 at (1, 0): a symmetric matrix",
+            "covariance = 0.5 at (0, 1) and 0.4 at (1, 0): accepted is a symmetric matrix",
         ),
         (
             &[0.0, 0.0],
             arr2(&[[1.0, 2.0], [2.0, 1.0]]),
-            "covariance = not positive definite: a positive definite matrix",
+            "covariance = not positive definite: accepted is a positive definite matrix",
         ),
         (
             &[0.0, 0.0],
             arr2(&[[1.0, 0.0], [0.0, 0.0]]),
-            "covariance = not positive definite: a positive definite matrix",
+            "covariance = not positive definite: accepted is a positive definite matrix",
         ),
-        (&[0.0], arr2(&[[-1.0]]), "covariance = not positive definite: a positive definite matrix"),
+        (&[0.0], arr2(&[[-1.0]]), "covariance = not positive definite: accepted is a positive definite matrix"),
     ] {
         let error = Gaussian::new(mean, covariance.view()).expect_err("must be refused");
         assert_eq!(error.to_string(), message);

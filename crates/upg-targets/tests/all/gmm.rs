@@ -115,7 +115,7 @@ fn the_sampler_draws_from_the_mixture() {
 #[test]
 fn no_dimension_is_refused() {
     let error = Gmm::new(0).expect_err("must be refused");
-    assert_eq!(error.to_string(), "dim = 0: at least 1");
+    assert_eq!(error.to_string(), "dim = 0: accepted is at least 1");
 }
 
 #[test]

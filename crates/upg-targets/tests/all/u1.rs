@@ -234,12 +234,12 @@ fn links_are_wrapped_into_the_circle_in_both_precisions() {
 #[test]
 fn wrong_parameters_are_refused_by_name() {
     for (lattice, beta, message) in [
-        (&[4][..], 1.0, "lattice = [4]: two extents"),
-        (&[4, 4, 4], 1.0, "lattice = [4, 4, 4]: two extents"),
-        (&[0, 4], 1.0, "lattice = [0, 4]: at least one extent, each at least 1"),
-        (&[4, 4], f64::NAN, "beta = NaN: a number from 0 to 1e6"),
-        (&[4, 4], f64::INFINITY, "beta = inf: a number from 0 to 1e6"),
-        (&[4, 4], -1.0, "beta = -1: a number from 0 to 1e6"),
+        (&[4][..], 1.0, "lattice = [4]: accepted is two extents"),
+        (&[4, 4, 4], 1.0, "lattice = [4, 4, 4]: accepted is two extents"),
+        (&[0, 4], 1.0, "lattice = [0, 4]: accepted is at least one extent, each at least 1"),
+        (&[4, 4], f64::NAN, "beta = NaN: accepted is a number from 0 to 1e6"),
+        (&[4, 4], f64::INFINITY, "beta = inf: accepted is a number from 0 to 1e6"),
+        (&[4, 4], -1.0, "beta = -1: accepted is a number from 0 to 1e6"),
     ] {
         assert_eq!(U1::new(lattice, beta).expect_err("must be refused").to_string(), message);
     }

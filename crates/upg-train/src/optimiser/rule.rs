@@ -9,7 +9,7 @@ use upg_core::device;
 /// # use upg_train::optimiser::Rule;
 /// assert_eq!(Rule::adam(1e-3), Rule::Adam { rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 });
 /// let rule = Rule::Adam { rate: 1e-3, beta1: 0.9, beta2: 1.5, epsilon: 1e-8 };
-/// assert_eq!(rule.check().unwrap_err().to_string(), "beta2 = 1.5: accepted: a number in [0, 1)");
+/// assert_eq!(rule.check().unwrap_err().to_string(), "beta2 = 1.5: accepted is a number in [0, 1)");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(

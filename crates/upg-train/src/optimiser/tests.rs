@@ -244,18 +244,18 @@ fn rules_have_a_text() {
 #[test]
 fn values_out_of_range_are_refused() {
     for (text, message) in [
-        ("Adam(rate: 0)", "rate = 0: accepted: a finite number above 0"),
-        ("Sgd(rate: -1)", "rate = -1: accepted: a finite number above 0"),
-        ("Sgd(rate: inf)", "rate = inf: accepted: a finite number above 0"),
-        ("AdamW(rate: NaN)", "rate = NaN: accepted: a finite number above 0"),
-        ("Adam(rate: 1, beta1: 1)", "beta1 = 1: accepted: a number in [0, 1)"),
-        ("AdamW(rate: 1, beta2: -0.1)", "beta2 = -0.1: accepted: a number in [0, 1)"),
-        ("Adam(rate: 1, beta2: NaN)", "beta2 = NaN: accepted: a number in [0, 1)"),
-        ("Adam(rate: 1, epsilon: 0)", "epsilon = 0: accepted: a finite number above 0"),
-        ("AdamW(rate: 1, epsilon: inf)", "epsilon = inf: accepted: a finite number above 0"),
-        ("AdamW(rate: 1, weight_decay: -0.5)", "weight_decay = -0.5: accepted: a finite number, at least 0"),
-        ("AdamW(rate: 1, weight_decay: NaN)", "weight_decay = NaN: accepted: a finite number, at least 0"),
-        ("Sgd(rate: 1, momentum: 1)", "momentum = 1: accepted: a number in [0, 1)"),
+        ("Adam(rate: 0)", "rate = 0: accepted is a finite number above 0"),
+        ("Sgd(rate: -1)", "rate = -1: accepted is a finite number above 0"),
+        ("Sgd(rate: inf)", "rate = inf: accepted is a finite number above 0"),
+        ("AdamW(rate: NaN)", "rate = NaN: accepted is a finite number above 0"),
+        ("Adam(rate: 1, beta1: 1)", "beta1 = 1: accepted is a number in [0, 1)"),
+        ("AdamW(rate: 1, beta2: -0.1)", "beta2 = -0.1: accepted is a number in [0, 1)"),
+        ("Adam(rate: 1, beta2: NaN)", "beta2 = NaN: accepted is a number in [0, 1)"),
+        ("Adam(rate: 1, epsilon: 0)", "epsilon = 0: accepted is a finite number above 0"),
+        ("AdamW(rate: 1, epsilon: inf)", "epsilon = inf: accepted is a finite number above 0"),
+        ("AdamW(rate: 1, weight_decay: -0.5)", "weight_decay = -0.5: accepted is a finite number, at least 0"),
+        ("AdamW(rate: 1, weight_decay: NaN)", "weight_decay = NaN: accepted is a finite number, at least 0"),
+        ("Sgd(rate: 1, momentum: 1)", "momentum = 1: accepted is a number in [0, 1)"),
     ] {
         assert_eq!(ron::from_str::<Rule>(text).unwrap().check().unwrap_err().to_string(), message);
     }

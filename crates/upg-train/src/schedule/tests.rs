@@ -204,14 +204,14 @@ fn schedules_have_a_text() {
 #[test]
 fn values_out_of_range_are_refused() {
     for (text, message) in [
-        ("Cosine(floor: 0.2)", "floor = 0.2: accepted: a number from 0 to the rate, 0.1"),
-        ("Cosine(floor: -1)", "floor = -1: accepted: a number from 0 to the rate, 0.1"),
-        ("Cosine(steps: 0)", "steps = 0: accepted: a whole number, at least 1"),
-        ("Plateau(patience: 1, threshold: 1)", "threshold = 1: accepted: a number in [0, 1)"),
-        ("Plateau(patience: 1, threshold: NaN)", "threshold = NaN: accepted: a number in [0, 1)"),
-        ("Plateau(patience: 1, factor: 1)", "factor = 1: accepted: a number in (0, 1)"),
-        ("Plateau(patience: 1, factor: 0)", "factor = 0: accepted: a number in (0, 1)"),
-        ("Plateau(patience: 1, floor: NaN)", "floor = NaN: accepted: a number from 0 to the rate, 0.1"),
+        ("Cosine(floor: 0.2)", "floor = 0.2: accepted is a number from 0 to the rate, 0.1"),
+        ("Cosine(floor: -1)", "floor = -1: accepted is a number from 0 to the rate, 0.1"),
+        ("Cosine(steps: 0)", "steps = 0: accepted is a whole number, at least 1"),
+        ("Plateau(patience: 1, threshold: 1)", "threshold = 1: accepted is a number in [0, 1)"),
+        ("Plateau(patience: 1, threshold: NaN)", "threshold = NaN: accepted is a number in [0, 1)"),
+        ("Plateau(patience: 1, factor: 1)", "factor = 1: accepted is a number in (0, 1)"),
+        ("Plateau(patience: 1, factor: 0)", "factor = 0: accepted is a number in (0, 1)"),
+        ("Plateau(patience: 1, floor: NaN)", "floor = NaN: accepted is a number from 0 to the rate, 0.1"),
     ] {
         assert_eq!(parse(text).check(0.1).unwrap_err().to_string(), message);
     }
@@ -251,8 +251,8 @@ fn ramps_go_through_their_known_points() {
 #[test]
 fn ramps_out_of_range_are_refused() {
     let check = |from, steps| Ramp { from, steps, shape: Shape::Linear }.check().map_err(|e| e.to_string());
-    assert_eq!(check(f64::NAN, 1), Err("from = NaN: accepted: a finite number".into()));
-    assert_eq!(check(f64::NEG_INFINITY, 1), Err("from = -inf: accepted: a finite number".into()));
-    assert_eq!(check(1.0, 0), Err("steps = 0: accepted: a whole number, at least 1".into()));
+    assert_eq!(check(f64::NAN, 1), Err("from = NaN: accepted is a finite number".into()));
+    assert_eq!(check(f64::NEG_INFINITY, 1), Err("from = -inf: accepted is a finite number".into()));
+    assert_eq!(check(1.0, 0), Err("steps = 0: accepted is a whole number, at least 1".into()));
     assert_eq!(check(1.0, 1), Ok(()));
 }

@@ -198,7 +198,7 @@ fn plans_that_cannot_be_followed_are_refused() {
         Err(refused) => refused.to_string(),
     };
     let forward = TrainingPlan { objective: Objective::Forward(ForwardKl::PathFast), ..TrainingPlan::default() };
-    assert!(refuse(forward, DataSets::default()).starts_with("data = 0: accepted: at least one sample"));
+    assert!(refuse(forward, DataSets::default()).starts_with("data = 0: accepted is at least one sample"));
     let still = TrainingPlan { optimiser: descent(0.0), ..TrainingPlan::default() };
     assert!(refuse(still, data()).starts_with("optimiser.rate = 0: "));
 }

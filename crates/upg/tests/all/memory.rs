@@ -31,7 +31,7 @@ fn a_training_that_cannot_fit_is_refused_before_it_begins() {
     let before = files(experiment.folder.path());
     let (config, out) = (experiment.argument("config.ron"), experiment.argument("run"));
     let output = upg_within(1_000_000, &["train", "--config", &config, "--out", &out]);
-    assert_ended(&output, 2, &["training.batch = 100000000: accepted: ", "1.0 GB of memory", "at least 1.6 GB"]);
+    assert_ended(&output, 2, &["training.batch = 100000000: accepted is ", "1.0 GB of memory", "at least 1.6 GB"]);
     assert!(files(experiment.folder.path()) == before);
 }
 
@@ -46,7 +46,7 @@ fn memory_that_runs_out_is_a_failure_in_one_line() {
     assert_ended(&output, 1, &["error: out of memory: the system refuses ", "what was saved stays"]);
     assert!(files(experiment.folder.path()) == before, "no temporary files either");
     let output = upg_within(100_000, &[&variance[..], &["10000000"]].concat());
-    assert_ended(&output, 2, &["--batch = 10000000: accepted: ", "102.4 MB of memory", "at least 160.0 MB"]);
+    assert_ended(&output, 2, &["--batch = 10000000: accepted is ", "102.4 MB of memory", "at least 160.0 MB"]);
 }
 
 #[test]

@@ -74,10 +74,10 @@ fn wrong_overrides_are_refused_by_every_command() {
         ],
     ];
     for (set, told) in [
-        ("training.optimiser.rat=1", "accepted: the fields rate, beta1, beta2, epsilon"),
+        ("training.optimiser.rat=1", "accepted are the fields rate, beta1, beta2, epsilon"),
         ("training.batch=abc", "Expected a whole number up to 1000000000"),
-        ("training.batch=0", "accepted: a whole number of at least 1"),
-        ("target.dim=3", "accepted: the fields lattice, kappa, mass_squared, lambda, convention"),
+        ("training.batch=0", "accepted is a whole number of at least 1"),
+        ("target.dim=3", "accepted are the fields lattice, kappa, mass_squared, lambda, convention"),
     ] {
         let (field, value) = set.split_once('=').unwrap();
         for command in commands {
@@ -143,5 +143,5 @@ fn a_configuration_may_come_through_a_pipe_and_ends_somewhere() {
     let output = check.wait_with_output().unwrap();
     assert!(output.status.success() && output.stdout.starts_with(b"/dev/stdin: accepted"), "{output:?}");
     let lines = refused(&["config", "check", "/dev/zero"]);
-    assert_eq!(lines, ["error: config /dev/zero: more than 64 MiB: accepted: up to 64 MiB of text"]);
+    assert_eq!(lines, ["error: config /dev/zero: more than 64 MiB: accepted is up to 64 MiB of text"]);
 }

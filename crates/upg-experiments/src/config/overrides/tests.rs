@@ -50,18 +50,18 @@ fn an_override_is_what_the_file_could_say() {
 #[test]
 fn what_cannot_be_set_is_refused_by_the_name_of_the_argument() {
     for (set, told) in [
-        ("training.optimiser.rat=1", "accepted: the fields rate, beta1, beta2, epsilon"),
-        ("trainin.batch=1", "accepted: the fields flow, target, training, data, evaluation"),
+        ("training.optimiser.rat=1", "accepted are the fields rate, beta1, beta2, epsilon"),
+        ("trainin.batch=1", "accepted are the fields flow, target, training, data, evaluation"),
         ("training.batch=abc", "Expected a whole number up to 1000000000"),
-        ("training.batch=", "accepted: one value"),
-        ("training.batch=3, seed: 5", "accepted: one value"),
-        ("training.batch=3), data: (", "accepted: one value"),
+        ("training.batch=", "accepted is one value"),
+        ("training.batch=3, seed: 5", "accepted is one value"),
+        ("training.batch=3), data: (", "accepted is one value"),
         ("training.batch=\"3", ""),
-        ("training.schedule.floor=1", "accepted: no field of training.schedule, which is Constant"),
-        ("flow.layers[7].mask=Alternating(Odd)", "accepted: the name of a field"),
-        ("flow.shape[0]=4", "accepted: the name of a field"),
-        ("=3", "accepted: the name of a field"),
-        ("training..batch=3", "accepted: the name of a field"),
+        ("training.schedule.floor=1", "accepted is no field of training.schedule, which is Constant"),
+        ("flow.layers[7].mask=Alternating(Odd)", "accepted is the name of a field"),
+        ("flow.shape[0]=4", "accepted is the name of a field"),
+        ("=3", "accepted is the name of a field"),
+        ("training..batch=3", "accepted is the name of a field"),
         ("target.kappa=\"0.1\"", "float"),
     ] {
         let message = with(&[set]).expect_err(set);

@@ -35,7 +35,7 @@ pub enum SamplesProblem {
     #[error("not a complete .npy file: {0}")]
     NotNpy(String),
     /// The elements have another type.
-    #[error("dtype = {found}: accepted: {accepted}")]
+    #[error("dtype = {found}: accepted is {accepted}")]
     Dtype {
         /// The type in the file.
         found: String,

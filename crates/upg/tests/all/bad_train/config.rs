@@ -8,9 +8,9 @@ type Values = (&'static str, &'static str, &'static [&'static str], &'static str
 
 const STEPS: &str = "a whole number up to 1000000000000";
 const SAMPLES: &str = "a whole number up to 1000000000";
-const AT_LEAST_1: &str = "accepted: a whole number of at least 1";
-const FRACTION: &str = "accepted: a number in [0, 1)";
-const ABOVE_0: &str = "accepted: a finite number above 0";
+const AT_LEAST_1: &str = "accepted is a whole number of at least 1";
+const FRACTION: &str = "accepted is a number in [0, 1)";
+const ABOVE_0: &str = "accepted is a finite number above 0";
 const FLOAT: &str = "Expected float";
 
 const NUMBERS: &[Values] = &[
@@ -34,23 +34,23 @@ const NUMBERS: &[Values] = &[
         "training.optimiser.weight_decay",
         "weight_decay: 0.01",
         &["-0.01", "NaN", "inf"],
-        "accepted: a finite number, at least 0",
+        "accepted is a finite number, at least 0",
     ),
     ("training.schedule.patience", "patience: 3", &["-3", "1.5", "inf"], STEPS),
     ("training.schedule.threshold", "threshold: 1e-3", &["1", "-0.5", "NaN"], FRACTION),
-    ("training.schedule.factor", "factor: 0.5", &["0", "1", "-0.5", "NaN"], "accepted: a number in (0, 1)"),
+    ("training.schedule.factor", "factor: 0.5", &["0", "1", "-0.5", "NaN"], "accepted is a number in (0, 1)"),
     (
         "training.schedule.floor",
         "floor: 1e-5",
         &["0.1", "-0.5", "NaN", "inf"],
-        "accepted: a number from 0 to the rate, 0.001",
+        "accepted is a number from 0 to the rate, 0.001",
     ),
     ("training.warm_up", "warm_up: 2", &["-2", "0.5", "NaN"], STEPS),
-    ("training.clip", "clip: 1.0", &["0", "-1", "NaN", "-inf"], "accepted: a number above 0, or none"),
+    ("training.clip", "clip: 1.0", &["0", "-1", "NaN", "-inf"], "accepted is a number above 0, or none"),
     ("training.clip", "clip: 1.0", &["\"1\"", "true"], FLOAT),
-    ("training.ema", "ema: 0.75", &["1", "-0.5", "NaN", "inf"], "accepted: at least 0, below 1, or none"),
-    ("training.anneal.from", "from: 0.1", &["NaN", "inf"], "accepted: a finite number"),
-    ("training.anneal.steps", "steps: 4", &["0"], "accepted: a whole number, at least 1"),
+    ("training.ema", "ema: 0.75", &["1", "-0.5", "NaN", "inf"], "accepted is at least 0, below 1, or none"),
+    ("training.anneal.from", "from: 0.1", &["NaN", "inf"], "accepted is a finite number"),
+    ("training.anneal.steps", "steps: 4", &["0"], "accepted is a whole number, at least 1"),
     ("training.anneal.steps", "steps: 4", &["-4", "1.5"], STEPS),
     ("training.validation.every", "every: 3", &["0"], AT_LEAST_1),
     ("training.validation.every", "every: 3", &["-3", "0.5"], STEPS),
@@ -58,7 +58,7 @@ const NUMBERS: &[Values] = &[
     ("training.validation.samples", "samples: 32", &["-1", "1e3"], SAMPLES),
     ("training.checkpoint.every", "every: 2", &["0"], AT_LEAST_1),
     ("training.checkpoint.every", "every: 2", &["-2", "\"2\""], STEPS),
-    ("training.checkpoint.minutes", "minutes: 5.0", &["0", "-1", "NaN"], "accepted: a number above 0"),
+    ("training.checkpoint.minutes", "minutes: 5.0", &["0", "-1", "NaN"], "accepted is a number above 0"),
     ("training.log_every", "log_every: 1", &["0"], AT_LEAST_1),
     ("training.log_every", "log_every: 1", &["-1", "NaN"], STEPS),
     ("training.abort_after", "abort_after: 5", &["0"], AT_LEAST_1),
@@ -69,9 +69,9 @@ const NUMBERS: &[Values] = &[
     ("data.hmc.thin", "thin: 1", &["0"], AT_LEAST_1),
     ("data.hmc.length", "length: 1.0", &["0", "-1", "NaN", "inf"], ABOVE_0),
     ("data.hmc.length", "length: 1.0", &["long"], FLOAT),
-    ("evaluation.samples", "samples: 200", &["0", "9"], "accepted: at least as many as evaluation.blocks"),
+    ("evaluation.samples", "samples: 200", &["0", "9"], "accepted is at least as many as evaluation.blocks"),
     ("evaluation.samples", "samples: 200", &["-9", "0.5", "NaN"], SAMPLES),
-    ("evaluation.blocks", "blocks: 10", &["0", "1"], "accepted: a whole number of at least 2"),
+    ("evaluation.blocks", "blocks: 10", &["0", "1"], "accepted is a whole number of at least 2"),
     ("evaluation.blocks", "blocks: 10", &["-10", "2.5"], SAMPLES),
 ];
 
@@ -84,8 +84,8 @@ const CHOICES: &[Values] = &[
     ("training.anneal.shape", "shape: Linear", &["Square", "1.0"], "`Cosine`"),
     ("training.tensorboard", "tensorboard: Off", &["false", "0", "Of"], "`On`"),
     ("data.train", "train: Draw(40)", &["40", "\"x.npy\"", "Fil(\"x.npy\")"], "`File`"),
-    ("data.train", "train: Draw(40)", &["Draw(0)"], "accepted: Draw(n) with n of at least 1, or File("),
-    ("data.test", "test: Draw(30)", &["Draw(0)"], "accepted: Draw(n) with n of at least 1, or File("),
+    ("data.train", "train: Draw(40)", &["Draw(0)"], "accepted is Draw(n) with n of at least 1, or File("),
+    ("data.test", "test: Draw(30)", &["Draw(0)"], "accepted is Draw(n) with n of at least 1, or File("),
 ];
 
 /// Something in [`GOOD`], what takes its place, and what the message must hold.
@@ -125,18 +125,22 @@ const STRUCTURE: &[Case] = &[
     (SUM, "Forward(Reparam)", &[":9:28: training.objective = Forward(Reparam): ", "`MaxLikelihood`", "`Gdreg`"]),
     (SUM, "Backward(Reparam)", &[":9:20: training.objective = Backward(Reparam): ", "`Reverse`", "`Sum`"]),
     (ADAM_W, "Adam(rate: 0.1, weight_decay: 0.1)", &["training.optimiser.weight_decay = 0.1: ", "`Adam`", "`beta2`"]),
-    (ADAM_W, "Sgd(rate: 0.1, momentum: 1)", &[":10:45: training.optimiser.momentum = 1: accepted: a number in [0, 1)"]),
-    (ADAM_W, "Sgd(rate: 0.1, momentum: NaN)", &["training.optimiser.momentum = NaN: accepted: a number in [0, 1)"]),
+    (
+        ADAM_W,
+        "Sgd(rate: 0.1, momentum: 1)",
+        &[":10:45: training.optimiser.momentum = 1: accepted is a number in [0, 1)"],
+    ),
+    (ADAM_W, "Sgd(rate: 0.1, momentum: NaN)", &["training.optimiser.momentum = NaN: accepted is a number in [0, 1)"]),
     (ADAM_W, "RmsProp(rate: 0.1)", &["training.optimiser = RmsProp(rate: 0.1): ", "`Adam`", "`Sgd`"]),
-    (PLATEAU, "Cosine(steps: 0)", &["training.schedule.steps = 0: accepted: a whole number, at least 1"]),
+    (PLATEAU, "Cosine(steps: 0)", &["training.schedule.steps = 0: accepted is a whole number, at least 1"]),
     (PLATEAU, "Cosine(steps: -3)", &[":11:33: training.schedule.steps = -3: ", STEPS]),
-    (PLATEAU, "Cosine(floor: 1)", &["training.schedule.floor = 1: accepted: a number from 0 to the rate, 0.001"]),
+    (PLATEAU, "Cosine(floor: 1)", &["training.schedule.floor = 1: accepted is a number from 0 to the rate, 0.001"]),
     (PLATEAU, "Linear", &["training.schedule = Linear: ", "`Constant`", "`Cosine`", "`Plateau`"]),
     (KAPPA, "Beta(from: 0.1, steps: 4)", &[":15:17: training.anneal = Beta(from:0.1,", "Kappa or Lambda with Phi4"]),
     (
         KAPPA,
         "Lambda(from: -1, steps: 4)",
-        &[":15:30: training.anneal.from = -1: accepted: a finite number, at least 0"],
+        &[":15:30: training.anneal.from = -1: accepted is a finite number, at least 0"],
     ),
     (
         KAPPA,

@@ -129,7 +129,7 @@ fn drawn_data_that_are_none_are_refused() {
     let far = config("Gaussian(mean: [0.0, 1e39], covariance: [[1.0, 0.0], [0.0, 1.0]])", line);
     let frozen = config("Phi4(lattice: [4, 2], kappa: 0.2, lambda: 1e30)", lattice);
     for (text, status, expected) in [
-        (far, 2, "error: data.train = Draw(200): the number at [0, 1] is inf: accepted: finite numbers of f32"),
+        (far, 2, "error: data.train = Draw(200): the number at [0, 1] is inf: accepted are finite numbers of f32"),
         (
             frozen,
             1,

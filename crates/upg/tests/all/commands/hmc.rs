@@ -94,14 +94,14 @@ fn seeds_decide_and_threads_do_not() {
 #[test]
 fn wrong_arguments_and_folders_in_use_are_refused() {
     let experiment = Experiment::new(SCALAR);
-    refused(&experiment, "a", &["--samples", "0"], "--samples = 0: accepted: a whole number, at least 1, at most");
+    refused(&experiment, "a", &["--samples", "0"], "--samples = 0: accepted is a whole number, at least 1, at most");
     refused(&experiment, "a", &["--run", "b"], "cannot be used with");
     assert!(!experiment.path("a").exists());
     fs::write(experiment.path("file"), "mine").unwrap();
     refused(&experiment, "file", &[], "cannot write there");
     ran(&experiment, "a", &["--samples", "40"]);
     let before = files(&experiment.path("a"));
-    let expected = format!("--out = {}: holds hmc.json already: accepted: --force", experiment.argument("a"));
+    let expected = format!("--out = {}: holds hmc.json already: accepted is --force", experiment.argument("a"));
     refused(&experiment, "a", &["--samples", "50"], &expected);
     assert_eq!(files(&experiment.path("a")), before);
     ran(&experiment, "a", &["--samples", "50", "--force"]);

@@ -163,7 +163,7 @@ fn arguments_that_do_not_go_together_are_refused() {
         ([&sample[..], &["--metropolis", "--first", "3"]].concat(), "cannot be used with"),
         (
             [&sample[..], &["--first", "18446744073709551615"]].concat(),
-            "--first = 18446744073709551615: accepted: at most",
+            "--first = 18446744073709551615: accepted is at most",
         ),
         ([&sample[..], &["--latent", &x]].concat(), "is --out too"),
         (vec!["log-prob", "--run", &run, "--samples", &x, "--out", &x], "is --samples too"),
