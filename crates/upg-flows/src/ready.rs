@@ -60,12 +60,10 @@ pub struct RealNvp {
 
 impl RealNvp {
     fn check(&self) -> Result<(), FlowError> {
-        if self.clamp.is_some() && !self.transform.is_default() {
-            return Err(FlowError::new(
-                "clamp",
-                self.clamp,
-                "none, beside a transform that isn't Affine or has its own",
-            ));
+        if let Some(clamp) = self.clamp
+            && !self.transform.is_default()
+        {
+            return Err(FlowError::new("clamp", clamp, "none, beside a transform that isn't Affine or has its own"));
         }
         Ok(())
     }

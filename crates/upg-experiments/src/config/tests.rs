@@ -304,7 +304,7 @@ const SEVERAL: [(&str, &[&str]); 3] = [
     flow: RealNvp(lattice: [4, 2], couplings: 2, hidden: [0, 3], clamp: -1),
     target: Phi4(lattice: [4, 2], kappa: 0.1, lambda: 1),
 )",
-        &["config c.ron:2:58: flow.hidden = [0, 3]: ", "config c.ron:2:73: flow.clamp = Some(-1.0): "],
+        &["config c.ron:2:58: flow.hidden = [0, 3]: ", "config c.ron:2:73: flow.clamp = -1.0: "],
     ),
     (
         "(
