@@ -225,10 +225,9 @@ macro_rules! conveniences {
             pub fn errors(&self) -> Vec<FlowError> {
                 let layers = size::check_layers(stringify!($layers), self.$layers);
                 let mut errors = FlowError::failed([self.check(), layers]);
-                // Without layers there is nothing that nets and masks could be wrong in.
-                let repeated = (self.$layers > 0).then(|| self.repeated());
-                errors.extend(repeated.iter().flat_map(Repeated::field_errors).map(|error| self.rename(error)));
-                if let (Some(repeated), true) = (repeated, errors.is_empty()) {
+                let repeated = Self { $layers: self.$layers.max(1), ..self.clone() }.repeated(); // one, to see its nets and masks
+                errors.extend(repeated.field_errors().into_iter().map(|error| self.rename(error)));
+                if errors.is_empty() {
                     errors.extend(repeated.errors().into_iter().map(|error| self.rename(error)));
                 }
                 one_of_each_field(errors)

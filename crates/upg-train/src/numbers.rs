@@ -26,6 +26,15 @@ impl<const MOST: u64> de::Visitor<'_> for CountVisitor<MOST> {
     fn visit_u64<E: de::Error>(self, value: u64) -> Result<Count<MOST>, E> {
         if value <= MOST { Ok(Count(value)) } else { Err(E::invalid_value(de::Unexpected::Unsigned(value), &self)) }
     }
+
+    /// 1e4, say.
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Count<MOST>, E> {
+        const EXACT: f64 = 9_007_199_254_740_992.0; // beyond 2⁵³ not every whole number is a float
+        match value {
+            0.0..=EXACT if value.fract() == 0.0 => self.visit_u64(value as u64),
+            _ => Err(E::invalid_type(de::Unexpected::Float(value), &self)),
+        }
+    }
 }
 
 /// The largest number of steps a file may ask for.

@@ -113,8 +113,8 @@ impl TrainingPlan {
             ("validation.samples", self.validation.samples as u64),
         ];
         let counts = counts.map(|(field, value)| require(value > 0, field, value, "a whole number of at least 1"));
-        let clip = self.clip.map(|clip| require(clip > 0.0, "clip", clip, "a number above 0, or none"));
-        let ema = self.ema.map(|ema| require((0.0..1.0).contains(&ema), "ema", ema, "at least 0, below 1, or none"));
+        let clip = self.clip.map(|clip| require(clip > 0.0, "clip", clip, "a number above 0, or None"));
+        let ema = self.ema.map(|ema| require((0.0..1.0).contains(&ema), "ema", ema, "at least 0, below 1, or None"));
         let mut all = refused::failed(counts.into_iter().chain(clip).chain(ema));
         all.extend(inside("objective", self.objective.refusals()));
         all.extend(inside("optimiser", self.optimiser.refusals()));

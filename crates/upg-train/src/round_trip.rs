@@ -7,7 +7,8 @@ use ndarray::{ArrayView1, ArrayView2};
 use std::f64::consts::TAU;
 use upg_core::{Device, DeviceError, EndSamples, Engine, Real, Start};
 
-/// How many of `data`, shape `[samples, dof]`, the way back from their images `latent` misses by more than ε^¼ (1 + |x|).
+/// How many of `data`, shape `[samples, dof]`, the way back from their images `latent` misses by more than ε^¼ (1 + |x|); an
+/// image that isn't finite is counted elsewhere.
 ///
 /// # Errors
 /// If the device fails.
@@ -23,7 +24,9 @@ pub(crate) fn missed<D: Device>(
     let is_missed = |x: ArrayView1<'_, D::Real>, back: ArrayView1<'_, D::Real>| {
         !x.iter().zip(back).all(|(x, back)| distance(x.wide(), back.wide()) <= tolerance * (1.0 + x.wide().abs()))
     };
-    Ok(data.rows().into_iter().zip(back.rows()).filter(|&(x, back)| is_missed(x, back)).count() as u64)
+    let ways = data.rows().into_iter().zip(latent.rows()).zip(back.rows());
+    let is_finite = |z: &ArrayView1<'_, D::Real>| z.iter().all(|z| z.wide().is_finite());
+    Ok(ways.filter(|((x, z), back)| is_finite(z) && is_missed(*x, *back)).count() as u64)
 }
 
 /// ε^¼: far more than the rounding of any number of layers.

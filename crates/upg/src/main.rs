@@ -13,7 +13,7 @@ static ALLOCATOR: OrEnd = OrEnd;
 
 /// Path gradients for normalizing flows.
 #[derive(Parser)]
-#[command(version)]
+#[command(version, after_help = "Exit status: 0 done; 1 failed, or stopped by a signal with all saved; 2 wrong input.")]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -6,9 +6,9 @@
 
 mod table;
 
-use super::arguments::threads_parser;
+use super::arguments::{processor, threads_parser};
 use crate::Error;
-use crate::config::{ConfigFile, Data, MOST_SAMPLES, Precision, Source};
+use crate::config::{ConfigFile, Data, MOST_SAMPLES, Override, Precision, Source};
 use crate::io::output::{OutputFile, Provenance};
 use crate::io::run_dir::{RunDir, RunError};
 use crate::io::samples::RowWriter;
@@ -16,7 +16,7 @@ use crate::text::unravel;
 use clap::Args;
 use ndarray::ArrayView2;
 use std::path::{Path, PathBuf};
-use upg_core::{Cpu, Execution, Real};
+use upg_core::{Execution, Real};
 use upg_train::{ChainSummary, Purpose};
 
 /// Options of `upg hmc`.
@@ -25,11 +25,14 @@ pub struct HmcArgs {
     /// The experiment, RON, whose `target` and `data.hmc` are meant.
     #[arg(long, value_name = "RON", requires = "out", required_unless_present = "run")]
     pub config: Option<PathBuf>,
-    /// Folder for `hmc.json` and `samples.npy`.
-    #[arg(long, value_name = "DIR", requires = "config")]
+    /// Another value for a field of the configuration: target.kappa=0.2.
+    #[arg(long, value_name = "FIELD=VALUE", requires = "config")]
+    pub set: Vec<Override>,
+    /// Folder for `hmc.json` and `samples.npy`; with --run for the folder `hmc` with both, which `upg report --results` shows.
+    #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Folder of a run, instead: the results go to its folder `hmc`, in the place of earlier ones, and `upg report` shows them.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["config", "out"])]
+    #[arg(long, value_name = "DIR", conflicts_with = "config")]
     pub run: Option<PathBuf>,
     /// Number of samples; by default that of `data.test`, 10000 if that is a file.
     #[arg(long)]
@@ -51,8 +54,12 @@ pub struct HmcArgs {
 /// If the configuration or an argument is wrong, a sample isn't finite, or a file can't be written.
 pub fn run(args: &HmcArgs) -> Result<String, Error> {
     let (file, folder) = match (&args.run, &args.config, &args.out) {
-        (Some(run), ..) => (RunDir::open(run)?.config().map_err(RunError::from)?, run.join(FOLDER)),
-        (None, Some(config), Some(out)) => (ConfigFile::read(config)?, out.clone()),
+        (Some(run), ..) => {
+            let run = RunDir::open(run)?;
+            let folder = run.results(args.out.as_deref())?.file(FOLDER);
+            (run.config().map_err(RunError::from)?, folder)
+        }
+        (None, Some(config), Some(out)) => (ConfigFile::read_with(config, &args.set)?, out.clone()),
         _ => return Err(Error::Usage("--config: missing: accepted is --config with --out, or --run".into())),
     };
     let plan = Plan::new(args, file, folder)?;
@@ -101,7 +108,7 @@ impl Plan {
     fn run_in<T: Real>(&self) -> Result<String, Error> {
         let model = self.file.build::<T>()?;
         let (shape, problem) = (model.sample_shape.clone(), model.problem());
-        let device = self.threads.map_or_else(Cpu::<T>::all_cores, Cpu::new);
+        let device = processor::<T>(self.threads)?;
         let place = |source| RunError::Place { path: self.folder.clone(), source };
         std::fs::create_dir_all(&self.folder).map_err(place)?;
         let (numbers, samples) = (self.folder.join(NUMBERS), self.folder.join(SAMPLES));
@@ -118,7 +125,10 @@ impl Plan {
         let summary = outcome.expect("every target of a configuration has a sampler")?;
         remove(&numbers)?; // which are of other samples
         writer.finish()?;
-        let provenance = Provenance::new(device.threads(), T::NAME, Some(self.seed), self.file.config.to_ron());
+        let provenance = Provenance {
+            overrides: self.file.overrides(),
+            ..Provenance::new(device.threads(), T::NAME, Some(self.seed), self.file.config.to_ron())
+        };
         out.commit(json(&summary, &provenance).as_bytes())?;
         Ok(table::text(&summary, &self.folder))
     }

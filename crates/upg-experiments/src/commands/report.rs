@@ -3,6 +3,7 @@
 use super::evaluate::{DETAILS, checksum_of};
 use crate::Error;
 use crate::config::Invalid;
+use crate::io::checkpoint::read_origin;
 use crate::io::output::OutputFile;
 use crate::io::run_dir::{RunDir, RunError};
 use crate::io::samples::{read_any_samples, read_numbers, read_samples};
@@ -37,6 +38,10 @@ pub fn run(args: &ReportArgs) -> Result<String, Error> {
     if let (Some(results), 2..) = (&args.results, dirs.len()) {
         let problem = "accepted is one folder of results with one --run";
         return Err(Error::Usage(format!("--results = {}: {problem}", results.display())));
+    }
+    if let Some(results) = args.results.as_ref().filter(|results| !results.is_dir()) {
+        let accepted = "the folder that `evaluate`, `variance` or `hmc` was given with --out";
+        return Err(Error::Usage(format!("--results = {}: accepted is {accepted}", results.display())));
     }
     let path = args.out.clone().unwrap_or_else(|| dirs[0].file("report.html"));
     let out = OutputFile::create(&path)?;
@@ -77,8 +82,9 @@ fn read(dir: &RunDir, results: Option<&Path>, name: String) -> Result<Run, Error
         config: config.to_pretty_ron(),
         provenance: json(&dir.provenance())?,
         metrics: metrics.lines().filter_map(|line| serde_json::from_str(line).ok()).collect(),
+        stale: summary.as_ref().and_then(|summary| stale(dir, summary)),
+        hmc: json(&Some(in_results("hmc/hmc.json")).filter(|hmc| hmc.is_file()).unwrap_or_else(|| dir.hmc()))?,
         summary,
-        hmc: json(&dir.hmc())?,
         log_weights: log_weights.is_file().then(|| read_numbers(&log_weights)).transpose()?,
         autocorrelation: autocorrelation(json(&evaluation.join("autocorrelation.json"))?),
         not_finite: not_finite.unwrap_or(0),
@@ -86,6 +92,17 @@ fn read(dir: &RunDir, results: Option<&Path>, name: String) -> Result<Run, Error
         marginals: samples.filter(|_| dof <= FEW),
         data_marginals: data.map(|read| read.values),
     })
+}
+
+/// What is said of an evaluation of weights that aren't those of the run any more.
+fn stale(dir: &RunDir, summary: &Value) -> Option<String> {
+    let of = summary.get("weights_of")?.as_str()?;
+    let path = if summary.get("weights")? == "best" { dir.best() } else { dir.latest() };
+    let now = read_origin(&path).ok()??;
+    let told = format!(
+        "the evaluation is of the weights of {of}; by now they are those of {now}: `upg evaluate` makes a new one"
+    );
+    (!of.starts_with(&now)).then_some(told)
 }
 
 /// Whether the files beside the summary are those that it was written with.

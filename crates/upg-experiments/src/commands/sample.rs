@@ -42,7 +42,8 @@ pub struct SampleArgs {
     /// Precision of computation and samples; by default that of the training.
     #[arg(long, value_parser = precision_parser())]
     pub dtype: Option<Precision>,
-    /// Write the states of an independence Metropolis chain: unbiased samples of the target, correlated.
+    /// Write the states of an independence Metropolis chain: unbiased samples of the target, correlated; log-weights and samples of
+    /// the base are those of its states.
     #[arg(long)]
     pub metropolis: bool,
 }

@@ -9,7 +9,7 @@ use crate::text::shape_text;
 use upg_core::{Base, Cpu, Cut, Domain, Layer, ParamLayout, Real};
 use upg_flows::{Flow, FlowSpec};
 use upg_targets::{Misfit, space::check_fit};
-use upg_train::{Annealing, Problem};
+use upg_train::{Annealing, Keep, Problem};
 
 pub use upg_flows::spec::AnyBase;
 
@@ -103,12 +103,23 @@ impl Config {
         let mut invalid = self.training.invalid();
         invalid.extend(self.data.iter().flat_map(Data::invalid));
         invalid.extend(self.evaluation.invalid());
+        invalid.extend(self.invalid_keep());
         match self.flow.spec() {
             Ok(spec) => invalid.extend(limits::invalid(self, spec.dof())),
             Err(_) => invalid.extend(self.flow.errors().into_iter().map(Invalid::from)),
         }
         invalid.extend(self.invalid_anneal());
         invalid
+    }
+
+    /// A criterion for the best weights that needs test data, without any.
+    fn invalid_keep(&self) -> Option<Invalid> {
+        let lacks = self.training.validation.keep == Keep::ForwardEss && self.data().is_none();
+        lacks.then(|| Invalid {
+            field: "training.validation.keep".into(),
+            value: "ForwardEss".into(),
+            accepted: "Loss, ReverseEss or Last without a section data".into(),
+        })
     }
 
     fn invalid_anneal(&self) -> Option<Invalid> {

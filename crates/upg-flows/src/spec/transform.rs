@@ -69,7 +69,7 @@ impl TransformSpec {
     pub(super) fn check(&self) -> Result<(), FlowError> {
         match *self {
             Self::Affine { clamp: Some(c) } if !(c.is_finite() && c > 0.0) => {
-                Err(FlowError::new("transform.clamp", c, "a positive number, or none"))
+                Err(FlowError::new("transform.clamp", c, "a positive number, or None"))
             }
             Self::LogisticMixture { mixtures } => check_mixtures(mixtures),
             Self::Affine { .. } | Self::Additive => Ok(()),

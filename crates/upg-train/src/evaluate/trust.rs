@@ -46,13 +46,17 @@ pub fn of_tail(samples: usize, tail: TailIndex) -> Option<String> {
 
 /// The same of weights times observables, each with its name and index. A power of a field has an index above ½ at any finite number of
 /// samples although all its moments exist, so these are flagged from 1 on, where not even the mean does.
-pub fn of_primaries<'a>(tails: impl IntoIterator<Item = (&'a String, f64)>) -> Vec<String> {
-    let heavy = tails.into_iter().filter(|&(_, index)| index >= 1.0);
-    heavy
-        .map(|(name, index)| {
-            format!("the tail of the weights times {name} has the index {index:.2}: it may have no mean")
-        })
-        .collect()
+pub fn of_primaries<'a>(tails: impl IntoIterator<Item = (&'a String, f64)>) -> Option<String> {
+    const TOLD: usize = 3;
+    let heavy: Vec<_> = tails.into_iter().filter(|&(_, index)| index >= 1.0).collect();
+    let told: Vec<_> =
+        heavy.iter().take(TOLD).map(|(name, index)| format!("{name} has the index {index:.2}")).collect();
+    let more = match heavy.len() - told.len() {
+        0 => String::new(),
+        more => format!(", and {more} more have such"),
+    };
+    let told = told.join(", ");
+    (!heavy.is_empty()).then(|| format!("the tail of the weights times {told}{more}: they may have no mean"))
 }
 
 /// All that samples of the target say against the log Z of the flow's samples.

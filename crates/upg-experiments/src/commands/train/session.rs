@@ -140,7 +140,8 @@ fn begin<'a, T: Real>(
             dir.abandon();
         }
     })?;
-    let trainer = Trainer::new(model.problem(), device, config.training.plan(), data).map_err(Invalid::from)?;
+    let trainer = Trainer::new(model.problem(), device, config.training.plan(), data);
+    let trainer = trainer.map_err(Invalid::from).inspect_err(|_| dir.abandon())?;
     let trainer = start.iter().fold(trainer, |trainer, theta| trainer.with_weights(theta));
     let mut trainer = match config.annealing() {
         Some(annealing) => trainer.with_annealing(annealing),

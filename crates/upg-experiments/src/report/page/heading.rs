@@ -77,6 +77,7 @@ fn about(run: &Run) -> Vec<Warning> {
     if run.summary.is_none() {
         note("not evaluated: there is no summary".into());
     }
+    run.stale.iter().for_each(|stale| note(stale.clone()));
     let lost = json::curve(run, "/step", "/loss").iter().filter(|point| !point.1.is_finite()).count();
     if lost > 0 {
         note(format!("the loss is not finite in {lost} of {} logged steps", run.metrics.len()));

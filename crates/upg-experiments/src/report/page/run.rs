@@ -18,6 +18,8 @@ pub struct Run {
     pub summary: Option<Value>,
     /// `hmc.json`: the same observables by the sampler of the target.
     pub hmc: Option<Value>,
+    /// What is to be said if the summary is of other weights than the run has by now.
+    pub stale: Option<String>,
     /// log p̃ − log q of samples of the flow.
     pub log_weights: Option<Vec<f64>>,
     /// Observables with their normalised autocorrelation ρ(t), t = 0, 1, …, in the Markov chain.
