@@ -6,7 +6,8 @@ use crate::plan::Keep;
 use crate::purpose::Purpose;
 use crate::round_trip;
 use crate::stats::{DataWeightSums, WeightSums};
-use ndarray::{ArrayView2, s};
+use crate::trained::PIECE;
+use ndarray::{ArrayView2, Axis, s};
 use upg_core::{Device, DeviceError, EndSamples, Engine, Start};
 
 /// The outcome of a test; what can't be computed is `None`.
@@ -54,7 +55,8 @@ impl Tested {
     }
 }
 
-/// Tests `theta` after `step` steps of a run with `seed`, on `samples` fresh samples and on as many of `data`, shape `[samples, dof]`.
+/// Tests `theta` after `step` steps of a run with `seed`, on `samples` fresh samples and on as many of `data`, shape `[samples, dof]`, piece by
+/// piece: memory doesn't grow with their number.
 pub(crate) fn test<D: Device>(
     engine: &mut Engine<D>,
     theta: &D::Buffer,
@@ -63,38 +65,60 @@ pub(crate) fn test<D: Device>(
     data: Option<ArrayView2<'_, D::Real>>,
 ) -> Result<Tested, DeviceError> {
     let stream = Purpose::Validation(step).samples(seed);
-    let drawn = engine.sample(theta, Start::Draw { stream, first: 0, samples })?;
-    let mut weights = WeightSums::default();
-    weights.extend(drawn.log_weights);
-    let (ess_reverse, loss) = (weights.ess(), drawn.loss);
-    let of_samples = Tested { ess_reverse, ess_forward: None, loss, nll: None, missed_by_inverse: None };
-    match data {
-        None => Ok(of_samples),
-        Some(data) => {
-            let of_data = test_on(engine, theta, data.slice(s![..samples.min(data.nrows()), ..]));
-            engine.set_end_samples(EndSamples::Discard);
-            Ok(Tested { ess_reverse, loss, ..of_data? })
-        }
+    let (mut weights, mut loss) = (WeightSums::default(), Mean::default());
+    for first in (0..samples).step_by(PIECE) {
+        let piece = PIECE.min(samples - first);
+        let drawn = engine.sample(theta, Start::Draw { stream, first: first as u64, samples: piece })?;
+        weights.extend(drawn.log_weights);
+        loss.add(piece, drawn.loss);
     }
+    let of_data = data.map(|data| test_on(engine, theta, data.slice(s![..samples.min(data.nrows()), ..]))).transpose();
+    engine.set_end_samples(EndSamples::Discard);
+    let of_data = of_data?;
+    Ok(Tested {
+        ess_reverse: weights.ess(),
+        ess_forward: of_data.as_ref().and_then(|of| of.weights.ess()),
+        loss: loss.mean,
+        nll: of_data.as_ref().map(|of| of.nll.mean),
+        missed_by_inverse: of_data.map(|of| of.missed),
+    })
 }
 
-/// What `data` tell.
+/// What data tell.
+#[derive(Default)]
+struct OfData {
+    weights: DataWeightSums,
+    nll: Mean,
+    missed: u64,
+}
+
 fn test_on<D: Device>(
     engine: &mut Engine<D>,
     theta: &D::Buffer,
     data: ArrayView2<'_, D::Real>,
-) -> Result<Tested, DeviceError> {
+) -> Result<OfData, DeviceError> {
+    let mut of_data = OfData::default();
     engine.set_end_samples(EndSamples::Keep);
-    let weighed = engine.weigh(theta, data)?;
-    let mut weights = DataWeightSums::default();
-    weights.extend(weighed.log_weights);
-    let (nll, latent) = (weighed.loss, weighed.end.to_owned());
-    let missed = round_trip::missed(engine, theta, data, latent.view())?;
-    Ok(Tested {
-        ess_reverse: None,
-        ess_forward: weights.ess(),
-        loss: f64::NAN,
-        nll: Some(nll),
-        missed_by_inverse: Some(missed),
-    })
+    for piece in data.axis_chunks_iter(Axis(0), PIECE) {
+        let weighed = engine.weigh(theta, piece)?;
+        of_data.weights.extend(weighed.log_weights);
+        of_data.nll.add(piece.nrows(), weighed.loss);
+        let latent = weighed.end.to_owned();
+        of_data.missed += round_trip::missed(engine, theta, piece, latent.view())?;
+    }
+    Ok(of_data)
+}
+
+/// The mean of the means of pieces.
+#[derive(Default)]
+struct Mean {
+    samples: usize,
+    mean: f64,
+}
+
+impl Mean {
+    fn add(&mut self, samples: usize, mean: f64) {
+        self.samples += samples;
+        self.mean += samples as f64 / self.samples as f64 * (mean - self.mean);
+    }
 }

@@ -7,6 +7,7 @@ use upg_experiments::commands::{config, evaluate, gradient, hmc, log_prob, repor
 use upg_experiments::io::console::{print, say};
 use upg_experiments::io::memory::OrEnd;
 use upg_experiments::io::output::{clean_up_on_signals, tell_commit};
+use upg_experiments::io::signals::survive_limits_of_files;
 
 #[global_allocator]
 static ALLOCATOR: OrEnd = OrEnd;
@@ -45,6 +46,9 @@ enum Command {
 fn main() -> ExitCode {
     if let Some(commit) = option_env!("UPG_COMMIT") {
         tell_commit(commit);
+    }
+    if let Err(error) = survive_limits_of_files() {
+        return finish(Err(Error::Signals(error)));
     }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

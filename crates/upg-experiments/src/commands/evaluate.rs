@@ -7,9 +7,9 @@ pub(super) use table::with_error;
 use super::run_weights::{Loaded, RunArgs};
 use crate::Error;
 use crate::config::{MOST_SAMPLES, Precision};
-use crate::io::output::{OutputFile, Provenance};
+use crate::io::output::{OutputFile, Provenance, finish_together};
 use crate::io::run_dir::{RunDir, RunError};
-use crate::io::samples::{Samples, write_numbers, write_samples};
+use crate::io::samples::encode;
 use clap::Args;
 use serde_json::{Map, Value};
 use std::io;
@@ -61,9 +61,8 @@ fn run_in<T: Real>(args: &EvaluateArgs, dir: &RunDir) -> Result<String, Error> {
     let data = loaded.data(dir, &results, Purpose::TestData)?;
     let plan = EvaluationPlan { samples, blocks, seed: loaded.config.training.seed };
     let evaluation = loaded.trained.evaluate(plan, data.as_ref())?;
-    let details = write_details(&evaluation, &results)?;
     let weights = table::Weights { name: loaded.weights, origin: loaded.origin.as_deref() };
-    out.commit(json(&evaluation.summary, &weights, &loaded.provenance(), details).as_bytes())?;
+    write(&evaluation, &weights, &loaded.provenance(), &results, out)?;
     Ok(table::text(&evaluation.summary, &weights, data.is_some(), &results.summary()))
 }
 
@@ -82,24 +81,32 @@ fn json(
     serde_json::to_string_pretty(&object).expect("names and numbers")
 }
 
-/// Writes what the report shows beside the summary: `evaluation/log_weights.npy`, `evaluation/autocorrelation.json` and
-/// `evaluation/samples.npy`. Returns their checksums: the summary comes last, and whatever ended the program before, it is of other files.
-fn write_details(evaluation: &Evaluation, results: &RunDir) -> Result<Map<String, Value>, Error> {
+/// Writes the summary and what the report shows beside it, in the folder `evaluation`. All are on the disk before the first gets its name, and
+/// the summary comes last with the checksums of the others: whatever ends the program before, it is not of these.
+fn write(
+    evaluation: &Evaluation,
+    weights: &table::Weights<'_>,
+    provenance: &Provenance,
+    results: &RunDir,
+    summary: OutputFile,
+) -> Result<(), Error> {
     let folder = results.file("evaluation");
     std::fs::create_dir_all(&folder).map_err(|source| RunError::System { path: folder.clone(), source })?;
-    write_numbers(&folder.join("log_weights.npy"), &evaluation.log_weights)?;
+    let (mut writers, mut sums) = (vec![], Map::new());
+    for (name, content) in DETAILS.into_iter().zip(details(evaluation)) {
+        sums.insert(name.to_owned(), Value::String(checksum(&content)));
+        writers.push(OutputFile::create(&folder.join(name))?.with(&content)?);
+    }
+    writers.push(summary.with(json(&evaluation.summary, weights, provenance, sums).as_bytes())?);
+    Ok(finish_together(writers)?)
+}
+
+/// The contents of [`DETAILS`].
+fn details(evaluation: &Evaluation) -> [Vec<u8>; 3] {
     let named = evaluation.rho.iter().map(|(name, rho)| (name.clone(), serde_json::json!(rho)));
-    let text = serde_json::to_string(&named.collect::<serde_json::Map<_, _>>()).expect("names and numbers");
-    OutputFile::create(&folder.join("autocorrelation.json"))?.commit(text.as_bytes())?;
+    let rho = serde_json::to_vec(&named.collect::<Map<_, _>>()).expect("names and numbers");
     let shown = &evaluation.shown;
-    let shown = Samples { values: shown.clone(), shape: shown.shape().to_vec() };
-    write_samples(&folder.join("samples.npy"), &shown)?;
-    let checksum = |name: &str| {
-        let path = folder.join(name);
-        let sum = checksum_of(&path).map_err(|source| RunError::System { path, source })?;
-        Ok((name.to_owned(), Value::String(sum)))
-    };
-    DETAILS.iter().map(|name| checksum(name)).collect()
+    [encode(&[evaluation.log_weights.len()], &evaluation.log_weights), rho, encode(shown.shape(), shown)]
 }
 
 /// The files beside the summary, in the folder `evaluation`.
@@ -107,5 +114,9 @@ pub(super) const DETAILS: [&str; 3] = ["log_weights.npy", "autocorrelation.json"
 
 /// XXH3 of a file, 128 bits in hexadecimal.
 pub(super) fn checksum_of(path: &Path) -> io::Result<String> {
-    Ok(format!("{:032x}", xxh3_128(&std::fs::read(path)?)))
+    Ok(checksum(&std::fs::read(path)?))
+}
+
+fn checksum(content: &[u8]) -> String {
+    format!("{:032x}", xxh3_128(content))
 }

@@ -9,7 +9,7 @@ mod table;
 use super::arguments::{processor, threads_parser};
 use crate::Error;
 use crate::config::{ConfigFile, Data, MOST_SAMPLES, Override, Precision, Source};
-use crate::io::output::{OutputFile, Provenance};
+use crate::io::output::{OutputFile, Provenance, finish_together};
 use crate::io::run_dir::{RunDir, RunError};
 use crate::io::samples::RowWriter;
 use crate::text::unravel;
@@ -57,9 +57,14 @@ pub fn run(args: &HmcArgs) -> Result<String, Error> {
         (Some(run), ..) => {
             let run = RunDir::open(run)?;
             let folder = run.results(args.out.as_deref())?.file(FOLDER);
-            (run.config().map_err(RunError::from)?, folder)
+            let file = run.config().map_err(RunError::from)?;
+            run.compare_with_weights(&file.config)?;
+            (file, folder)
         }
-        (None, Some(config), Some(out)) => (ConfigFile::read_with(config, &args.set)?, out.clone()),
+        (None, Some(config), Some(out)) => {
+            RunDir::refuse_run(out)?;
+            (ConfigFile::read_with(config, &args.set)?, out.clone())
+        }
         _ => return Err(Error::Usage("--config: missing: accepted is --config with --out, or --run".into())),
     };
     let plan = Plan::new(args, file, folder)?;
@@ -83,6 +88,8 @@ struct Plan {
     seed: u64,
     threads: Option<usize>,
     folder: PathBuf,
+    /// Whether results that are there are to be replaced.
+    replaces: bool,
 }
 
 impl Plan {
@@ -97,12 +104,19 @@ impl Plan {
             let accepted = format!("a whole number, at least 1, at most {MOST_SAMPLES}");
             return Err(Error::Usage(format!("--samples = {samples}: accepted is {accepted}")));
         }
-        if args.run.is_none() && !args.force && folder.join(NUMBERS).exists() {
-            let problem = format!("--out = {}: holds {NUMBERS} already", folder.display());
-            return Err(Error::Usage(format!("{problem}: accepted is --force, or another folder")));
-        }
         let seed = args.seed.unwrap_or(file.config.training.seed);
-        Ok(Self { file, data, samples, seed, threads: args.threads, folder })
+        let replaces = args.run.is_some() || args.force;
+        let plan = Self { file, data, samples, seed, threads: args.threads, folder, replaces };
+        plan.check_free()?;
+        Ok(plan)
+    }
+
+    /// Refuses a folder with results, or with a file of that name that is somebody else's, unless they are to be replaced.
+    fn check_free(&self) -> Result<(), Error> {
+        let there = [NUMBERS, SAMPLES].into_iter().find(|name| !self.replaces && self.folder.join(name).exists());
+        let Some(name) = there else { return Ok(()) };
+        let problem = format!("--out = {}: holds {name} already", self.folder.display());
+        Err(Error::Usage(format!("{problem}: accepted is --force, or another folder")))
     }
 
     fn run_in<T: Real>(&self) -> Result<String, Error> {
@@ -123,13 +137,15 @@ impl Plan {
         let plan = self.data.hmc.plan(self.samples);
         let outcome = device.install(|| problem.measure_chains(&plan, rng, &mut take));
         let summary = outcome.expect("every target of a configuration has a sampler")?;
-        remove(&numbers)?; // which are of other samples
-        writer.finish()?;
         let provenance = Provenance {
             overrides: self.file.overrides(),
             ..Provenance::new(device.threads(), T::NAME, Some(self.seed), self.file.config.to_ron())
         };
-        out.commit(json(&summary, &provenance).as_bytes())?;
+        let (samples, text) = (writer.settle()?, json(&summary, &provenance));
+        let numbers_written = out.with(text.as_bytes())?;
+        self.check_free()?; // another process may have been faster
+        remove(&numbers)?; // which are of other samples
+        finish_together(vec![samples, numbers_written])?;
         Ok(table::text(&summary, &self.folder))
     }
 }

@@ -4,7 +4,7 @@ use super::arguments::precision_parser;
 use super::run_weights::{Loaded, RunArgs};
 use crate::Error;
 use crate::config::Precision;
-use crate::io::output::OutputFile;
+use crate::io::output::{OutputFile, finish_together};
 use crate::io::run_dir::RunDir;
 use crate::io::samples::{RowWriter, read_samples};
 use clap::Args;
@@ -65,8 +65,7 @@ fn run_in<T: Real>(args: &LogProbArgs, dir: &RunDir) -> Result<String, Error> {
         out.append(of.log_prob)?;
         latent.as_mut().map_or(Ok(()), |file| file.append(of.latent)).map_err(Error::from)
     })?;
-    latent.map_or(Ok(()), RowWriter::finish)?;
-    out.finish()?;
+    finish_together(latent.map(RowWriter::settle).transpose()?.into_iter().chain([out.settle()?]).collect())?;
     let not_finite = if not_finite == 0 { String::new() } else { format!(", {not_finite} of them not finite") };
     let missed = match missed {
         0 => String::new(),

@@ -44,7 +44,9 @@ pub fn run(args: &ReportArgs) -> Result<String, Error> {
         return Err(Error::Usage(format!("--results = {}: accepted is {accepted}", results.display())));
     }
     let path = args.out.clone().unwrap_or_else(|| dirs[0].file("report.html"));
-    let out = OutputFile::create(&path)?;
+    let own: Vec<PathBuf> = dirs.iter().flat_map(RunDir::own_files).collect();
+    let taken: Vec<_> = own.iter().map(|path| ("a file of the run", path.as_path())).collect();
+    let out = OutputFile::create_beside(&path, &taken)?;
     let named = dirs.iter().zip(names_of(&args.run));
     let runs = named.map(|(dir, name)| read(dir, args.results.as_deref(), name)).collect::<Result<Vec<_>, _>>()?;
     out.commit(render(&runs).as_bytes())?;
@@ -64,6 +66,7 @@ fn names(runs: &[Run]) -> String {
 fn read(dir: &RunDir, results: Option<&Path>, name: String) -> Result<Run, Error> {
     let in_results = |file: &str| results.unwrap_or(dir.path()).join(file);
     let config = dir.config().map_err(RunError::from)?.config;
+    dir.compare_with_weights(&config)?;
     let metrics = text(&dir.metrics())?.unwrap_or_default();
     let evaluation = in_results("evaluation");
     let shown = evaluation.join("samples.npy");

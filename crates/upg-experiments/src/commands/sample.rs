@@ -7,7 +7,7 @@ use super::arguments::precision_parser;
 use super::run_weights::{Loaded, RunArgs};
 use crate::Error;
 use crate::config::{MOST_SAMPLES, Precision};
-use crate::io::output::OutputFile;
+use crate::io::output::{OutputFile, finish_together};
 use crate::io::run_dir::RunDir;
 use crate::io::samples::RowWriter;
 use clap::Args;
@@ -90,9 +90,8 @@ fn run_in<T: Real>(args: &SampleArgs, dir: &RunDir) -> Result<String, Error> {
         log_weights.as_mut().map_or(Ok(()), |file| file.append(piece.log_weights))?;
         latent.as_mut().map_or(Ok(()), |file| file.append(piece.latent)).map_err(Error::from)
     })?;
-    log_weights.map_or(Ok(()), RowWriter::finish)?;
-    latent.map_or(Ok(()), RowWriter::finish)?;
-    out.finish()?;
+    let beside = [log_weights.map(RowWriter::settle).transpose()?, latent.map(RowWriter::settle).transpose()?];
+    finish_together(beside.into_iter().flatten().chain([out.settle()?]).collect())?;
     let acceptance = drawn.acceptance.map_or(String::new(), |rate| format!(", acceptance {rate:.4}"));
     let not_finite = match drawn.not_finite {
         0 => String::new(),

@@ -82,18 +82,13 @@ fn needs(config: &Config, flow: &FlowSpec) -> Result<Vec<Need>, Invalid> {
     let tapes = (size.kept / at_one_time).saturating_mul(batch.min(at_one_time));
     let vectors = 2 + training.optimiser.moment_names().len() as u64 + u64::from(training.ema.is_some());
     let data_of_batch = if training.objective.needs_data() { batch.saturating_mul(dof * number) } else { 0 };
-    let per_samples = |samples: usize| 16 * samples as u64; // a log-weight and a log-determinant
+    let per_samples = |samples: usize| 32 * samples as u64; // a log-weight and a log-determinant, of a lane and of all
     let mut needs = vec![
         Need { field: "flow", value: shape(), bytes: tapes.saturating_add(vectors * size.parameters) * number },
         Need {
             field: "training.batch",
             value: batch.to_string(),
             bytes: per_samples(training.batch).saturating_add(data_of_batch),
-        },
-        Need {
-            field: "training.validation.samples",
-            value: training.validation.samples.to_string(),
-            bytes: per_samples(training.validation.samples),
         },
     ];
     let Some(data) = config.data() else { return Ok(needs) };

@@ -98,9 +98,17 @@ impl OutputFile {
     /// # Errors
     /// [`OutputError::Write`].
     pub fn commit(self, content: &[u8]) -> Result<(), OutputError> {
+        self.with(content)?.finish()
+    }
+
+    /// Writes `content`, which is to get its name later.
+    ///
+    /// # Errors
+    /// [`OutputError::Write`].
+    pub fn with(self, content: &[u8]) -> Result<OutputWriter, OutputError> {
         let mut writer = self.writer()?;
         writer.write(content)?;
-        writer.finish()
+        Ok(writer)
     }
 
     /// Begins to write content that comes piece by piece.
@@ -208,6 +216,16 @@ impl OutputWriter {
     pub fn finish(self) -> Result<(), OutputError> {
         persist(self.file, &self.path).map_err(|source| OutputError::Write { path: self.path, source })
     }
+}
+
+/// Gives their names to files that belong together: all of them are on the disk before the first gets its name, so that a full disk leaves
+/// what stood there, and next to no time passes between the first and the last.
+///
+/// # Errors
+/// [`OutputError::Write`].
+pub fn finish_together(mut writers: Vec<OutputWriter>) -> Result<(), OutputError> {
+    writers.iter_mut().try_for_each(OutputWriter::sync)?;
+    writers.into_iter().try_for_each(OutputWriter::finish)
 }
 
 /// Whether two paths lead to one file, there or not yet there.

@@ -16,6 +16,7 @@
 //! | `lock` | locked while a run is going on |
 
 use crate::config::{Config, ConfigError, ConfigFile, Difference, Override};
+use crate::io::checkpoint::read_config;
 use crate::io::output::{OutputError, OutputFile, remove_temporaries};
 use crate::io::read::{MOST_MIB, read_at_most};
 use crate::io::refusal::is_of_machine;
@@ -82,7 +83,7 @@ pub enum RunError {
     #[error("--out = {}: holds a run already: accepted are --resume, --force, or another folder", .0.display())]
     Occupied(PathBuf),
     /// Results of one run were to go into the folder of another.
-    #[error("--out = {}: holds another run: accepted is a folder without one", .0.display())]
+    #[error("--out = {}: holds another run, or lies in one: accepted is a folder of its own", .0.display())]
     OfAnotherRun(PathBuf),
     /// It holds no run.
     #[error("--run = {}: {missing} is missing: accepted is the folder of a run of `upg train`", path.display())]
@@ -223,8 +224,13 @@ impl RunDir {
         let Some(out) = out else { return Ok(self.clone()) };
         std::fs::create_dir_all(out).map_err(|source| RunError::Place { path: out.to_owned(), source })?;
         let (results, resolved) = (Self { path: out.to_owned() }, |path: &Path| path.canonicalize().ok());
-        if results.file(CONFIG).exists() && resolved(out) != resolved(&self.path) {
+        let is_own = resolved(out) == resolved(&self.path);
+        if results.file(CONFIG).exists() && !is_own {
             return Err(RunError::OfAnotherRun(out.to_owned()));
+        }
+        match resolved(out).as_deref().and_then(Path::parent) {
+            Some(around) if !is_own => Self::refuse_run(around)?, // which has folders of its own
+            _ => {}
         }
         Ok(results)
     }
@@ -246,16 +252,16 @@ impl RunDir {
     }
 
     fn clear(&self) -> Result<(), RunError> {
-        let evaluation = self.file("evaluation");
-        if evaluation.is_dir() {
-            std::fs::remove_dir_all(&evaluation).map_err(|source| RunError::System { path: evaluation, source })?;
-        }
         self.remove_events().map_err(|source| RunError::System { path: self.file(EVENTS), source })?;
         let _ = std::fs::remove_dir(self.file(EVENTS)); // unless there are files of the user's
-        for path in RESULTS.iter().chain(&FILES).map(|name| self.file(name)).filter(|path| path.exists()) {
+        let ours = RESULTS.iter().chain(&EVALUATION).chain(&FILES);
+        for path in ours.map(|name| self.file(name)).filter(|path| path.exists()) {
+            remove_temporaries(&path);
             std::fs::remove_file(&path).map_err(|source| RunError::System { path, source })?;
         }
-        let _ = std::fs::remove_dir(self.file("hmc")); // unless there are files of the user's
+        for folder in ["hmc", "evaluation"] {
+            let _ = std::fs::remove_dir(self.file(folder)); // unless there are files of the user's
+        }
         Ok(())
     }
 
@@ -284,6 +290,24 @@ impl RunDir {
         }
     }
 
+    /// Holds the configuration of the run against that in its weights, where there are some.
+    ///
+    /// # Errors
+    /// [`RunError::Changed`].
+    pub fn compare_with_weights(&self, config: &Config) -> Result<(), RunError> {
+        let of_weights = [self.latest(), self.best()].iter().find_map(|path| read_config(path).ok().flatten());
+        self.compare_with(of_weights.as_ref(), config)
+    }
+
+    /// Refuses a folder that holds a run as the place for results of something else.
+    ///
+    /// # Errors
+    /// [`RunError::OfAnotherRun`].
+    pub fn refuse_run(out: &Path) -> Result<(), RunError> {
+        let holds = Self::at(out).latest().exists();
+        if holds { Err(RunError::OfAnotherRun(out.to_owned())) } else { Ok(()) }
+    }
+
     fn compare(&self, config: &Config) -> Result<(), RunError> {
         self.compare_with(Some(&self.config()?.config), config)
     }
@@ -294,6 +318,7 @@ impl RunDir {
             .iter()
             .chain(&RESULTS)
             .chain(&EVALUATION)
+            .chain(&[LOCK])
             .map(|name| self.file(name))
             .filter(|path| path.exists())
             .collect()

@@ -136,14 +136,6 @@ pub fn write_samples<T: Real>(path: &Path, samples: &Samples<T>) -> Result<(), O
     OutputFile::create(path)?.commit(&encode(&samples.shape, &samples.values))
 }
 
-/// Writes `values` as a one-dimensional array.
-///
-/// # Errors
-/// If the file can't be written; then nothing is left of it.
-pub fn write_numbers(path: &Path, values: &[f64]) -> Result<(), OutputError> {
-    OutputFile::create(path)?.commit(&encode(&[values.len()], values))
-}
-
 /// Reads a one-dimensional array of f64.
 ///
 /// # Errors
@@ -172,7 +164,7 @@ pub fn decode_numbers(bytes: &[u8]) -> Result<Vec<f64>, SamplesProblem> {
 }
 
 /// The `.npy` file of an array of shape `shape` whose elements, in C order, are `values`.
-fn encode<'a, T: Real>(shape: &[usize], values: impl IntoIterator<Item = &'a T>) -> Vec<u8> {
+pub(crate) fn encode<'a, T: Real>(shape: &[usize], values: impl IntoIterator<Item = &'a T>) -> Vec<u8> {
     let mut bytes = header::encode::<T>(shape);
     append(&mut bytes, values);
     bytes
@@ -253,7 +245,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("w.npy");
         let values = [0.1, -0.0, 1e-310, f64::MAX, f64::NEG_INFINITY];
-        write_numbers(&path, &values).unwrap();
+        std::fs::write(&path, encode(&[values.len()], &values)).unwrap();
         let witness = Array1::<f64>::read_npy(std::fs::File::open(&path).unwrap()).unwrap();
         assert_eq!(witness.mapv(f64::to_bits).to_vec(), values.map(f64::to_bits));
         assert_eq!(read_numbers(&path).unwrap(), values);

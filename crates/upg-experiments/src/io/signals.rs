@@ -1,10 +1,26 @@
 //! The signals that end a process.
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use std::io;
+use std::sync::Arc;
+
+/// A file grows beyond what the process may write: the number on Linux and macOS.
+#[cfg(unix)]
+const SIGXFSZ: i32 = 25;
 
 /// SIGINT, SIGTERM and SIGHUP, but for a SIGHUP that was ignored when the program began, as under `nohup`: it stays ignored.
 pub fn ending() -> Vec<i32> {
     [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|&signal| signal != SIGHUP || !ignores(signal)).collect()
+}
+
+/// From now on a file that grows beyond what the process may write (`ulimit -f`) is an error of writing, and doesn't kill the process.
+///
+/// # Errors
+/// If the system refuses.
+pub fn survive_limits_of_files() -> io::Result<()> {
+    #[cfg(unix)]
+    signal_hook::flag::register(SIGXFSZ, Arc::default())?;
+    Ok(())
 }
 
 /// Whether this process ignores a signal, where the system tells.

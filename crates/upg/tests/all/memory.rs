@@ -31,7 +31,7 @@ fn a_training_that_cannot_fit_is_refused_before_it_begins() {
     let before = files(experiment.folder.path());
     let (config, out) = (experiment.argument("config.ron"), experiment.argument("run"));
     let output = upg_within(1_000_000, &["train", "--config", &config, "--out", &out]);
-    assert_ended(&output, 2, &["training.batch = 100000000: accepted is ", "1.0 GB of memory", "at least 1.6 GB"]);
+    assert_ended(&output, 2, &["training.batch = 100000000: accepted is ", "1.0 GB of memory", "at least 3.2 GB"]);
     assert!(files(experiment.folder.path()) == before);
 }
 

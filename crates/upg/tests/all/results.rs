@@ -47,7 +47,7 @@ fn results_go_into_another_folder() {
     assert!(fs::read_to_string(&page).unwrap().contains(">300<"));
     assert!(files(&experiment.path("run")) == before);
     done(&["evaluate", "--run", &run, "--samples", "300", "--out", &run]); // the folder itself
-    refused(&["evaluate", "--run", &run, "--out", &other], &["--out = ", "holds another run: accepted is"]);
+    refused(&["evaluate", "--run", &run, "--out", &other], &["--out = ", "holds another run, or lies in one: accepted is"]);
     refused(&["report", "--run", &run, "--run", &other, "--results", &out], &["--results = ", "with one --run"]);
 }
 
@@ -140,4 +140,81 @@ fn a_training_starts_from_weights_that_are_there() {
         &["tensor ", "has shape", "accepted"],
     );
     assert!(!experiment.path("new").exists());
+}
+
+/// Nothing of the run, and nobody's results, are replaced by accident.
+#[test]
+fn results_of_one_kind_never_take_the_place_of_another() {
+    let experiment = Experiment::new(DATA);
+    experiment.trained("run", &[]);
+    let [run, config, hz] = ["run", "config.ron", "hz"].map(|name| experiment.argument(name));
+    done(&["evaluate", "--run", &run, "--samples", "300"]);
+    let x = experiment.argument("x.npy");
+    done(&["sample", "--run", &run, "-n", "5", "--out", &x]);
+    fs::create_dir(experiment.path("hz")).unwrap();
+    fs::write(experiment.path("hz/samples.npy"), "mine").unwrap();
+    fs::write(experiment.path("run/evaluation/mine"), "mine").unwrap();
+    let before = files(experiment.folder.path());
+    for file in ["config.ron", "checkpoint.safetensors", "lock", "metrics.jsonl", "evaluation/samples.npy"] {
+        let own = format!("{run}/{file}");
+        refused(&["report", "--run", &run, "--out", &own], &["is a file of the run too"]);
+        refused(&["log-prob", "--run", &run, "--samples", &x, "--out", &own], &["is a file of the run too"]);
+    }
+    refused(&["hmc", "--config", &config, "--out", &hz], &["holds samples.npy already: accepted is --force"]);
+    refused(&["hmc", "--config", &config, "--out", &run], &["holds another run"]);
+    refused(
+        &["evaluate", "--run", &run, "--out", &format!("{run}/evaluation")],
+        &["holds another run, or lies in one"],
+    );
+    refused(&["report", "--run", &run, "--results", &experiment.argument("nowhere")], &["--results = ", "accepted is"]);
+    assert!(files(experiment.folder.path()) == before);
+    experiment.trained("run", &["--force"]);
+    assert_eq!(fs::read_to_string(experiment.path("run/evaluation/mine")).unwrap(), "mine");
+    assert!(!experiment.path("run/evaluation/samples.npy").exists());
+}
+
+/// A page of weights that the run has left behind says so; one of an edited configuration isn't made.
+#[test]
+fn a_report_knows_which_weights_and_which_run_it_is_of() {
+    let experiment = Experiment::new(&DATA.replace("every: 10", "keep: Last, every: 10"));
+    experiment.trained("run", &["--steps", "10"]);
+    let run = experiment.argument("run");
+    done(&["evaluate", "--run", &run, "--samples", "300"]);
+    let page = || {
+        done(&["report", "--run", &run]);
+        fs::read_to_string(experiment.path("run/report.html")).unwrap()
+    };
+    let stale = "the evaluation is of the weights of step 10: the last validation; by now they are those of step 20";
+    assert!(!page().contains(stale));
+    experiment.trained("run", &["--resume"]);
+    assert!(page().contains(stale));
+    let kept = fs::read_to_string(experiment.path("run/config.ron")).unwrap();
+    fs::write(experiment.path("run/config.ron"), kept.replace("kappa: 0.2", "kappa: 0.21")).unwrap();
+    for command in ["report", "hmc"] {
+        refused(&[command, "--run", &run], &["target.kappa = 0.21: accepted is 0.2, as the run began"]);
+    }
+}
+
+#[test]
+fn a_criterion_without_its_data_is_refused_before_anything_is_written() {
+    let experiment = Experiment::new(&GAUGE.replace("every: 6", "keep: ForwardEss, every: 6"));
+    let config = experiment.argument("config.ron");
+    let expected =
+        ["training.validation.keep = ForwardEss: accepted is Loss, ReverseEss or Last without a section data"];
+    refused(&["config", "check", &config], &expected);
+    refused(&["train", "--config", &config, "--out", &experiment.argument("run")], &expected);
+    assert!(!experiment.path("run").exists());
+}
+
+/// The results of all commands for a run one may only read are on one page.
+#[test]
+fn chains_of_a_run_one_may_only_read_are_shown_too() {
+    let experiment = Experiment::new(DATA);
+    experiment.trained("run", &[]);
+    let before = files(&experiment.path("run"));
+    let [run, out, page] = ["run", "results", "page.html"].map(|name| experiment.argument(name));
+    done(&["hmc", "--run", &run, "--samples", "100", "--out", &out]);
+    done(&["report", "--run", &run, "--results", &out, "--out", &page]);
+    assert!(fs::read_to_string(&page).unwrap().contains("Observables, HMC"));
+    assert!(files(&experiment.path("run")) == before && experiment.path("results/hmc/hmc.json").exists());
 }

@@ -2,6 +2,7 @@
 
 use super::{append, header};
 use crate::io::output::{OutputError, OutputFile, OutputWriter};
+use std::io;
 use std::marker::PhantomData;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::{Builder, JoinHandle};
@@ -36,7 +37,10 @@ impl Behind {
         };
         match Builder::new().name("upg-writer".into()).spawn(write) {
             Ok(writer) => Ok(Self { pieces, writer }),
-            Err(source) => Err(OutputError::Write { path, source }),
+            Err(e) => {
+                let source = io::Error::new(e.kind(), format!("cannot start a thread for it: {e}"));
+                Err(OutputError::Write { path, source })
+            }
         }
     }
 
@@ -81,6 +85,19 @@ impl<T: Real> RowWriter<T> {
         }
     }
 
+    /// The whole file, to get its name later.
+    ///
+    /// # Errors
+    /// If the file can't be written.
+    ///
+    /// # Panics
+    /// If rows are missing.
+    #[track_caller]
+    pub fn settle(mut self) -> Result<OutputWriter, OutputError> {
+        assert_eq!(self.missing, 0, "rows left to write");
+        self.wait()
+    }
+
     /// Gives the file its name.
     ///
     /// # Errors
@@ -89,9 +106,8 @@ impl<T: Real> RowWriter<T> {
     /// # Panics
     /// If rows are missing.
     #[track_caller]
-    pub fn finish(mut self) -> Result<(), OutputError> {
-        assert_eq!(self.missing, 0, "rows left to write");
-        self.wait()?.finish()
+    pub fn finish(self) -> Result<(), OutputError> {
+        self.settle()?.finish()
     }
 }
 

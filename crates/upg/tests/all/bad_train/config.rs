@@ -55,7 +55,7 @@ const NUMBERS: &[Values] = &[
     ("training.validation.every", "every: 3", &["0"], AT_LEAST_1),
     ("training.validation.every", "every: 3", &["-3", "0.5"], STEPS),
     ("training.validation.samples", "samples: 32", &["0"], AT_LEAST_1),
-    ("training.validation.samples", "samples: 32", &["-1", "1e3"], SAMPLES),
+    ("training.validation.samples", "samples: 32", &["-1", "1.5e0", "1e12"], SAMPLES),
     ("training.checkpoint.every", "every: 2", &["0"], AT_LEAST_1),
     ("training.checkpoint.every", "every: 2", &["-2", "\"2\""], STEPS),
     ("training.checkpoint.minutes", "minutes: 5.0", &["0", "-1", "NaN"], "accepted is a number above 0"),
