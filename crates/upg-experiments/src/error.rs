@@ -1,5 +1,6 @@
 //! All that can end a command early, and the exit status it ends with.
 
+use crate::text::Shown;
 use crate::{
     config::{AllInvalid, ConfigError, Invalid},
     io::{
@@ -76,7 +77,7 @@ pub enum Error {
     #[error("cannot listen to signals: {0}")]
     Signals(io::Error),
     /// The run was asked to stop. All is saved.
-    #[error("stopped by {signal} after step {step}: all is saved, --resume --out {} goes on", dir.display())]
+    #[error("stopped by {signal} after step {step}: all is saved, --resume --out {} goes on", dir.shown())]
     Interrupted {
         /// Name of the signal.
         signal: &'static str,

@@ -19,6 +19,7 @@ pub mod metrics;
 pub mod output;
 pub(crate) mod read;
 pub(crate) mod refusal;
+pub(crate) mod results;
 pub mod run_dir;
 pub mod samples;
 pub mod signals;

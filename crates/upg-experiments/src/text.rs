@@ -1,5 +1,7 @@
 //! Texts that fit into a message: one line, however long or odd the thing it speaks of.
 
+use std::path::Path;
+
 /// `text` in one line of about `longest` characters: what a file holds, or a parser says about it, may be of any length, and may hold
 /// line ends and what a terminal obeys.
 pub(crate) fn one_line(text: &str, longest: usize) -> String {
@@ -16,6 +18,19 @@ pub(crate) fn one_line(text: &str, longest: usize) -> String {
         }
     }
     line
+}
+
+/// A path in a message: what breaks a line, or what a terminal obeys, is escaped.
+pub(crate) trait Shown {
+    /// The text.
+    fn shown(&self) -> String;
+}
+
+impl Shown for Path {
+    fn shown(&self) -> String {
+        let escaped = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+        self.to_string_lossy().chars().map(escaped).collect()
+    }
 }
 
 /// A shape, shortened if it has many extents.
@@ -50,6 +65,12 @@ mod tests {
         }
         assert_eq!(super::shape_text(&[3, 4]), "[3, 4]");
         assert!(super::shape_text(&[1; 999]).len() < 80);
+    }
+
+    #[test]
+    fn a_path_is_a_line() {
+        use super::Shown;
+        assert_eq!(std::path::Path::new("a\nb\u{1b}[31m/ü c").shown(), "a\\nb\\u{1b}[31m/ü c");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use crate::Error;
 use crate::config::{Config, ConfigFile, Model, Override, schema};
 use crate::io::checkpoint::read_start;
 use crate::io::data::DataRequest;
+use crate::text::Shown;
 use clap::Subcommand;
 use std::path::PathBuf;
 use upg_core::{Cpu, Layer};
@@ -39,7 +40,7 @@ pub fn run(command: &ConfigCommand) -> Result<String, Error> {
                 read_start::<f64>(path, &model.layout()).map_err(Error::StartFrom)?;
             }
             check_data(&config.config, &model)?;
-            Ok(format!("{}: accepted: {dof} degrees of freedom, {parameters} parameters", file.display()))
+            Ok(format!("{}: accepted: {dof} degrees of freedom, {parameters} parameters", file.shown()))
         }
         ConfigCommand::Schema => Ok(schema::EXAMPLE.trim_end().to_owned()),
     }

@@ -8,16 +8,15 @@ use super::run_weights::{Loaded, RunArgs};
 use crate::Error;
 use crate::config::{MOST_SAMPLES, Precision};
 use crate::io::output::{OutputFile, Provenance, finish_together};
+use crate::io::results::{checksum, seal};
 use crate::io::run_dir::{RunDir, RunError};
 use crate::io::samples::encode;
 use clap::Args;
 use serde_json::{Map, Value};
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use upg_core::Real;
 use upg_train::evaluate::Summary;
 use upg_train::{Evaluation, EvaluationPlan, Purpose};
-use xxhash_rust::xxh3::xxh3_128;
 
 /// Options of `upg evaluate`.
 #[derive(Clone, Debug, Args)]
@@ -78,7 +77,7 @@ fn json(
     object["weights_of"] = serde_json::to_value(weights.origin).expect("a text");
     object["files"] = Value::Object(details);
     object["provenance"] = serde_json::to_value(provenance).expect("names and numbers");
-    serde_json::to_string_pretty(&object).expect("names and numbers")
+    seal(object)
 }
 
 /// Writes the summary and what the report shows beside it, in the folder `evaluation`. All are on the disk before the first gets its name, and
@@ -111,12 +110,3 @@ fn details(evaluation: &Evaluation) -> [Vec<u8>; 3] {
 
 /// The files beside the summary, in the folder `evaluation`.
 pub(super) const DETAILS: [&str; 3] = ["log_weights.npy", "autocorrelation.json", "samples.npy"];
-
-/// XXH3 of a file, 128 bits in hexadecimal.
-pub(super) fn checksum_of(path: &Path) -> io::Result<String> {
-    Ok(checksum(&std::fs::read(path)?))
-}
-
-fn checksum(content: &[u8]) -> String {
-    format!("{:032x}", xxh3_128(content))
-}

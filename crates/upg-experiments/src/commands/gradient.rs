@@ -11,6 +11,7 @@
 //! The metadata entry `provenance` says, as JSON, what made them.
 
 use super::arguments::{divergence_parser, estimator_parser, precision_parser, processor, threads_parser};
+use crate::text::Shown;
 use crate::{
     Error,
     config::{ConfigFile, Model, Override, Precision},
@@ -126,6 +127,6 @@ fn all_finite(tensors: &[OutTensor], precision: &'static str) -> Result<(), Erro
 
 fn summary<T: Real>(args: &GradientArgs, loss: f64, samples: &Samples<T>) -> String {
     let GradientArgs { estimator, divergence, out, .. } = args;
-    let (batch, precision, out) = (samples.values.nrows(), T::NAME, out.display());
+    let (batch, precision, out) = (samples.values.nrows(), T::NAME, out.shown());
     format!("{estimator} gradient of the {divergence} KL, batch {batch}, {precision}: loss {loss}; written to {out}")
 }

@@ -9,10 +9,12 @@ mod table;
 use super::arguments::{processor, threads_parser};
 use crate::Error;
 use crate::config::{ConfigFile, Data, MOST_SAMPLES, Override, Precision, Source};
+use crate::io::checkpoint::compare_with_weights;
 use crate::io::output::{OutputFile, Provenance, finish_together};
+use crate::io::results::seal;
 use crate::io::run_dir::{RunDir, RunError};
 use crate::io::samples::RowWriter;
-use crate::text::unravel;
+use crate::text::{Shown, unravel};
 use clap::Args;
 use ndarray::ArrayView2;
 use std::path::{Path, PathBuf};
@@ -58,7 +60,7 @@ pub fn run(args: &HmcArgs) -> Result<String, Error> {
             let run = RunDir::open(run)?;
             let folder = run.results(args.out.as_deref())?.file(FOLDER);
             let file = run.config().map_err(RunError::from)?;
-            run.compare_with_weights(&file.config)?;
+            compare_with_weights(&run, &file.config)?;
             (file, folder)
         }
         (None, Some(config), Some(out)) => {
@@ -115,7 +117,7 @@ impl Plan {
     fn check_free(&self) -> Result<(), Error> {
         let there = [NUMBERS, SAMPLES].into_iter().find(|name| !self.replaces && self.folder.join(name).exists());
         let Some(name) = there else { return Ok(()) };
-        let problem = format!("--out = {}: holds {name} already", self.folder.display());
+        let problem = format!("--out = {}: holds {name} already", self.folder.shown());
         Err(Error::Usage(format!("{problem}: accepted is --force, or another folder")))
     }
 
@@ -154,7 +156,7 @@ impl Plan {
 fn json(summary: &ChainSummary, provenance: &Provenance) -> String {
     let mut object = serde_json::to_value(summary).expect("names and numbers");
     object["provenance"] = serde_json::to_value(provenance).expect("names and numbers");
-    serde_json::to_string_pretty(&object).expect("names and numbers")
+    seal(object)
 }
 
 /// Refuses samples with a number that isn't finite; `first` is the number of the first sample.

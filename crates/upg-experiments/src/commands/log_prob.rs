@@ -7,6 +7,7 @@ use crate::config::Precision;
 use crate::io::output::{OutputFile, finish_together};
 use crate::io::run_dir::RunDir;
 use crate::io::samples::{RowWriter, read_samples};
+use crate::text::Shown;
 use clap::Args;
 use std::path::{Path, PathBuf};
 use upg_core::Real;
@@ -71,5 +72,5 @@ fn run_in<T: Real>(args: &LogProbArgs, dir: &RunDir) -> Result<String, Error> {
         0 => String::new(),
         some => format!(", {some} of them missed by the inverse, where a slope of the flow is below the precision"),
     };
-    Ok(format!("log q of {points} points{not_finite}{missed}; written to {}", args.out.display()))
+    Ok(format!("log q of {points} points{not_finite}{missed}; written to {}", args.out.shown()))
 }

@@ -1,13 +1,15 @@
 //! `upg report`: the files of runs, read for the page that [`report`](crate::report) makes of them.
 
-use super::evaluate::{DETAILS, checksum_of};
+use super::evaluate::DETAILS;
 use crate::Error;
 use crate::config::Invalid;
-use crate::io::checkpoint::read_origin;
+use crate::io::checkpoint::{compare_with_weights, read_origin};
 use crate::io::output::OutputFile;
+use crate::io::results;
 use crate::io::run_dir::{RunDir, RunError};
 use crate::io::samples::{read_any_samples, read_numbers, read_samples};
 use crate::report::page::{Field, FieldKind, Run, render};
+use crate::text::Shown;
 use clap::Args;
 use ndarray::{Array2, Axis};
 use serde_json::Value;
@@ -37,11 +39,11 @@ pub fn run(args: &ReportArgs) -> Result<String, Error> {
     let dirs = args.run.iter().map(|path| RunDir::open(path)).collect::<Result<Vec<_>, _>>()?;
     if let (Some(results), 2..) = (&args.results, dirs.len()) {
         let problem = "accepted is one folder of results with one --run";
-        return Err(Error::Usage(format!("--results = {}: {problem}", results.display())));
+        return Err(Error::Usage(format!("--results = {}: {problem}", results.shown())));
     }
     if let Some(results) = args.results.as_ref().filter(|results| !results.is_dir()) {
         let accepted = "the folder that `evaluate`, `variance` or `hmc` was given with --out";
-        return Err(Error::Usage(format!("--results = {}: accepted is {accepted}", results.display())));
+        return Err(Error::Usage(format!("--results = {}: accepted is {accepted}", results.shown())));
     }
     let path = args.out.clone().unwrap_or_else(|| dirs[0].file("report.html"));
     let own: Vec<PathBuf> = dirs.iter().flat_map(RunDir::own_files).collect();
@@ -54,7 +56,7 @@ pub fn run(args: &ReportArgs) -> Result<String, Error> {
         "{} of {}; written to {}",
         if runs.len() == 1 { "report" } else { "comparison" },
         names(&runs),
-        path.display()
+        path.shown()
     ))
 }
 
@@ -66,7 +68,7 @@ fn names(runs: &[Run]) -> String {
 fn read(dir: &RunDir, results: Option<&Path>, name: String) -> Result<Run, Error> {
     let in_results = |file: &str| results.unwrap_or(dir.path()).join(file);
     let config = dir.config().map_err(RunError::from)?.config;
-    dir.compare_with_weights(&config)?;
+    compare_with_weights(dir, &config)?;
     let metrics = text(&dir.metrics())?.unwrap_or_default();
     let evaluation = in_results("evaluation");
     let shown = evaluation.join("samples.npy");
@@ -113,8 +115,8 @@ fn check_details(folder: &Path, summary: Option<&Value>) -> Result<(), RunError>
     let files = summary.and_then(|summary| summary.get("files")).and_then(Value::as_object);
     for (name, sum) in files.into_iter().flatten().filter(|(name, _)| DETAILS.contains(&&name[..])) {
         let path = folder.join(name);
-        let found = checksum_of(&path).map_err(|source| RunError::System { path: path.clone(), source })?;
-        if sum.as_str() != Some(&found) {
+        let found = std::fs::read(&path).map_err(|source| RunError::System { path: path.clone(), source })?;
+        if sum.as_str() != Some(&results::checksum(&found)) {
             let problem =
                 "not of the evaluation in summary.json, as after one that was cut short: `upg evaluate` mends it"
                     .into();
@@ -135,7 +137,7 @@ fn names_of(paths: &[PathBuf]) -> Vec<String> {
     let name = |path: &PathBuf| {
         let others = full.iter().filter(|other| *other != path);
         let tells = |&parts: &usize| others.clone().all(|other| end(other, parts) != end(path, parts));
-        end(path, (1..longest).find(tells).unwrap_or(longest)).display().to_string()
+        end(path, (1..longest).find(tells).unwrap_or(longest)).shown().to_string()
     };
     full.iter().map(name).collect()
 }
@@ -170,8 +172,7 @@ fn text(path: &Path) -> Result<Option<String>, RunError> {
 /// A JSON file, if it is there.
 fn json(path: &Path) -> Result<Option<Value>, RunError> {
     let Some(text) = text(path)? else { return Ok(None) };
-    let wrong = |e: serde_json::Error| RunError::Altered { path: path.to_owned(), problem: format!("not JSON: {e}") };
-    serde_json::from_str(&text).map(Some).map_err(wrong)
+    results::open(path, &text).map(Some)
 }
 
 #[cfg(test)]

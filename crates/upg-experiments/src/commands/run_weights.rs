@@ -7,6 +7,7 @@ use crate::io::checkpoint::{read_config, read_ema, read_origin, read_progress, r
 use crate::io::data::DataRequest;
 use crate::io::output::Provenance;
 use crate::io::run_dir::{RunDir, RunError};
+use crate::text::Shown;
 use clap::{Args, ValueEnum};
 use ndarray::Array2;
 use serde::Serialize;
@@ -90,7 +91,7 @@ impl<T: Real> Loaded<T> {
         let model = file.build::<T>()?;
         let (target, sample_shape) = (model.target.clone(), model.sample_shape.clone());
         if args.weights == Weights::Ema && file.config.training.ema.is_none() {
-            let run = dir.path().display();
+            let run = dir.path().shown();
             let problem = format!("--weights = ema: training.ema is absent in {run}: accepted are best and latest");
             return Err(Error::Usage(problem));
         }

@@ -10,6 +10,7 @@ use crate::config::{MOST_SAMPLES, Precision};
 use crate::io::output::{OutputFile, finish_together};
 use crate::io::run_dir::RunDir;
 use crate::io::samples::RowWriter;
+use crate::text::Shown;
 use clap::Args;
 use std::path::{Path, PathBuf};
 use upg_core::Real;
@@ -97,7 +98,7 @@ fn run_in<T: Real>(args: &SampleArgs, dir: &RunDir) -> Result<String, Error> {
         0 => String::new(),
         some => format!(", {some} log-weights not finite"),
     };
-    Ok(format!("{} samples{acceptance}{not_finite}; written to {}", args.samples, args.out.display()))
+    Ok(format!("{} samples{acceptance}{not_finite}; written to {}", args.samples, args.out.shown()))
 }
 
 /// The places for samples, log-weights and samples of the base: none of them a file of the run, or another of them.

@@ -5,7 +5,9 @@ use crate::Error;
 use crate::config::Precision;
 use crate::io::memory::{Bytes, of_machine};
 use crate::io::output::OutputFile;
+use crate::io::results::seal;
 use crate::io::run_dir::RunDir;
+use crate::text::Shown;
 use clap::Args;
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -64,8 +66,8 @@ fn run_in<T: Real>(args: &VarianceArgs, dir: &RunDir) -> Result<String, Error> {
         "estimators": noise,
         "provenance": loaded.provenance(),
     });
-    out.commit(serde_json::to_string_pretty(&object).expect("names and numbers").as_bytes())?;
-    Ok(format!("{}written to {}", table(&noise), path.display()))
+    out.commit(seal(object).as_bytes())?;
+    Ok(format!("{}written to {}", table(&noise), path.shown()))
 }
 
 /// Refuses a batch whose samples alone take more than the memory of this machine.

@@ -2,6 +2,7 @@
 
 use super::invalid::write_lines;
 use super::locate::Position;
+use crate::text::Shown;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -61,7 +62,7 @@ impl ConfigError {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let file = self.file.display();
+        let file = self.file.shown();
         let lines = self.mistakes.iter().map(|Mistake { origin, field, problem }| {
             let place = match origin {
                 Origin::File(None) | Origin::Machine => format!("config {file}: "),

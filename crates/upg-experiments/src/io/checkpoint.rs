@@ -15,7 +15,7 @@ use crate::io::output::{OutputError, OutputFile, Provenance};
 use crate::io::read::read_file;
 use crate::io::run_dir::{RunDir, RunError};
 use crate::io::weights::{self, OutTensor, STATE, WeightsError, WeightsProblem};
-use crate::text::one_line;
+use crate::text::{Shown, one_line};
 use safetensors::SafeTensors;
 use std::path::Path;
 use upg_core::{ParamLayout, Real};
@@ -184,7 +184,7 @@ impl<'a> Format<'a> {
 }
 
 fn shown(path: &Path) -> String {
-    path.display().to_string()
+    path.shown().to_string()
 }
 
 fn progress_of(file: &SafeTensors<'_>) -> Result<Progress, String> {
@@ -250,6 +250,15 @@ pub fn read_origin(path: &Path) -> Result<Option<String>, WeightsError> {
 pub fn read_config(path: &Path) -> Result<Option<Config>, WeightsError> {
     let record = weights::provenance_of(&read(path)?);
     Ok(record.and_then(|record| Config::parse(record.get("config")?.as_str()?).ok()))
+}
+
+/// Holds the configuration of a run against that in its weights, where there are some.
+///
+/// # Errors
+/// [`RunError::Changed`].
+pub fn compare_with_weights(dir: &RunDir, config: &Config) -> Result<(), RunError> {
+    let of_weights = [dir.latest(), dir.best()].iter().find_map(|path| read_config(path).ok().flatten());
+    dir.compare_with(of_weights.as_ref(), config)
 }
 
 /// How far the run of a checkpoint is.

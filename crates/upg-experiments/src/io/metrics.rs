@@ -2,6 +2,7 @@
 
 use crate::io::console::say;
 use crate::io::output::{OutputError, OutputFile};
+use crate::text::Shown;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -55,7 +56,7 @@ impl Metrics {
             let text = std::fs::read(path).map_err(failed)?;
             let Lines { kept, damaged } = lines_up_to(&text, step);
             for line in damaged {
-                say(format_args!("warning: {}: line {line} is damaged, and left out", path.display()));
+                say(format_args!("warning: {}: line {line} is damaged, and left out", path.shown()));
             }
             if kept.len() != text.len() || has_another_name(path).map_err(failed)? {
                 OutputFile::create(path)?.commit(&kept)?;

@@ -2,6 +2,7 @@
 
 use super::refusal::is_of_machine;
 use super::signals;
+use crate::text::Shown;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -24,7 +25,7 @@ pub struct OutputFile {
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
     /// The place asked for is unusable; nothing was computed yet.
-    #[error("output {}: {reason}", path.display())]
+    #[error("output {}: {reason}", path.shown())]
     Place {
         /// The place.
         path: PathBuf,
@@ -32,7 +33,7 @@ pub enum OutputError {
         reason: String,
     },
     /// Writing failed, e.g. because the disk is full; nothing is left of it.
-    #[error("output {}: cannot write: {source}", path.display())]
+    #[error("output {}: cannot write: {source}", path.shown())]
     Write {
         /// The place.
         path: PathBuf,
@@ -68,7 +69,7 @@ impl OutputFile {
             return Err(refuse("is the name of a folder, accepted is the name of a file".into()));
         }
         if !folder.is_dir() {
-            let folder = folder.display();
+            let folder = folder.shown();
             return Err(refuse(format!("{folder} is not a folder, accepted is a file in a folder that exists")));
         }
         remove_temporaries(path);

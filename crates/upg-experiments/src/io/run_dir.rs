@@ -16,11 +16,11 @@
 //! | `lock` | locked while a run is going on |
 
 use crate::config::{Config, ConfigError, ConfigFile, Difference, Override};
-use crate::io::checkpoint::read_config;
 use crate::io::output::{OutputError, OutputFile, remove_temporaries};
 use crate::io::read::{MOST_MIB, read_at_most};
 use crate::io::refusal::is_of_machine;
 use crate::report::tensorboard::is_ours;
+use crate::text::Shown;
 use serde::Deserialize;
 use std::fs::{File, TryLockError};
 use std::io;
@@ -80,13 +80,13 @@ pub struct LockedRun {
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// It holds a run and neither `--resume` nor `--force` was given.
-    #[error("--out = {}: holds a run already: accepted are --resume, --force, or another folder", .0.display())]
+    #[error("--out = {}: holds a run already: accepted are --resume, --force, or another folder", .0.shown())]
     Occupied(PathBuf),
     /// Results of one run were to go into the folder of another.
-    #[error("--out = {}: holds another run, or lies in one: accepted is a folder of its own", .0.display())]
+    #[error("--out = {}: holds another run, or lies in one: accepted is a folder of its own", .0.shown())]
     OfAnotherRun(PathBuf),
     /// It holds no run.
-    #[error("--run = {}: {missing} is missing: accepted is the folder of a run of `upg train`", path.display())]
+    #[error("--run = {}: {missing} is missing: accepted is the folder of a run of `upg train`", path.shown())]
     NoRun {
         /// The folder.
         path: PathBuf,
@@ -94,7 +94,7 @@ pub enum RunError {
         missing: &'static str,
     },
     /// There can't be a folder, or no files in it.
-    #[error("--out = {}: cannot write there: {source}: accepted is a folder, or a place for one", path.display())]
+    #[error("--out = {}: cannot write there: {source}: accepted is a folder, or a place for one", path.shown())]
     Place {
         /// The place.
         path: PathBuf,
@@ -102,10 +102,10 @@ pub enum RunError {
         source: io::Error,
     },
     /// Another process trains there.
-    #[error("{}: another run is going on in this folder", .0.display())]
+    #[error("{}: another run is going on in this folder", .0.shown())]
     Locked(PathBuf),
     /// The configuration isn't that of the run.
-    #[error("run {}: {difference}", path.display())]
+    #[error("run {}: {difference}", path.shown())]
     Changed {
         /// The folder.
         path: PathBuf,
@@ -113,7 +113,7 @@ pub enum RunError {
         difference: Box<Difference>,
     },
     /// The system refuses.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}", path.shown())]
     System {
         /// The file or folder.
         path: PathBuf,
@@ -121,7 +121,7 @@ pub enum RunError {
         source: io::Error,
     },
     /// A result of another command isn't what that command wrote.
-    #[error("{}: {problem}: accepted is the file as `upg` wrote it", path.display())]
+    #[error("{}: {problem}: accepted is the file as `upg` wrote it", path.shown())]
     Altered {
         /// The file.
         path: PathBuf,
@@ -129,7 +129,7 @@ pub enum RunError {
         problem: String,
     },
     /// Samples of the target aren't those that the run began with.
-    #[error("{}: not the samples that the run began with: accepted are those", .0.display())]
+    #[error("{}: not the samples that the run began with: accepted are those", .0.shown())]
     OtherData(PathBuf),
     /// The configuration in the folder is wrong.
     #[error(transparent)]
@@ -288,15 +288,6 @@ impl RunDir {
             None => Ok(()),
             Some(difference) => Err(RunError::Changed { path: self.path.clone(), difference: Box::new(difference) }),
         }
-    }
-
-    /// Holds the configuration of the run against that in its weights, where there are some.
-    ///
-    /// # Errors
-    /// [`RunError::Changed`].
-    pub fn compare_with_weights(&self, config: &Config) -> Result<(), RunError> {
-        let of_weights = [self.latest(), self.best()].iter().find_map(|path| read_config(path).ok().flatten());
-        self.compare_with(of_weights.as_ref(), config)
     }
 
     /// Refuses a folder that holds a run as the place for results of something else.

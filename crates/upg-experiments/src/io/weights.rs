@@ -11,7 +11,7 @@ pub(crate) use sealed::{open, open_sealed};
 use crate::io::output::{OutputError, OutputFile, Provenance};
 use crate::io::read::read_file;
 use crate::io::refusal::status_of_unreadable;
-use crate::text::{one_line, shape_text, unravel};
+use crate::text::{Shown, one_line, shape_text, unravel};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use sealed::CHECKSUM;
 use std::collections::HashMap;
@@ -28,7 +28,7 @@ pub const PROVENANCE: &str = "provenance";
 
 /// A weights file is wrong.
 #[derive(Debug, thiserror::Error)]
-#[error("weights {}: {problem}", file.display())]
+#[error("weights {}: {problem}", file.shown())]
 pub struct WeightsError {
     /// The file.
     pub file: PathBuf,

@@ -81,6 +81,7 @@ fn threads_do_not_enter_the_results() {
             let mut summaries = ["summary.json", "variance.json"].map(|name| json(&run.join(name)));
             for summary in &mut summaries {
                 assert_eq!(summary["provenance"]["threads"].take().to_string(), threads);
+                assert!(summary["checksum"].take().is_string(), "which is of the threads, too");
             }
             (summaries, files(&run.join("evaluation")), [x, w].map(|file| fs::read(file).unwrap()))
         });

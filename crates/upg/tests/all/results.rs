@@ -47,7 +47,10 @@ fn results_go_into_another_folder() {
     assert!(fs::read_to_string(&page).unwrap().contains(">300<"));
     assert!(files(&experiment.path("run")) == before);
     done(&["evaluate", "--run", &run, "--samples", "300", "--out", &run]); // the folder itself
-    refused(&["evaluate", "--run", &run, "--out", &other], &["--out = ", "holds another run, or lies in one: accepted is"]);
+    refused(
+        &["evaluate", "--run", &run, "--out", &other],
+        &["--out = ", "holds another run, or lies in one: accepted is"],
+    );
     refused(&["report", "--run", &run, "--run", &other, "--results", &out], &["--results = ", "with one --run"]);
 }
 
@@ -188,6 +191,16 @@ fn a_report_knows_which_weights_and_which_run_it_is_of() {
     assert!(!page().contains(stale));
     experiment.trained("run", &["--resume"]);
     assert!(page().contains(stale));
+    let summary = fs::read_to_string(experiment.path("run/summary.json")).unwrap();
+    let altered = summary.replace("\"samples\": 300", "\"samples\": 301");
+    assert_ne!(altered, summary);
+    fs::write(experiment.path("run/summary.json"), altered).unwrap();
+    refused(&["report", "--run", &run], &["summary.json: the checksum is that of other content"]);
+    fs::write(experiment.path("run/summary.json"), summary).unwrap();
+    refused(
+        &["log-prob", "--run", &run, "--samples", "a\nb.npy", "--out", "c.npy"],
+        &["samples a\\nb.npy: cannot read"],
+    );
     let kept = fs::read_to_string(experiment.path("run/config.ron")).unwrap();
     fs::write(experiment.path("run/config.ron"), kept.replace("kappa: 0.2", "kappa: 0.21")).unwrap();
     for command in ["report", "hmc"] {

@@ -1,6 +1,7 @@
 //! The summary as text.
 
 use crate::commands::run_weights;
+use crate::text::Shown;
 use std::fmt::Write;
 use std::path::Path;
 use upg_train::evaluate::{Number, Summary};
@@ -47,7 +48,7 @@ pub(super) fn text(summary: &Summary, weights: &Weights<'_>, has_data: bool, pat
     for warning in &summary.chain_warnings {
         line("the chain is not to be trusted:", warning.clone());
     }
-    write!(out, "written to {}", path.display()).expect("memory takes all");
+    write!(out, "written to {}", path.shown()).expect("memory takes all");
     out
 }
 

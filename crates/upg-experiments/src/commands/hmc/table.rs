@@ -1,6 +1,7 @@
 //! The numbers of the chains as text.
 
 use crate::commands::evaluate::with_error;
+use crate::text::Shown;
 use std::fmt::Write;
 use std::path::Path;
 use upg_train::ChainSummary;
@@ -26,7 +27,7 @@ pub(super) fn text(summary: &ChainSummary, folder: &Path) -> String {
     for warning in &summary.warnings {
         line("not to be trusted:", warning.clone());
     }
-    write!(out, "written to {}", folder.display()).expect("memory takes all");
+    write!(out, "written to {}", folder.shown()).expect("memory takes all");
     out
 }
 

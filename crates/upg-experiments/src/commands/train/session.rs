@@ -12,6 +12,7 @@ use crate::io::data::DataRequest;
 use crate::io::metrics::{Line, Metrics};
 use crate::io::output::{OutputFile, Provenance};
 use crate::io::run_dir::{Existing, LockedRun, RunDir};
+use crate::text::Shown;
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -93,7 +94,7 @@ fn config_of(args: &TrainArgs) -> Result<ConfigFile, Error> {
         (None, Some(out)) if args.resume => match RunDir::open(out) {
             Ok(dir) => Ok(dir.config_with(&args.set)?),
             Err(_) => {
-                let problem = format!("--out = {}: holds no run: accepted is one, or --config with it", out.display());
+                let problem = format!("--out = {}: holds no run: accepted is one, or --config with it", out.shown());
                 Err(Error::Usage(problem))
             }
         },
@@ -423,7 +424,7 @@ impl<'a, T: Real> Session<'a, T> {
             0 => String::new(),
             skipped => format!(", {skipped} steps skipped"),
         };
-        let (step, seconds, dir) = (progress.step, progress.seconds, self.dir.path().display());
+        let (step, seconds, dir) = (progress.step, progress.seconds, self.dir.path().shown());
         format!("{step} steps in {seconds:.1} s{best}{skipped}; the run is in {dir}")
     }
 }

@@ -1,13 +1,13 @@
 //! Problems of a samples file.
 
 use crate::io::refusal::status_of_unreadable;
-use crate::text::shape_text;
+use crate::text::{Shown, shape_text};
 use std::io;
 use std::path::PathBuf;
 
 /// A samples file is wrong.
 #[derive(Debug, thiserror::Error)]
-#[error("samples {}: {problem}", file.display())]
+#[error("samples {}: {problem}", file.shown())]
 pub struct SamplesError {
     /// The file.
     pub file: PathBuf,

@@ -4,9 +4,10 @@ use super::{GAUGE, SCALAR, done_on, keys, number, trained};
 use crate::support::{json, temporaries};
 use serde_json::Value;
 
-const KEYS: [&str; 24] = [
+const KEYS: [&str; 25] = [
     "acceptance",
     "chain_warnings",
+    "checksum",
     "ess_forward",
     "ess_reverse",
     "files",
@@ -138,7 +139,7 @@ fn the_noise_of_every_estimator_is_told() {
         let experiment = trained(config);
         let table = done_on(&experiment, "variance", &["--repetitions", "60", "--batch", "32"]);
         let told = json(&experiment.path("run/variance.json"));
-        assert_eq!(keys(&told), ["batch", "estimators", "provenance", "repetitions", "weights"]);
+        assert_eq!(keys(&told), ["batch", "checksum", "estimators", "provenance", "repetitions", "weights"]);
         let estimators = told["estimators"].as_array().unwrap();
         let names: Vec<_> = estimators.iter().map(|of| of["estimator"].as_str().unwrap()).collect();
         assert_eq!(names, [&reverse[..], forward].concat());

@@ -56,7 +56,10 @@ fn chains_of_a_configuration_have_the_exact_values() {
         let experiment = Experiment::new(config);
         let table = ran(&experiment, "out/a", &[]);
         let found = json(&experiment.path("out/a/hmc.json"));
-        assert_eq!(keys(&found), ["chains", "measured", "observables", "provenance", "samples", "tau_int", "warnings"]);
+        assert_eq!(
+            keys(&found),
+            ["chains", "checksum", "measured", "observables", "provenance", "samples", "tau_int", "warnings"]
+        );
         check_observables(&found["observables"], known);
         let chains = &found["chains"];
         assert_eq!((&chains["never_moved"], &found["samples"]), (&0.into(), &shape[0].into()));
@@ -82,7 +85,7 @@ fn seeds_decide_and_threads_do_not() {
     let results = |out: &str, more: &[&str]| {
         ran(&experiment, out, &[&["--samples", "130"], more].concat());
         let mut found = json(&experiment.path(out).join("hmc.json"));
-        found["provenance"].take();
+        assert!(found["provenance"].take().is_object() && found["checksum"].take().is_string());
         (found, npy(&experiment.path(out).join("samples.npy")))
     };
     let (one, two) = (results("one", &["--threads", "1"]), results("two", &["--threads", "2"]));
