@@ -23,6 +23,8 @@ impl StepSize {
     const GAMMA: f64 = 0.05;
     const KAPPA: f64 = 0.75;
     const LOWER: f64 = 0.8;
+    /// The ceiling over the first step: a target so flat that every step is accepted would have it grow until numbers overflow.
+    const LARGEST: f64 = 1e4;
 
     /// Starts at `first`, to be tuned towards the acceptance `target`.
     pub(crate) fn new(first: f64, target: f64) -> Self {
@@ -34,7 +36,7 @@ impl StepSize {
             log_average: log_step,
             h: 0.0,
             updates: 0.0,
-            ceiling: f64::INFINITY,
+            ceiling: Self::LARGEST * first,
         }
     }
 

@@ -277,3 +277,12 @@ fn a_start_of_the_wrong_width_is_a_panic() {
     let target = Gmm::new(3).expect("three dimensions");
     _ = equilibrium_samples::<f64>(&target, &StandardNormal::new(2), &[], &short(5, 5), rng(1));
 }
+
+/// Where every step is accepted the step doesn't grow until nothing is.
+#[test]
+fn chains_of_a_flat_target_move() {
+    let flat = U1::new(&[4, 4], 1e-100).unwrap();
+    let plan = ChainPlan { samples: 50, chains: 50, warm_up: 200, ..ChainPlan::default() };
+    let (data, report) = DataSampler::<f32>::draw_data(&flat, &plan, rng(1)).unwrap();
+    assert_eq!((report.never_moved, data.iter().all(|x| x.is_finite())), (0, true), "{report:?}");
+}
