@@ -22,7 +22,7 @@ pub struct LogProbArgs {
     /// The points x: [points, dof] or [points, lattice…]; angles modulo 2π.
     #[arg(long, value_name = "NPY")]
     pub samples: PathBuf,
-    /// Where log q(x) goes, f64, shape [points].
+    /// Where log q(x) goes, f64, one number per point.
     #[arg(long, value_name = "NPY")]
     pub out: PathBuf,
     /// Where the images z = T⁻¹(x) go, shape [points, lattice…].

@@ -23,7 +23,7 @@ pub struct ReportArgs {
     /// Folders of runs, to be shown side by side.
     #[arg(long, value_name = "DIR", num_args = 1.., required = true)]
     pub run: Vec<PathBuf>,
-    /// The results of `evaluate --out` and `variance --out`, if they aren't in the folder of the run; with a single run.
+    /// The results of `evaluate` and `hmc` with --out, if they aren't in the folder of the run; with a single run.
     #[arg(long, value_name = "DIR")]
     pub results: Option<PathBuf>,
     /// Where the page goes; by default `report.html` in the folder of the first run.
@@ -42,7 +42,7 @@ pub fn run(args: &ReportArgs) -> Result<String, Error> {
         return Err(Error::Usage(format!("--results = {}: {problem}", results.shown())));
     }
     if let Some(results) = args.results.as_ref().filter(|results| !results.is_dir()) {
-        let accepted = "the folder that `evaluate`, `variance` or `hmc` was given with --out";
+        let accepted = "the folder that `evaluate` or `hmc` was given with --out";
         return Err(Error::Usage(format!("--results = {}: accepted is {accepted}", results.shown())));
     }
     let path = args.out.clone().unwrap_or_else(|| dirs[0].file("report.html"));
