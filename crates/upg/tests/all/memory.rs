@@ -54,8 +54,10 @@ fn threads_that_cannot_be_had_are_a_failure_in_one_line() {
     let experiment = Experiment::new(SHORT);
     experiment.trained("run", &[]);
     let run = experiment.argument("run");
-    let output = upg_within(200_000, &["evaluate", "--run", &run, "--samples", "200", "--threads", "1000"]);
-    assert_ended(&output, 1, &["error: processor: cannot start 1000 threads"]);
+    for command in ["evaluate", "hmc"] {
+        let output = upg_within(200_000, &[command, "--run", &run, "--samples", "200", "--threads", "1000"]);
+        assert_ended(&output, 1, &["error: processor: cannot start 1000 threads"]);
+    }
 }
 
 /// However few files may be open: done, or a failure in one line; nobody's input is wrong.

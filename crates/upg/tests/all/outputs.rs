@@ -213,3 +213,25 @@ fn a_signal_leaves_no_temporary_file() {
         assert_eq!((status.signal(), fs::read_dir(&folder).unwrap().count()), (Some(number), 0), "{signal}");
     }
 }
+
+/// A disk that has room for the weights and not for the samples: both stay those of the sampling before.
+#[cfg(unix)]
+#[test]
+fn samples_and_their_weights_stay_together() {
+    let experiment = Experiment::new(SHORT);
+    experiment.trained("run", &[]);
+    let [run, x, w] = ["run", "x.npy", "w.npy"].map(|name| experiment.argument(name));
+    let sample = |seed: &str, blocks: &str| {
+        let limited = format!("ulimit -f {blocks}; exec \"$0\" \"$@\"");
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", &limited, env!("CARGO_BIN_EXE_upg"), "sample", "--run", &run, "-n", "2000", "--seed", seed]);
+        shell.args(["--out", &x, "--log-weights", &w]).output().unwrap()
+    };
+    assert!(sample("1", "unlimited").status.success());
+    let before = files(experiment.folder.path());
+    let output = sample("2", "48"); // 24 kB: the weights have 16, the samples 32
+    let line = errors(&output);
+    assert_eq!((output.status.code(), line.lines().count()), (Some(1), 1), "{line}");
+    assert!(line.contains("x.npy: cannot write: File too large"), "{line}");
+    assert!(files(experiment.folder.path()) == before, "and no temporary file");
+}
