@@ -1,5 +1,6 @@
 //! Drawn data: every sample once, fair to cut, the same for any number of threads, and distributed as it should be.
 
+use crate::simple::StartAt;
 use ndarray::{Array2, s};
 use rand::{Rng as _, SeedableRng};
 use std::f64::consts::TAU;
@@ -8,7 +9,7 @@ use std::sync::{
     Mutex,
     atomic::{AtomicUsize, Ordering},
 };
-use upg_core::{Base, BasePass, Batch, Cpu, Execution, Real, Rng, SampleStream, StandardNormal, Streams, Target};
+use upg_core::{Batch, Cpu, Execution, Real, Rng, StandardNormal, Streams, Target};
 use upg_targets::{
     ChainPlan, ChainReport, DataSampler, Gaussian, Gmm, HmcOptions, Observables, Phi4, Proposal, TargetError, U1,
     equilibrium_samples,
@@ -131,27 +132,9 @@ fn groups_draw_from_streams_that_nobody_else_has() {
     }
 }
 
-/// The same number in every degree of freedom.
-struct Far(f64);
-
-impl Base<Cpu<f64>> for Far {
-    fn dof(&self) -> usize {
-        2
-    }
-
-    fn sample(&self, _: &mut BasePass<'_, Cpu<f64>>, _: SampleStream, _: u64, z: &mut Batch<f64>) {
-        z.fill(self.0);
-    }
-
-    fn log_density_and_score(
-        &self,
-        _: &mut BasePass<'_, Cpu<f64>>,
-        _: &Batch<f64>,
-        _: &mut Vec<f64>,
-        _: Option<&mut Batch<f64>>,
-    ) {
-        unreachable!("only its samples are asked for")
-    }
+/// Two numbers that start there.
+fn far(x: f64) -> StartAt<impl Fn(&mut Batch<f64>) + Send + Sync> {
+    StartAt(2, move |z: &mut Batch<f64>| z.fill(x))
 }
 
 /// Chains on their way from far out: any half of the data must have seen all of the way.
@@ -160,7 +143,7 @@ fn both_halves_of_the_data_represent_all_times() {
     let target = Gmm::new(2).expect("two dimensions");
     let hmc = HmcOptions { length: 0.02, ..HmcOptions::default() };
     let plan = ChainPlan { samples: 2000, chains: 4, warm_up: 0, thin: 8, hmc };
-    let (data, _) = equilibrium_samples(&target, &Far(30.0), &[], &plan, rng(5)).expect("a good plan");
+    let (data, _) = equilibrium_samples(&target, &far(30.0), &[], &plan, rng(5)).expect("a good plan");
     let (half, mean) = (plan.samples / 2, |part: ndarray::ArrayView2<f64>| part.mean().expect("not empty"));
     let (first, second) = (mean(data.slice(s![..half, ..])), mean(data.slice(s![half.., ..])));
     let spread = data.std(0.0);
@@ -171,7 +154,7 @@ fn both_halves_of_the_data_represent_all_times() {
 #[test]
 fn a_start_that_is_not_finite_is_refused() {
     let target = Gmm::new(2).expect("two dimensions");
-    let error = equilibrium_samples(&target, &Far(f64::NAN), &[], &short(5, 5), rng(6)).expect_err("must be refused");
+    let error = equilibrium_samples(&target, &far(f64::NAN), &[], &short(5, 5), rng(6)).expect_err("must be refused");
     assert_eq!(error.field, "start");
 }
 

@@ -1,8 +1,9 @@
 //! Targets in which chains of raw draws stay where they start: every chain moves, and samples are distributed as they should be.
 
+use crate::simple::{OneNumber, StartAt};
 use rand::SeedableRng;
 use std::ops::ControlFlow;
-use upg_core::{Base, BasePass, Batch, Cpu, Real, Rng, SampleStream, StandardNormal, Target};
+use upg_core::{Batch, Real, Rng, StandardNormal};
 use upg_targets::{
     ChainPlan, ChainReport, DataSampler, HmcOptions, Observables, Phi4, Sampling, equilibrium_chains,
     equilibrium_samples,
@@ -76,140 +77,51 @@ fn chains_deep_in_the_ising_limit_move_and_have_the_exact_means() {
     check::<f32>(71);
 }
 
-/// The quartic oscillator λx⁴, whose chains start at a number each, one of them far out.
-struct Quartic(f64);
-
-impl Target<Cpu<f64>> for Quartic {
-    fn dof(&self) -> usize {
-        1
-    }
-
-    fn action_and_force(&self, _: &Cpu<f64>, x: &Batch<f64>, action: &mut Vec<f64>, force: Option<&mut Batch<f64>>) {
-        *action = x.row(0).iter().map(|x| self.0 * x.powi(4)).collect();
-        if let Some(force) = force {
-            force.copy_from(x);
-            force.row_mut(0).iter_mut().for_each(|x| *x = -4.0 * self.0 * x.powi(3));
-        }
-    }
-}
-
-/// Zero, but for one chain that starts far out.
-struct OneFar;
-
-impl Base<Cpu<f64>> for OneFar {
-    fn dof(&self) -> usize {
-        1
-    }
-
-    fn sample(&self, _: &mut BasePass<'_, Cpu<f64>>, _: SampleStream, _: u64, z: &mut Batch<f64>) {
+/// Chains that start at 0, but for chain 3.
+fn one_at(far: f64) -> StartAt<impl Fn(&mut Batch<f64>) + Send + Sync> {
+    StartAt(1, move |z: &mut Batch<f64>| {
         z.fill(0.0);
-        z.row_mut(0)[3] = 1000.0;
-    }
-
-    fn log_density_and_score(
-        &self,
-        _: &mut BasePass<'_, Cpu<f64>>,
-        _: &Batch<f64>,
-        _: &mut Vec<f64>,
-        _: Option<&mut Batch<f64>>,
-    ) {
-        unreachable!("only its samples are asked for")
-    }
+        z.row_mut(0)[3] = far;
+    })
 }
 
 /// Without the approach the one chain stays at 1000, and the mean acceptance hides it.
 #[test]
 fn one_hopeless_start_among_good_ones_reaches_the_bulk() {
     let plan = ChainPlan { samples: 64, chains: 64, warm_up: 30, thin: 10, ..ChainPlan::default() };
-    let (data, report) =
-        equilibrium_samples(&Quartic(1.0), &OneFar, &[], &plan, Rng::seed_from_u64(72)).expect("a good plan");
+    let quartic = OneNumber(|x| x.powi(4), |x| -4.0 * x.powi(3));
+    let run =
+        |plan| equilibrium_samples(&quartic, &one_at(1000.0), &[], plan, Rng::seed_from_u64(72)).expect("a good plan");
+    let (data, report) = run(&plan);
     let largest = data.iter().fold(0.0, |largest: f64, x| largest.max(x.abs()));
     assert!(report.never_moved == 0 && largest < 3.0, "{report:?}, {largest}");
     let cold = ChainPlan { warm_up: 0, ..plan };
-    let (data, report) =
-        equilibrium_samples(&Quartic(1.0), &OneFar, &[], &cold, Rng::seed_from_u64(72)).expect("a good plan");
+    let (data, report) = run(&cold);
     assert!(data.iter().any(|&x| x == 1000.0) && report.never_moved == 1, "{report:?}");
     assert_eq!(report.smallest_acceptance, 0.0);
 }
 
-/// All of its chains but those that start right of 2 are in a smooth well; there it is so narrow that only tiny steps are accepted.
-struct Narrow;
-
-impl Target<Cpu<f64>> for Narrow {
-    fn dof(&self) -> usize {
-        1
-    }
-
-    fn action_and_force(&self, _: &Cpu<f64>, x: &Batch<f64>, action: &mut Vec<f64>, force: Option<&mut Batch<f64>>) {
-        let narrow = |x: f64| x > 50.0;
-        let stiffness = |x: f64| if narrow(x) { 1e4 } else { 1.0 };
-        let from = |x: f64| x - if narrow(x) { 100.0 } else { 0.0 };
-        *action = x.row(0).iter().map(|&x| 0.5 * stiffness(x) * from(x).powi(2)).collect();
-        if let Some(force) = force {
-            force.copy_from(x);
-            force.row_mut(0).iter_mut().for_each(|x| *x = -stiffness(*x) * from(*x));
-        }
-    }
-}
-
-/// Chain 3 starts in the narrow well, all others in the wide one.
-struct InTheNarrow;
-
-impl Base<Cpu<f64>> for InTheNarrow {
-    fn dof(&self) -> usize {
-        1
-    }
-
-    fn sample(&self, _: &mut BasePass<'_, Cpu<f64>>, _: SampleStream, _: u64, z: &mut Batch<f64>) {
-        z.fill(0.0);
-        z.row_mut(0)[3] = 100.0;
-    }
-
-    fn log_density_and_score(
-        &self,
-        _: &mut BasePass<'_, Cpu<f64>>,
-        _: &Batch<f64>,
-        _: &mut Vec<f64>,
-        _: Option<&mut Batch<f64>>,
-    ) {
-        unreachable!("only its samples are asked for")
-    }
-}
-
+/// Chain 3 starts in a well so narrow that only tiny steps are accepted, all others in a wide one.
 #[test]
 fn the_step_is_one_that_every_chain_can_bear() {
     let plan = ChainPlan { samples: 64, chains: 64, warm_up: 100, thin: 10, ..ChainPlan::default() };
+    let wells = OneNumber(
+        |x| if x > 50.0 { 0.5e4 * (x - 100.0).powi(2) } else { 0.5 * x * x },
+        |x| if x > 50.0 { -1e4 * (x - 100.0) } else { -x },
+    );
     let (_, report) =
-        equilibrium_samples(&Narrow, &InTheNarrow, &[], &plan, Rng::seed_from_u64(73)).expect("a good plan");
+        equilibrium_samples(&wells, &one_at(100.0), &[], &plan, Rng::seed_from_u64(73)).expect("a good plan");
     assert!(report.never_moved == 0 && report.smallest_acceptance > 0.1, "{report:?}");
 }
 
 /// A proposal that is always accepted is no move of the chain's.
 #[test]
 fn chains_that_only_flip_have_never_moved() {
-    struct Ridge;
-    impl Target<Cpu<f64>> for Ridge {
-        fn dof(&self) -> usize {
-            1
-        }
-        fn action_and_force(
-            &self,
-            _: &Cpu<f64>,
-            x: &Batch<f64>,
-            action: &mut Vec<f64>,
-            force: Option<&mut Batch<f64>>,
-        ) {
-            *action = vec![0.0; x.samples()];
-            if let Some(force) = force {
-                force.copy_from(x);
-                force.fill(f64::NAN);
-            }
-        }
-    }
+    let ridge = OneNumber(|_| 0.0, |_| f64::NAN);
     let plan = ChainPlan { samples: 70, chains: 70, warm_up: 5, thin: 4, hmc: HmcOptions::default() };
     let mut seen = 0;
     let report = equilibrium_chains(
-        &Ridge,
+        &ridge,
         &StandardNormal::new(1),
         &[&upg_targets::SignFlip],
         &plan,

@@ -8,4 +8,5 @@ mod gmm;
 mod hmc;
 mod observables;
 mod phi4;
+mod simple;
 mod u1;
