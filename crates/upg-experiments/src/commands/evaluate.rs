@@ -9,7 +9,7 @@ use crate::Error;
 use crate::config::{MOST_SAMPLES, Precision};
 use crate::io::output::{OutputFile, Provenance, finish_together};
 use crate::io::results::{checksum, seal};
-use crate::io::run_dir::{RunDir, RunError};
+use crate::io::run_dir::{DETAILS, RunDir, RunError};
 use crate::io::samples::encode;
 use clap::Args;
 use serde_json::{Map, Value};
@@ -107,6 +107,3 @@ fn details(evaluation: &Evaluation) -> [Vec<u8>; 3] {
     let shown = &evaluation.shown;
     [encode(&[evaluation.log_weights.len()], &evaluation.log_weights), rho, encode(shown.shape(), shown)]
 }
-
-/// The files beside the summary, in the folder `evaluation`.
-pub(super) const DETAILS: [&str; 3] = ["log_weights.npy", "autocorrelation.json", "samples.npy"];

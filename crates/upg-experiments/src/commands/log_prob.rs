@@ -5,11 +5,11 @@ use super::run_weights::{Loaded, RunArgs};
 use crate::Error;
 use crate::config::Precision;
 use crate::io::output::{OutputFile, finish_together};
-use crate::io::run_dir::RunDir;
+use crate::io::run_dir::{RunDir, named_files};
 use crate::io::samples::{RowWriter, read_samples};
 use crate::text::Shown;
 use clap::Args;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use upg_core::Real;
 use upg_targets::space::wrap;
 
@@ -48,11 +48,10 @@ pub fn run(args: &LogProbArgs) -> Result<String, Error> {
 fn run_in<T: Real>(args: &LogProbArgs, dir: &RunDir) -> Result<String, Error> {
     let mut loaded = Loaded::<T>::new(dir, &args.run, None)?;
     let own = dir.own_files();
-    let mut taken: Vec<(&str, &Path)> = own.iter().map(|path| ("a file of the run", path.as_path())).collect();
-    taken.push(("--samples", &args.samples));
-    let out = OutputFile::create_beside(&args.out, &taken)?;
-    taken.push(("--out", &args.out));
-    let latent = args.latent.as_deref().map(|path| OutputFile::create_beside(path, &taken)).transpose()?;
+    let taken = [&named_files(&own)[..], &[("--samples", &args.samples)]].concat();
+    let named = [("--out", Some(&*args.out)), ("--latent", args.latent.as_deref())];
+    let [out, latent] = OutputFile::create_all(&taken, named)?;
+    let out = out.expect("an argument that must be there");
     let mut x = read_samples::<T>(&args.samples, &loaded.sample_shape)?.values;
     wrap(loaded.space(), &mut x);
     let points = x.nrows();

@@ -1,12 +1,11 @@
 //! `upg report`: the files of runs, read for the page that [`report`](crate::report) makes of them.
 
-use super::evaluate::DETAILS;
 use crate::Error;
 use crate::config::Invalid;
 use crate::io::checkpoint::{compare_with_weights, read_origin};
 use crate::io::output::OutputFile;
 use crate::io::results;
-use crate::io::run_dir::{RunDir, RunError};
+use crate::io::run_dir::{DETAILS, RunDir, RunError, named_files};
 use crate::io::samples::{read_any_samples, read_numbers, read_samples};
 use crate::report::page::{Field, FieldKind, Run, render};
 use crate::text::Shown;
@@ -47,8 +46,7 @@ pub fn run(args: &ReportArgs) -> Result<String, Error> {
     }
     let path = args.out.clone().unwrap_or_else(|| dirs[0].file("report.html"));
     let own: Vec<PathBuf> = dirs.iter().flat_map(RunDir::own_files).collect();
-    let taken: Vec<_> = own.iter().map(|path| ("a file of the run", path.as_path())).collect();
-    let out = OutputFile::create_beside(&path, &taken)?;
+    let out = OutputFile::create_beside(&path, &named_files(&own))?;
     let named = dirs.iter().zip(names_of(&args.run));
     let runs = named.map(|(dir, name)| read(dir, args.results.as_deref(), name)).collect::<Result<Vec<_>, _>>()?;
     out.commit(render(&runs).as_bytes())?;

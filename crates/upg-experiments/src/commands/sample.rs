@@ -8,11 +8,11 @@ use super::run_weights::{Loaded, RunArgs};
 use crate::Error;
 use crate::config::{MOST_SAMPLES, Precision};
 use crate::io::output::{OutputFile, finish_together};
-use crate::io::run_dir::RunDir;
+use crate::io::run_dir::{RunDir, named_files};
 use crate::io::samples::RowWriter;
 use crate::text::Shown;
 use clap::Args;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use upg_core::Real;
 use upg_train::{Draw, SamplePlan};
 
@@ -75,7 +75,12 @@ pub fn run(args: &SampleArgs) -> Result<String, Error> {
 fn run_in<T: Real>(args: &SampleArgs, dir: &RunDir) -> Result<String, Error> {
     let mut loaded = Loaded::<T>::new(dir, &args.run, args.seed)?;
     let shape = loaded.sample_shape.clone();
-    let [out, log_weights, latent] = outputs(args, dir)?;
+    let named = [
+        ("--out", Some(&*args.out)),
+        ("--log-weights", args.log_weights.as_deref()),
+        ("--latent", args.latent.as_deref()),
+    ];
+    let [out, log_weights, latent] = OutputFile::create_all(&named_files(&dir.own_files()), named)?;
     let mut out = RowWriter::<T>::begin(out.expect("an argument that must be there"), args.samples, &shape)?;
     let mut log_weights = log_weights.map(|file| RowWriter::<f64>::begin(file, args.samples, &[])).transpose()?;
     let mut latent = latent.map(|file| RowWriter::<T>::begin(file, args.samples, &shape)).transpose()?;
@@ -99,19 +104,4 @@ fn run_in<T: Real>(args: &SampleArgs, dir: &RunDir) -> Result<String, Error> {
         some => format!(", {some} log-weights not finite"),
     };
     Ok(format!("{} samples{acceptance}{not_finite}; written to {}", args.samples, args.out.shown()))
-}
-
-/// The places for samples, log-weights and samples of the base: none of them a file of the run, or another of them.
-fn outputs(args: &SampleArgs, dir: &RunDir) -> Result<[Option<OutputFile>; 3], Error> {
-    let own = dir.own_files();
-    let mut taken: Vec<(&str, &Path)> = own.iter().map(|path| ("a file of the run", path.as_path())).collect();
-    let mut places = [None, None, None];
-    let named =
-        [("--out", Some(&args.out)), ("--log-weights", args.log_weights.as_ref()), ("--latent", args.latent.as_ref())];
-    for (place, (name, path)) in places.iter_mut().zip(named) {
-        let Some(path) = path else { continue };
-        *place = Some(OutputFile::create_beside(path, &taken)?);
-        taken.push((name, path));
-    }
-    Ok(places)
 }

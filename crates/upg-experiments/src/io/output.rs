@@ -94,6 +94,23 @@ impl OutputFile {
         }
     }
 
+    /// Places for several outputs, each with the name of its argument, if it was given: none of them one of `others`, or another of them.
+    ///
+    /// # Errors
+    /// As [`create_beside`](Self::create_beside).
+    pub fn create_all<'a, const N: usize>(
+        others: &[(&'a str, &'a Path)],
+        named: [(&'a str, Option<&'a Path>); N],
+    ) -> Result<[Option<Self>; N], OutputError> {
+        let (mut taken, mut places) = (others.to_vec(), [const { None }; N]);
+        for (place, (name, path)) in places.iter_mut().zip(named) {
+            let Some(path) = path else { continue };
+            *place = Some(Self::create_beside(path, &taken)?);
+            taken.push((name, path));
+        }
+        Ok(places)
+    }
+
     /// Writes `content`, syncs it to the disk and gives it its name.
     ///
     /// # Errors

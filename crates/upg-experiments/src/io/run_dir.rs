@@ -43,9 +43,8 @@ const FILES: [&str; 9] = [PREVIOUS, LATEST, BEST, DAMAGED, METRICS, "train.npy",
 
 /// Files that `--force` removes besides; nothing else in the folder is touched.
 const RESULTS: [&str; 4] = [SUMMARY, "variance.json", HMC, "hmc/samples.npy"];
-/// The files beside `summary.json`.
-const EVALUATION: [&str; 3] =
-    ["evaluation/log_weights.npy", "evaluation/autocorrelation.json", "evaluation/samples.npy"];
+/// The files beside `summary.json`, in the folder `evaluation`.
+pub const DETAILS: [&str; 3] = ["log_weights.npy", "autocorrelation.json", "samples.npy"];
 const EVENTS: &str = "tensorboard";
 
 const CONFIG: &str = "config.ron";
@@ -165,6 +164,11 @@ struct Recorded {
     overrides: Vec<String>,
 }
 
+/// Files of runs as what an output must not replace.
+pub fn named_files(own: &[PathBuf]) -> Vec<(&'static str, &Path)> {
+    own.iter().map(|path| ("a file of the run", path.as_path())).collect()
+}
+
 impl RunDir {
     /// The folder of a run that exists.
     ///
@@ -254,8 +258,8 @@ impl RunDir {
     fn clear(&self) -> Result<(), RunError> {
         self.remove_events().map_err(|source| RunError::System { path: self.file(EVENTS), source })?;
         let _ = std::fs::remove_dir(self.file(EVENTS)); // unless there are files of the user's
-        let ours = RESULTS.iter().chain(&EVALUATION).chain(&FILES);
-        for path in ours.map(|name| self.file(name)).filter(|path| path.exists()) {
+        let named = RESULTS.iter().chain(&FILES).map(|name| self.file(name));
+        for path in self.details().chain(named).filter(|path| path.exists()) {
             remove_temporaries(&path);
             std::fs::remove_file(&path).map_err(|source| RunError::System { path, source })?;
         }
@@ -303,16 +307,16 @@ impl RunDir {
         self.compare_with(Some(&self.config()?.config), config)
     }
 
+    /// The files beside the summary.
+    fn details(&self) -> impl Iterator<Item = PathBuf> {
+        let folder = self.file("evaluation");
+        DETAILS.into_iter().map(move |name| folder.join(name))
+    }
+
     /// The files of the run that are there, each a place where no other output may go.
     pub fn own_files(&self) -> Vec<PathBuf> {
-        FILES
-            .iter()
-            .chain(&RESULTS)
-            .chain(&EVALUATION)
-            .chain(&[LOCK])
-            .map(|name| self.file(name))
-            .filter(|path| path.exists())
-            .collect()
+        let named = FILES.iter().chain(&RESULTS).chain(&[LOCK]).map(|name| self.file(name));
+        named.chain(self.details()).filter(|path| path.exists()).collect()
     }
 
     /// The configuration of the run.
