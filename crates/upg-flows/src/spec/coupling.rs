@@ -5,7 +5,7 @@ use super::{
     net::{MlpSpec, NetSpec},
     transform::{TransformSpec, partials},
 };
-use crate::{error::FlowError, mask::MaskSpec};
+use crate::{error::FlowError, mask::MaskSpec, size};
 use upg_core::{Domain, ParamLayout};
 
 /// A coupling of numbers: the mask's degrees of freedom move, by a transform whose parameters a net computes from the others.
@@ -55,6 +55,14 @@ impl Description for CouplingSpec {
             indices: dof,
             kept: kept.into_iter().fold(0, u64::saturating_add),
         }
+    }
+
+    /// The weights of the net.
+    fn multiply_adds(&self, shape: &[usize]) -> u64 {
+        let dof = shape.iter().product::<usize>() as u64;
+        let transformed = self.mask.transformed(dof);
+        let outputs = transformed.saturating_mul(self.transform.width() as u64);
+        size::net_parameters(dof - transformed, &self.net().hidden, outputs, 1, 0)
     }
 
     fn work(&self) -> Work {

@@ -17,6 +17,9 @@ pub(crate) trait Description {
     /// What the layer needs for samples of `dof` degrees of freedom, whether it is accepted or not. Counts saturate.
     fn needs(&self, dof: u64) -> Needs;
 
+    /// F: multiply-adds of one forward pass of one sample, by the weights of its net or the entries of its linear map. Counts saturate.
+    fn multiply_adds(&self, shape: &[usize]) -> u64;
+
     /// What the layer works with.
     fn work(&self) -> Work;
 

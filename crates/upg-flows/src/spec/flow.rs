@@ -126,6 +126,12 @@ impl FlowSpec {
         Ok(layout)
     }
 
+    /// F: multiply-adds of one forward pass of one sample through all layers. Sampling takes F, `reparam` and `max-likelihood` 3F,
+    /// `path-fast` 4F of them. Counts saturate.
+    pub fn multiply_adds(&self) -> u64 {
+        self.layers.iter().fold(0, |sum, layer| sum.saturating_add(layer.multiply_adds(&self.shape)))
+    }
+
     fn outline(&self) -> Outline<'_> {
         Outline { shape: &self.shape, kinds: self.layers.iter().map(|layer| (1, layer)).collect() }
     }

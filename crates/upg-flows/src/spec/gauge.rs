@@ -8,7 +8,7 @@ use super::{
 #[cfg(feature = "serde")]
 use crate::numbers;
 use crate::{
-    cnn,
+    cnn::{self, FEATURES},
     error::{FlowError, require},
 };
 use upg_core::{Domain, ParamLayout};
@@ -67,6 +67,17 @@ impl Description for GaugeCouplingSpec {
             indices: sites.saturating_mul(self.net.window()).saturating_mul(stencils),
             kept: self.net.hidden_values(sites).fold(sites.saturating_add(partials), u64::saturating_add),
         }
+    }
+
+    /// The weights of the net at all the sites where the layers above read its values: the active stripe at last.
+    fn multiply_adds(&self, shape: &[usize]) -> u64 {
+        let sites = shape.iter().product::<usize>() as u64 / 2;
+        let channels = self.net.hidden.iter().map(|&channels| channels as u64).chain([self.transform.width() as u64]);
+        let inputs = [FEATURES as u64].into_iter().chain(self.net.hidden.iter().map(|&channels| channels as u64));
+        let products = inputs.zip(channels).zip(self.net.stripes()).map(|((inputs, outputs), stripes)| {
+            inputs.saturating_mul(outputs).saturating_mul(self.net.window()).saturating_mul(sites / 4 * stripes)
+        });
+        products.fold(0, u64::saturating_add)
     }
 
     fn work(&self) -> Work {

@@ -51,6 +51,10 @@ impl Description for LayerSpec {
         self.kind().needs(dof)
     }
 
+    fn multiply_adds(&self, shape: &[usize]) -> u64 {
+        self.kind().multiply_adds(shape)
+    }
+
     fn work(&self) -> Work {
         self.kind().work()
     }

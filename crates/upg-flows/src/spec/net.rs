@@ -112,11 +112,14 @@ impl CnnSpec {
     /// Numbers of one sample in each hidden layer: on as many of the four stripes of sites as the layers above read, an even number of
     /// channels padded by one.
     pub(super) fn hidden_values(&self, sites: u64) -> impl Iterator<Item = u64> {
-        let layers_above = (1..=self.hidden.len() as u64).rev();
-        self.hidden.iter().zip(layers_above).map(move |(&channels, above)| {
-            let stripes = (self.kernel as u64).saturating_sub(1).saturating_mul(above).saturating_add(1).min(4);
-            (channels as u64 | 1).saturating_mul(sites / 4 * stripes)
-        })
+        let widths = self.hidden.iter().zip(self.stripes());
+        widths.map(move |(&channels, stripes)| (channels as u64 | 1).saturating_mul(sites / 4 * stripes))
+    }
+
+    /// How many of the four stripes of sites each layer is computed on: those that the layers above read; the last on the active one.
+    pub(super) fn stripes(&self) -> impl Iterator<Item = u64> {
+        let reach = (self.kernel as u64).saturating_sub(1);
+        (0..=self.hidden.len() as u64).rev().map(move |above| reach.saturating_mul(above).saturating_add(1).min(4))
     }
 
     /// The parameters as tensors.

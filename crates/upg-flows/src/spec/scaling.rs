@@ -40,6 +40,11 @@ impl Description for ScalingSpec {
         Needs { parameters: self.scales(dof), indices: 0, kept: dof }
     }
 
+    /// One for each degree of freedom.
+    fn multiply_adds(&self, shape: &[usize]) -> u64 {
+        shape.iter().product::<usize>() as u64
+    }
+
     fn work(&self) -> Work {
         Work::Numbers
     }
