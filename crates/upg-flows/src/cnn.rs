@@ -24,7 +24,7 @@ mod gradient;
 mod memory;
 mod pairs;
 mod product;
-mod simd;
+pub(crate) mod simd;
 mod stencil;
 mod winograd;
 

@@ -15,7 +15,7 @@ use upg_core::{Real, vmath::InstructionSet};
 /// # Safety
 /// All methods need a processor with the instruction set of the register; `load`, `store` and `sum_rows` need pointers
 /// to as many numbers as they say, of any alignment.
-pub(super) trait Vector<T: Real>: Copy {
+pub(crate) trait Vector<T: Real>: Copy {
     /// Numbers in a register; divides [`lanes`].
     const LANES: usize;
     /// Whether there are 32 registers rather than 16.
@@ -40,7 +40,7 @@ pub(super) trait Vector<T: Real>: Copy {
 }
 
 /// Work written over a register type.
-pub(super) trait Task<T: Real> {
+pub(crate) trait Task<T: Real> {
     /// Does it.
     ///
     /// # Safety
@@ -53,7 +53,7 @@ pub(super) trait Task<T: Real> {
 /// # Panics
 /// If the processor lacks `set`.
 #[inline]
-pub(super) fn run<T: Real>(set: InstructionSet, task: impl Task<T>) {
+pub(crate) fn run<T: Real>(set: InstructionSet, task: impl Task<T>) {
     match set {
         // SAFETY: plain arrays need nothing.
         InstructionSet::Baseline => unsafe { task.run::<Plain<T>>() },

@@ -7,6 +7,7 @@ mod gauge;
 mod implicit;
 mod mask;
 mod matmul;
+mod modes;
 mod spec;
 mod theorems;
 
