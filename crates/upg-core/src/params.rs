@@ -5,7 +5,7 @@ use rand::RngExt;
 use std::ops::Range;
 
 /// How a tensor of parameters starts.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Init {
     /// Uniform in [−bound, bound].
     Uniform {
@@ -14,6 +14,8 @@ pub enum Init {
     },
     /// All elements equal.
     Constant(f64),
+    /// A value for each element, in C order.
+    Each(Vec<f64>),
 }
 
 /// One named tensor inside the flat buffer, in C order.
@@ -93,11 +95,12 @@ impl ParamLayout {
     pub fn initialise<T: Real>(&self, rng: &mut Rng) -> Vec<T> {
         let mut flat = Vec::with_capacity(self.size());
         for tensor in &self.tensors {
-            let draw = |rng: &mut Rng| match tensor.init {
+            let draw = |i: usize| match &tensor.init {
                 Init::Uniform { bound } => T::of(bound * (2.0 * rng.random::<f64>() - 1.0)),
-                Init::Constant(value) => T::of(value),
+                Init::Constant(value) => T::of(*value),
+                Init::Each(values) => T::of(values[i]),
             };
-            flat.extend((0..tensor.size()).map(|_| draw(rng)));
+            flat.extend((0..tensor.size()).map(draw));
         }
         flat
     }

@@ -42,18 +42,29 @@ fn angle(rng: &mut Rng) -> f64 {
 pub fn parameters(rng: &mut Rng, layout: &ParamLayout) -> Vec<f64> {
     let mut flat = Vec::with_capacity(layout.size());
     for tensor in layout.tensors() {
-        let (centre, bound) = range(tensor);
-        flat.extend((0..tensor.size()).map(|_| single(Domain::Line, centre + bound * rng.random_range(-1.0..=1.0))));
+        let bound = bound(tensor);
+        let value = |i| single(Domain::Line, centre(tensor, i) + bound * rng.random_range(-1.0..=1.0));
+        flat.extend((0..tensor.size()).map(value));
     }
     flat
 }
 
-fn range(tensor: &Tensor) -> (f64, f64) {
+/// Where element `i` lies in the middle.
+fn centre(tensor: &Tensor, i: usize) -> f64 {
+    match &tensor.init {
+        Init::Uniform { .. } => 0.0,
+        Init::Constant(centre) => *centre,
+        Init::Each(centres) => centres[i],
+    }
+}
+
+/// How far elements lie from there at most.
+fn bound(tensor: &Tensor) -> f64 {
     let inputs: usize = tensor.shape.iter().skip(1).product();
     match tensor.init {
-        Init::Uniform { bound } => (0.0, bound),
-        Init::Constant(centre) if tensor.shape.len() > 1 => (centre, 1.0 / (inputs as f64).sqrt()),
-        Init::Constant(centre) => (centre, 0.5),
+        Init::Uniform { bound } => bound,
+        _ if tensor.shape.len() > 1 => 1.0 / (inputs as f64).sqrt(),
+        _ => 0.5,
     }
 }
 

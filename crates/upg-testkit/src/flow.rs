@@ -5,6 +5,7 @@
 //! | agreement | reverse: `path-fast` = `path-two-pass` = `path-two-pass-lean`; forward: `path-fast` = `gdreg` |
 //! | ordinary gradients | `reparam` and `max-likelihood` are the θ-derivatives of the losses |
 //! | path gradients | MATH (1) to (3) built from dense Jacobians, without any verb but `forward` |
+//! | trained bases | what the base is given to pull back, MATH (18), from dense Jacobians |
 //! | expectation | path gradient and ordinary gradient have the same mean |
 //! | zero | with q = p every path gradient is zero, for every single sample |
 //! | results | loss, log-weights, log-dets and end samples agree with a plain evaluation of the flow |
@@ -22,8 +23,8 @@ pub mod zero;
 use crate::{
     domain::Domain,
     draw,
-    models::{AnyBase, any_target},
-    runner::Runner,
+    models::any_target,
+    runner::{BaseRunner, Runner},
     target,
 };
 use ndarray::{Array2, ArrayView2};
@@ -38,7 +39,7 @@ pub struct Parts<T: Real> {
     /// T_θ.
     pub flow: Box<dyn Invertible<Cpu<T>>>,
     /// q₀.
-    pub base: AnyBase<T>,
+    pub base: Box<dyn Base<Cpu<T>>>,
     /// p ∝ e^{−S}.
     pub target: Box<dyn Target<Cpu<T>>>,
     /// Where the samples live.
@@ -53,13 +54,23 @@ impl<T: Real> Parts<T> {
         target: impl Target<Cpu<T>> + 'static,
         domain: Domain,
     ) -> Self {
-        Self { flow: Box::new(flow), base: AnyBase(Box::new(base)), target: Box::new(target), domain }
+        Self { flow: Box::new(flow), base: Box::new(base), target: Box::new(target), domain }
     }
 
     /// `flow` between the standard normal and a random [`AnharmonicChain`](crate::models::AnharmonicChain).
     pub fn on_line(flow: impl Invertible<Cpu<T>> + 'static, rng: &mut Rng) -> Self {
         let dof = flow.dof();
         Self::new(flow, StandardNormal::new(dof), any_target(Domain::Line, dof, rng), Domain::Line)
+    }
+
+    /// `flow` between `base` and a random [`AnharmonicChain`](crate::models::AnharmonicChain).
+    pub fn on_base(
+        flow: impl Invertible<Cpu<T>> + 'static,
+        base: impl Base<Cpu<T>> + 'static,
+        rng: &mut Rng,
+    ) -> Self {
+        let dof = flow.dof();
+        Self::new(flow, base, any_target(Domain::Line, dof, rng), Domain::Line)
     }
 
     /// `flow` between the uniform density on the torus and random [`Rotors`](crate::models::Rotors).
@@ -70,7 +81,15 @@ impl<T: Real> Parts<T> {
 
     /// The engine of these parts.
     pub fn engine(self, device: Cpu<T>, cut: Cut) -> AnyEngine<T> {
-        Engine::new(device, self.flow, self.base.0, self.target, cut)
+        Engine::new(device, self.flow, self.base, self.target, cut)
+    }
+
+    /// The parameters of the base, then those of the flow.
+    fn layout(&self) -> ParamLayout {
+        let mut layout = ParamLayout::default();
+        layout.nest("base.", &self.base.params());
+        layout.nest("", &self.flow.params());
+        layout
     }
 }
 
@@ -205,7 +224,10 @@ struct Trial<'c> {
     /// Where `case` starts drawing hyper-parameters.
     hyper: Rng,
     layout: ParamLayout,
+    /// The parameters of the base, then those of the flow.
     theta: Vec<f64>,
+    /// How many of them are the base's.
+    of_base: usize,
     rng: Rng,
 }
 
@@ -213,9 +235,10 @@ impl<'c> Trial<'c> {
     fn draw(case: &'c dyn FlowCase, round: u64) -> Self {
         let hyper = draw::rng(1000 + round);
         let mut rng = hyper.clone();
-        let layout = case.double(&mut rng).flow.params();
+        let parts = case.double(&mut rng);
+        let (layout, of_base) = (parts.layout(), parts.base.params().size());
         let theta = draw::parameters(&mut rng, &layout);
-        Self { case, round, hyper, layout, theta, rng }
+        Self { case, round, hyper, layout, theta, of_base, rng }
     }
 
     fn parts<T: InPrecision>(&self) -> Parts<T> {
@@ -237,9 +260,21 @@ impl<'c> Trial<'c> {
 
     /// Draws from the base, shape `[batch, dof]`, exact in f32.
     fn base_samples(&mut self, batch: usize) -> Array2<f64> {
-        let parts = self.parts::<f64>();
+        let theta = self.theta.clone();
+        self.base_samples_at(&theta, batch)
+    }
+
+    /// The same at other parameters.
+    fn base_samples_at(&mut self, theta: &[f64], batch: usize) -> Array2<f64> {
+        let (parts, here) = (self.parts::<f64>(), Cpu::here());
         let stream = SampleStream::new(self.rng.random(), 0, 0);
-        parts.base.sample(&Cpu::here(), stream, 0, batch).mapv(|z| draw::single(parts.domain, z))
+        let mut base = BaseRunner::new(&here, &*parts.base, &theta[..self.of_base]);
+        base.sample(stream, 0, batch).mapv(|z| draw::single(parts.domain, z))
+    }
+
+    /// The parameters of the flow.
+    fn of_flow(&self) -> &[f64] {
+        &self.theta[self.of_base..]
     }
 
     /// Points of the space the target lives in, shape `[batch, dof]`, exact in f32: not draws from the target.
@@ -259,16 +294,17 @@ impl<'c> Trial<'c> {
     /// The map of an estimator applied to its samples, evaluated plainly: `forward` of T or T⁻¹, and both densities.
     fn plain(&self, estimator: Estimator, theta: &[f64], samples: &Array2<f64>) -> Plain {
         let (parts, here) = (self.parts::<f64>(), Cpu::here());
+        let (of_base, of_flow) = theta.split_at(self.of_base);
         let inverse = parts.flow.inverse();
         let mapped = match estimator {
-            Estimator::Reverse(_) => Runner::new(&here, &*parts.flow, theta).forward(samples),
-            Estimator::Forward(_) => Runner::new(&here, &*inverse, theta).forward(samples),
+            Estimator::Reverse(_) => Runner::new(&here, &*parts.flow, of_flow).forward(samples),
+            Estimator::Forward(_) => Runner::new(&here, &*inverse, of_flow).forward(samples),
         };
         let (z, x) = match estimator {
             Estimator::Reverse(_) => (samples, &mapped.y),
             Estimator::Forward(_) => (&mapped.y, samples),
         };
-        let (log_base, _) = parts.base.log_density_and_score(&here, z);
+        let (log_base, _) = BaseRunner::new(&here, &*parts.base, of_base).log_density_and_score(z);
         let action = target::action(&here, &*parts.target, x);
         Plain { estimator, end: mapped.y, log_det: mapped.log_det, log_base, action }
     }

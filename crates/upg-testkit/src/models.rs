@@ -3,11 +3,11 @@
 use crate::{
     domain::Domain,
     numeric::Along,
-    runner::{Mapped, Runner},
+    runner::{BaseRunner, Mapped, Runner},
 };
 use ndarray::Array2;
 use rand::RngExt;
-use upg_core::{Base, BasePass, Batch, Cpu, Invertible, Layer, Prepared, Real, Rng, SampleStream, Target, Workspace};
+use upg_core::{Base, Batch, Cpu, Invertible, Real, Rng, Target};
 
 /// S = Σ_i [ ½ m x_i² + ¼ λ x_i⁴ + h_i x_i − κ x_i x_{i+1} ], periodic in i: neither Gaussian nor symmetric.
 #[derive(Clone, Debug)]
@@ -116,8 +116,8 @@ pub struct Pushforward {
     /// T.
     pub flow: Box<dyn Invertible<Cpu<f64>>>,
     /// q₀.
-    pub base: AnyBase<f64>,
-    /// θ.
+    pub base: Box<dyn Base<Cpu<f64>>>,
+    /// θ: the parameters of the base, then those of the flow.
     pub theta: Vec<f64>,
     /// Where its samples live.
     pub domain: Domain,
@@ -145,18 +145,19 @@ impl Pushforward {
         score: bool,
     ) -> (Vec<f64>, Option<Array2<f64>>) {
         let inverse = self.flow.inverse();
-        let mut back = Runner::new(device, &*inverse, &self.theta);
+        let (of_base, of_flow) = self.theta.split_at(self.base.params().size());
+        let mut back = Runner::new(device, &*inverse, of_flow);
         let Mapped { y: z, log_det } = back.forward(x);
-        let (log_base, score_of_base) = self.base.log_density_and_score(device, &z);
+        let (log_base, score_of_base) = BaseRunner::new(device, &*self.base, of_base).log_density_and_score(&z);
         let log_density = log_base.iter().zip(&log_det).map(|(base, log_det)| base + log_det).collect();
         let score = score.then(|| match self.force {
             Force::PullBack => back.pull_back_into(&score_of_base, 1.0, None),
             Force::Push => {
-                let mut there = Runner::new(device, &*self.flow, &self.theta);
+                let mut there = Runner::new(device, &*self.flow, of_flow);
                 there.forward(&z);
                 there.push_score(&score_of_base)
             }
-            Force::Differences => self.by_differences(device, &*inverse, x, &score_of_base),
+            Force::Differences => self.by_differences(&mut back, x, &score_of_base),
         });
         (log_density, score)
     }
@@ -164,17 +165,15 @@ impl Pushforward {
     /// J_{T⁻¹}ᵀ ∇log q₀ + ∇ log|det J_{T⁻¹}|, column by column of the Jacobian.
     fn by_differences(
         &self,
-        device: &Cpu<f64>,
-        inverse: &dyn Layer<Cpu<f64>>,
+        inverse: &mut Runner<'_, f64>,
         x: &Array2<f64>,
         score_of_base: &Array2<f64>,
     ) -> Array2<f64> {
-        let mut runner = Runner::new(device, inverse, &self.theta);
         let mut score = Array2::zeros(x.dim());
         for j in 0..x.ncols() {
             let mut unit = Array2::zeros(x.dim());
             unit.column_mut(j).fill(1.0);
-            let along = Along::of(&mut runner, self.domain, x, &unit);
+            let along = Along::of(inverse, self.domain, x, &unit);
             for b in 0..x.nrows() {
                 let through_z: f64 = along.y.row(b).iter().zip(score_of_base.row(b)).map(|(d, s)| d * s).sum();
                 score[(b, j)] = through_z + along.log_det[b];
@@ -202,28 +201,6 @@ impl Target<Cpu<f64>> for Pushforward {
         if let (Some(force), Some(score)) = (force, score) {
             force.assign_samples(score.view());
         }
-    }
-}
-
-/// Any base without parameters, on host arrays of shape `[batch, dof]`.
-pub struct AnyBase<T: Real>(pub Box<dyn Base<Cpu<T>>>);
-
-impl<T: Real> AnyBase<T> {
-    /// Samples `first`, `first` + 1, … of `stream`.
-    pub fn sample(&self, device: &Cpu<T>, stream: SampleStream, first: u64, samples: usize) -> Array2<T> {
-        let mut z = Batch::zeros(self.0.dof(), samples);
-        self.0.draw(device, stream, first, &mut z);
-        z.to_samples()
-    }
-
-    /// log q₀(z) and ∇log q₀(z).
-    pub fn log_density_and_score(&self, device: &Cpu<T>, z: &Array2<T>) -> (Vec<f64>, Array2<T>) {
-        let (mut log_density, mut score) = (vec![], Batch::default());
-        let (prepared, mut scratch) = (Prepared::default(), Workspace::default());
-        let mut pass = BasePass { device, theta: &[][..], prepared: &prepared, scratch: &mut scratch };
-        let z = Batch::from_samples(z.view());
-        self.0.log_density_and_score(&mut pass, &z, &mut log_density, Some(&mut score));
-        (log_density, score.to_samples())
     }
 }
 

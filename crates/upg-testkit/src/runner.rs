@@ -1,5 +1,9 @@
 //! Runs the verbs of one layer on host arrays of shape `[batch, dof]`, one call each.
 
+mod base;
+
+pub use base::BaseRunner;
+
 use ndarray::Array2;
 use upg_core::{Accum, Batch, Cpu, Execution, GradSink, Layer, Pass, Prepared, Real, Workspace};
 

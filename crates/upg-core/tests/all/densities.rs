@@ -9,7 +9,7 @@ use upg_core::{
 use upg_testkit::{
     domain::Domain,
     draw,
-    models::AnyBase,
+    runner::BaseRunner,
     target_battery,
     tolerance::{Tolerance, assert_close, assert_close_number},
 };
@@ -78,7 +78,7 @@ fn bases_are_products() {
 }
 
 fn drawn<T: Real>(base: impl Base<Cpu<T>> + 'static, seed: u64, samples: usize) -> Array2<T> {
-    AnyBase(Box::new(base)).sample(&Cpu::here(), SampleStream::new(seed, 0, 0), 0, samples)
+    BaseRunner::new(&Cpu::here(), &base, &[]).sample(SampleStream::new(seed, 0, 0), 0, samples)
 }
 
 /// |mean of `values` − expected| within five standard errors.

@@ -35,9 +35,9 @@ pub(super) fn check(trial: &mut Trial<'_>) {
 fn engine_with_exact_data(trial: &mut Trial<'_>) -> (AnyEngine<f64>, Vec<Array2<f64>>) {
     let theta = draw::parameters(&mut trial.rng, &trial.layout);
     let Parts { flow, base, domain, .. } = trial.parts::<f64>();
-    let z: Vec<Array2<f64>> = (0..BATCHES).map(|_| trial.base_samples(SAMPLES)).collect();
+    let z: Vec<Array2<f64>> = (0..BATCHES).map(|_| trial.base_samples_at(&theta, SAMPLES)).collect();
     let here = Cpu::here();
-    let mut runner = Runner::new(&here, &*flow, &theta);
+    let mut runner = Runner::new(&here, &*flow, &theta[trial.of_base..]);
     let data = z.iter().map(|z| runner.forward(z).y).collect();
     let of_target = trial.parts();
     let target = Pushforward { flow: of_target.flow, base: of_target.base, theta, domain, force: Force::PullBack };

@@ -3,6 +3,7 @@
 use super::{Estimator, InPrecision, Trial, WHOLE, agreement::assert_close_by_tensor, all_estimators};
 use crate::{
     draw::cast,
+    runner::BaseRunner,
     tolerance::{Tolerance, assert_close, assert_close_on_scale, assert_same_bits, largest},
 };
 use ndarray::{Array2, s};
@@ -139,7 +140,8 @@ fn check_draws(trial: &Trial<'_>) {
     check_samples::<f32>(trial);
     check_samples::<f64>(trial);
     let (stream, samples) = (SampleStream::new(trial.round, 1, 2), 11);
-    let z = trial.parts().base.sample(&Cpu::here(), stream, 5, samples);
+    let (parts, here) = (trial.parts(), Cpu::here());
+    let z = BaseRunner::new(&here, &*parts.base, &trial.theta[..trial.of_base]).sample(stream, 5, samples);
     let gradient = |start| {
         let mut engine = trial.engine::<f64>(Cpu::here(), SMALL);
         results_of(&engine.reverse_kl(ReverseKl::PathFast, &trial.theta, start).expect("the processor doesn't fail"))

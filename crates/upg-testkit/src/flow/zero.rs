@@ -56,7 +56,7 @@ fn differentiable(trial: &mut Trial<'_>, batch: usize) -> (Array2<f64>, Array2<f
     let candidates = trial.data(batch + batch / 2 + 2);
     let (parts, here) = (trial.parts::<f64>(), Cpu::here());
     let inverse = parts.flow.inverse();
-    let mut runner = Runner::new(&here, &*inverse, &trial.theta);
+    let mut runner = Runner::new(&here, &*inverse, trial.of_flow());
     let x = Derivatives::of(&mut runner, parts.domain, &candidates, batch).x;
     (runner.forward(&x).y, x)
 }
