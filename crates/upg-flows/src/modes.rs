@@ -6,7 +6,7 @@
 //!
 //! Those of the lattice are their products, so the transform goes axis by axis, and its inverse is its transpose.
 //!
-//! Fields are tiles, `[site][lane]` with [`lanes`] samples, 64 bytes, at a site. A line of L sites is folded at 0 and L/2, and for even L at
+//! Fields have shape `[site][sample]`, the number of samples a multiple of [`lanes`], 64 bytes. A line of L sites is folded at 0 and L/2, and for even L at
 //! ±L/4 as well: sums and differences of mirrored sites meet only the cosines of even k, those of odd k, the sines of odd k, or those of
 //! even k, so that L²/4 multiply-adds do instead of L².
 
@@ -43,35 +43,32 @@ impl<T: Real> Modes<T> {
         self.volume
     }
 
-    /// Numbers in a tile of a field.
-    pub fn tile(&self) -> usize {
-        self.volume * lanes::<T>()
-    }
-
-    /// Replaces the values at the sites by the amplitudes of the modes, for each of the tiles one behind the other in `fields`.
+    /// Replaces the values at the sites by the amplitudes of the modes, in each of the fields one behind the other in `fields`.
     ///
     /// # Panics
-    /// If `fields` doesn't consist of whole tiles.
+    /// If `samples` isn't a multiple of [`lanes`], or `fields` doesn't consist of whole fields.
     #[track_caller]
-    pub fn to_modes(&self, fields: &mut [T], memory: &mut Vec<T>) {
-        self.transform(Way::ToModes, fields, memory);
+    pub fn to_modes(&self, fields: &mut [T], samples: usize, memory: &mut Vec<T>) {
+        self.transform(Way::ToModes, fields, samples, memory);
     }
 
     /// Replaces the amplitudes of the modes by the values at the sites.
     ///
     /// # Panics
-    /// If `fields` doesn't consist of whole tiles.
+    /// As [`to_modes`](Self::to_modes).
     #[track_caller]
-    pub fn to_sites(&self, fields: &mut [T], memory: &mut Vec<T>) {
-        self.transform(Way::ToSites, fields, memory);
+    pub fn to_sites(&self, fields: &mut [T], samples: usize, memory: &mut Vec<T>) {
+        self.transform(Way::ToSites, fields, samples, memory);
     }
 
     #[track_caller]
-    fn transform(&self, way: Way, fields: &mut [T], memory: &mut Vec<T>) {
-        assert!(fields.len().is_multiple_of(self.tile()), "{} numbers, tiles of {}", fields.len(), self.tile());
+    fn transform(&self, way: Way, fields: &mut [T], samples: usize, memory: &mut Vec<T>) {
+        let field = self.volume * samples;
+        assert!(fields.len().is_multiple_of(field), "{} numbers, fields of {field}", fields.len());
+        assert!(samples.is_multiple_of(lanes::<T>()), "{samples} samples, lanes {}", lanes::<T>());
         let longest = self.axes.iter().map(Axis::extent).max().unwrap_or(1);
         memory.resize(longest * lanes::<T>(), T::zero());
-        let mut inner = lanes::<T>();
+        let mut inner = samples;
         for axis in self.axes.iter().rev().filter(|axis| axis.extent() > 1) {
             simd::run(InstructionSet::detect(), Lines { axis, way, fields, stride: inner, folded: memory });
             inner *= axis.extent();

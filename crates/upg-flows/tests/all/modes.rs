@@ -51,11 +51,11 @@ fn naive_transform(lattice: &[usize], field: &[f64]) -> Vec<f64> {
 
 fn check<T: Real>(lattice: &[usize], tolerance: f64) {
     let modes = Modes::<T>::new(lattice);
-    let (volume, lanes) = (modes.volume(), lanes::<T>());
+    let (volume, lanes) = (modes.volume(), 2 * lanes::<T>());
     let mut rng = Streams::new(volume as u64).next_stream();
     let before: Vec<T> = (0..2 * volume * lanes).map(|_| T::of(2.0 * rng.random::<f64>() - 1.0)).collect();
     let (mut fields, mut memory) = (before.clone(), vec![]);
-    modes.to_modes(&mut fields, &mut memory);
+    modes.to_modes(&mut fields, lanes, &mut memory);
     for (tile, transformed) in before.chunks(volume * lanes).zip(fields.chunks(volume * lanes)) {
         for lane in 0..lanes {
             let of_lane = |tile: &[T]| tile.iter().skip(lane).step_by(lanes).map(|x| x.wide()).collect::<Vec<f64>>();
@@ -65,7 +65,7 @@ fn check<T: Real>(lattice: &[usize], tolerance: f64) {
             }
         }
     }
-    modes.to_sites(&mut fields, &mut memory);
+    modes.to_sites(&mut fields, lanes, &mut memory);
     let worst = before.iter().zip(&fields).map(|(&a, &b)| (a - b).abs().wide()).fold(0.0, f64::max);
     assert!(worst < tolerance, "{lattice:?}: there and back is off by {worst}");
 }
@@ -81,11 +81,11 @@ fn transforms_are_those_of_the_definition() {
 #[test]
 fn a_field_of_the_other_sign_has_modes_of_the_other_sign_to_the_bit() {
     let modes = Modes::<f32>::new(&[6, 5]);
-    let mut plus: Vec<f32> = (0..modes.tile()).map(|i| (i as f32 * 0.7).sin()).collect();
+    let mut plus: Vec<f32> = (0..30 * lanes::<f32>()).map(|i| (i as f32 * 0.7).sin()).collect();
     let mut minus: Vec<f32> = plus.iter().map(|x| -x).collect();
     let mut memory = vec![];
-    modes.to_modes(&mut plus, &mut memory);
-    modes.to_modes(&mut minus, &mut memory);
+    modes.to_modes(&mut plus, lanes::<f32>(), &mut memory);
+    modes.to_modes(&mut minus, lanes::<f32>(), &mut memory);
     assert!(plus.iter().zip(&minus).all(|(a, b)| *a == -*b));
 }
 
