@@ -85,7 +85,7 @@ impl Mlp {
 impl Linear {
     fn declare(k: usize, [outputs, inputs]: [usize; 2], bias: Bias, init: Init, layout: &mut ParamLayout) -> Self {
         let start = layout.size();
-        layout.push(Tensor::new(format!("net.{k}.weight"), [outputs, inputs], init));
+        layout.push(Tensor::new(format!("net.{k}.weight"), [outputs, inputs], init.clone()));
         let weight = start..layout.size();
         let bias = (bias == Bias::Yes).then(|| {
             layout.push(Tensor::new(format!("net.{k}.bias"), [outputs], init));

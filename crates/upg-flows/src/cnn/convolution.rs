@@ -136,7 +136,7 @@ impl Convolution {
         let bound = ((inputs * self.window.taps()) as f64).sqrt().recip();
         let init = if constant { Init::Constant(0.0) } else { Init::Uniform { bound } };
         let start = layout.size();
-        layout.push(Tensor::new(format!("net.{k}.weight"), [outputs, inputs, extent, extent], init));
+        layout.push(Tensor::new(format!("net.{k}.weight"), [outputs, inputs, extent, extent], init.clone()));
         self.weight = start..layout.size();
         layout.push(Tensor::new(format!("net.{k}.bias"), [outputs], init));
         self.bias = self.weight.end..layout.size();

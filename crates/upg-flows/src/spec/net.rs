@@ -175,7 +175,7 @@ fn net_params(
             StartAt::Identity if k == hidden.len() => Init::Constant(0.0),
             _ => Init::Uniform { bound: (fan_in as f64).sqrt().recip() },
         };
-        layout.push(Tensor::new(format!("net.{k}.weight"), [&[outputs, inputs], window].concat(), init));
+        layout.push(Tensor::new(format!("net.{k}.weight"), [&[outputs, inputs], window].concat(), init.clone()));
         if bias == Bias::Yes {
             layout.push(Tensor::new(format!("net.{k}.bias"), [outputs], init));
         }
