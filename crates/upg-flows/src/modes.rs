@@ -75,3 +75,10 @@ impl<T: Real> Modes<T> {
         }
     }
 }
+
+/// Multiply-adds of a transform of one field, either way.
+pub(crate) fn multiply_adds(lattice: &[usize]) -> u64 {
+    let volume = lattice.iter().fold(1, |volume: u64, &extent| volume.saturating_mul(extent as u64));
+    let folded = |extent: usize| if extent.is_multiple_of(2) { extent.div_ceil(4) } else { extent.div_ceil(2) };
+    lattice.iter().fold(0, |sum: u64, &extent| sum.saturating_add(volume.saturating_mul(folded(extent) as u64)))
+}

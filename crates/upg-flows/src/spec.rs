@@ -52,6 +52,7 @@
 //! ```
 
 mod base;
+mod continuous;
 mod coupling;
 mod description;
 mod flow;
@@ -64,6 +65,7 @@ mod scaling;
 mod transform;
 
 pub use base::BaseSpec;
+pub use continuous::{ContinuousSpec, FieldSpec};
 pub use coupling::CouplingSpec;
 pub use flow::FlowSpec;
 pub use gauge::GaugeCouplingSpec;

@@ -23,6 +23,11 @@ pub(crate) trait Description {
     /// What the layer works with.
     fn work(&self) -> Work;
 
+    /// Whether it acts on the links of a lattice, samples of shape `[2, L_0, L_1]`.
+    fn on_links(&self) -> bool {
+        false
+    }
+
     /// Widths of the hidden layers of its net, if it has one.
     fn hidden(&self) -> Option<&[usize]>;
 

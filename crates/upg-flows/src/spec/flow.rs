@@ -1,11 +1,6 @@
 //! A flow as plain data.
 
-use super::{
-    base::BaseSpec,
-    description::{Description, Work},
-    layer::LayerSpec,
-    outline::Outline,
-};
+use super::{base::BaseSpec, description::Description, layer::LayerSpec, outline::Outline};
 #[cfg(feature = "serde")]
 use crate::numbers;
 use crate::{
@@ -44,7 +39,17 @@ impl FlowSpec {
 
     /// Whether the degrees of freedom are the links of a lattice, by the layers that act on them.
     pub fn acts_on_links(&self) -> bool {
-        self.layers.iter().any(|layer| layer.work() == Work::Tiles)
+        self.layers.iter().any(Description::on_links)
+    }
+
+    /// The flow with so many steps in every continuous layer.
+    pub fn with_steps(self, steps: usize) -> Self {
+        Self { layers: self.layers.into_iter().map(|layer| layer.with_steps(steps)).collect(), ..self }
+    }
+
+    /// Steps of its continuous layers, the fewest; none if it has no such layer.
+    pub fn steps(&self) -> Option<usize> {
+        self.layers.iter().filter_map(LayerSpec::steps).min()
     }
 
     /// Extents of the lattice: the shape of a sample, without the direction of links.

@@ -84,6 +84,10 @@ impl Description for GaugeCouplingSpec {
         Work::Tiles
     }
 
+    fn on_links(&self) -> bool {
+        true
+    }
+
     fn hidden(&self) -> Option<&[usize]> {
         Some(&self.net.hidden)
     }

@@ -4,6 +4,7 @@
 
 use super::{
     base::BaseSpec,
+    continuous::{ContinuousSpec, FieldSpec},
     coupling::CouplingSpec,
     description::Description,
     flow::FlowSpec,
@@ -16,13 +17,16 @@ use crate::{
     additive::Additive,
     affine::Affine,
     cnn::{Cnn, Stripes},
+    continuous::Continuous,
     coupling::Coupling,
     elementwise::Elementwise,
     error::FlowError,
     gauge::GaugeCoupling,
+    lattice_field::LatticeField,
     logistic_mixture::LogisticMixture,
     mlp::Mlp,
     scaling::GlobalScaling,
+    shallow_field::ShallowField,
     tan_mixture::TanMixture,
 };
 use std::any::{Any, TypeId};
@@ -96,8 +100,22 @@ impl LayerSpec {
             Self::Coupling(coupling) => coupling.lower(shape),
             Self::Scaling(scaling) => Ok(Box::new(GlobalScaling::new(shape.iter().product(), scaling.scales))),
             Self::GaugeCoupling(coupling) => coupling.lower(shape),
+            Self::Continuous(flow) => flow.lower(shape),
             Self::Inverse(layer) => Ok(layer.lower_here::<T>(shape)?.inverse()),
         }
+    }
+}
+
+impl ContinuousSpec {
+    fn lower<T: Real>(&self, shape: &[usize]) -> Result<AnyLayer<T>, FlowError> {
+        Ok(match self.field {
+            FieldSpec::Lattice { frequencies, times } => {
+                Box::new(Continuous::new(LatticeField::<T>::new(shape, frequencies, times), self.steps))
+            }
+            FieldSpec::Shallow { width, times } => {
+                Box::new(Continuous::new(ShallowField::new(shape.iter().product(), width, times), self.steps))
+            }
+        })
     }
 }
 

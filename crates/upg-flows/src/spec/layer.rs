@@ -1,6 +1,7 @@
 //! The layers of a flow as plain data: the registry of their kinds.
 
 use super::{
+    continuous::ContinuousSpec,
     coupling::CouplingSpec,
     description::{Description, Needs, Work},
     gauge::GaugeCouplingSpec,
@@ -19,16 +20,37 @@ pub enum LayerSpec {
     Scaling(ScalingSpec),
     /// A coupling of links.
     GaugeCoupling(GaugeCouplingSpec),
+    /// The flow of a vector field.
+    Continuous(ContinuousSpec),
     /// T⁻¹ of a layer T, over the same parameters.
     Inverse(Box<LayerSpec>),
 }
 
 impl LayerSpec {
+    /// The layer with so many steps, if it is a continuous flow, or the inverse of one.
+    pub fn with_steps(self, steps: usize) -> Self {
+        match self {
+            Self::Continuous(flow) => Self::Continuous(ContinuousSpec { steps, ..flow }),
+            Self::Inverse(layer) => Self::Inverse(Box::new(layer.with_steps(steps))),
+            other => other,
+        }
+    }
+
+    /// Steps of a continuous flow, or of the inverse of one.
+    pub fn steps(&self) -> Option<usize> {
+        match self {
+            Self::Continuous(flow) => Some(flow.steps),
+            Self::Inverse(layer) => layer.steps(),
+            _ => None,
+        }
+    }
+
     fn kind(&self) -> &dyn Description {
         match self {
             Self::Coupling(coupling) => coupling,
             Self::Scaling(scaling) => scaling,
             Self::GaugeCoupling(coupling) => coupling,
+            Self::Continuous(flow) => flow,
             Self::Inverse(layer) => &**layer,
         }
     }
@@ -57,6 +79,10 @@ impl Description for LayerSpec {
 
     fn work(&self) -> Work {
         self.kind().work()
+    }
+
+    fn on_links(&self) -> bool {
+        self.kind().on_links()
     }
 
     fn hidden(&self) -> Option<&[usize]> {

@@ -74,7 +74,7 @@ impl<'a, T: Real> BaseRunner<'a, T> {
     ) {
         let (base, z) = (self.base, Batch::from_samples(z.view()));
         let cotangent = cotangent.map(|a| Batch::from_samples(a.view()));
-        let sink = GradSink { into: grad, accum };
+        let sink = GradSink { into: &mut grad[..], accum };
         base.pull_back(&mut self.pass(), &z, cotangent.as_ref(), weight, sink);
     }
 }
