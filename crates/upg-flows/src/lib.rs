@@ -7,6 +7,7 @@
 pub mod activation;
 pub mod additive;
 pub mod affine;
+pub mod bases;
 pub mod cnn;
 pub mod conditioner;
 pub mod continuous;
@@ -35,6 +36,7 @@ pub mod tan_mixture;
 pub use activation::Activation;
 pub use additive::Additive;
 pub use affine::Affine;
+pub use bases::{DiagonalNormal, FreeField, TwoSigns};
 pub use conditioner::Conditioner;
 pub use continuous::{Continuous, VectorField};
 pub use coupling::Coupling;

@@ -64,6 +64,26 @@ impl Orbits {
     }
 }
 
+/// How many orbits there are, told before they are made; saturates.
+pub(crate) fn number_of_orbits(lattice: &[usize]) -> u64 {
+    let axes = |extent| lattice.iter().filter(|&&other| other == extent).count() as u64;
+    let first = |i: usize| !lattice[..i].contains(&lattice[i]);
+    let kinds =
+        (0..lattice.len()).filter(|&i| first(i)).map(|i| multisets(lattice[i] as u64 / 2 + 1, axes(lattice[i])));
+    kinds.fold(1, u64::saturating_mul)
+}
+
+/// (n + k − 1 over k), how many multisets of k among n there are; saturates.
+fn multisets(n: u64, k: u64) -> u64 {
+    (1..=k).fold(1, |count: u64, j| count.saturating_mul(n + j - 1) / j)
+}
+
+/// The largest p̂².
+pub(crate) fn largest_p_hat_squared(lattice: &[usize]) -> f64 {
+    let k: Vec<usize> = lattice.iter().map(|&extent| extent / 2).collect();
+    p_hat_squared_of(&k, lattice)
+}
+
 /// The frequency of mode r of an axis.
 pub(crate) fn frequency(r: usize) -> usize {
     r.div_ceil(2)

@@ -56,6 +56,9 @@ pub struct RealNvp {
     /// Initial parameters.
     #[cfg_attr(feature = "serde", serde(default, rename = "init"))]
     pub start: StartAt,
+    /// The base density.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "BaseSpec::is_default"))]
+    pub base: BaseSpec,
 }
 
 impl RealNvp {
@@ -73,10 +76,10 @@ impl RealNvp {
     }
 
     fn repeated(&self) -> Repeated {
-        let Self { lattice, couplings, hidden, activation, mask, transform, clamp, start } = self;
+        let Self { lattice, couplings, hidden, activation, mask, transform, clamp, start, base } = self;
         let transform = if clamp.is_some() { TransformSpec::Affine { clamp: *clamp } } else { *transform };
         let net = MlpSpec { hidden: hidden.clone(), activation: *activation, bias: Bias::Yes, start: *start };
-        Repeated::couplings(lattice, *couplings, mask, &net, transform)
+        Repeated { base: *base, ..Repeated::couplings(lattice, *couplings, mask, &net, transform) }
     }
 }
 
@@ -108,12 +111,19 @@ pub struct Z2Nice {
     /// Initial parameters.
     #[cfg_attr(feature = "serde", serde(default, rename = "init"))]
     pub start: StartAt,
+    /// The base density; must be even.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "BaseSpec::is_default"))]
+    pub base: BaseSpec,
 }
 
 impl Z2Nice {
     fn check(&self) -> Result<(), FlowError> {
         if !self.activation.is_odd() {
             return Err(FlowError::new("activation", self.activation, "an odd function: Tanh or Identity"));
+        }
+        if !self.base.is_even() {
+            let accepted = "an even density of numbers: StandardNormal, FreeField(...) or TwoSigns(...)";
+            return Err(FlowError::new("base", self.base, accepted).with_value(self.base.name()));
         }
         Ok(())
     }
@@ -123,10 +133,11 @@ impl Z2Nice {
     }
 
     fn repeated(&self) -> Repeated {
-        let Self { lattice, couplings, hidden, activation, mask, start } = self;
+        let Self { lattice, couplings, hidden, activation, mask, start, base } = self;
         let net = MlpSpec { hidden: hidden.clone(), activation: *activation, bias: Bias::No, start: *start };
         let couplings = Repeated::couplings(lattice, *couplings, mask, &net, TransformSpec::Additive);
-        Repeated { last: Some(LayerSpec::Scaling(ScalingSpec { scales: Scales::One })), ..couplings }
+        let scaling = LayerSpec::Scaling(ScalingSpec { scales: Scales::One });
+        Repeated { base: *base, last: Some(scaling), ..couplings }
     }
 }
 
@@ -308,13 +319,17 @@ impl Repeated {
             LayerSpec::Coupling(CouplingSpec { mask, net, transform })
         };
         let kinds = (0..mask.period().min(couplings)).map(kind).collect();
-        Self { shape: lattice.to_vec(), base: BaseSpec::StandardNormal, kinds, layers: couplings, last: None }
+        Self { shape: lattice.to_vec(), base: BaseSpec::default(), kinds, layers: couplings, last: None }
     }
 
     fn outline(&self) -> Outline<'_> {
         let count = |i: usize| (self.layers.saturating_sub(i)).div_ceil(self.kinds.len()) as u64;
         let kinds = self.kinds.iter().enumerate().map(|(i, kind)| (count(i), kind));
-        Outline { shape: &self.shape, kinds: kinds.chain(self.last.iter().map(|last| (1, last))).collect() }
+        Outline {
+            shape: &self.shape,
+            base: &self.base,
+            kinds: kinds.chain(self.last.iter().map(|last| (1, last))).collect(),
+        }
     }
 
     fn size(&self) -> Result<Size, FlowError> {
@@ -322,9 +337,11 @@ impl Repeated {
         self.outline().size()
     }
 
-    /// What is wrong with a layer by itself; all kinds have the same net and transform.
+    /// What is wrong with the base, and with a layer by itself; all kinds have the same net and transform.
     fn field_errors(&self) -> Vec<FlowError> {
-        self.kinds.first().map(LayerSpec::field_errors).unwrap_or_default()
+        let mut errors = self.base.field_errors();
+        errors.extend(self.kinds.iter().take(1).flat_map(LayerSpec::field_errors));
+        errors
     }
 
     /// What is wrong with the layers together: with one of each kind, if there aren't too many.

@@ -64,11 +64,7 @@ impl<T: Real> Parts<T> {
     }
 
     /// `flow` between `base` and a random [`AnharmonicChain`](crate::models::AnharmonicChain).
-    pub fn on_base(
-        flow: impl Invertible<Cpu<T>> + 'static,
-        base: impl Base<Cpu<T>> + 'static,
-        rng: &mut Rng,
-    ) -> Self {
+    pub fn on_base(flow: impl Invertible<Cpu<T>> + 'static, base: impl Base<Cpu<T>> + 'static, rng: &mut Rng) -> Self {
         let dof = flow.dof();
         Self::new(flow, base, any_target(Domain::Line, dof, rng), Domain::Line)
     }

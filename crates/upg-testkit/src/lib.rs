@@ -6,6 +6,7 @@
 //! |---|---|---|
 //! | [`layer_battery!`] | `affine(rng) => Affine::new(rng.random_range(2..9));` | [`layer`] |
 //! | [`flow_battery!`] | `real_nvp(rng) => Parts::on_line(any_real_nvp(rng), rng);` | [`flow`] |
+//! | [`base_battery!`] | `free_field(rng) => FreeField::<T>::new(&[4, 3], rng.random_range(0.1..2.0), 0.3);` | [`base`] |
 //! | [`target_battery!`] | `phi4(rng) => Phi4::new(&[4, 3], rng.random_range(0.1..0.3), 0.2);` | [`target`] |
 //!
 //! The crate that uses a table depends on `upg-core` too, which the tables name. For tests beyond the tables:
@@ -17,6 +18,7 @@
 //! Shapes are those of users, `[batch, dof]`. Nothing here differentiates automatically, and nothing shares code with the
 //! verbs it checks but `forward`.
 pub mod alloc;
+pub mod base;
 pub mod dense;
 pub mod domain;
 pub mod draw;

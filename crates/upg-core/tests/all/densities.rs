@@ -7,6 +7,7 @@ use upg_core::{
     Base, BasePass, Batch, Cpu, Prepared, Real, SampleStream, StandardNormal, Target, UniformTorus, Workspace,
 };
 use upg_testkit::{
+    base_battery,
     domain::Domain,
     draw,
     runner::BaseRunner,
@@ -28,6 +29,11 @@ impl<T: Real, P: Base<Cpu<T>>> Target<Cpu<T>> for AsTarget<P> {
         self.0.log_density_and_score(&mut pass, x, action, force);
         action.iter_mut().for_each(|s| *s = -*s);
     }
+}
+
+base_battery! {
+    base_standard_normal(rng) => StandardNormal::new(rng.random_range(1..5));
+    base_uniform_torus(rng) on Domain::Circle => UniformTorus::new(rng.random_range(1..5));
 }
 
 target_battery! {

@@ -70,23 +70,27 @@ impl FlowSpec {
         let shape = !self.shape.is_empty() && !self.shape.contains(&0);
         let shape = require(shape, "shape", &self.shape, "at least one extent, each at least 1");
         let mut errors = FlowError::failed([shape]);
+        errors.extend(self.base.field_errors());
         errors.extend(self.each(LayerSpec::field_errors));
         if errors.is_empty() {
             errors.extend(self.size().err());
         }
         if errors.is_empty() {
             errors = self.each(|layer| FlowError::failed([layer.check_shape(&self.shape)]));
-            errors.extend(self.check_base().err());
+            errors.extend(self.check_base().and_then(|()| self.base.check_shape(&self.shape)).err());
         }
         errors
     }
 
     fn check_base(&self) -> Result<(), FlowError> {
-        match self.layers.iter().map(Description::domain).find(|&domain| domain != self.domain()) {
-            None => Ok(()),
-            Some(Domain::Line) => Err(FlowError::new("base", self.base, "StandardNormal with layers of numbers")),
-            Some(Domain::Circle) => Err(FlowError::new("base", self.base, "UniformTorus with layers of angles")),
-        }
+        let accepted = match self.layers.iter().map(Description::domain).find(|&domain| domain != self.domain()) {
+            None => return Ok(()),
+            Some(Domain::Line) => {
+                "StandardNormal, DiagonalNormal, FreeField(...) or TwoSigns(...) with layers of numbers"
+            }
+            Some(Domain::Circle) => "UniformTorus with layers of angles",
+        };
+        Err(FlowError::new("base", self.base, accepted).with_value(self.base.name()))
     }
 
     /// The errors of every layer; the shape of the samples belongs to the flow, and is told once.
@@ -124,7 +128,7 @@ impl FlowSpec {
     pub fn params(&self) -> Result<ParamLayout, FlowError> {
         self.check()?;
         let mut layout = ParamLayout::default();
-        layout.nest("base.", &self.base.params());
+        layout.nest("base.", &self.base.params(&self.shape));
         for (i, layer) in self.layers.iter().enumerate() {
             layout.nest(&format!("layers.{i}."), &layer.params(&self.shape));
         }
@@ -132,12 +136,12 @@ impl FlowSpec {
     }
 
     /// F: multiply-adds of one forward pass of one sample through all layers. Sampling takes F, `reparam` and `max-likelihood` 3F,
-    /// `path-fast` 4F of them. Counts saturate.
+    /// `path-fast` 4F of them. What the base takes comes on top. Counts saturate.
     pub fn multiply_adds(&self) -> u64 {
         self.layers.iter().fold(0, |sum, layer| sum.saturating_add(layer.multiply_adds(&self.shape)))
     }
 
     fn outline(&self) -> Outline<'_> {
-        Outline { shape: &self.shape, kinds: self.layers.iter().map(|layer| (1, layer)).collect() }
+        Outline { shape: &self.shape, base: &self.base, kinds: self.layers.iter().map(|layer| (1, layer)).collect() }
     }
 }

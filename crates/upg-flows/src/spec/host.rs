@@ -3,7 +3,7 @@
 //! The layers are made by functions that aren't generic: their loops are compiled once, here, and not in every crate that names a precision.
 
 use super::{
-    base::BaseSpec,
+    base::{BaseSpec, given},
     continuous::{ContinuousSpec, FieldSpec},
     coupling::CouplingSpec,
     description::Description,
@@ -16,6 +16,7 @@ use super::{
 use crate::{
     additive::Additive,
     affine::Affine,
+    bases::{DiagonalNormal, FreeField, TwoSigns},
     cnn::{Cnn, Stripes},
     continuous::Continuous,
     coupling::Coupling,
@@ -42,19 +43,45 @@ pub type Flow<T> = Chain<AnyLayer<T>>;
 pub type AnyBase<T> = Box<dyn Base<Cpu<T>>>;
 
 impl BaseSpec {
-    /// The base on the host, for samples of `dof` degrees of freedom.
-    pub fn build<T: Real>(&self, dof: usize) -> AnyBase<T> {
-        match self {
+    /// The base on the host, for samples of this shape.
+    ///
+    /// # Panics
+    /// If a number is missing.
+    pub fn build<T: Real>(&self, shape: &[usize]) -> AnyBase<T> {
+        let base: Box<dyn Any> = match TypeId::of::<T>() == TypeId::of::<f32>() {
+            true => Box::new(self.lower_single(shape)),
+            false => Box::new(self.lower_double(shape)),
+        };
+        *base.downcast().expect("T is f32 or f64")
+    }
+
+    fn lower_single(&self, shape: &[usize]) -> AnyBase<f32> {
+        self.lower_here(shape)
+    }
+
+    fn lower_double(&self, shape: &[usize]) -> AnyBase<f64> {
+        self.lower_here(shape)
+    }
+
+    fn lower_here<T: Real>(&self, shape: &[usize]) -> AnyBase<T> {
+        let dof = shape.iter().product();
+        match *self {
             Self::StandardNormal => Box::new(StandardNormal::new(dof)),
             Self::UniformTorus => Box::new(UniformTorus::new(dof)),
+            Self::DiagonalNormal => Box::new(DiagonalNormal::new(dof)),
+            Self::FreeField { m2, kappa } => Box::new(FreeField::<T>::new(shape, given(m2), given(kappa))),
+            Self::TwoSigns { m2, kappa, v } => Box::new(TwoSigns::<T>::new(shape, given(m2), given(kappa), given(v))),
         }
     }
 }
 
 impl FlowSpec {
     /// The base on the host.
+    ///
+    /// # Panics
+    /// If the flow isn't accepted.
     pub fn build_base<T: Real>(&self) -> AnyBase<T> {
-        self.base.build(self.dof())
+        self.base.build(&self.shape)
     }
 
     /// The layers on the host.

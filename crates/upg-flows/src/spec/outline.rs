@@ -1,16 +1,19 @@
 //! The size of a flow and the cut of its batches, from the kinds of layers it has.
 
 use super::{
+    base::BaseSpec,
     description::{Description, Needs, Work},
     layer::LayerSpec,
 };
 use crate::{error::FlowError, size::Size};
 use upg_core::Cut;
 
-/// The kinds of layers that a flow has, with how many there are of each.
+/// The base of a flow and the kinds of layers that it has, with how many there are of each.
 pub(crate) struct Outline<'a> {
     /// Shape of a sample.
     pub shape: &'a [usize],
+    /// The base.
+    pub base: &'a BaseSpec,
     /// Numbers of layers and kinds.
     pub kinds: Vec<(u64, &'a LayerSpec)>,
 }
@@ -22,7 +25,8 @@ impl Outline<'_> {
     /// If it is larger than [`Size::LARGEST`] in any respect.
     pub fn size(&self) -> Result<Size, FlowError> {
         let Cut { micro_batch, lanes } = self.cut();
-        let all = self.needs().fold(Size::default(), |all, (count, needs)| {
+        let of_base = (1, self.base.needs(self.shape));
+        let all = self.needs().chain([of_base]).fold(Size::default(), |all, (count, needs)| {
             let grow = |sum: u64, part: u64| sum.saturating_add(count.saturating_mul(part));
             Size {
                 parameters: grow(all.parameters, needs.parameters),

@@ -70,7 +70,7 @@ impl<'a, T: Real> BaseRunner<'a, T> {
         cotangent: Option<&Array2<T>>,
         weight: f64,
         accum: Accum,
-        grad: &mut Vec<T>,
+        grad: &mut [T],
     ) {
         let (base, z) = (self.base, Batch::from_samples(z.view()));
         let cotangent = cotangent.map(|a| Batch::from_samples(a.view()));
