@@ -88,7 +88,7 @@ impl<T: Real> Field<T> {
             for (w, b) in tile.row_mut(0).iter_mut().zip(samples.clone()) {
                 *w += T::of(sign(b) * at.shift);
             }
-            self.modes.to_sites(tile.as_mut_slice(), folded);
+            self.modes.to_sites(tile.as_mut_slice(), lanes::<T>(), folded);
             store(tile, samples, z);
         }
     }
@@ -110,11 +110,11 @@ impl<T: Real> Field<T> {
         }
         for samples in tiles::<T>(z.samples()) {
             load(z, samples.clone(), tile);
-            self.modes.to_modes(tile.as_mut_slice(), folded);
+            self.modes.to_modes(tile.as_mut_slice(), lanes::<T>(), folded);
             let log_density = &mut log_density[samples.clone()];
             dispatch(Density { precisions: &at.precisions, shift: at.shift, tile, log_density });
             let Some(score) = &mut score else { continue };
-            self.modes.to_sites(tile.as_mut_slice(), folded);
+            self.modes.to_sites(tile.as_mut_slice(), lanes::<T>(), folded);
             store(tile, samples, score);
         }
     }
@@ -134,7 +134,7 @@ impl<T: Real> Field<T> {
         let mut of_shift = 0.0;
         for samples in tiles::<T>(z.samples()) {
             load(z, samples.clone(), tile);
-            self.modes.to_modes(tile.as_mut_slice(), folded);
+            self.modes.to_modes(tile.as_mut_slice(), lanes::<T>(), folded);
             if let Some(cotangent) = cotangent {
                 load(cotangent, samples.clone(), alpha);
                 self.modes.to_modes(alpha.as_mut_slice(), folded);
