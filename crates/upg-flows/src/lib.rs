@@ -50,7 +50,7 @@ pub use mask::{Mask, MaskPattern, MaskSpec, Parity};
 pub use mlp::{Bias, Mlp, StartAt};
 pub use modes::Modes;
 pub use orbits::Orbits;
-pub use ready::{RealNvp, U1Flow, Z2Nice};
+pub use ready::{ContinuousFlow, RealNvp, U1Flow, Z2Nice};
 pub use scaling::{GlobalScaling, Scales};
 pub use shallow_field::ShallowField;
 pub use size::Size;

@@ -12,8 +12,8 @@ use crate::{
     scaling::Scales,
     size::{self, Size},
     spec::{
-        AngleTransformSpec, BaseSpec, CnnSpec, CouplingSpec, Description, Flow, FlowSpec, GaugeCouplingSpec, LayerSpec,
-        MlpSpec, NetSpec, Outline, ScalingSpec, TransformSpec,
+        AngleTransformSpec, BaseSpec, CnnSpec, ContinuousSpec, CouplingSpec, Description, FieldSpec, Flow, FlowSpec,
+        GaugeCouplingSpec, LayerSpec, MlpSpec, NetSpec, Outline, ScalingSpec, TransformSpec,
     },
 };
 use upg_core::{Cut, Real};
@@ -219,6 +219,46 @@ impl U1Flow {
     }
 }
 
+/// Continuous flow: samples of the base are carried along a vector field for a unit of time (see [`continuous`](crate::continuous)).
+///
+/// With the lattice field and a base that has the symmetries of the target, q has them as well. Train it by path gradients: the ordinary gradient
+/// learns to exploit the error of the integrator.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename = "Continuous", deny_unknown_fields)
+)]
+pub struct ContinuousFlow {
+    /// Extents of the lattice; the flat index is in C order. `[d]` for d numbers without a lattice.
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "numbers::extents"))]
+    pub lattice: Vec<usize>,
+    /// The vector field.
+    pub field: FieldSpec,
+    /// Steps of the Runge–Kutta method of order 4.
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "numbers::whole"))]
+    pub steps: usize,
+    /// The base density.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "BaseSpec::is_default"))]
+    pub base: BaseSpec,
+}
+
+impl ContinuousFlow {
+    fn check(&self) -> Result<(), FlowError> {
+        Ok(())
+    }
+
+    fn name_of(&self, _: &str) -> Option<&'static str> {
+        None
+    }
+
+    fn repeated(&self) -> Repeated {
+        let Self { lattice, field, steps, base } = self;
+        let flow = LayerSpec::Continuous(ContinuousSpec { field: field.clone(), steps: *steps });
+        Repeated { shape: lattice.to_vec(), base: *base, kinds: vec![flow], layers: 1, last: None }
+    }
+}
+
 /// What every recipe offers beside [`spec`](RealNvp::spec).
 macro_rules! conveniences {
     ($($recipe:ident counts $layers:ident;)*) => {$(
@@ -282,6 +322,7 @@ conveniences! {
     RealNvp counts couplings;
     Z2Nice counts couplings;
     U1Flow counts layers;
+    ContinuousFlow counts steps;
 }
 
 /// The first error about each field: layers that repeat repeat their errors.

@@ -1,7 +1,7 @@
 //! The section `flow`.
 
 use serde::{Deserialize, Serialize};
-use upg_flows::{FlowError, FlowSpec, RealNvp, U1Flow, Z2Nice};
+use upg_flows::{ContinuousFlow, FlowError, FlowSpec, RealNvp, U1Flow, Z2Nice};
 
 /// The flows there are: recipes, or any list of layers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -13,6 +13,8 @@ pub enum FlowConfig {
     Z2Nice(Z2Nice),
     /// `U1(lattice, layers, mixtures, hidden, kernel?, slope?, init?)`.
     U1(U1Flow),
+    /// `Continuous(lattice, field, steps, base?)`.
+    Continuous(ContinuousFlow),
     /// `Layers(shape, base, layers)`.
     Layers(FlowSpec),
 }
@@ -27,6 +29,7 @@ impl FlowConfig {
             Self::RealNvp(recipe) => recipe.spec(),
             Self::Z2Nice(recipe) => recipe.spec(),
             Self::U1(recipe) => recipe.spec(),
+            Self::Continuous(recipe) => recipe.spec(),
             Self::Layers(spec) => spec.check().map(|()| spec.clone()),
         }
     }
@@ -37,6 +40,7 @@ impl FlowConfig {
             Self::RealNvp(recipe) => recipe.errors(),
             Self::Z2Nice(recipe) => recipe.errors(),
             Self::U1(recipe) => recipe.errors(),
+            Self::Continuous(recipe) => recipe.errors(),
             Self::Layers(spec) => spec.errors(),
         }
     }
@@ -54,7 +58,8 @@ impl FlowConfig {
         match self {
             Self::RealNvp(RealNvp { lattice, .. })
             | Self::Z2Nice(Z2Nice { lattice, .. })
-            | Self::U1(U1Flow { lattice, .. }) => ("lattice", lattice),
+            | Self::U1(U1Flow { lattice, .. })
+            | Self::Continuous(ContinuousFlow { lattice, .. }) => ("lattice", lattice),
             Self::Layers(spec) => ("shape", &spec.shape),
         }
     }

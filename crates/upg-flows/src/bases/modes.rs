@@ -137,7 +137,7 @@ impl<T: Real> Field<T> {
             self.modes.to_modes(tile.as_mut_slice(), lanes::<T>(), folded);
             if let Some(cotangent) = cotangent {
                 load(cotangent, samples.clone(), alpha);
-                self.modes.to_modes(alpha.as_mut_slice(), folded);
+                self.modes.to_modes(alpha.as_mut_slice(), lanes::<T>(), folded);
             }
             dispatch(Sums { precisions: &at.precisions, tile, alpha, weight, of_modes });
             let of_constant = of_constant_mode(at, tile, alpha, samples.len(), weight);
