@@ -43,6 +43,9 @@ pub enum EndSamples {
     Discard,
     /// Yes, in [`Gradient::end`].
     Keep,
+    /// In their place the scores there, MATH (1): ∇log q(x) at x = T(z), or the score of the density that T⁻¹ carries p to. Without a
+    /// gradient only, at the cost of one more vector-Jacobian product.
+    Scores,
 }
 
 /// The result for one batch.
@@ -265,6 +268,10 @@ impl<D: Device, W: Ways<D>> Engine<D, W> {
     #[track_caller]
     fn run(&mut self, job: &Job<'_, D::Real>, theta: &D::Buffer, batch: usize) -> Result<usize, DeviceError> {
         assert!(batch > 0, "a batch of 0 samples: at least 1");
+        assert!(
+            self.end_samples != EndSamples::Scores || !job.has_gradient(),
+            "scores are handed out without a gradient"
+        );
         let given = self.device.buffer_len(theta);
         assert_eq!(given, self.layout.size(), "elements of theta, and parameters of the flow");
         let cut = self.cut.of_batch(batch);
@@ -339,7 +346,7 @@ impl<D: Device, W: Ways<D>> Engine<D, W> {
             self.log_weights.extend_from_slice(&lane.log_weights);
             self.log_det.extend_from_slice(&lane.log_det);
         }
-        if self.end_samples == EndSamples::Keep {
+        if self.end_samples != EndSamples::Discard {
             let shape = (batch, self.dof);
             if self.end.dim() != shape {
                 self.end = Array2::default(shape);

@@ -219,6 +219,16 @@ pub fn transport<D: Device>(m: &Transport<'_, D>, at: &MicroBatch<'_, D>, work: 
     m.end.log_density_and_score(at.device, scratch, x, end, None);
 }
 
+/// The same, and in [`Work::x`] the score of M#start at the end in the place of the samples, MATH (1). Two conditioner passes.
+pub fn transport_score<D: Device>(m: &Transport<'_, D>, at: &MicroBatch<'_, D>, work: &mut Work<D>) {
+    let Work { x, start, log_det, end, score, tape, scratch, .. } = work;
+    at.device.clear(log_det, at.samples);
+    m.start.log_density_and_score(at.device, scratch, x, start, Some(score));
+    m.map.layer.forward_with_score(&mut m.map.pass(at.device, tape, scratch), x, log_det, score);
+    m.end.log_density_and_score(at.device, scratch, x, end, None);
+    std::mem::swap(x, score);
+}
+
 /// The ordinary gradient: `reparam` for the reverse KL, `max-likelihood` for the forward KL.
 ///
 /// MATH (2) from a = −∇log end(x_end)/B with w = −1/B.

@@ -10,6 +10,7 @@
 //! | observables, reweighted | f(Σ w a/Σ w), jackknife over blocks |
 //! | observables along the chain | independence Metropolis with proposals from q; jackknife over blocks longer than its autocorrelation, τ_int by the Γ method |
 //! | forward ESS, log Z, −log q on the test data | 1/(mean(w) mean(1/w)), −log mean(1/w), mean(−log q) over samples of p |
+//! | integration | what twice the steps of a continuous flow change: log-weights, log Z and scores of some samples, and of some data |
 //!
 //! Memory doesn't grow with N: sums are kept, and single numbers of the first samples alone. From those come τ_int and the tail index of the
 //! largest tenth where N is beyond 2²⁰ samples, or 2²⁴ numbers along the chain.
@@ -19,10 +20,12 @@
 mod chain;
 mod collect;
 pub(crate) mod extent;
+mod integration;
 mod summary;
 pub mod trust;
 
 pub use collect::FEW;
+pub use integration::{Change, Integration};
 pub use summary::{LogZ, Number, Observed, Summary};
 
 use crate::trained::Trained;
@@ -88,7 +91,8 @@ impl<D: Device + Clone> Trained<D> {
     ) -> Result<Evaluation, DeviceError> {
         let collected = self.collect(extent, seed)?;
         let weighed = data.map(|data| self.weigh(data)).transpose()?;
-        let summary = summary::summarise(&self.known, &collected, weighed.as_ref(), extent.blocks);
+        let integration = self.integration(seed, extent.samples, data)?;
+        let summary = summary::summarise(&self.known, &collected, weighed.as_ref(), integration, extent.blocks);
         let rho = collected.chain.rho();
         Ok(Evaluation { summary, log_weights: collected.log_weights, rho, shown: collected.shown })
     }

@@ -29,6 +29,14 @@ pub struct Problem<D: Device> {
     pub(crate) target: Arc<dyn Target<D>>,
     pub(crate) cut: Cut,
     pub(crate) known: Known<D>,
+    doubled: Option<Doubled<D>>,
+}
+
+/// The flow of a problem with twice the steps of an integrator, and a base for it.
+struct Doubled<D: Device> {
+    flow: Box<dyn Invertible<D>>,
+    base: Box<dyn Base<D>>,
+    steps: usize,
 }
 
 /// Samples of a target, shape `[samples, dof]`, and how their drawing went.
@@ -54,7 +62,7 @@ impl<D: Device> Problem<D> {
         assert_eq!(target.dof(), flow.dof(), "degrees of freedom of the target, and of the flow");
         let known = Known { observables: None, exact: None, sampler: None, sites: flow.dof() };
         let cut = Cut { micro_batch: 512, lanes: 8 };
-        Self { flow: Box::new(flow), base: Box::new(base), target, cut, known }
+        Self { flow: Box::new(flow), base: Box::new(base), target, cut, known, doubled: None }
     }
 
     /// Cuts batches as the flow likes it; without this, as is right for a small net.
@@ -87,6 +95,24 @@ impl<D: Device> Problem<D> {
         self
     }
 
+    /// With the same flow at twice the steps of its integrator, `steps` in the flow of the problem, and the same base once more: an evaluation then
+    /// measures by how much the results depend on the steps.
+    ///
+    /// # Panics
+    /// If it has other parameters.
+    #[track_caller]
+    pub fn with_doubled_steps(
+        mut self,
+        steps: usize,
+        flow: impl Invertible<D> + 'static,
+        base: impl Base<D> + 'static,
+    ) -> Self {
+        assert_eq!(flow.params(), self.flow.params(), "parameters of the flow with more steps, and of the flow");
+        assert_eq!(base.params(), self.base.params(), "parameters of its base, and of the base");
+        self.doubled = Some(Doubled { flow: Box::new(flow), base: Box::new(base), steps });
+        self
+    }
+
     /// Number of degrees of freedom.
     pub fn dof(&self) -> usize {
         self.flow.dof()
@@ -110,8 +136,17 @@ impl<D: Device> Problem<D> {
 
     /// The engine of the problem, and what is known besides.
     pub(crate) fn into_engine(self, device: D) -> (Engine<D>, Arc<dyn Target<D>>, Known<D>) {
-        let Self { flow, base, target, cut, known } = self;
+        let Self { flow, base, target, cut, known, .. } = self;
         (Engine::new(device, flow, base, target.clone(), cut), target, known)
+    }
+
+    /// The engine with twice the steps, and the steps of the flow.
+    pub(crate) fn take_doubled(&mut self, device: &D) -> Option<(Engine<D>, usize)>
+    where
+        D: Clone,
+    {
+        let Doubled { flow, base, steps } = self.doubled.take()?;
+        Some((Engine::new(device.clone(), flow, base, self.target.clone(), self.cut), steps))
     }
 }
 

@@ -10,6 +10,8 @@ pub struct Trained<D: Device> {
     pub(crate) engine: Engine<D>,
     pub(crate) theta: D::Buffer,
     pub(crate) known: Known<D>,
+    /// The same at twice the steps of an integrator, with the steps of the flow.
+    pub(crate) doubled: Option<(Engine<D>, usize)>,
 }
 
 /// Samples handled at a time when their number isn't bounded; memory stays that of so many.
@@ -21,15 +23,17 @@ impl<D: Device + Clone> Trained<D> {
     /// # Panics
     /// If there are more or fewer weights than the flow has.
     #[track_caller]
-    pub fn new(problem: Problem<D>, device: D, theta: &[D::Real]) -> Self {
+    pub fn new(mut problem: Problem<D>, device: D, theta: &[D::Real]) -> Self {
+        let doubled = problem.take_doubled(&device);
         let (engine, _, known) = problem.into_engine(device);
         assert_eq!(theta.len(), engine.layout().size(), "weights given, and parameters of the flow");
         let theta = engine.device().buffer(theta);
-        Self::of_parts(engine, theta, known)
+        Self { doubled, ..Self::of_parts(engine, theta, known) }
     }
 
     pub(crate) fn of_parts(engine: Engine<D>, theta: D::Buffer, known: Known<D>) -> Self {
-        Self { device: engine.device().clone(), engine: engine.with_end_samples(EndSamples::Keep), theta, known }
+        let device = engine.device().clone();
+        Self { device, engine: engine.with_end_samples(EndSamples::Keep), theta, known, doubled: None }
     }
 
     /// The device.

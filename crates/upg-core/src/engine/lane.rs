@@ -83,7 +83,7 @@ impl<D: Device> Lane<D> {
         end_samples: EndSamples,
     ) {
         let shape = (self.range.len(), parts.base.base.dof());
-        if end_samples == EndSamples::Keep && self.end.dim() != shape {
+        if end_samples != EndSamples::Discard && self.end.dim() != shape {
             self.end = Array2::default(shape);
         }
         device.clear(&mut self.sums, 0);
@@ -92,11 +92,15 @@ impl<D: Device> Lane<D> {
             let accum = if first == self.range.start { Accum::Replace } else { Accum::Add };
             self.take_start(device, parts, job, first, samples);
             let grad = GradSink { into: device.params_mut(&mut self.grad), accum };
-            parts.estimate(job, &MicroBatch { device, samples, batch }, &mut self.work, grad);
+            let at = MicroBatch { device, samples, batch };
+            match end_samples {
+                EndSamples::Scores => parts.score(job, &at, &mut self.work),
+                _ => parts.estimate(job, &at, &mut self.work, grad),
+            }
             for sums in [&self.work.start, &self.work.log_det, &self.work.end] {
                 device.append(sums, &mut self.sums);
             }
-            if end_samples == EndSamples::Keep {
+            if end_samples != EndSamples::Discard {
                 let at = first - self.range.start;
                 device.download(&self.work.x, self.end.slice_mut(s![at..at + samples, ..]));
             }
@@ -170,6 +174,14 @@ impl<D: Device> Parts<'_, D> {
                 ForwardKl::PathFast => estimator::path_gradient(&self.to_base(), at, work, grad),
                 ForwardKl::Gdreg => estimator::gdreg(&self.both_ends(), at, work, grad),
             },
+        }
+    }
+
+    /// Leaves scores in the place of samples in `work.x`.
+    fn score(&self, job: &Job<'_, D::Real>, at: &MicroBatch<'_, D>, work: &mut Work<D>) {
+        match job {
+            Job::Reverse(..) => estimator::transport_score(&self.to_target(), at, work),
+            Job::Forward(..) => estimator::transport_score(&self.to_base(), at, work),
         }
     }
 

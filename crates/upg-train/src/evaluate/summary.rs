@@ -1,6 +1,7 @@
 //! Every number of an evaluation; what can't be computed is `None`.
 
 use super::collect::{Collected, Weighed};
+use super::integration::Integration;
 use super::trust;
 use crate::problem::Known;
 use crate::stats::{Blocks, Estimate, WeightSums};
@@ -46,6 +47,8 @@ pub struct Summary {
     pub nll: Option<Estimate>,
     /// Test data that the inverse of the flow misses, as a slope there is below the precision.
     pub missed_by_inverse: Option<u64>,
+    /// What twice the steps of the integrator change, for a continuous flow.
+    pub integration: Option<Integration>,
     /// Observables by reweighting.
     pub observables: BTreeMap<String, Number>,
     /// Observables along the chain.
@@ -104,6 +107,7 @@ pub(super) fn summarise<D: Device>(
     known: &Known<D>,
     collected: &Collected,
     data: Option<&Weighed>,
+    integration: Option<Integration>,
     blocks: usize,
 ) -> Summary {
     let Collected { names, weights, losses, reweighted, chain, tail, .. } = collected;
@@ -121,6 +125,7 @@ pub(super) fn summarise<D: Device>(
     let mut warnings = warnings(weights, data, log_z, &by_reweighting);
     warnings.extend(tail.and_then(|tail| trust::of_tail(collected.samples, tail)));
     warnings.extend(trust::of_primaries(tails.iter().filter_map(|(name, index)| Some((name, (*index)?)))));
+    warnings.extend(integration.and_then(|integration| trust::of_integration(&integration, log_z.error)));
     Summary {
         samples: collected.samples,
         ess_reverse: weights.ess(),
@@ -139,6 +144,7 @@ pub(super) fn summarise<D: Device>(
         log_z_forward: data.and_then(|data| trust::log_z_of_data(&data.weights)),
         nll: data.and_then(|data| Some(Estimate { value: data.nll.mean()?, error: data.nll.standard_error()? })),
         missed_by_inverse: data.map(|data| data.missed),
+        integration,
         observables_chain: observables.iter().map(|o| (o.name.clone(), along(o))).collect(),
         observables: by_reweighting,
         chain_warnings: chain.warnings(),

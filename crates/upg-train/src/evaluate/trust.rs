@@ -4,6 +4,7 @@
 //! show what it misses: a flow that has lost one of two equal modes has a reverse ESS near 1 and log Z too low by log 2. That shows where something
 //! from outside is known: samples of p (forward ESS, log Z from 1/w) or an exact value.
 
+use super::integration::{Change, Integration};
 use crate::stats::{DataWeightSums, Estimate, TailIndex, WeightSums};
 
 /// Fewest effective samples.
@@ -12,6 +13,8 @@ const EFFECTIVE: f64 = 100.0;
 const ESS: f64 = 0.01;
 /// Largest share of a single weight.
 const SHARE: f64 = 0.05;
+/// Largest standard deviation of the change of log-weights by twice the steps of an integrator.
+const SPREAD: f64 = 0.1;
 /// Standard errors by which two estimates may differ.
 const SIGMAS: f64 = 5.0;
 /// The forward ESS may be smaller than the reverse one by this factor.
@@ -89,6 +92,27 @@ pub fn of_inverse(missed: u64, data: u64) -> Option<String> {
     (missed > 0).then(|| {
         format!("the inverse misses {missed} of {data} data, where a slope of the flow is below the precision")
     })
+}
+
+/// What twice the steps of the integrator say against log Z with this standard error.
+pub fn of_integration(integration: &Integration, error: Option<f64>) -> Option<String> {
+    let Change { log_z, log_weight_std, .. } = integration.of_samples;
+    let steps = integration.steps;
+    let shift = log_z.filter(|shift| !error.is_some_and(|error| shift.abs() <= error));
+    let spread = log_weight_std.filter(|&std| std > SPREAD);
+    let twice = 2 * steps;
+    match (shift, spread, log_z) {
+        (_, _, None) => {
+            Some(format!("with {twice} steps of the integrator in the place of {steps} log-weights are not finite"))
+        }
+        (Some(shift), _, _) => {
+            Some(format!("{twice} steps of the integrator in the place of {steps} change it by {shift:.1e}"))
+        }
+        (None, Some(spread), _) => Some(format!(
+            "{twice} steps of the integrator in the place of {steps} change log-weights by {spread:.1e} (standard deviation)"
+        )),
+        _ => None,
+    }
 }
 
 /// The word of an exact value against an estimate of the quantity `name`.

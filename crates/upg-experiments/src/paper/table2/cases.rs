@@ -52,7 +52,15 @@ fn explicitly_invertible() -> Vec<Case> {
     let lattice = || vec![16, 8];
     let hidden = || vec![1000; 4];
     let (activation, mask, start) = (Activation::Tanh, MaskPattern::Alternating, StartAt::Random);
-    let z2nice = Z2Nice { lattice: lattice(), couplings: 8, hidden: hidden(), activation, mask: mask.clone(), start, base: upg_flows::BaseSpec::StandardNormal };
+    let z2nice = Z2Nice {
+        lattice: lattice(),
+        couplings: 8,
+        hidden: hidden(),
+        activation,
+        mask: mask.clone(),
+        start,
+        base: upg_flows::BaseSpec::StandardNormal,
+    };
     let realnvp =
         RealNvp { lattice: lattice(), couplings: 8, hidden: hidden(), activation, mask, start, ..RealNvp::default() };
     let target = TargetConfig::Phi4(Phi4Config::hopping(lattice(), 0.3, 0.022));
