@@ -17,7 +17,7 @@ fuzz_target!(|text: &str| {
     if check(file.check()).is_none() {
         return;
     }
-    let size = file.config.flow.spec().and_then(|spec| spec.size()).expect("it was checked");
+    let size = file.config.flow_spec().and_then(|spec| spec.size()).expect("it was checked");
     if size.parameters.max(size.indices) <= SMALL {
         check(file.build::<f32>());
     }

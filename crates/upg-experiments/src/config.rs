@@ -17,6 +17,7 @@
 //! A new recipe of a flow is a variant of [`FlowConfig`] with its line in `spec`, a new target one of [`TargetConfig`] with its lines below it.
 //! Ranges of values are checked where the flow or target is made; this module adds where in the file the value stands.
 
+mod base;
 mod data;
 mod diff;
 mod experiment;

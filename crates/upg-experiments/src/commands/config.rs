@@ -7,7 +7,6 @@ use crate::io::data::DataRequest;
 use crate::text::Shown;
 use clap::Subcommand;
 use std::path::PathBuf;
-use upg_core::{Cpu, Layer};
 use upg_train::Purpose;
 
 /// The commands of `upg config`.
@@ -34,7 +33,7 @@ pub fn run(command: &ConfigCommand) -> Result<String, Error> {
         ConfigCommand::Check { file, set } => {
             let config = ConfigFile::read_with(file, set)?;
             let model = config.build::<f64>()?;
-            let parameters = Layer::<Cpu<f64>>::params(&model.flow).size();
+            let parameters = model.layout().size();
             let dof = model.sample_shape.iter().product::<usize>();
             if let Some(path) = &config.config.training.start_from {
                 read_start::<f64>(path, &model.layout()).map_err(Error::StartFrom)?;

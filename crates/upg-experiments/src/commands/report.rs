@@ -70,7 +70,7 @@ fn read(dir: &RunDir, results: Option<&Path>, name: String) -> Result<Run, Error
     let metrics = text(&dir.metrics())?.unwrap_or_default();
     let evaluation = in_results("evaluation");
     let shown = evaluation.join("samples.npy");
-    let flow = config.flow.spec().map_err(Invalid::from)?;
+    let flow = config.flow_spec().map_err(Invalid::from)?;
     let shape = &flow.shape[..];
     let dof: usize = shape.iter().product();
     let samples = shown.is_file().then(|| read_any_samples::<f64>(&shown, &[dof])).transpose()?;

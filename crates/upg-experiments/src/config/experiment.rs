@@ -6,6 +6,7 @@ use super::notation;
 use super::target::TargetConfig;
 use super::training::Training;
 use serde::{Deserialize, Serialize};
+use upg_flows::{FlowError, FlowSpec};
 
 /// An experiment: a flow, the target it is to sample, how it is trained and what is computed at the end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -44,9 +45,17 @@ impl Config {
         notation::options().to_string_pretty(self, pretty).expect("a configuration has a text")
     }
 
-    /// The flow as a list of layers, one line of RON, if it is accepted.
+    /// The flow as a list of layers, with the numbers of its base that are left to the target.
+    ///
+    /// # Errors
+    /// Names the field that isn't accepted.
+    pub fn flow_spec(&self) -> Result<FlowSpec, FlowError> {
+        self.flow.completed(&self.target).spec()
+    }
+
+    /// The same in one line of RON, if it is accepted.
     pub fn flow_to_ron(&self) -> Option<String> {
-        let spec = self.flow.spec().ok()?;
+        let spec = self.flow_spec().ok()?;
         Some(notation::options().to_string(&spec).expect("a flow has a text"))
     }
 

@@ -7,9 +7,9 @@ use upg_flows::{ContinuousFlow, FlowError, FlowSpec, RealNvp, U1Flow, Z2Nice};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename = "flow")]
 pub enum FlowConfig {
-    /// `RealNvp(lattice, couplings, hidden, activation, mask, transform?, clamp?, init?)`.
+    /// `RealNvp(lattice, couplings, hidden, activation, mask, transform?, clamp?, init?, base?)`.
     RealNvp(RealNvp),
-    /// `Z2Nice(lattice, couplings, hidden, activation?, mask?, init?)`.
+    /// `Z2Nice(lattice, couplings, hidden, activation?, mask?, init?, base?)`.
     Z2Nice(Z2Nice),
     /// `U1(lattice, layers, mixtures, hidden, kernel?, slope?, init?)`.
     U1(U1Flow),

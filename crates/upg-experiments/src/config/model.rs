@@ -1,5 +1,6 @@
 //! From the description of an experiment to everything an engine is made of.
 
+use super::base;
 use super::data::Data;
 use super::experiment::Config;
 use super::invalid::{AllInvalid, Invalid};
@@ -66,7 +67,7 @@ impl Config {
     /// As [`check`](Self::check), and the field that takes most of the memory if all together take more than that.
     pub fn check_memory(&self, bytes: u64) -> Result<(), AllInvalid> {
         self.check()?;
-        let spec = self.flow.spec().map_err(Invalid::from)?;
+        let spec = self.flow_spec().map_err(Invalid::from)?;
         Ok(limits::check_memory(self, &spec, bytes)?)
     }
 
@@ -77,7 +78,7 @@ impl Config {
     pub fn build<T: Real>(&self) -> Result<Model<T>, AllInvalid> {
         let target = self.target.build::<T>().map_err(Invalid::from);
         AllInvalid::none_of(self.invalid().into_iter().chain(target.as_ref().err().cloned()))?;
-        let (target, spec) = (target?, self.flow.spec().map_err(Invalid::from)?);
+        let (target, spec) = (target?, self.flow_spec().map_err(Invalid::from)?);
         let fit = check_fit(&*target, target.dof(), &spec.shape, spec.domain());
         fit.map_err(|misfit| self.misfit(&misfit, &spec))?;
         let (flow, base) = (spec.build().map_err(Invalid::from)?, spec.build_base());
@@ -104,9 +105,12 @@ impl Config {
         invalid.extend(self.data.iter().flat_map(Data::invalid));
         invalid.extend(self.evaluation.invalid());
         invalid.extend(self.invalid_keep());
-        match self.flow.spec() {
+        match self.flow_spec() {
             Ok(spec) => invalid.extend(limits::invalid(self, spec.dof())),
-            Err(_) => invalid.extend(self.flow.errors().into_iter().map(Invalid::from)),
+            Err(_) => {
+                let errors = self.flow.completed(&self.target).errors();
+                invalid.extend(errors.into_iter().filter_map(|error| base::explained(error, &self.target)));
+            }
         }
         invalid.extend(self.invalid_anneal());
         invalid

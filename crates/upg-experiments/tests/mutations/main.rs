@@ -66,7 +66,7 @@ fn load_config(bytes: &[u8]) -> Result<(), String> {
     let line = file.config.to_ron();
     assert_eq!(Config::parse(&line).map(|again| again.to_ron()).as_ref(), Ok(&line), "survives its own text");
     file.check().map_err(|e| e.to_string())?;
-    let size = file.config.flow.spec().and_then(|spec| spec.size()).map_err(|e| e.to_string())?;
+    let size = file.config.flow_spec().and_then(|spec| spec.size()).map_err(|e| e.to_string())?;
     if size.parameters.max(size.indices) > SMALL {
         return Ok(());
     }

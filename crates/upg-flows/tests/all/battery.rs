@@ -98,7 +98,7 @@ fn any_real_nvp(rng: &mut Rng) -> RealNvp {
 fn any_z2_nice(rng: &mut Rng) -> Z2Nice {
     let (lattice, mask) = any_lattice(rng);
     let (couplings, hidden) = (rng.random_range(1..5), hidden_widths(rng));
-    Z2Nice { lattice, couplings, hidden, activation: Activation::Tanh, mask, start: StartAt::Random }
+    Z2Nice { lattice, couplings, hidden, activation: Activation::Tanh, mask, ..Default::default() }
 }
 
 fn nested<T: Real>(rng: &mut Rng) -> Chain<Box<dyn Invertible<Cpu<T>>>> {

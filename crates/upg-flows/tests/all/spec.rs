@@ -1,7 +1,7 @@
 //! Descriptions against the flows that are made of them.
 
 use proptest::prelude::*;
-use upg_core::{Batch, Cpu, Cut, Domain, Layer, Pass, Prepared, Real, Workspace};
+use upg_core::{Batch, Cpu, Cut, Domain, Layer, ParamLayout, Pass, Prepared, Real, Workspace};
 use upg_flows::spec::*;
 use upg_flows::{Activation, Bias, FlowError, MaskPattern, MaskSpec, Parity, RealNvp, Scales, StartAt, U1Flow, Z2Nice};
 use upg_testkit::{alloc, domain, draw};
@@ -68,12 +68,22 @@ fn inverted((layer, invert): (LayerSpec, bool)) -> LayerSpec {
     if invert { LayerSpec::Inverse(Box::new(layer)) } else { layer }
 }
 
+/// A base of numbers.
+fn any_base() -> impl Strategy<Value = BaseSpec> {
+    let (m2, kappa, v) = (0.1..2.0, 0.0..0.5, 0.1..3.0);
+    prop_oneof![
+        Just(BaseSpec::StandardNormal),
+        Just(BaseSpec::DiagonalNormal),
+        (m2.clone(), kappa.clone()).prop_map(|(m2, kappa)| BaseSpec::free_field(m2, kappa)),
+        (m2, kappa, v).prop_map(|(m2, kappa, v)| BaseSpec::two_signs(m2, kappa, v)),
+    ]
+}
+
 /// A flow of either domain.
 fn any_flow() -> impl Strategy<Value = FlowSpec> {
     let lattice = prop::collection::vec(1..5_usize, 1..4).prop_filter("two sites", |l| l.iter().product::<usize>() > 1);
     let layers = prop::collection::vec(any_layer(), 1..6);
-    let numbers =
-        (lattice, layers).prop_map(|(shape, layers)| FlowSpec { shape, base: BaseSpec::StandardNormal, layers });
+    let numbers = (lattice, any_base(), layers).prop_map(|(shape, base, layers)| FlowSpec { shape, base, layers });
     let extents = prop::array::uniform2((1..4_usize).prop_map(|n| 4 * n));
     let angles = (extents, prop::collection::vec(any_gauge_layer(), 1..4)).prop_map(|([rows, columns], layers)| {
         FlowSpec { shape: vec![2, rows, columns], base: BaseSpec::UniformTorus, layers }
@@ -85,10 +95,13 @@ proptest! {
     #[test]
     fn the_parameters_are_those_of_the_flow(spec in any_flow()) {
         let flow = spec.build::<f64>().unwrap();
-        let layout = Layer::<Cpu<f64>>::params(&flow);
+        let mut layout = ParamLayout::default();
+        layout.nest("base.", &spec.build_base::<f64>().params());
+        layout.nest("", &Layer::<Cpu<f64>>::params(&flow));
         prop_assert_eq!(&spec.params().unwrap(), &layout);
         prop_assert_eq!(spec.size().unwrap().parameters, layout.size() as u64);
         prop_assert_eq!(spec.dof(), Layer::<Cpu<f64>>::dof(&flow));
+        prop_assert_eq!(spec.dof(), spec.build_base::<f32>().dof());
     }
 
     #[test]
@@ -109,13 +122,15 @@ proptest! {
         hidden in any_hidden(),
         couplings in 1..8_usize,
         transform in any_transform(),
+        base in any_base(),
     ) {
         for mask in [MaskPattern::Alternating, MaskPattern::Checkerboard, MaskPattern::Custom(vec![vec![0], vec![1, 3], vec![2]])] {
             let (l, h, m) = (lattice.clone(), hidden.clone(), mask.clone());
-            let nice = Z2Nice { lattice: l, couplings, hidden: h, mask: m, ..Default::default() };
+            let even = if base.is_even() { base } else { BaseSpec::StandardNormal };
+            let nice = Z2Nice { lattice: l, couplings, hidden: h, mask: m, base: even, ..Default::default() };
             prop_assert_eq!(nice.size(), nice.spec().unwrap().size());
             prop_assert_eq!(nice.cut(), nice.spec().unwrap().cut());
-            let nvp = RealNvp { lattice: lattice.clone(), couplings, hidden: hidden.clone(), mask, transform, ..Default::default() };
+            let nvp = RealNvp { lattice: lattice.clone(), couplings, hidden: hidden.clone(), mask, transform, base, ..Default::default() };
             prop_assert_eq!(nvp.size(), nvp.spec().unwrap().size());
             prop_assert_eq!(nvp.cut(), nvp.spec().unwrap().cut());
         }
@@ -312,6 +327,49 @@ fn a_recipe_says_which_of_its_fields_is_wrong() {
         assert_eq!((error.field, error.layer), (field, None), "{error}");
         assert_eq!(bad.errors(), [error]);
     }
+}
+
+/// What is wrong with a base, in a list of layers and in recipes.
+#[test]
+fn wrong_bases_are_refused() {
+    let good = RealNvp { lattice: vec![4, 3], couplings: 2, hidden: vec![3], ..Default::default() };
+    let nice = Z2Nice { lattice: vec![4, 3], couplings: 2, hidden: vec![3], ..Default::default() };
+    for base in [BaseSpec::DiagonalNormal, BaseSpec::free_field(0.1, 0.3), BaseSpec::two_signs(0.1, 0.0, 1e-3)] {
+        let spec = RealNvp { base, ..good.clone() }.spec().unwrap();
+        assert_eq!(spec.base, base);
+        assert_eq!(Z2Nice { base, ..nice.clone() }.spec().is_ok(), base.is_even());
+    }
+    let number = "a finite number above 0";
+    for (base, told) in [
+        (BaseSpec::free_field(0.0, 0.3), format!("base.m2 = 0.0: accepted is {number}")),
+        (BaseSpec::free_field(f64::INFINITY, 0.3), format!("base.m2 = inf: accepted is {number}")),
+        (BaseSpec::free_field(1.0, f64::NAN), "base.kappa = NaN: accepted is a finite number".into()),
+        (BaseSpec::FreeField { m2: None, kappa: Some(0.3) }, format!("base.m2 = absent: accepted is {number}")),
+        (BaseSpec::two_signs(1.0, 0.3, -1.0), format!("base.v = -1.0: accepted is {number}")),
+        (BaseSpec::two_signs(1.0, 0.3, 0.0), format!("base.v = 0.0: accepted is {number}")),
+        (
+            BaseSpec::two_signs(1.0, -0.2, 1.0), // p² reaches 4 along the even axis, 3 along the other
+            "base.kappa = -0.2: accepted is a number with m2 + 2 kappa p^2 above 0 for all modes, p^2 up to 4 in each \
+             direction"
+                .into(),
+        ),
+        (
+            BaseSpec::UniformTorus,
+            "base = UniformTorus: accepted is StandardNormal, DiagonalNormal, FreeField(...) or TwoSigns(...) with layers \
+             of numbers"
+                .into(),
+        ),
+    ] {
+        let spec = FlowSpec { shape: vec![4, 3], base, layers: good.spec().unwrap().layers };
+        assert_eq!(spec.errors().iter().map(ToString::to_string).collect::<Vec<_>>(), [told.clone()]);
+        assert_eq!(RealNvp { base, ..good.clone() }.spec().unwrap_err().to_string(), told);
+    }
+    assert!(RealNvp { base: BaseSpec::free_field(1.5, -0.1), ..good.clone() }.spec().is_ok());
+    let told = Z2Nice { base: BaseSpec::DiagonalNormal, ..nice }.spec().unwrap_err().to_string();
+    assert!(told.starts_with("base = DiagonalNormal: accepted is an even density"), "{told}");
+    let long = RealNvp { lattice: vec![200_000], base: BaseSpec::free_field(1.0, 0.1), hidden: vec![], ..good };
+    let told = long.spec().unwrap_err().to_string();
+    assert!(told.starts_with("lattice = [200000] (") && told.contains("indices"), "{told}");
 }
 
 #[test]

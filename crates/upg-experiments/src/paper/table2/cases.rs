@@ -59,7 +59,7 @@ fn explicitly_invertible() -> Vec<Case> {
         activation,
         mask: mask.clone(),
         start,
-        base: upg_flows::BaseSpec::StandardNormal,
+        ..Z2Nice::default()
     };
     let realnvp =
         RealNvp { lattice: lattice(), couplings: 8, hidden: hidden(), activation, mask, start, ..RealNvp::default() };

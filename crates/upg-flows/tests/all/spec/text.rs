@@ -65,6 +65,21 @@ fn what_may_be_left_out_has_its_default() {
     );
 }
 
+/// The numbers of a field may be left to a target.
+#[test]
+fn bases_are_read() {
+    let base = |text: &str| read::<BaseSpec>(text).unwrap();
+    assert_eq!(base("FreeField()"), BaseSpec::FreeField { m2: None, kappa: None });
+    assert_eq!(base("FreeField(m2: 0.3)"), BaseSpec::FreeField { m2: Some(0.3), kappa: None });
+    assert_eq!(base("TwoSigns(m2: 1, kappa: 0.3, v: 2)"), BaseSpec::two_signs(1.0, 0.3, 2.0));
+    assert_eq!(base("DiagonalNormal"), BaseSpec::DiagonalNormal);
+    let text = "(lattice: [4], couplings: 2, hidden: [5])";
+    assert!(!written(&read::<Z2Nice>(text).unwrap()).contains("base"), "the default");
+    let flow = read::<Z2Nice>(&text.replace("[5]", "[5], base: TwoSigns(v: 2)")).unwrap();
+    assert_eq!(flow.base, BaseSpec::TwoSigns { m2: None, kappa: None, v: Some(2.0) });
+    assert_eq!(read(&written(&flow)), Ok(flow));
+}
+
 #[test]
 fn wrong_texts_are_refused() {
     let good = "(shape: [4, 4], base: StandardNormal, layers: [Coupling(mask: Alternating(Odd), net: Mlp(hidden: [8]), \
@@ -74,6 +89,7 @@ fn wrong_texts_are_refused() {
     for (old, new, fragments) in [
         ("[4, 4]", "[4.5, 4]", ["a whole number up to 1000000", "4.5"]),
         ("[4, 4]", "[4000, 4000]", ["a lattice of at most 1000000 sites", "20 extents"]),
+        ("StandardNormal", "FreeField(m2: 0.3, v: 2)", ["`v`", "`kappa`"]),
         ("StandardNormal", "Normal", ["`Normal`", "`UniformTorus`"]),
         ("Coupling(mask", "Coupling(musk", ["`musk`", "`transform`"]),
         ("[8]", "[-8]", ["a whole number", "-8"]),
