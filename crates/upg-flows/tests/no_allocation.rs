@@ -4,7 +4,7 @@
 //! their packing buffers from the allocator in every product: an estimator allocates as often as its bare products do, to the last one.
 
 use upg_core::{Accum, Batch, Cpu, Engine, ForwardKl, Layer, ReverseKl, StandardNormal, Streams, UniformTorus};
-use upg_flows::{RealNvp, U1Flow, linear, matmul::Mat};
+use upg_flows::{BaseSpec, FlowSpec, LayerSpec, RealNvp, Scales, U1Flow, linear, matmul::Mat, spec::ScalingSpec};
 use upg_targets::{Phi4, U1};
 use upg_testkit::{
     alloc, draw,
@@ -22,6 +22,7 @@ const COUPLINGS: usize = 3;
 #[test]
 fn steps_after_the_first_allocate_nothing() {
     gauge_flow_allocates_nothing();
+    trained_bases_allocate_nothing();
     for hidden in [vec![20, 20], vec![150, 150]] {
         only_matrix_products_allocate(hidden);
     }
@@ -36,6 +37,19 @@ fn gauge_flow_allocates_nothing() {
         Engine::new(Cpu::here(), Box::new(flow), UniformTorus::new(32), target, spec.cut());
     let links = draw::points(&mut draw::rng(3), upg_testkit::domain::Domain::Circle, 40, 32).mapv(|u| u as f32);
     alloc::assert_no_allocation_after_first(&mut engine, &theta, links.view(), 0);
+}
+
+fn trained_bases_allocate_nothing() {
+    for base in [BaseSpec::DiagonalNormal, BaseSpec::free_field(0.5, 0.3), BaseSpec::two_signs(0.5, 0.3, 1.0)] {
+        let layers = vec![LayerSpec::Scaling(ScalingSpec { scales: Scales::PerDof })];
+        let spec = FlowSpec { shape: vec![4, 4], base, layers };
+        let theta: Vec<f32> = spec.params().unwrap().initialise(&mut Streams::new(1).next_stream());
+        let target = Phi4::new(&[4, 4], 0.2, 0.1).unwrap();
+        let mut engine: AnyEngine<f32> =
+            Engine::new(Cpu::here(), spec.build::<f32>().unwrap(), spec.build_base(), target, spec.cut());
+        let z = draw::normal(&mut draw::rng(3), 40, 16, 1.0).mapv(|z| z as f32);
+        alloc::assert_no_allocation_after_first(&mut engine, &theta, z.view(), 0);
+    }
 }
 
 fn only_matrix_products_allocate(hidden: Vec<usize>) {
