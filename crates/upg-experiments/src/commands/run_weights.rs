@@ -30,6 +30,9 @@ pub struct RunArgs {
     /// Threads; by default one per core. The result does not depend on it.
     #[arg(long, value_parser = threads_parser())]
     pub threads: Option<usize>,
+    /// Steps of continuous flows, instead of `evaluation.ode_steps`, or of those of the training.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub ode_steps: Option<u64>,
 }
 
 impl RunArgs {
@@ -87,31 +90,50 @@ impl<T: Real> Loaded<T> {
     /// # Errors
     /// If the folder holds no run, or the weights asked for are missing or damaged.
     pub fn new(dir: &RunDir, args: &RunArgs, seed: Option<u64>) -> Result<Self, Error> {
-        let file = dir.config().map_err(RunError::from)?;
-        let model = file.build::<T>()?;
+        Self::with_steps(dir, args, seed, |config| config.evaluation.ode_steps)
+    }
+
+    /// The same with the flow as it is trained: continuous flows with their own steps, unless an argument gives others.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn as_trained(dir: &RunDir, args: &RunArgs, seed: Option<u64>) -> Result<Self, Error> {
+        Self::with_steps(dir, args, seed, |_| None)
+    }
+
+    fn with_steps(
+        dir: &RunDir,
+        args: &RunArgs,
+        seed: Option<u64>,
+        steps: impl Fn(&Config) -> Option<usize>,
+    ) -> Result<Self, Error> {
+        let mut file = dir.config().map_err(RunError::from)?;
+        let saved = file.config.clone();
+        file.config.evaluation.ode_steps = args.ode_steps.map(|steps| steps as usize).or(steps(&saved));
+        let model = file.build_for_evaluation::<T>()?;
+        let mut config = saved;
         let (target, sample_shape) = (model.target.clone(), model.sample_shape.clone());
-        if args.weights == Weights::Ema && file.config.training.ema.is_none() {
+        if args.weights == Weights::Ema && config.training.ema.is_none() {
             let run = dir.path().shown();
             let problem = format!("--weights = ema: training.ema is absent in {run}: accepted are best and latest");
             return Err(Error::Usage(problem));
         }
         let problem = model.problem();
         let (weights, too_early) = match args.weights {
-            Weights::Best if is_before_the_best(dir)? => match file.config.training.ema {
+            Weights::Best if is_before_the_best(dir)? => match config.training.ema {
                 Some(_) => (Weights::Ema, true),
                 None => (Weights::Latest, true),
             },
             weights => (weights, false),
         };
         let (path, theta) = weights_of(dir, weights, &problem.layout())?;
-        dir.compare_with(read_config(&path)?.as_ref(), &file.config)?;
+        dir.compare_with(read_config(&path)?.as_ref(), &config)?;
         let origin = read_origin(&path)?;
         let origin =
             if too_early { origin.map(|origin| origin + ": no validation has chosen any yet") } else { origin };
         let progress = read_progress(&dir.latest()).ok().flatten(); // the weights alone may be good
         let fingerprints = progress.map_or_else(Fingerprints::default, |progress| progress.data);
         let trained = Trained::new(problem, processor(args.threads)?, &theta);
-        let mut config = file.config;
         let run_seed = config.training.seed;
         config.training.seed = seed.unwrap_or(run_seed);
         Ok(Self { config, run_seed, trained, target, sample_shape, fingerprints, weights, origin })

@@ -49,7 +49,7 @@ pub fn run(args: &VarianceArgs) -> Result<String, Error> {
 }
 
 fn run_in<T: Real>(args: &VarianceArgs, dir: &RunDir) -> Result<String, Error> {
-    let mut loaded = Loaded::<T>::new(dir, &args.run, args.seed)?;
+    let mut loaded = Loaded::<T>::as_trained(dir, &args.run, args.seed)?;
     check_memory::<T>(args.batch, loaded.trained.dof())?;
     let results = dir.results(args.out.as_deref())?;
     let path = results.file("variance.json");

@@ -97,6 +97,9 @@ impl Data {
     }
 }
 
+/// Most steps of a continuous flow.
+const MOST_STEPS: usize = 10_000;
+
 /// The section `evaluation`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default, rename = "evaluation")]
@@ -107,11 +110,14 @@ pub struct EvaluationConfig {
     /// Blocks of the jackknife.
     #[serde(deserialize_with = "size")]
     pub blocks: usize,
+    /// Steps of continuous flows wherever the trained flow is used; none: those of the flow, which it is trained with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ode_steps: Option<usize>,
 }
 
 impl Default for EvaluationConfig {
     fn default() -> Self {
-        Self { samples: 100_000, blocks: 100 }
+        Self { samples: 100_000, blocks: 100, ode_steps: None }
     }
 }
 
@@ -124,6 +130,9 @@ impl EvaluationConfig {
         }
         if self.samples < self.blocks {
             invalid.push(refuse("evaluation.samples", self.samples, "at least as many as evaluation.blocks"));
+        }
+        if let Some(steps) = self.ode_steps.filter(|steps| !(1..=MOST_STEPS).contains(steps)) {
+            invalid.push(refuse("evaluation.ode_steps", steps, "a whole number, at least 1, at most 10000"));
         }
         invalid
     }

@@ -88,6 +88,14 @@ impl ConfigFile {
         self.config.build().map_err(|invalid| self.locate(&invalid))
     }
 
+    /// The same for an evaluation, see [`Config::build_for_evaluation`].
+    ///
+    /// # Errors
+    /// As [`build`](Self::build).
+    pub fn build_for_evaluation<T: Real>(&self) -> Result<Model<T>, ConfigError> {
+        self.config.build_for_evaluation().map_err(|invalid| self.locate(&invalid))
+    }
+
     fn locate(&self, invalid: &AllInvalid) -> ConfigError {
         let found = locate::fields(&self.text);
         let mistakes = invalid.iter().map(|Invalid { field, value, accepted }| {

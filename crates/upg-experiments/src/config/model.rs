@@ -14,6 +14,16 @@ use upg_train::{Annealing, Keep, Problem};
 
 pub use upg_flows::spec::AnyBase;
 
+/// A flow with twice the steps of its integrator.
+pub struct Doubled<T: Real> {
+    /// Steps of the flow of the problem.
+    pub steps: usize,
+    /// With twice as many.
+    pub flow: Flow<T>,
+    /// Its base.
+    pub base: AnyBase<T>,
+}
+
 /// Everything an engine is made of.
 pub struct Model<T: Real> {
     /// The flow.
@@ -28,6 +38,8 @@ pub struct Model<T: Real> {
     pub sample_shape: Vec<usize>,
     /// Number of sites; of degrees of freedom where there is no lattice.
     pub sites: usize,
+    /// The flow with twice the steps of its integrator, if it has one and is to be evaluated.
+    pub doubled: Option<Doubled<T>>,
 }
 
 impl<T: Real> Model<T> {
@@ -41,13 +53,17 @@ impl<T: Real> Model<T> {
 
     /// The problem to be trained and evaluated.
     pub fn problem(self) -> Problem<Cpu<T>> {
-        let Self { flow, cut, base, target, sites, .. } = self;
-        Problem::new(flow, base, target.clone())
+        let Self { flow, cut, base, target, sites, doubled, .. } = self;
+        let problem = Problem::new(flow, base, target.clone())
             .with_cut(cut)
             .with_sites(sites)
             .with_observables(target.clone())
             .with_exact(target.clone())
-            .with_sampler(target)
+            .with_sampler(target);
+        match doubled {
+            Some(Doubled { steps, flow, base }) => problem.with_doubled_steps(steps, flow, base),
+            None => problem,
+        }
     }
 }
 
@@ -78,12 +94,36 @@ impl Config {
     pub fn build<T: Real>(&self) -> Result<Model<T>, AllInvalid> {
         let target = self.target.build::<T>().map_err(Invalid::from);
         AllInvalid::none_of(self.invalid().into_iter().chain(target.as_ref().err().cloned()))?;
-        let (target, spec) = (target?, self.flow_spec().map_err(Invalid::from)?);
+        self.assemble(target?, self.flow_spec().map_err(Invalid::from)?)
+    }
+
+    /// The same for an evaluation: a continuous flow makes `evaluation.ode_steps` steps, if there are some, and comes with one that makes
+    /// twice as many.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build).
+    pub fn build_for_evaluation<T: Real>(&self) -> Result<Model<T>, AllInvalid> {
+        let model = self.build()?;
+        let spec = self.flow_spec().map_err(Invalid::from)?;
+        let Some(trained) = spec.steps() else { return Ok(model) };
+        let with = |factor: usize| {
+            // of several layers with different steps, each in proportion
+            spec.clone()
+                .map_steps(|steps| factor * self.evaluation.ode_steps.map_or(steps, |fewest| fewest * steps / trained))
+        };
+        let doubled = with(2);
+        let (flow, base) = (doubled.build().map_err(Invalid::from)?, doubled.build_base());
+        let model = self.assemble(model.target, with(1))?;
+        let steps = self.evaluation.ode_steps.unwrap_or(trained);
+        Ok(Model { doubled: Some(Doubled { steps, flow, base }), ..model })
+    }
+
+    fn assemble<T: Real>(&self, target: AnyTarget<T>, spec: FlowSpec) -> Result<Model<T>, AllInvalid> {
         let fit = check_fit(&*target, target.dof(), &spec.shape, spec.domain());
         fit.map_err(|misfit| self.misfit(&misfit, &spec))?;
         let (flow, base) = (spec.build().map_err(Invalid::from)?, spec.build_base());
         let sites = self.flow.lattice().iter().product();
-        Ok(Model { flow, cut: spec.cut(), base, target, sample_shape: spec.shape, sites })
+        Ok(Model { flow, cut: spec.cut(), base, target, sample_shape: spec.shape, sites, doubled: None })
     }
 
     /// The course of the coupling that moves during a training, if one does.

@@ -42,9 +42,9 @@ impl FlowSpec {
         self.layers.iter().any(Description::on_links)
     }
 
-    /// The flow with so many steps in every continuous layer.
-    pub fn with_steps(self, steps: usize) -> Self {
-        Self { layers: self.layers.into_iter().map(|layer| layer.with_steps(steps)).collect(), ..self }
+    /// The flow with other numbers of steps in its continuous layers.
+    pub fn map_steps(self, change: impl Fn(usize) -> usize) -> Self {
+        Self { layers: self.layers.into_iter().map(|layer| layer.map_steps(&change)).collect(), ..self }
     }
 
     /// Steps of its continuous layers, the fewest; none if it has no such layer.

@@ -27,11 +27,11 @@ pub enum LayerSpec {
 }
 
 impl LayerSpec {
-    /// The layer with so many steps, if it is a continuous flow, or the inverse of one.
-    pub fn with_steps(self, steps: usize) -> Self {
+    /// The layer with another number of steps, if it is a continuous flow, or the inverse of one.
+    pub(crate) fn map_steps(self, change: &impl Fn(usize) -> usize) -> Self {
         match self {
-            Self::Continuous(flow) => Self::Continuous(ContinuousSpec { steps, ..flow }),
-            Self::Inverse(layer) => Self::Inverse(Box::new(layer.with_steps(steps))),
+            Self::Continuous(flow) => Self::Continuous(ContinuousSpec { steps: change(flow.steps), ..flow }),
+            Self::Inverse(layer) => Self::Inverse(Box::new(layer.map_steps(change))),
             other => other,
         }
     }

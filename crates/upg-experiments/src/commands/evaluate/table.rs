@@ -4,7 +4,7 @@ use crate::commands::run_weights;
 use crate::text::Shown;
 use std::fmt::Write;
 use std::path::Path;
-use upg_train::evaluate::{Number, Summary};
+use upg_train::evaluate::{Change, Integration, Number, Summary};
 
 /// Which weights the numbers are of.
 pub(super) struct Weights<'a> {
@@ -35,6 +35,9 @@ pub(super) fn text(summary: &Summary, weights: &Weights<'_>, has_data: bool, pat
     if let Some(nll) = summary.nll {
         line("-log q on the test data", with_error(Some(nll.value), Some(nll.error)));
     }
+    if let Some(integration) = &summary.integration {
+        of_steps(integration).for_each(|(name, value)| line(name, value));
+    }
     line("", "reweighted                     along the chain".into());
     for (name, &reweighted) in &summary.observables {
         let along = summary.observables_chain[name].number;
@@ -50,6 +53,20 @@ pub(super) fn text(summary: &Summary, weights: &Weights<'_>, has_data: bool, pat
     }
     write!(out, "written to {}", path.shown()).expect("memory takes all");
     out
+}
+
+/// What twice the steps of the integrator change.
+fn of_steps(integration: &Integration) -> impl Iterator<Item = (&'static str, String)> {
+    let Integration { steps, of_samples, of_data } = *integration;
+    let change = move |change: Change| {
+        let of = |x: Option<f64>| x.map_or("not finite".into(), |x| format!("{x:.1e}"));
+        let Change { log_z, log_weight_std, score, .. } = change;
+        format!("log Z {}, log-weights ± {}, scores {}", of(log_z), of(log_weight_std), of(score))
+    };
+    let heading = ("steps of the integrator", format!("{steps}; twice as many change"));
+    [heading, ("  of the samples", change(of_samples))]
+        .into_iter()
+        .chain(of_data.map(|of_data| ("  of the data", change(of_data))))
 }
 
 fn tail(summary: &Summary) -> String {
