@@ -4,20 +4,18 @@
 //! C⁻¹ is dense, shape `[d, d]`: O(d²) per sample. Observables of the first four dimensions: `mean_i` = m_i, `variance_i` = C_ii. Shapes: x and force `[d, samples]`, action `[samples]`.
 
 use crate::{
-    chains::{ChainPlan, ChainReport, Visit},
-    data::{DataSampler, Sampling, exact_rounds, exact_samples},
     error::TargetError,
     exact::{Exact, ExactSampler},
+    numbers::numbers_drawn_exactly,
     observables::{Observable, Observables},
     rows::{RowAction, action_and_force},
-    space::SampleSpace,
 };
 use nalgebra::{Cholesky, DMatrix};
-use ndarray::{Array2, ArrayView2};
+use ndarray::ArrayView2;
 use rand_distr::{Distribution, StandardNormal};
 use std::f64::consts::TAU;
 use std::ops::Range;
-use upg_core::{Batch, Cpu, Domain, Real, Rng, Target, vmath::MulAdd};
+use upg_core::{Batch, Cpu, Real, Rng, Target, vmath::MulAdd};
 
 /// Two elements C_ij and C_ji may differ by this fraction of the largest element.
 const ASYMMETRY: f64 = 1e-12;
@@ -131,16 +129,6 @@ impl<T: Real> Target<Cpu<T>> for Gaussian {
     }
 }
 
-impl SampleSpace for Gaussian {
-    fn lattice_shape(&self) -> Option<Vec<usize>> {
-        None
-    }
-
-    fn domain(&self, _: usize) -> Domain {
-        Domain::Line
-    }
-}
-
 impl Exact for Gaussian {
     fn log_z(&self) -> Option<f64> {
         Some(self.normalisation())
@@ -171,19 +159,7 @@ impl<T: Real> ExactSampler<T> for Gaussian {
     }
 }
 
-impl<T: Real> DataSampler<T> for Gaussian {
-    fn sampling(&self) -> Sampling {
-        Sampling::Exact
-    }
-
-    fn run_chains(&self, plan: &ChainPlan, rng: Rng, visit: Visit<'_, T>) -> Result<ChainReport, TargetError> {
-        exact_rounds(self, plan, rng, visit)
-    }
-
-    fn draw_data(&self, plan: &ChainPlan, rng: Rng) -> Result<(Array2<T>, ChainReport), TargetError> {
-        exact_samples(self, plan, rng)
-    }
-}
+numbers_drawn_exactly!(Gaussian);
 
 /// The primaries are y_i = x_i − m_i and their squares, small numbers for whatever m.
 impl<T: Real> Observables<T> for Gaussian {

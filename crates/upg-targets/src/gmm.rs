@@ -10,21 +10,18 @@
 //! `right_fraction`, how many of the x_i are above 0: ½, unless modes are missing. Shapes: x and force `[dim, samples]`, action `[samples]`.
 
 use crate::{
-    chains::{ChainPlan, ChainReport, Visit},
-    data::{DataSampler, Sampling, exact_rounds, exact_samples},
     error::TargetError,
     exact::{Exact, ExactSampler},
+    numbers::numbers_drawn_exactly,
     observables::{Observable, Observables},
     rows::{RowAction, action_and_force},
-    space::SampleSpace,
 };
-use ndarray::Array2;
 use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
 use std::f64::consts::{FRAC_1_SQRT_2, LN_2, PI};
 use std::ops::Range;
 use upg_core::{
-    Batch, Cpu, Domain, Real, Rng, Target,
+    Batch, Cpu, Real, Rng, Target,
     vmath::{MulAdd, Separate, scalar},
 };
 
@@ -119,16 +116,6 @@ impl<T: Real> Target<Cpu<T>> for Gmm {
     }
 }
 
-impl SampleSpace for Gmm {
-    fn lattice_shape(&self) -> Option<Vec<usize>> {
-        None
-    }
-
-    fn domain(&self, _: usize) -> Domain {
-        Domain::Line
-    }
-}
-
 impl Exact for Gmm {
     fn log_z(&self) -> Option<f64> {
         Some(0.0)
@@ -146,19 +133,7 @@ impl<T: Real> ExactSampler<T> for Gmm {
     }
 }
 
-impl<T: Real> DataSampler<T> for Gmm {
-    fn sampling(&self) -> Sampling {
-        Sampling::Exact
-    }
-
-    fn run_chains(&self, plan: &ChainPlan, rng: Rng, visit: Visit<'_, T>) -> Result<ChainReport, TargetError> {
-        exact_rounds(self, plan, rng, visit)
-    }
-
-    fn draw_data(&self, plan: &ChainPlan, rng: Rng) -> Result<(Array2<T>, ChainReport), TargetError> {
-        exact_samples(self, plan, rng)
-    }
-}
+numbers_drawn_exactly!(Gmm);
 
 impl<T: Real> Observables<T> for Gmm {
     fn primaries(&self) -> Vec<String> {

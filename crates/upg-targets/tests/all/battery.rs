@@ -13,7 +13,7 @@ use rand::RngExt;
 use std::collections::HashSet;
 use upg_core::{Batch, Real, Rng};
 use upg_targets::phi4::MassConvention;
-use upg_targets::{Gaussian, Gmm, Observables, Phi4, SampleSpace, U1};
+use upg_targets::{Banana, Funnel, Gaussian, Gmm, ManyWell, Observables, Phi4, RandomGaussians, SampleSpace, U1};
 use upg_testkit::{domain::Domain, draw};
 
 /// C = A Aᵀ + ½ with A of independent uniform elements: condition number below about 50.
@@ -44,6 +44,16 @@ fn random_phi4_by_mass(convention: MassConvention, rng: &mut Rng) -> Phi4 {
 fn random_gaussian(rng: &mut Rng) -> Gaussian {
     let dim = rng.random_range(1..9);
     Gaussian::new(&mean(dim, rng), covariance(dim, rng).view()).expect("a valid Gaussian")
+}
+
+fn random_gaussians(rng: &mut Rng) -> RandomGaussians {
+    let (modes, dim) = (rng.random_range(1..9), rng.random_range(1..7));
+    let (half_width, scale) = (rng.random_range(0.5..3.0), rng.random_range(0.7..2.0));
+    RandomGaussians::new(modes, dim, half_width, scale, rng.random_range(0..1000)).expect("valid parameters")
+}
+
+fn random_banana(rng: &mut Rng) -> Banana {
+    Banana::new(rng.random_range(2..9), rng.random_range(-1.0..1.0), rng.random_range(0.5..4.0)).expect("a valid shape")
 }
 
 fn random_u1(rng: &mut Rng) -> U1 {
@@ -147,6 +157,11 @@ targets! {
     free_field(rng) => Phi4::new(&[3, 4], rng.random_range(-0.2..0.2), 0.0).expect("valid couplings");
     gmm(rng) => Gmm::new(rng.random_range(1..12)).expect("at least one dimension");
     any_gaussian(rng) => random_gaussian(rng);
+    any_random_gaussians(rng) => random_gaussians(rng);
+    forty_gaussians(rng) => RandomGaussians::new(40, 2, 40.0, RandomGaussians::SCALE, 0).expect("valid parameters");
+    many_wells(rng) => ManyWell::new(2 * rng.random_range(1..9)).expect("an even number");
+    funnel(rng) => Funnel::new(rng.random_range(2..12), rng.random_range(0.5..5.0)).expect("a valid funnel");
+    banana(rng) => random_banana(rng);
     any_u1(rng) on Domain::Circle => random_u1(rng);
     u1_of_the_paper(rng) on Domain::Circle => U1::new(&[16, 16], 3.0).expect("a valid coupling");
 }

@@ -5,7 +5,10 @@ use ndarray::{Array2, arr2};
 use rand::{RngExt, SeedableRng};
 use std::f64::consts::{PI, TAU};
 use upg_core::{Batch, Real, Rng};
-use upg_targets::{ChainPlan, DataSampler, Gaussian, Gmm, HmcOptions, Observable, Observables, Phi4, U1};
+use upg_targets::{
+    Banana, ChainPlan, DataSampler, Funnel, Gaussian, Gmm, HmcOptions, ManyWell, Observable, Observables, Phi4,
+    RandomGaussians, U1,
+};
 use upg_testkit::draw;
 
 /// The primaries of x, shape `[batch, dof]`, as `[primaries, batch]`.
@@ -350,6 +353,49 @@ fn samples_give_the_exact_values() {
     assert_eq!(check_exact::<f32, _>(&Gmm::new(5).expect("five dimensions"), 0, 87), 3);
     let covariance = arr2(&[[2.0, -0.7], [-0.7, 0.6]]);
     assert_eq!(check_exact::<f64, _>(&Gaussian::new(&[3.0, -1.0], covariance.view()).expect("valid"), 0, 88), 4);
+    let gaussians = RandomGaussians::new(12, 3, 5.0, 1.0, 4).expect("valid parameters");
+    assert_eq!(check_exact::<f32, _>(&gaussians, 0, 89), 7);
+    assert_eq!(check_exact::<f64, _>(&ManyWell::new(8).expect("an even number"), 0, 90), 8);
+    assert_eq!(check_exact::<f32, _>(&Funnel::new(10, 3.0).expect("Neal's"), 0, 91), 4);
+    assert_eq!(check_exact::<f64, _>(&Banana::new(3, 0.3, 1.2).expect("a valid banana"), 0, 92), 5);
+}
+
+#[test]
+fn wells_the_funnel_and_the_banana_are_measured_as_they_say() {
+    let mut rng = Rng::seed_from_u64(78);
+    let x = draw::normal(&mut rng, 31, 6, 1.5);
+    let mean = |f: &dyn Fn(&[f64]) -> f64| x.rows().into_iter().map(|x| f(&x.to_vec())).sum::<f64>() / 31.0;
+    let right = |x: f64| f64::from(x > 0.0);
+
+    let wells = evaluate(&ManyWell::new(6).expect("an even number"), &x);
+    assert_eq!(wells.len(), 7);
+    close("x", get(&wells, "x"), mean(&|x| (x[0] + x[2] + x[4]) / 3.0), 1e-14);
+    close("x2", get(&wells, "x2"), mean(&|x| (x[0] * x[0] + x[2] * x[2] + x[4] * x[4]) / 3.0), 1e-14);
+    close("y2", get(&wells, "y2"), mean(&|x| (x[1] * x[1] + x[3] * x[3] + x[5] * x[5]) / 3.0), 1e-14);
+    let fraction = mean(&|x| (right(x[0]) + right(x[2]) + right(x[4])) / 3.0);
+    close("right_fraction", get(&wells, "right_fraction"), fraction, 1e-14);
+    (0..3).for_each(|j| {
+        let name = format!("right_fraction_{j}");
+        close(&name, get(&wells, &name), mean(&|x| right(x[2 * j])), 1e-14);
+    });
+
+    let funnel = evaluate(&Funnel::new(6, 0.8).expect("a valid funnel"), &x);
+    assert_eq!(funnel.len(), 4);
+    close("x_0", get(&funnel, "x_0"), mean(&|x| x[0]), 1e-14);
+    close("x_0^2", get(&funnel, "x_0^2"), mean(&|x| x[0] * x[0]), 1e-14);
+    close("neck_fraction", get(&funnel, "neck_fraction"), mean(&|x| f64::from(x[0] < -0.8)), 1e-14);
+    let width = mean(&|x| x[1..].iter().map(|xi| xi * xi).sum::<f64>() / x[0].exp() / 5.0);
+    close("width", get(&funnel, "width"), width, 1e-13 * width);
+
+    let (banana, s2) = (evaluate(&Banana::new(6, 0.4, 1.2).expect("a valid banana"), &x), 1.2_f64.powi(2));
+    let variance = |i: usize| mean(&|x| x[i] * x[i]) - mean(&|x| x[i]).powi(2);
+    assert_eq!(banana.len(), 5);
+    close("mean_0", get(&banana, "mean_0"), mean(&|x| x[0]), 1e-14);
+    close("mean_1", get(&banana, "mean_1"), mean(&|x| x[1]), 1e-14);
+    close("variance_0", get(&banana, "variance_0"), variance(0), 1e-13);
+    close("variance_1", get(&banana, "variance_1"), variance(1), 1e-13);
+    let curvature = mean(&|x| (x[0] * x[0] - s2) * x[1]) / (2.0 * s2 * s2);
+    close("curvature", get(&banana, "curvature"), curvature, 1e-13);
 }
 
 #[test]
