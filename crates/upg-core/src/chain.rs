@@ -5,7 +5,7 @@
 
 use crate::{
     device::Device,
-    layer::{GradSink, Invertible, Layer, Pass, Watch},
+    layer::{BatchStart, GradSink, Invertible, Layer, Pass, Watch},
     params::ParamLayout,
     workspace::{Prepared, Workspace},
 };
@@ -203,6 +203,46 @@ impl<D: Device, L: Layer<D>> Layer<D> for Chain<L> {
             after(l, x, log_det);
         }
     }
+
+    fn batch_start(&self) -> Option<&dyn BatchStart<D>> {
+        self.links.iter().any(|link| link.layer.batch_start().is_some()).then_some(self)
+    }
+}
+
+impl<D: Device, L: Layer<D>> BatchStart<D> for Chain<L> {
+    /// Layer by layer, each for what comes out of those before it with their first parameters; up to the last one that asks for it.
+    fn start(&self, device: &D, x: &D::Batch, samples: usize, theta: &mut [D::Real]) {
+        let (mut at, mut log_det) = (D::Batch::default(), D::PerSample::default());
+        device.copy(x, &mut at);
+        device.clear(&mut log_det, samples);
+        let asks = |link: &Link<L>| link.layer.batch_start().is_some();
+        let asked = self.links.iter().rposition(asks).map_or(0, |last| last + 1);
+        for (l, link) in self.links[..asked].iter().enumerate() {
+            let theta = &mut theta[link.range.clone()];
+            if let Some(layer) = link.layer.batch_start() {
+                layer.start(device, &at, samples, theta);
+            }
+            if l + 1 < asked {
+                apply(device, &link.layer, theta, &mut at, &mut log_det);
+            }
+        }
+    }
+}
+
+/// x ← T(x), with workspaces of its own.
+fn apply<D: Device>(
+    device: &D,
+    layer: &impl Layer<D>,
+    theta: &[D::Real],
+    x: &mut D::Batch,
+    log_det: &mut D::PerSample,
+) {
+    let buffer = device.buffer(theta);
+    let (theta, mut prepared) = (device.params(&buffer), Prepared::default());
+    let (mut tape, mut scratch) = (Workspace::default(), Workspace::default());
+    layer.prepare(device, theta, &mut prepared);
+    let mut pass = Pass { device, theta, prepared: &prepared, tape: &mut tape, scratch: &mut scratch };
+    layer.forward_without_tape(&mut pass, x, log_det);
 }
 
 impl<D: Device, L: Invertible<D>> Invertible<D> for Chain<L> {

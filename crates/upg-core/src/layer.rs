@@ -121,6 +121,17 @@ pub trait Layer<D: Device>: Send + Sync {
         self.forward_without_tape(pass, x, log_det);
         after(0, x, log_det);
     }
+
+    /// The capability of choosing its first parameters by a batch, if the layer has it and is asked to use it.
+    fn batch_start(&self) -> Option<&dyn BatchStart<D>> {
+        None
+    }
+}
+
+/// The capability of choosing first parameters by a batch of samples that comes to the layer.
+pub trait BatchStart<D: Device> {
+    /// Puts the first parameters, for the batch `x` of shape `[dof, samples]`, into `theta`, which holds initial values.
+    fn start(&self, device: &D, x: &D::Batch, samples: usize, theta: &mut [D::Real]);
 }
 
 /// The capability of being inverted. The inverse is again an invertible layer, over the *same* parameters.
@@ -180,6 +191,10 @@ impl<D: Device, L: Layer<D> + ?Sized> Layer<D> for Box<L> {
         after: &mut Watch<'_, D>,
     ) {
         (**self).forward_each(pass, x, log_det, after);
+    }
+
+    fn batch_start(&self) -> Option<&dyn BatchStart<D>> {
+        (**self).batch_start()
     }
 }
 

@@ -141,7 +141,7 @@ pub use domain::Domain;
 pub use engine::{Cut, EndSamples, Engine, Gradient, Start, Weighted};
 pub use estimator::{ForwardKl, ReverseKl};
 pub use inverse::{Inverse, Solve};
-pub use layer::{Accum, GradSink, Invertible, Layer, Pass};
+pub use layer::{Accum, BatchStart, GradSink, Invertible, Layer, Pass};
 pub use params::{Init, ParamLayout, Tensor};
 pub use random::SampleStream;
 pub use real::Real;

@@ -4,6 +4,7 @@
 //! [`LogisticMixture`], [`TanMixture`]; without a closed-form inverse it gets an [`Implicit`] one). A [`FlowSpec`] describes a flow
 //! as plain data; [`RealNvp`], [`Z2Nice`] and [`U1Flow`] are recipes for such descriptions.
 
+pub mod act_norm;
 pub mod activation;
 pub mod additive;
 pub mod affine;
@@ -15,10 +16,12 @@ pub mod coupling;
 pub mod elementwise;
 pub mod error;
 pub mod gauge;
+pub mod householder;
 pub mod implicit;
 pub mod lattice_field;
 pub mod linear;
 pub mod logistic_mixture;
+pub mod lu;
 pub mod mask;
 pub mod matmul;
 pub mod mlp;
@@ -26,13 +29,16 @@ pub mod modes;
 #[cfg(feature = "serde")]
 pub mod numbers;
 pub mod orbits;
+pub mod permutation;
 pub mod ready;
 pub mod scaling;
 pub mod shallow_field;
 pub mod size;
 pub mod spec;
 pub mod tan_mixture;
+pub mod triangular;
 
+pub use act_norm::{ActNorm, FirstValues};
 pub use activation::Activation;
 pub use additive::Additive;
 pub use affine::Affine;
@@ -43,13 +49,16 @@ pub use coupling::Coupling;
 pub use elementwise::Elementwise;
 pub use error::FlowError;
 pub use gauge::GaugeCoupling;
+pub use householder::Householder;
 pub use implicit::Implicit;
 pub use lattice_field::LatticeField;
 pub use logistic_mixture::LogisticMixture;
+pub use lu::{LuChoices, LuLinear};
 pub use mask::{Mask, MaskPattern, MaskSpec, Parity};
 pub use mlp::{Bias, Mlp, StartAt};
 pub use modes::Modes;
 pub use orbits::Orbits;
+pub use permutation::{Order, Permutation};
 pub use ready::{ContinuousFlow, RealNvp, U1Flow, Z2Nice};
 pub use scaling::{GlobalScaling, Scales};
 pub use shallow_field::ShallowField;

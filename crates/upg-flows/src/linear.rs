@@ -3,6 +3,7 @@
 //! Shapes: inputs h `[inputs, samples]`, outputs and their cotangents v `[outputs, samples]`.
 
 use crate::matmul::{Mat, Tile, product, transpose};
+use upg_core::vmath::{Kernel, MulAdd, dispatch};
 use upg_core::{Accum, Batch, Real};
 
 /// Tiles of the products with W: large enough that packing is cheap, and four of them in a product of 1000 × 1000 × 1024.
@@ -64,4 +65,28 @@ pub fn gradient<T: Real>(into: &mut [T], v: &Batch<T>, h: &Batch<T>, accum: Accu
 
 fn matrix<T: Real>(batch: &Batch<T>) -> Mat<'_, T> {
     Mat::new(batch.as_slice(), batch.rows(), batch.samples())
+}
+
+/// The sum of a row, in 16 interleaved partial sums.
+pub fn sum<T: Real>(row: &[T]) -> T {
+    dispatch(Sum(row))
+}
+
+struct Sum<'a, T>(&'a [T]);
+
+impl<T: Real> Kernel for Sum<'_, T> {
+    type Output = T;
+
+    #[inline(always)]
+    fn run<M: MulAdd>(self) -> T {
+        let mut partial = [T::zero(); 16];
+        let chunks = self.0.chunks_exact(16);
+        let rest: T = chunks.remainder().iter().copied().sum();
+        for chunk in chunks {
+            for (sum, &x) in partial.iter_mut().zip(chunk) {
+                *sum += x;
+            }
+        }
+        partial.iter().copied().sum::<T>() + rest
+    }
 }

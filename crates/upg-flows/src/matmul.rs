@@ -48,7 +48,8 @@ impl<'a, T: Real> Mat<'a, T> {
         }
     }
 
-    fn part(self, rows: Range<usize>, cols: Range<usize>) -> Self {
+    /// The block of these rows and columns, neither of them empty.
+    pub fn part(self, rows: Range<usize>, cols: Range<usize>) -> Self {
         let start = rows.start * self.row_stride + cols.start * self.col_stride;
         Self { data: &self.data[start..], rows: rows.len(), cols: cols.len(), ..self }
     }

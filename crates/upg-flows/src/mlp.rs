@@ -6,7 +6,6 @@
 //! Bias and activation are applied to a tile of a matrix product while it is in cache.
 
 use crate::{activation::Activation, conditioner::Conditioner, error::FlowError, linear, matmul::Mat};
-use upg_core::vmath::{Kernel, MulAdd, dispatch};
 use upg_core::{Accum, Batch, Init, ParamLayout, Real, Tensor};
 
 /// Whether the linear maps have a bias.
@@ -238,29 +237,9 @@ impl Linear {
         linear::gradient(&mut grad[self.weight.clone()], v, h, accum);
         if let Some(bias) = &self.bias {
             for (row, db) in grad[bias.clone()].iter_mut().enumerate() {
-                let sum = dispatch(Sum(v.row(row)));
+                let sum = linear::sum(v.row(row));
                 *db = if accum == Accum::Add { *db + sum } else { sum };
             }
         }
-    }
-}
-
-/// Sum of a row, in 16 interleaved partial sums.
-struct Sum<'a, T>(&'a [T]);
-
-impl<T: Real> Kernel for Sum<'_, T> {
-    type Output = T;
-
-    #[inline(always)]
-    fn run<M: MulAdd>(self) -> T {
-        let mut partial = [T::zero(); 16];
-        let chunks = self.0.chunks_exact(16);
-        let rest: T = chunks.remainder().iter().copied().sum();
-        for chunk in chunks {
-            for (sum, &x) in partial.iter_mut().zip(chunk) {
-                *sum += x;
-            }
-        }
-        partial.iter().copied().sum::<T>() + rest
     }
 }
