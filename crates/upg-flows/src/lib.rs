@@ -2,7 +2,7 @@
 //!
 //! A coupling layer is a [`Mask`], a conditioner ([`Mlp`]) and an elementwise transform ([`Affine`], [`Additive`],
 //! [`LogisticMixture`], [`TanMixture`]; without a closed-form inverse it gets an [`Implicit`] one). A [`FlowSpec`] describes a flow
-//! as plain data; [`RealNvp`], [`Z2Nice`] and [`U1Flow`] are recipes for such descriptions.
+//! as plain data; [`RealNvp`], [`Z2Nice`], [`Glow`] and [`U1Flow`] are recipes for such descriptions.
 
 pub mod act_norm;
 pub mod activation;
@@ -59,7 +59,7 @@ pub use mlp::{Bias, Mlp, StartAt};
 pub use modes::Modes;
 pub use orbits::Orbits;
 pub use permutation::{Order, Permutation};
-pub use ready::{ContinuousFlow, RealNvp, U1Flow, Z2Nice};
+pub use ready::{ContinuousFlow, Glow, RealNvp, U1Flow, Z2Nice};
 pub use scaling::{GlobalScaling, Scales};
 pub use shallow_field::ShallowField;
 pub use size::Size;

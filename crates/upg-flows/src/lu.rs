@@ -121,7 +121,7 @@ pub fn params(n: usize, bias: Bias, start: StartAt) -> ParamLayout {
         StartAt::Identity => Init::Constant(0.0),
     };
     let mut layout = ParamLayout::default();
-    layout.push(Tensor::new("lower", [n * (n - 1) / 2], init));
+    layout.push(Tensor::new("lower", [n * (n - 1) / 2], init.clone()));
     layout.push(Tensor::new("upper", [n * (n - 1) / 2], init));
     layout.push(Tensor::new("log_diagonal", [n], Init::Constant(0.0)));
     if bias == Bias::Yes {

@@ -53,6 +53,15 @@ pub fn wholes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<usize>, 
     Ok(Vec::<Whole>::deserialize(deserializer)?.into_iter().map(|Whole(value)| value).collect())
 }
 
+/// A list of whole numbers, or none.
+///
+/// # Errors
+/// As [`wholes`].
+pub fn optional_wholes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<usize>>, D::Error> {
+    let list = Option::<Vec<Whole>>::deserialize(deserializer)?;
+    Ok(list.map(|list| list.into_iter().map(|Whole(value)| value).collect()))
+}
+
 /// The extents of a lattice; their product can be formed.
 ///
 /// # Errors

@@ -2,6 +2,10 @@
 //!
 //! Each gives a [`FlowSpec`]; what they say about a wrong field calls it by its name in the recipe.
 
+mod glow;
+
+pub use glow::Glow;
+
 #[cfg(feature = "serde")]
 use crate::numbers;
 use crate::{
@@ -323,6 +327,7 @@ conveniences! {
     Z2Nice counts couplings;
     U1Flow counts layers;
     ContinuousFlow counts steps;
+    Glow counts steps;
 }
 
 /// The first error about each field: layers that repeat repeat their errors.
@@ -378,10 +383,10 @@ impl Repeated {
         self.outline().size()
     }
 
-    /// What is wrong with the base, and with a layer by itself; all kinds have the same net and transform.
+    /// What is wrong with the base, and with a layer by itself.
     fn field_errors(&self) -> Vec<FlowError> {
         let mut errors = self.base.field_errors();
-        errors.extend(self.kinds.iter().take(1).flat_map(LayerSpec::field_errors));
+        errors.extend(self.kinds.iter().flat_map(LayerSpec::field_errors));
         errors
     }
 

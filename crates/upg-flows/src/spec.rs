@@ -51,6 +51,7 @@
 //! # Ok::<(), upg_flows::FlowError>(())
 //! ```
 
+mod act_norm;
 mod base;
 mod continuous;
 mod coupling;
@@ -58,20 +59,27 @@ mod description;
 mod flow;
 mod gauge;
 mod host;
+mod householder;
 mod layer;
+mod linear;
 mod net;
 mod outline;
+mod permutation;
 mod scaling;
 mod transform;
 
+pub use act_norm::ActNormSpec;
 pub use base::BaseSpec;
 pub use continuous::{ContinuousSpec, FieldSpec};
 pub use coupling::CouplingSpec;
 pub use flow::FlowSpec;
 pub use gauge::GaugeCouplingSpec;
 pub use host::{AnyBase, AnyLayer, Flow};
+pub use householder::HouseholderSpec;
 pub use layer::LayerSpec;
+pub use linear::LinearSpec;
 pub use net::{CnnSpec, MlpSpec, NetSpec};
+pub use permutation::PermutationSpec;
 pub use scaling::ScalingSpec;
 pub use transform::{AngleTransformSpec, TransformSpec};
 

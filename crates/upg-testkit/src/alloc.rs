@@ -1,7 +1,8 @@
 //! Counting allocations: for the promise that a step after the first makes none, and that a small file can't ask for much memory.
 //!
 //! A test binary installs the counter. What all threads allocate is counted by [`during`]; the binary then holds a single test, so that
-//! nobody else allocates meanwhile. What one thread has at most is told by [`peak`], whatever other threads do.
+//! nobody else allocates meanwhile. What one thread has at most is told by [`peak`], and what it
+//! keeps by [`kept`], whatever other threads do.
 //!
 //! ```
 //! #[global_allocator]
@@ -12,6 +13,8 @@
 //!
 //! let (_, peak) = upg_testkit::alloc::peak(|| (vec![0_u8; 60], drop(vec![0_u8; 100]), vec![0_u8; 30]));
 //! assert_eq!((peak.largest, peak.held), (100, 160));
+//! let (_, kept) = upg_testkit::alloc::kept(|| (vec![0_u8; 60], drop(vec![0_u8; 100]), vec![0_u8; 30]));
+//! assert_eq!(kept, 90);
 //! ```
 
 use crate::flow::{AnyEngine, all_estimators};
@@ -105,6 +108,13 @@ pub fn peak<R>(work: impl FnOnce() -> R) -> (R, Peak) {
     let result = work();
     let Peak { largest, held } = PEAK.get();
     (result, Peak { largest, held: held - before })
+}
+
+/// The result of `work`, and the bytes that this thread allocates meanwhile and doesn't free.
+pub fn kept<R>(work: impl FnOnce() -> R) -> (R, isize) {
+    let before = HELD.get();
+    let result = work();
+    (result, HELD.get() - before)
 }
 
 /// Steps of each estimator of which one, at least, must not allocate.

@@ -105,8 +105,8 @@ impl FieldSpec {
 }
 
 impl Description for ContinuousSpec {
-    fn domain(&self) -> Domain {
-        Domain::Line
+    fn domain(&self) -> Option<Domain> {
+        Some(Domain::Line)
     }
 
     fn field_errors(&self) -> Vec<FlowError> {

@@ -28,8 +28,8 @@ impl CouplingSpec {
 }
 
 impl Description for CouplingSpec {
-    fn domain(&self) -> Domain {
-        Domain::Line
+    fn domain(&self) -> Option<Domain> {
+        Some(Domain::Line)
     }
 
     fn field_errors(&self) -> Vec<FlowError> {

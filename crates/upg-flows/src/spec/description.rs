@@ -5,8 +5,8 @@ use upg_core::{Domain, ParamLayout};
 
 /// The description of one kind of layer.
 pub(crate) trait Description {
-    /// Where the samples live that the layer acts on.
-    fn domain(&self) -> Domain;
+    /// Where the samples live that the layer acts on; none, if they may live anywhere.
+    fn domain(&self) -> Option<Domain>;
 
     /// Every field that makes no layer, whatever the shape of the samples.
     fn field_errors(&self) -> Vec<FlowError>;
@@ -53,6 +53,8 @@ pub(crate) enum Work {
     Numbers,
     /// Matrix products, the widest hidden layer of this width.
     Products(usize),
+    /// Products with square matrices, as wide as the sample.
+    Squares,
     /// Tiles of samples that go through the whole layer.
     Tiles,
 }

@@ -83,7 +83,8 @@ impl FlowSpec {
     }
 
     fn check_base(&self) -> Result<(), FlowError> {
-        let accepted = match self.layers.iter().map(Description::domain).find(|&domain| domain != self.domain()) {
+        let accepted = match self.layers.iter().filter_map(Description::domain).find(|&domain| domain != self.domain())
+        {
             None => return Ok(()),
             Some(Domain::Line) => {
                 "StandardNormal, DiagonalNormal, FreeField(...) or TwoSigns(...) with layers of numbers"

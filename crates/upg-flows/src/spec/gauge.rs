@@ -38,8 +38,8 @@ impl GaugeCouplingSpec {
 }
 
 impl Description for GaugeCouplingSpec {
-    fn domain(&self) -> Domain {
-        Domain::Circle
+    fn domain(&self) -> Option<Domain> {
+        Some(Domain::Circle)
     }
 
     fn field_errors(&self) -> Vec<FlowError> {

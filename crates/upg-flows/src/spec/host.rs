@@ -9,11 +9,13 @@ use super::{
     description::Description,
     flow::FlowSpec,
     gauge::{GaugeCouplingSpec, lattice_of_links},
+    householder::HouseholderSpec,
     layer::LayerSpec,
     net::{CnnSpec, MlpSpec, NetSpec, in_net},
     transform::{AngleTransformSpec, TransformSpec},
 };
 use crate::{
+    act_norm::ActNorm,
     additive::Additive,
     affine::Affine,
     bases::{DiagonalNormal, FreeField, TwoSigns},
@@ -23,9 +25,12 @@ use crate::{
     elementwise::Elementwise,
     error::FlowError,
     gauge::GaugeCoupling,
+    householder::Householder,
     lattice_field::LatticeField,
     logistic_mixture::LogisticMixture,
+    lu::LuLinear,
     mlp::Mlp,
+    permutation::Permutation,
     scaling::GlobalScaling,
     shallow_field::ShallowField,
     tan_mixture::TanMixture,
@@ -126,6 +131,12 @@ impl LayerSpec {
         match self {
             Self::Coupling(coupling) => coupling.lower(shape),
             Self::Scaling(scaling) => Ok(Box::new(GlobalScaling::new(shape.iter().product(), scaling.scales))),
+            Self::ActNorm(norm) => Ok(Box::new(ActNorm::new(shape.iter().product(), norm.start))),
+            Self::Linear(linear) => Ok(Box::new(LuLinear::new(&linear.choices(), shape)?)),
+            Self::Householder(HouseholderSpec { reflections, bias }) => {
+                Ok(Box::new(Householder::new(shape.iter().product(), *reflections, *bias)))
+            }
+            Self::Permutation(permutation) => Ok(Box::new(Permutation::new(&permutation.order, shape)?)),
             Self::GaugeCoupling(coupling) => coupling.lower(shape),
             Self::Continuous(flow) => flow.lower(shape),
             Self::Inverse(layer) => Ok(layer.lower_here::<T>(shape)?.inverse()),

@@ -1,10 +1,14 @@
 //! The layers of a flow as plain data: the registry of their kinds.
 
 use super::{
+    act_norm::ActNormSpec,
     continuous::ContinuousSpec,
     coupling::CouplingSpec,
     description::{Description, Needs, Work},
     gauge::GaugeCouplingSpec,
+    householder::HouseholderSpec,
+    linear::LinearSpec,
+    permutation::PermutationSpec,
     scaling::ScalingSpec,
 };
 use crate::error::FlowError;
@@ -18,6 +22,14 @@ pub enum LayerSpec {
     Coupling(CouplingSpec),
     /// y = x·e^σ.
     Scaling(ScalingSpec),
+    /// y = x·e^σ + b.
+    ActNorm(ActNormSpec),
+    /// y = P L U x + b.
+    Linear(LinearSpec),
+    /// A product of reflections.
+    Householder(HouseholderSpec),
+    /// Degrees of freedom in another order.
+    Permutation(PermutationSpec),
     /// A coupling of links.
     GaugeCoupling(GaugeCouplingSpec),
     /// The flow of a vector field.
@@ -49,6 +61,10 @@ impl LayerSpec {
         match self {
             Self::Coupling(coupling) => coupling,
             Self::Scaling(scaling) => scaling,
+            Self::ActNorm(norm) => norm,
+            Self::Linear(linear) => linear,
+            Self::Householder(reflections) => reflections,
+            Self::Permutation(permutation) => permutation,
             Self::GaugeCoupling(coupling) => coupling,
             Self::Continuous(flow) => flow,
             Self::Inverse(layer) => &**layer,
@@ -57,7 +73,7 @@ impl LayerSpec {
 }
 
 impl Description for LayerSpec {
-    fn domain(&self) -> Domain {
+    fn domain(&self) -> Option<Domain> {
         self.kind().domain()
     }
 

@@ -53,7 +53,13 @@ impl Outline<'_> {
         if works().any(|work| work == Work::Tiles) {
             return Cut { micro_batch: 16, lanes: 8 };
         }
-        if works().any(|work| matches!(work, Work::Products(widest) if widest >= WIDE)) {
+        let dof = self.shape.iter().fold(1, |dof: usize, &extent| dof.saturating_mul(extent));
+        let is_wide = |work| match work {
+            Work::Products(widest) => widest >= WIDE,
+            Work::Squares => dof >= WIDE,
+            Work::Numbers | Work::Tiles => false,
+        };
+        if works().any(is_wide) {
             return Cut { micro_batch: 1024, lanes: 1 };
         }
         let kept = self.needs().fold(0_u64, |sum, (count, needs)| sum.saturating_add(count.saturating_mul(needs.kept)));

@@ -23,8 +23,8 @@ impl ScalingSpec {
 }
 
 impl Description for ScalingSpec {
-    fn domain(&self) -> Domain {
-        Domain::Line
+    fn domain(&self) -> Option<Domain> {
+        Some(Domain::Line)
     }
 
     fn field_errors(&self) -> Vec<FlowError> {

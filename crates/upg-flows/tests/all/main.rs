@@ -6,6 +6,7 @@ mod battery;
 mod cnn;
 mod gauge;
 mod implicit;
+mod linear;
 mod mask;
 mod matmul;
 mod modes;
