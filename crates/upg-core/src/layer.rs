@@ -129,7 +129,7 @@ pub trait Layer<D: Device>: Send + Sync {
 }
 
 /// The capability of choosing first parameters by a batch of samples that comes to the layer.
-pub trait BatchStart<D: Device> {
+pub trait BatchStart<D: Device>: Send + Sync {
     /// Puts the first parameters, for the batch `x` of shape `[dof, samples]`, into `theta`, which holds initial values.
     fn start(&self, device: &D, x: &D::Batch, samples: usize, theta: &mut [D::Real]);
 }

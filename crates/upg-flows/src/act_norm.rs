@@ -196,11 +196,12 @@ impl<T: Real> Layer<Cpu<T>> for ActNorm {
 }
 
 impl<T: Real> BatchStart<Cpu<T>> for ActNorm {
-    /// A degree of freedom that doesn't vary keeps its scale.
+    /// A degree of freedom that doesn't vary keeps its scale; one whose mean isn't finite, its shift too.
     fn start(&self, _: &Cpu<T>, x: &Batch<T>, _: usize, theta: &mut [T]) {
         let (scales, shifts) = theta.split_at_mut(self.dof);
         for (i, (sigma, shift)) in scales.iter_mut().zip(shifts).enumerate() {
             let (mean, variance) = moments(x.row(i));
+            let mean = if mean.is_finite() { mean } else { 0.0 };
             let deviation = if variance.is_normal() { variance.sqrt() } else { 1.0 };
             let (scale, centre) = match self.direction {
                 Direction::Map => (deviation.recip(), -mean / deviation),

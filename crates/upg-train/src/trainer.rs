@@ -6,6 +6,7 @@
 
 mod annealing;
 mod gradient;
+mod start;
 
 #[cfg(test)]
 mod tests;
@@ -106,7 +107,8 @@ impl From<DeviceError> for TrainingError {
 }
 
 impl<D: Device + Clone> Trainer<D> {
-    /// A training of `problem` by `plan` from its initial weights, on `device`.
+    /// A training of `problem` by `plan` from its initial weights, on `device`. Layers that start by a batch get the samples of the first step:
+    /// the data on their way through T⁻¹, if the objective has some, else the base samples on theirs through T.
     ///
     /// # Errors
     /// If a value of the plan isn't accepted, or the objective needs training data and there are none.
@@ -119,9 +121,11 @@ impl<D: Device + Clone> Trainer<D> {
         let keep = plan.validation.keep;
         let accepted = "Loss, ReverseEss or Last where there are no test data";
         require(keep != Keep::ForwardEss || test_data.is_some(), "validation.keep", "ForwardEss", accepted)?;
-        let sum = WeightedSum::new(&device, &plan, train, layout.size())?;
-        let start: Vec<D::Real> = layout.initialise(&mut Purpose::Weights.streams(plan.seed).next_stream());
-        let theta = device.buffer(&start);
+        let mut sum = WeightedSum::new(&device, &plan, train, layout.size())?;
+        let mut start: Vec<D::Real> = layout.initialise(&mut Purpose::Weights.streams(plan.seed).next_stream());
+        let mut theta = device.buffer(&start);
+        start::fit(&engine, &sum.replay(&plan, 0, &theta, &[]), &mut start);
+        device.write_buffer(&start, &mut theta);
         Ok(Self {
             average: plan.ema.map(|_| device.buffer(&start)),
             optimiser: Optimiser::new(&device, plan.optimiser, layout.size()),

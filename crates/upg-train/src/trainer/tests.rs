@@ -1,6 +1,7 @@
 //! Training: the steps, what decides them, and the tests between them.
 
 mod faults;
+mod start;
 
 use super::{Annealing, Trainer};
 use crate::data::{Batches, DataSets};
