@@ -1,7 +1,7 @@
 //! The section `flow`.
 
 use serde::{Deserialize, Serialize};
-use upg_flows::{ContinuousFlow, FlowError, FlowSpec, RealNvp, U1Flow, Z2Nice};
+use upg_flows::{ContinuousFlow, FlowError, FlowSpec, Glow, RealNvp, U1Flow, Z2Nice};
 
 /// The flows there are: recipes, or any list of layers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -11,6 +11,8 @@ pub enum FlowConfig {
     RealNvp(RealNvp),
     /// `Z2Nice(lattice, couplings, hidden, activation?, mask?, init?, base?)`.
     Z2Nice(Z2Nice),
+    /// `Glow(lattice, steps, hidden, activation?, mask?, transform?, cells?, norm?, init?, base?)`.
+    Glow(Glow),
     /// `U1(lattice, layers, mixtures, hidden, kernel?, slope?, init?)`.
     U1(U1Flow),
     /// `Continuous(lattice, field, steps, base?)`.
@@ -28,6 +30,7 @@ impl FlowConfig {
         match self {
             Self::RealNvp(recipe) => recipe.spec(),
             Self::Z2Nice(recipe) => recipe.spec(),
+            Self::Glow(recipe) => recipe.spec(),
             Self::U1(recipe) => recipe.spec(),
             Self::Continuous(recipe) => recipe.spec(),
             Self::Layers(spec) => spec.check().map(|()| spec.clone()),
@@ -39,6 +42,7 @@ impl FlowConfig {
         match self {
             Self::RealNvp(recipe) => recipe.errors(),
             Self::Z2Nice(recipe) => recipe.errors(),
+            Self::Glow(recipe) => recipe.errors(),
             Self::U1(recipe) => recipe.errors(),
             Self::Continuous(recipe) => recipe.errors(),
             Self::Layers(spec) => spec.errors(),
@@ -58,6 +62,7 @@ impl FlowConfig {
         match self {
             Self::RealNvp(RealNvp { lattice, .. })
             | Self::Z2Nice(Z2Nice { lattice, .. })
+            | Self::Glow(Glow { lattice, .. })
             | Self::U1(U1Flow { lattice, .. })
             | Self::Continuous(ContinuousFlow { lattice, .. }) => ("lattice", lattice),
             Self::Layers(spec) => ("shape", &spec.shape),

@@ -9,7 +9,7 @@ use crate::{
     error::{FlowError, require},
     mask::MaskPattern,
     mlp::{Bias, StartAt},
-    spec::{ActNormSpec, LayerSpec, LinearSpec, MlpSpec, TransformSpec},
+    spec::{ActNormSpec, BaseSpec, LayerSpec, LinearSpec, MlpSpec, TransformSpec},
 };
 
 /// Steps of [ActNorm, linear layer by its LU factors, coupling] (D. Kingma, P. Dhariwal, arXiv:1807.03039), couplings with fully connected
@@ -57,6 +57,9 @@ pub struct Glow {
     /// Initial parameters of nets and linear layers.
     #[cfg_attr(feature = "serde", serde(default, rename = "init"))]
     pub start: StartAt,
+    /// The base density.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "BaseSpec::is_default"))]
+    pub base: BaseSpec,
 }
 
 impl Glow {
@@ -73,7 +76,7 @@ impl Glow {
     }
 
     pub(super) fn repeated(&self) -> Repeated {
-        let Self { lattice, steps, hidden, activation, mask, transform, cells, norm, start } = self;
+        let Self { lattice, steps, hidden, activation, mask, transform, cells, norm, start, base } = self;
         let net = MlpSpec { hidden: hidden.clone(), activation: *activation, bias: Bias::Yes, start: *start };
         let couplings = Repeated::couplings(lattice, *steps, mask, &net, *transform);
         let linear = LinearSpec { cells: cells.clone(), start: *start, ..LinearSpec::default() };
@@ -82,6 +85,6 @@ impl Glow {
             [LayerSpec::ActNorm(norm), LayerSpec::Linear(linear.clone()), coupling]
         };
         let kinds = couplings.kinds.into_iter().flat_map(step).collect();
-        Repeated { kinds, layers: steps.saturating_mul(3), ..couplings }
+        Repeated { base: *base, kinds, layers: steps.saturating_mul(3), ..couplings }
     }
 }

@@ -12,7 +12,8 @@ const MOST_SAMPLES: usize = 4096;
 /// samples, on theirs through T.
 pub(super) fn fit<D: Device>(engine: &Engine<D>, first: &Replay<'_, D>, weights: &mut [D::Real]) {
     let (ways, device) = (engine.ways(), engine.device());
-    let map: &dyn Layer<D> = if first.data.is_some() { ways.inverse() } else { ways.map() }.expect("an engine with both ways");
+    let map: &dyn Layer<D> =
+        if first.data.is_some() { ways.inverse() } else { ways.map() }.expect("an engine with both ways");
     let Some(layers) = map.batch_start() else { return };
     let mut x = D::Batch::default();
     let samples = match (first.data, first.base) {

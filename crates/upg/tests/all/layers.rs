@@ -12,11 +12,12 @@ const TARGET: &str = "target: Phi4(lattice: [4, 2], kappa: 0.2, lambda: 0.1)";
 const TRAINING: &str = "training: (steps: 12, batch: 40, seed: 5, precision: F64, ema: 0.5, \
                         optimiser: Adam(rate: 0.01), validation: (every: 5, samples: 64), checkpoint: (every: 4))";
 
-const RECIPES: [&str; 3] = [
+const RECIPES: [&str; 4] = [
     "flow: RealNvp(lattice: [4, 2], couplings: 3, hidden: [6], activation: Silu, mask: Checkerboard, clamp: 2)",
     "flow: RealNvp(lattice: [4, 2], couplings: 2, hidden: [6], activation: Tanh, mask: Custom([[0, 3], [1, 2, 7]]), \
      transform: LogisticMixture(mixtures: 3))",
     "flow: Z2Nice(lattice: [4, 2], couplings: 3, hidden: [5, 6], init: Identity)",
+    "flow: Glow(lattice: [4, 2], steps: 2, hidden: [5], mask: Checkerboard, cells: [2, 2])",
 ];
 
 const GAUGE: [&str; 2] = [
@@ -30,6 +31,14 @@ const LAYERS: &str = "flow: Layers(shape: [4, 2], base: StandardNormal, layers: 
     Inverse(Coupling(mask: Custom([0, 5]), net: Mlp(hidden: [6], bias: No), transform: LogisticMixture(mixtures: 3))),
     Scaling(scales: PerDof),
     Inverse(Scaling()),
+    ActNorm(),
+    Inverse(ActNorm(start: Identity)),
+    Linear(cells: [1, 2], order: Shift(1), negative: [1], bias: No, init: Identity),
+    Inverse(Linear(order: Along(direction: 0, by: 3))),
+    Householder(reflections: 3),
+    Inverse(Householder(reflections: 2, bias: No)),
+    Permutation(order: Random(5)),
+    Inverse(Permutation(order: Custom([7, 1, 2, 3, 6, 5, 4, 0]))),
     Coupling(mask: Alternating(Odd), net: Mlp(hidden: []), transform: Additive),
 ])";
 
