@@ -89,6 +89,8 @@ mod tests {
                 .starts_with("training.clip = 1.5: accepted is absent")
         );
         assert!(difference("Gmm(dim: 6)", "Phi4(lattice: [6], kappa: 0.1, lambda: 1)").is_some());
+        let base = difference("[4])", "[4], base: TwoSigns(m2: 1, kappa: 0, v: 2))").unwrap();
+        assert!(base.starts_with("flow.base.") && base.ends_with(": accepted is absent, as the run began"), "{base}");
         let optimiser = difference("steps: 9", "steps: 9, optimiser: Adam(rate: 0.5)").unwrap();
         assert!(optimiser.starts_with("training.optimiser.rate = 0.5"), "{optimiser}");
     }

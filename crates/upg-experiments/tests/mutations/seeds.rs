@@ -10,6 +10,12 @@ use upg_train::{DataSets, Trainer};
 /// The golden cases.
 const GOLDEN: [&str; 5] = ["gmm_6", "phi4_4x4", "u1_4x4", "u1_8x4", "z2nice_4x4"];
 
+/// A base that leaves numbers to its target.
+const BASED: &str = "(
+    flow: Z2Nice(lattice: [4, 2], couplings: 1, hidden: [3], base: TwoSigns(m2: 0.5)),
+    target: Phi4(lattice: [4, 2], kappa: 0.3, lambda: 0.1),
+)";
+
 fn golden(case: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(case)
 }
@@ -25,6 +31,7 @@ pub fn configs() -> Vec<(String, String)> {
     let mut texts: Vec<_> =
         paths.iter().map(|path| (path.display().to_string(), std::fs::read_to_string(path).unwrap())).collect();
     texts.push(("the schema".into(), schema::EXAMPLE.into()));
+    texts.push(("a base".into(), BASED.into()));
     let spelled_out = |(name, text): &(String, String)| {
         (format!("{name}, spelled out"), Config::parse(text).unwrap().to_pretty_ron())
     };

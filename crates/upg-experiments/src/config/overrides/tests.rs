@@ -26,6 +26,7 @@ fn an_override_is_what_the_file_could_say() {
         (&["flow.layers[1].net.hidden=[7, 7]"], TEXT.replace("[6]", "[7, 7]")),
         (&["flow.layers[0].transform.clamp=2"], TEXT.replace("Affine()", "Affine(clamp: 2)")),
         (&["flow.layers[2]=Scaling(scales: PerDof)"], TEXT.replace("Scaling()", "Scaling(scales: PerDof)")),
+        (&["flow.base=TwoSigns()", "flow.base.v=2"], TEXT.replace("StandardNormal", "TwoSigns(v: 2)")),
         (&["training.seed=3"], training("(seed: 3)")),
         (&["training.ema=0.99", "training.batch=7"], training("(ema: 0.99, batch: 7)")),
         (&["training.optimiser.rate=0.5"], training("(optimiser: Adam(rate: 0.5))")),
