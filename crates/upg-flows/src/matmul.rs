@@ -48,8 +48,13 @@ impl<'a, T: Real> Mat<'a, T> {
         }
     }
 
-    /// The block of these rows and columns, neither of them empty.
+    /// These rows and columns of it.
+    #[track_caller]
     pub fn part(self, rows: Range<usize>, cols: Range<usize>) -> Self {
+        assert!(rows.end <= self.rows && cols.end <= self.cols, "{rows:?} × {cols:?} of {} × {}", self.rows, self.cols);
+        if rows.is_empty() || cols.is_empty() {
+            return Self { data: &[], rows: rows.len(), cols: cols.len(), ..self };
+        }
         let start = rows.start * self.row_stride + cols.start * self.col_stride;
         Self { data: &self.data[start..], rows: rows.len(), cols: cols.len(), ..self }
     }
@@ -84,7 +89,25 @@ pub fn product<T: Real>(
     finish: impl Fn(usize, usize, &mut [T]) + Sync + Send,
 ) {
     assert_eq!(c.len(), a.rows * b.cols, "elements of C, and of A·B");
+    product_within(c, b.cols, a, b, accum, tile, finish);
+}
+
+/// The same for a C that is part of a wider matrix: its rows start every `stride` elements of `c`.
+#[track_caller]
+pub fn product_within<T: Real>(
+    c: &mut [T],
+    stride: usize,
+    a: Mat<'_, T>,
+    b: Mat<'_, T>,
+    accum: Accum,
+    tile: Tile,
+    finish: impl Fn(usize, usize, &mut [T]) + Sync + Send,
+) {
     let (m, n) = (a.rows, b.cols);
+    if m == 0 || n == 0 {
+        return;
+    }
+    assert!(n <= stride && (m - 1) * stride + n <= c.len(), "{m} × {n} with stride {stride}, of {} elements", c.len());
     let small = m * n * a.cols <= SMALLEST;
     let [rows, cols] = if small { [m, n] } else { [piece(m, tile.rows), piece(n, tile.cols)] };
     let (down, across) = (m.div_ceil(rows), n.div_ceil(cols));
@@ -92,13 +115,19 @@ pub fn product<T: Real>(
     let run = |t: usize| {
         let (i, j) = (t / across * rows, t % across * cols);
         let (rows, cols) = (i..(i + rows).min(m), j..(j + cols).min(n));
-        // SAFETY: the tiles partition C, which is exclusively borrowed and has row stride n.
+        // SAFETY: the tiles partition C, which is exclusively borrowed and has that row stride.
         unsafe {
-            multiply(c.at(i * n + j), n, a.part(rows.clone(), 0..a.cols), b.part(0..b.rows, cols.clone()), accum)
+            multiply(
+                c.at(i * stride + j),
+                stride,
+                a.part(rows.clone(), 0..a.cols),
+                b.part(0..b.rows, cols.clone()),
+                accum,
+            )
         };
         for i in rows {
             // SAFETY: this part of row i belongs to this tile alone.
-            finish(i, j, unsafe { std::slice::from_raw_parts_mut(c.at(i * n + j), cols.len()) });
+            finish(i, j, unsafe { std::slice::from_raw_parts_mut(c.at(i * stride + j), cols.len()) });
         }
     };
     match down * across {
@@ -162,6 +191,11 @@ unsafe fn multiply_column<T: Real>(c: *mut T, stride: usize, a: Mat<'_, T>, b: M
     }
 }
 
+/// Up to so many rows and columns, and from such an inner extent on, the kernels cut the inner extent in other places than for more
+/// columns: a sample would depend on how many go with it. So it is cut here, for any number of columns.
+const FEW_ROWS: usize = 64;
+const DEEP: usize = 512;
+
 /// C (+)= A·B on this thread; C has row stride `stride` and column stride 1.
 ///
 /// # Safety
@@ -173,6 +207,14 @@ unsafe fn multiply<T: Real>(c: *mut T, stride: usize, a: Mat<'_, T>, b: Mat<'_, 
         return;
     }
     assert_eq!(a.cols, b.rows, "inner extents of A and B");
+    if a.rows <= FEW_ROWS && a.cols > DEEP {
+        let half = a.cols / 2;
+        for (k, accum) in [(0..half, accum), (half..a.cols, Accum::Add)] {
+            // SAFETY: the contract is handed on.
+            unsafe { multiply(c, stride, a.part(0..a.rows, k.clone()), b.part(k, 0..b.cols), accum) };
+        }
+        return;
+    }
     let reach = |m: Mat<'_, T>| (m.rows - 1) * m.row_stride + (m.cols - 1) * m.col_stride;
     if a.cols > 0 {
         assert!(reach(a) < a.data.len() && reach(b) < b.data.len(), "matrices reach past their data");

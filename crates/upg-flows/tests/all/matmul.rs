@@ -45,19 +45,21 @@ fn products_are_those_of_the_definition() {
 fn columns_are_the_same_bits_alone_and_together() {
     fn check<T: Real>() {
         let mut rng = upg_core::Rng::seed_from_u64(2);
-        for (m, k) in [(1, 1), (1, 40), (5, 3), (16, 16), (33, 70), (100, 1), (64, 300)] {
+        for (m, k) in
+            [(1, 1), (1, 40), (5, 3), (16, 16), (33, 70), (100, 1), (64, 300), (64, 1000), (8, 1300), (65, 1000)]
+        {
             let numbers = |rng: &mut upg_core::Rng, len| draw(rng, len).into_iter().map(T::of).collect::<Vec<T>>();
-            let (a, b) = (numbers(&mut rng, m * k), numbers(&mut rng, k * 64));
+            let (a, b) = (numbers(&mut rng, m * k), numbers(&mut rng, k * 130));
             let of_columns = |columns: usize| {
-                let part: Vec<T> = b.chunks(64).flat_map(|row| &row[..columns]).copied().collect();
+                let part: Vec<T> = b.chunks(130).flat_map(|row| &row[..columns]).copied().collect();
                 let mut c = vec![T::nan(); m * columns];
                 let (a, part) = (Mat::new(&a, m, k), Mat::new(&part, k, columns));
                 product(&mut c, a, part, Accum::Replace, Tile { rows: 512, cols: 512 }, |_, _, _| ());
                 c
             };
-            let all = of_columns(64);
-            for columns in [1, 2, 3, 7, 8, 15, 16, 17, 33, 63] {
-                let expected: Vec<T> = all.chunks(64).flat_map(|row| &row[..columns]).copied().collect();
+            let all = of_columns(130);
+            for columns in [1, 2, 3, 7, 8, 15, 16, 17, 33, 63, 64, 65, 129] {
+                let expected: Vec<T> = all.chunks(130).flat_map(|row| &row[..columns]).copied().collect();
                 assert!(of_columns(columns) == expected, "{m}×{k}, {columns} columns, {}", T::NAME);
             }
         }
