@@ -57,6 +57,11 @@ pub(crate) fn check_layers(field: &'static str, layers: usize) -> Result<(), Flo
     Ok(())
 }
 
+/// Degrees of freedom of samples of this shape.
+pub(crate) fn dof(shape: &[usize]) -> u64 {
+    shape.iter().fold(1, |dof: u64, &extent| dof.saturating_mul(extent as u64))
+}
+
 /// Sum of the widths.
 pub(crate) fn sum(widths: &[usize]) -> u64 {
     widths.iter().fold(0, |sum, &width| sum.saturating_add(width as u64))

@@ -4,6 +4,7 @@ use super::description::{Description, Needs, Work};
 use crate::{
     act_norm::{self, FirstValues},
     error::FlowError,
+    size,
 };
 use upg_core::{Domain, ParamLayout};
 
@@ -30,7 +31,8 @@ impl Description for ActNormSpec {
     }
 
     /// On the tape: x.
-    fn needs(&self, dof: u64) -> Needs {
+    fn needs(&self, shape: &[usize]) -> Needs {
+        let dof = size::dof(shape);
         Needs { parameters: dof.saturating_mul(2), indices: 0, kept: dof }
     }
 

@@ -6,8 +6,8 @@ use crate::numbers;
 use crate::{
     error::{FlowError, require},
     lattice_field, modes,
-    orbits::Orbits,
-    shallow_field,
+    orbits::{Orbits, number_of_orbits},
+    shallow_field, size,
 };
 use upg_core::{Domain, ParamLayout};
 
@@ -77,11 +77,12 @@ impl FieldSpec {
         }
     }
 
-    /// Parameters for `dof` degrees of freedom, at most: the orbits of modes are fewer.
-    fn parameters(&self, dof: u64) -> u64 {
+    fn parameters(&self, shape: &[usize]) -> u64 {
+        let dof = size::dof(shape);
         match *self {
             Self::Lattice { frequencies, times } => {
-                let weights = (frequencies as u64 + 1).saturating_mul(times as u64).saturating_mul(dof);
+                let weights =
+                    (frequencies as u64 + 1).saturating_mul(times as u64).saturating_mul(number_of_orbits(shape));
                 weights.saturating_add(frequencies as u64)
             }
             Self::Shallow { width, times } => {
@@ -120,12 +121,13 @@ impl Description for ContinuousSpec {
     }
 
     /// On the tape: the inputs of all stages. Tables: the orbit of every mode.
-    fn needs(&self, dof: u64) -> Needs {
+    fn needs(&self, shape: &[usize]) -> Needs {
+        let dof = size::dof(shape);
         let indices = match self.field {
             FieldSpec::Lattice { .. } => dof,
             FieldSpec::Shallow { .. } => 0,
         };
-        Needs { parameters: self.field.parameters(dof), indices, kept: self.evaluations().saturating_mul(dof) }
+        Needs { parameters: self.field.parameters(shape), indices, kept: self.evaluations().saturating_mul(dof) }
     }
 
     fn multiply_adds(&self, shape: &[usize]) -> u64 {

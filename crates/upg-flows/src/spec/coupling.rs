@@ -45,7 +45,8 @@ impl Description for CouplingSpec {
     }
 
     /// On the tape: the kept part; hidden values and φ; λ and its partials.
-    fn needs(&self, dof: u64) -> Needs {
+    fn needs(&self, shape: &[usize]) -> Needs {
+        let dof = size::dof(shape);
         let (width, transformed) = (self.transform.width(), self.mask.transformed(dof));
         let inputs = dof - transformed;
         let outputs = transformed.saturating_mul(width as u64);

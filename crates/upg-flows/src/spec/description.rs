@@ -14,8 +14,8 @@ pub(crate) trait Description {
     /// Refuses what makes no layer on samples of this shape, of at least one degree of freedom; `field_errors` has found none.
     fn check_shape(&self, shape: &[usize]) -> Result<(), FlowError>;
 
-    /// What the layer needs for samples of `dof` degrees of freedom, whether it is accepted or not. Counts saturate.
-    fn needs(&self, dof: u64) -> Needs;
+    /// What the layer needs for samples of this shape, whether it is accepted or not. Counts saturate.
+    fn needs(&self, shape: &[usize]) -> Needs;
 
     /// F: multiply-adds of one forward pass of one sample, by the weights of its net or the entries of its linear map. Counts saturate.
     fn multiply_adds(&self, shape: &[usize]) -> u64;

@@ -10,6 +10,7 @@ use crate::numbers;
 use crate::{
     cnn::{self, FEATURES},
     error::{FlowError, require},
+    size,
 };
 use upg_core::{Domain, ParamLayout};
 
@@ -58,7 +59,8 @@ impl Description for GaugeCouplingSpec {
     }
 
     /// On the tape: cosines and sines of the frozen half of the plaquettes; hidden values; λ and its partials.
-    fn needs(&self, dof: u64) -> Needs {
+    fn needs(&self, shape: &[usize]) -> Needs {
+        let dof = size::dof(shape);
         let (sites, width) = (dof / 2, self.transform.width());
         let stencils = 2 * (self.net.hidden.len() as u64 + 1) + 1; // there, back, and for the gradient of the last
         let partials = (sites / 4).saturating_mul(partials(width));

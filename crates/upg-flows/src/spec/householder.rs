@@ -7,6 +7,7 @@ use crate::{
     error::{FlowError, require},
     householder,
     mlp::Bias,
+    size,
 };
 use upg_core::{Domain, ParamLayout};
 
@@ -37,7 +38,8 @@ impl Description for HouseholderSpec {
     }
 
     /// On the tape: x and a number for each reflection.
-    fn needs(&self, dof: u64) -> Needs {
+    fn needs(&self, shape: &[usize]) -> Needs {
+        let dof = size::dof(shape);
         let reflections = self.reflections as u64;
         let bias = if self.bias == Bias::Yes { dof } else { 0 };
         Needs {

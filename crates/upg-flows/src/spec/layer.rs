@@ -85,8 +85,8 @@ impl Description for LayerSpec {
         self.kind().check_shape(shape)
     }
 
-    fn needs(&self, dof: u64) -> Needs {
-        self.kind().needs(dof)
+    fn needs(&self, shape: &[usize]) -> Needs {
+        self.kind().needs(shape)
     }
 
     fn multiply_adds(&self, shape: &[usize]) -> u64 {

@@ -8,6 +8,7 @@ use crate::{
     lu::{self, LuChoices},
     mlp::{Bias, StartAt},
     permutation::Order,
+    size,
 };
 use upg_core::{Domain, ParamLayout};
 
@@ -63,7 +64,8 @@ impl Description for LinearSpec {
     }
 
     /// On the tape: x and U x.
-    fn needs(&self, dof: u64) -> Needs {
+    fn needs(&self, shape: &[usize]) -> Needs {
+        let dof = size::dof(shape);
         let n = self.channels(dof);
         let bias = if self.bias == Bias::Yes { n } else { 0 };
         Needs {

@@ -68,8 +68,7 @@ impl Outline<'_> {
     }
 
     fn needs(&self) -> impl Iterator<Item = (u64, Needs)> {
-        let dof = self.shape.iter().fold(1, |dof: u64, &extent| dof.saturating_mul(extent as u64));
-        self.kinds.iter().map(move |(count, layer)| (*count, layer.needs(dof)))
+        self.kinds.iter().map(move |(count, layer)| (*count, layer.needs(self.shape)))
     }
 
     /// The layer whose net has the most parameters, and the net's hidden widths.

@@ -1,7 +1,7 @@
 //! Description of a permutation.
 
 use super::description::{Description, Needs, Work};
-use crate::{error::FlowError, permutation::Order};
+use crate::{error::FlowError, permutation::Order, size};
 use upg_core::{Domain, ParamLayout};
 
 /// y_i = x_{order(i)}, for numbers or angles (see [`permutation`](crate::permutation)).
@@ -25,7 +25,8 @@ impl Description for PermutationSpec {
         self.order.check(shape)
     }
 
-    fn needs(&self, dof: u64) -> Needs {
+    fn needs(&self, shape: &[usize]) -> Needs {
+        let dof = size::dof(shape);
         Needs { parameters: 0, indices: dof.saturating_mul(2), kept: 0 }
     }
 

@@ -1,7 +1,7 @@
 //! Description of a scaling.
 
 use super::description::{Description, Needs, Work};
-use crate::{error::FlowError, scaling::Scales};
+use crate::{error::FlowError, scaling::Scales, size};
 use upg_core::{Domain, Init, ParamLayout, Tensor};
 
 /// y = x·e^σ.
@@ -36,7 +36,8 @@ impl Description for ScalingSpec {
     }
 
     /// On the tape: y.
-    fn needs(&self, dof: u64) -> Needs {
+    fn needs(&self, shape: &[usize]) -> Needs {
+        let dof = size::dof(shape);
         Needs { parameters: self.scales(dof), indices: 0, kept: dof }
     }
 

@@ -4,6 +4,7 @@
 mod bases;
 mod battery;
 mod cnn;
+mod continuous;
 mod gauge;
 mod implicit;
 mod linear;

@@ -105,8 +105,17 @@ fn any_layer() -> impl Strategy<Value = LayerSpec> {
         1 => any_linear().prop_map(LayerSpec::Linear),
         1 => (1..5_usize, any_bias()).prop_map(|(reflections, bias)| LayerSpec::Householder(HouseholderSpec { reflections, bias })),
         1 => any_permutation(),
+        1 => any_continuous(),
     ];
     (layer, any::<bool>()).prop_map(inverted)
+}
+
+fn any_continuous() -> impl Strategy<Value = LayerSpec> {
+    let field = (any::<bool>(), 1..4_usize, 1..4_usize).prop_map(|(lattice, width, times)| match lattice {
+        true => FieldSpec::Lattice { frequencies: width, times },
+        false => FieldSpec::Shallow { width, times },
+    });
+    (field, 1..3_usize).prop_map(|(field, steps)| LayerSpec::Continuous(ContinuousSpec { field, steps }))
 }
 
 fn any_gauge_layer() -> impl Strategy<Value = LayerSpec> {
