@@ -18,6 +18,7 @@
 mod conventions;
 mod exact;
 pub mod observables;
+mod ordered;
 mod transfer;
 
 pub use conventions::{ContinuumCouplings, FieldScale, MassConvention, MassCouplings};
@@ -32,8 +33,9 @@ use crate::{
     rows::{RowAction, action_and_force},
     space::SampleSpace,
 };
+use ordered::Ordered;
 use std::ops::Range;
-use upg_core::{Batch, Cpu, Domain, Real, Rng, StandardNormal, Target, vmath::MulAdd};
+use upg_core::{Batch, Cpu, Domain, Real, Rng, Target, vmath::MulAdd};
 
 /// The φ⁴ target; see the [module documentation](self).
 #[derive(Clone, Debug)]
@@ -106,6 +108,13 @@ impl Phi4 {
     /// Height of the barrier between the two wells of a site, a²/4b; 0 if there is one well.
     fn barrier(&self) -> f64 {
         if self.quadratic < 0.0 { self.quadratic.powi(2) / (4.0 * self.lambda) } else { 0.0 }
+    }
+
+    /// Where chains start. From a disordered start sites of either sign would form domains, which in the ordered phase of a large lattice
+    /// outlive any warm-up.
+    fn ordered(&self) -> Ordered {
+        let mu = self.quadratic - 2.0 * self.lattice.len() as f64 * self.kappa;
+        Ordered { sites: self.sites(), field: if mu < 0.0 { (-mu / (2.0 * self.lambda)).sqrt() } else { 0.0 } }
     }
 
     /// a, the coefficient of φ².
@@ -182,12 +191,13 @@ impl<T: Real> DataSampler<T> for Phi4 {
         Sampling::Chains
     }
 
-    /// By chains that start at N(0, 1), with [`SignFlip`]; where the barrier between the two wells of a site is high, with [`SiteFlip`]s.
+    /// By chains that start about the constant field of least action, with [`SignFlip`]; where the barrier between the two wells of a site is
+    /// high, with [`SiteFlip`]s.
     fn run_chains(&self, plan: &ChainPlan, rng: Rng, visit: Visit<'_, T>) -> Result<ChainReport, TargetError> {
         let mut proposals: Vec<&dyn Proposal<T>> = vec![&SignFlip];
         if self.barrier() > HIGH {
             proposals.resize(1 + self.sites().min(FLIPS), &SiteFlip);
         }
-        equilibrium_chains(self, &StandardNormal::new(self.sites()), &proposals, plan, rng, visit)
+        equilibrium_chains(self, &self.ordered(), &proposals, plan, rng, visit)
     }
 }

@@ -269,3 +269,15 @@ fn chains_of_a_flat_target_move() {
     let (data, report) = DataSampler::<f32>::draw_data(&flat, &plan, rng(1)).unwrap();
     assert_eq!((report.never_moved, data.iter().all(|x| x.is_finite())), (0, true), "{report:?}");
 }
+
+/// In the ordered phase of a large lattice domains outlive any warm-up, so no chain may start with some: of 36 disordered starts ten kept them.
+#[test]
+fn data_of_the_ordered_phase_have_no_domains() -> Result<(), TargetError> {
+    let plan = ChainPlan { samples: 72, chains: 36, warm_up: 40, ..ChainPlan::default() };
+    let (data, _) = DataSampler::<f32>::draw_data(&Phi4::new(&[32, 32], 0.3, 0.022)?, &plan, rng(4))?;
+    let means: Vec<f32> = data.rows().into_iter().map(|x| x.mean().unwrap()).collect();
+    assert!(means.iter().all(|mean| (1.7..2.6).contains(&mean.abs())), "{means:?}");
+    let positive = means.iter().filter(|&&mean| mean > 0.0).count();
+    assert!((20..52).contains(&positive), "{positive} of 72 are positive");
+    Ok(())
+}
