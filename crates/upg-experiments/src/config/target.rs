@@ -10,7 +10,11 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use upg_core::{Cpu, Real, Target};
 use upg_flows::numbers::{extents, whole};
-use upg_targets::{DataSampler, Exact, Gaussian, Gmm, Observables, SampleSpace, TargetError, U1};
+use upg_targets::{
+    Banana, DataSampler, Exact, Funnel, Gaussian, Gmm, ManyWell, Observables, RandomGaussians, SampleSpace,
+    TargetError, U1,
+};
+use upg_train::numbers::seed;
 
 /// The targets there are.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,6 +43,80 @@ pub enum TargetConfig {
         /// Covariance matrix, row by row.
         covariance: Vec<Vec<f64>>,
     },
+    /// Equally weighted Gaussians with random means in a box; by default the 40 modes of arXiv:2208.01893, with means of our own.
+    RandomGaussians(RandomGaussiansConfig),
+    /// Pairs of a double well and a Gaussian.
+    ManyWell {
+        /// Number of degrees of freedom, two a well.
+        #[serde(deserialize_with = "whole")]
+        dim: usize,
+    },
+    /// Neal's funnel.
+    Funnel(FunnelConfig),
+    /// A Gaussian bent along a parabola.
+    Banana(BananaConfig),
+}
+
+/// See [`RandomGaussians`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename = "RandomGaussians", default, deny_unknown_fields)]
+pub struct RandomGaussiansConfig {
+    /// Number of modes.
+    #[serde(deserialize_with = "whole")]
+    pub modes: usize,
+    /// Number of degrees of freedom.
+    #[serde(deserialize_with = "whole")]
+    pub dim: usize,
+    /// Means are uniform in [−box, box] in every dimension.
+    #[serde(rename = "box")]
+    pub half_width: f64,
+    /// Deviation of every mode.
+    pub scale: f64,
+    /// Decides the means.
+    #[serde(deserialize_with = "seed")]
+    pub seed: u64,
+}
+
+impl Default for RandomGaussiansConfig {
+    fn default() -> Self {
+        Self { modes: 40, dim: 2, half_width: 40.0, scale: RandomGaussians::SCALE, seed: 0 }
+    }
+}
+
+/// See [`Funnel`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename = "Funnel", default, deny_unknown_fields)]
+pub struct FunnelConfig {
+    /// Number of degrees of freedom.
+    #[serde(deserialize_with = "whole")]
+    pub dim: usize,
+    /// Deviation of the number that decides the width.
+    pub sigma: f64,
+}
+
+impl Default for FunnelConfig {
+    fn default() -> Self {
+        Self { dim: 10, sigma: 3.0 }
+    }
+}
+
+/// See [`Banana`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename = "Banana", default, deny_unknown_fields)]
+pub struct BananaConfig {
+    /// Number of degrees of freedom.
+    #[serde(deserialize_with = "whole")]
+    pub dim: usize,
+    /// b, of either sign.
+    pub curvature: f64,
+    /// s, the deviation along the banana.
+    pub scale: f64,
+}
+
+impl Default for BananaConfig {
+    fn default() -> Self {
+        Self { dim: 2, curvature: 0.1, scale: 10.0 }
+    }
 }
 
 /// All that a target of this program offers.
@@ -107,6 +185,12 @@ impl TargetConfig {
             Self::U1 { lattice, beta } => Arc::new(U1::new(lattice, *beta)?),
             Self::Gmm { dim } => Arc::new(Gmm::new(*dim)?),
             Self::Gaussian { mean, covariance } => Arc::new(Gaussian::new(mean, matrix(covariance)?.view())?),
+            Self::RandomGaussians(RandomGaussiansConfig { modes, dim, half_width, scale, seed }) => {
+                Arc::new(RandomGaussians::new(*modes, *dim, *half_width, *scale, *seed)?)
+            }
+            Self::ManyWell { dim } => Arc::new(ManyWell::new(*dim)?),
+            Self::Funnel(FunnelConfig { dim, sigma }) => Arc::new(Funnel::new(*dim, *sigma)?),
+            Self::Banana(BananaConfig { dim, curvature, scale }) => Arc::new(Banana::new(*dim, *curvature, *scale)?),
         })
     }
 
@@ -114,16 +198,20 @@ impl TargetConfig {
     pub(super) fn lattice(&self) -> &[usize] {
         match self {
             Self::Phi4(Phi4Config { lattice, .. }) | Self::U1 { lattice, .. } => lattice,
-            Self::Gmm { .. } | Self::Gaussian { .. } => &[],
+            _ => &[],
         }
     }
 
     /// The value of the field that says how many degrees of freedom there are.
     pub(super) fn extents_value(&self) -> String {
         match self {
-            Self::Gmm { dim } => dim.to_string(),
+            Self::Phi4(_) | Self::U1 { .. } => shape_text(self.lattice()),
             Self::Gaussian { mean, .. } => one_line(&format!("{mean:?}"), 60),
-            _ => shape_text(self.lattice()),
+            Self::Gmm { dim }
+            | Self::RandomGaussians(RandomGaussiansConfig { dim, .. })
+            | Self::ManyWell { dim }
+            | Self::Funnel(FunnelConfig { dim, .. })
+            | Self::Banana(BananaConfig { dim, .. }) => dim.to_string(),
         }
     }
 
@@ -131,8 +219,8 @@ impl TargetConfig {
     pub(super) fn extents_field(&self) -> &'static str {
         match self {
             Self::Phi4(_) | Self::U1 { .. } => "lattice",
-            Self::Gmm { .. } => "dim",
             Self::Gaussian { .. } => "mean",
+            _ => "dim",
         }
     }
 }

@@ -103,6 +103,25 @@ fn a_target_without_a_lattice_needs_as_many_dimensions() {
     assert_eq!(outcome("Gmm(dim: 6)"), Ok(()));
     let message = outcome("Gmm(dim: 5)").unwrap_err().to_string();
     assert!(message.contains("target.dim = 5") && message.contains("6 with flow.lattice = [2, 3]"), "{message}");
+    let others = ["RandomGaussians(dim: 6)", "ManyWell(dim: 6)", "Funnel(dim: 6)", "Banana(dim: 6, curvature: -0.1)"];
+    for target in others {
+        assert_eq!(outcome(target), Ok(()));
+        let message = outcome(&target.replace("dim: 6", "dim: 4")).unwrap_err().to_string();
+        assert!(message.contains("target.dim = 4") && message.contains("6 with flow.lattice = [2, 3]"), "{message}");
+    }
+    for (target, told) in [
+        ("RandomGaussians()", "target.dim = 2: "),
+        ("Funnel()", "target.dim = 10: "),
+        ("Banana()", "target.dim = 2: "),
+        ("ManyWell(dim: 7)", "target.dim = 7: accepted is an even number, at least 2"),
+        ("RandomGaussians(dim: 6, box: -1)", "target.box = -1: accepted is a number from 1e-6 to 1e6"),
+        ("RandomGaussians(dim: 6, modes: 2000)", "target.modes = 2000: accepted is a whole number from 1 to 1000"),
+        ("Funnel(dim: 6, sigma: 0)", "target.sigma = 0: accepted is a number from 0.001 to 10"),
+        ("Banana(dim: 6, scale: inf)", "target.scale = inf: accepted is a number from 0.001 to 1000"),
+    ] {
+        let message = outcome(target).unwrap_err().to_string();
+        assert!(message.contains(told) && !message.contains('\n'), "{target}: {message}");
+    }
     let ragged = outcome("Gaussian(mean: [0, 0], covariance: [[1, 0], [1]])").unwrap_err();
     assert_eq!(ragged.first.field, "target.covariance");
     let narrow = outcome("Gaussian(mean: [0], covariance: [[1]])").unwrap_err();

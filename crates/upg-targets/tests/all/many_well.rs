@@ -66,7 +66,7 @@ impl Distribution {
 
 /// F(x) is uniform: the largest distance from its empirical distribution, by Kolmogorov; neighbours and pairs are independent.
 fn check_sampler<T: Real>(seed: u64) {
-    const SAMPLES: usize = 100_000;
+    const SAMPLES: usize = 1_000_000;
     let mut x = Batch::<T>::zeros(4, SAMPLES);
     ManyWell::new(4).expect("an even number").sample(&mut Rng::seed_from_u64(seed), &mut x);
     let distribution = Distribution::new();
