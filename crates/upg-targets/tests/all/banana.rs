@@ -5,7 +5,7 @@ use ndarray::Array2;
 use rand::{RngExt, SeedableRng};
 use std::f64::consts::TAU;
 use upg_core::{Batch, Rng};
-use upg_targets::{Banana, Exact, ExactSampler};
+use upg_targets::{Banana, Exact, ExactSampler, Observables};
 
 /// log N(x; mean, deviation²).
 fn log_normal(x: f64, mean: f64, deviation: f64) -> f64 {
@@ -56,6 +56,10 @@ fn its_sum_over_a_grid_is_one_and_has_the_exact_moments() {
     close(integral(&|_, y| y), 0.0);
     close(integral(&|_, y| y * y), 1.0 + 2.0 * b * b * s.powi(4));
     close(integral(&|x, y| (x * x - s * s) * y) / (2.0 * s.powi(4)), b);
+    let means = [integral(&|x, _| x), integral(&|x, _| x * x), integral(&|_, y| y), integral(&|_, y| y * y), b];
+    for observable in Observables::<f64>::observables(&target) {
+        close(observable.value(&means), observable.exact.expect("a number"));
+    }
     assert_eq!(target.log_z(), Some(0.0));
 }
 
