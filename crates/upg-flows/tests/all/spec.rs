@@ -442,12 +442,13 @@ fn wrong_bases_are_refused() {
         assert_eq!(spec.errors().iter().map(ToString::to_string).collect::<Vec<_>>(), [told.clone()]);
         assert_eq!(RealNvp { base, ..good.clone() }.spec().unwrap_err().to_string(), told);
     }
-    assert!(RealNvp { base: BaseSpec::free_field(1.5, -0.1), ..good.clone() }.spec().is_ok());
+    assert!(RealNvp { base: BaseSpec::free_field(1.5, -0.1), ..good }.spec().is_ok());
     let told = Z2Nice { base: BaseSpec::DiagonalNormal, ..nice }.spec().unwrap_err().to_string();
     assert!(told.starts_with("base = DiagonalNormal: accepted is an even density"), "{told}");
-    let long = RealNvp { lattice: vec![200_000], base: BaseSpec::free_field(1.0, 0.1), hidden: vec![], ..good };
-    let told = long.spec().unwrap_err().to_string();
-    assert!(told.starts_with("lattice = [200000] (") && told.contains("indices"), "{told}");
+    let layers = vec![LayerSpec::Scaling(ScalingSpec { scales: Scales::One })];
+    let long = FlowSpec { shape: vec![200_000], base: BaseSpec::free_field(1.0, 0.1), layers };
+    let told = long.check().unwrap_err().to_string();
+    assert!(told.starts_with("shape = [200000] (40000200000 indices): "), "{told}");
 }
 
 #[test]
