@@ -79,7 +79,7 @@ fn run_in<T: Real>(args: &GradientArgs, method: Method, config: &ConfigFile) -> 
     let model = config.build::<T>()?;
     let inputs = [("--config", &args.config), ("--params", &args.params), ("--samples", &args.samples)];
     let out = OutputFile::create_beside(&args.out, &inputs.map(|(name, path)| (name, path.as_path())))?;
-    let theta = read_params::<T>(&args.params, &layout_of(&model))?;
+    let theta = read_params::<T>(&args.params, &model.layout())?;
     let mut samples = read_samples::<T>(&args.samples, &model.sample_shape)?;
     wrap(&*model.target, &mut samples.values);
 
@@ -99,10 +99,6 @@ fn run_in<T: Real>(args: &GradientArgs, method: Method, config: &ConfigFile) -> 
     all_finite(&tensors, T::NAME)?;
     write_tensors(out, &tensors, &provenance)?;
     Ok(summary(args, gradient.loss, &samples))
-}
-
-fn layout_of<T: Real>(model: &Model<T>) -> ParamLayout {
-    upg_core::Layer::<Cpu<T>>::params(&model.flow)
 }
 
 /// The results by name, in the order of the table above.

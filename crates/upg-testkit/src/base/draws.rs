@@ -2,6 +2,7 @@
 
 use super::{Trial, flat};
 use crate::{
+    domain::Domain,
     runner::BaseRunner,
     tolerance::{Tolerance, assert_close, assert_same_bits},
 };
@@ -39,9 +40,9 @@ fn check_distribution(trial: &Trial) {
     let mut runner = trial.runner();
     let z = runner.sample(SampleStream::new(trial.round, 6, 0), 0, 20_000);
     let score = runner.log_density_and_score(&z).1;
-    let (value, slope): (fn(f64) -> f64, fn(f64) -> f64) = match trial.domain {
-        crate::domain::Domain::Line => (|z| z, |_| 1.0),
-        crate::domain::Domain::Circle => (f64::sin, f64::cos),
+    let [value, slope]: [fn(f64) -> f64; 2] = match trial.domain {
+        Domain::Line => [|z| z, |_| 1.0],
+        Domain::Circle => [f64::sin, f64::cos],
     };
     for j in 0..z.ncols() {
         assert_zero(trial, &format!("⟨s_{j}⟩"), score.column(j).iter().copied());
