@@ -483,7 +483,7 @@ fn default_bases_have_the_curvature_of_the_target() {
             x.reshape(0, 0);
             -(0..12).map(|x| force.row(x)[0] * along(x)).sum::<f64>() / 12.0
         };
-        let alternating = |x: usize| if (x / 3) % 2 == 0 { 1.0 } else { -1.0 }; // p = (π, 0), p̂² = 4
+        let alternating = |x: usize| if (x / 3).is_multiple_of(2) { 1.0 } else { -1.0 }; // p = (π, 0), p̂² = 4
         for (along, expected) in [(&(|_| 1.0) as &dyn Fn(usize) -> f64, m2), (&alternating, m2 + 8.0 * kappa)] {
             assert!(slope(along, 0.0).abs() < 1e-9, "stationary");
             let curvature = (slope(along, 1e-4) - slope(along, -1e-4)) / 2e-4;
