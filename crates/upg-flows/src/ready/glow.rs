@@ -12,8 +12,8 @@ use crate::{
     spec::{ActNormSpec, BaseSpec, LayerSpec, LinearSpec, MlpSpec, TransformSpec},
 };
 
-/// Steps of [ActNorm, linear layer by its LU factors, coupling] (D. Kingma, P. Dhariwal, arXiv:1807.03039), couplings with fully connected
-/// nets.
+/// Steps of three layers, an ActNorm, a linear one by its LU factors, and a coupling with a fully connected net (D. Kingma, P. Dhariwal,
+/// arXiv:1807.03039).
 ///
 /// ```
 /// use upg_core::Layer;
