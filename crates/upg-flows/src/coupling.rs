@@ -8,7 +8,7 @@ pub(crate) mod equations;
 
 use crate::{
     conditioner::Conditioner,
-    elementwise::{Elementwise, Partials, PartialsRef, Phi, PhiMut, block_rows},
+    elementwise::{Elementwise, Partials, PartialsRef, Phi, PhiMut},
     mask::Mask,
 };
 use equations::Verb;
@@ -94,7 +94,7 @@ impl<T: Real, C: Conditioner<T>, E: Elementwise<T>> Layer<Cpu<T>> for Coupling<C
         let (samples, transformed) = (x.samples(), self.mask.transformed());
         kept.gather(x, self.mask.kept());
         let phi = self.net.forward(pass.theta, kept, net);
-        let rows = block_rows(self.transform.width());
+        let rows = self.transform.kept_rows();
         partials.reshape(rows * transformed.len(), samples);
         let blocks = partials.as_mut_slice().chunks_exact_mut(rows * samples);
         for ((i, &dof), block) in transformed.iter().enumerate().zip(blocks) {
@@ -179,12 +179,11 @@ impl<C, E> Coupling<C, E> {
             (self.mask.dof(), samples),
             "shapes of the covector, and of the batch of `forward`"
         );
-        let width = self.transform.width();
-        v.reshape(width * n, samples);
-        let blocks = partials.as_slice().chunks_exact(block_rows(width) * samples);
+        v.reshape(self.transform.width() * n, samples);
+        let blocks = partials.as_slice().chunks_exact(self.transform.kept_rows() * samples);
         for ((i, &dof), block) in self.mask.transformed().iter().enumerate().zip(blocks) {
             let v = PhiMut::of(v.as_mut_slice(), i, n, samples);
-            verb.carry(covector.row_mut(dof), PartialsRef::of(block, samples), v);
+            verb.carry(&self.transform, covector.row_mut(dof), PartialsRef::of(block, samples), v);
         }
     }
 }

@@ -69,7 +69,7 @@ impl<T: Real, E: Elementwise<T>> Layer<Cpu<T>> for GaugeCoupling<E> {
     fn forward(&self, pass: &mut Pass<'_, Cpu<T>>, x: &mut Batch<T>, log_det: &mut Vec<f64>) {
         assert_eq!(x.rows(), self.links.dof, "rows of x, and links of the lattice");
         let tape = pass.tape.get::<Tape<T>>();
-        tape.reshape(&self.net, x.samples().div_ceil(lanes::<T>()));
+        tape.reshape(&self.net, self.transform.kept_rows(), x.samples().div_ceil(lanes::<T>()));
         let Scratch { plaquettes, .. } = pass.scratch.get::<Scratch<T>>();
         plaquettes.reshape(&self.net);
         for tile in Tile::all::<T>(x.samples()) {
@@ -205,12 +205,14 @@ impl<E> GaugeCoupling<E> {
         covector: &Batch<T>,
         partials: &[T],
         at: &mut Covectors<T>,
-    ) {
+    ) where
+        E: Elementwise<T>,
+    {
         self.links.covectors(covector, tile, at.a_p.as_mut_slice());
         at.change.copy_from(&at.a_p);
         let n = at.a_p.as_slice().len();
         let v = PhiMut::of(at.v.as_mut_slice(), 0, 1, n);
-        verb.carry(at.a_p.as_mut_slice(), PartialsRef::of(partials, n), v);
+        verb.carry(&self.transform, at.a_p.as_mut_slice(), PartialsRef::of(partials, n), v);
         subtract(at.a_p.as_slice(), at.change.as_mut_slice());
         tile.clear_rest(at.v.as_mut_slice());
     }

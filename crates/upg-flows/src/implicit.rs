@@ -25,7 +25,8 @@
 //!
 //! ∂t/∂y = 1/g',  ∂t/∂φ = −(∂g/∂φ)/g',  λ_inv = −λ,  ∂λ_inv/∂y = −(∂λ/∂t)/g',  ∂λ_inv/∂φ = −∂λ/∂φ + (∂λ/∂t)(∂g/∂φ)/g'.
 //!
-//! Nothing is differentiated through the iteration.
+//! Nothing is differentiated through the iteration. The vector-Jacobian product with respect to φ is that of g: α a ∂t/∂φ + β ∂λ_inv/∂φ =
+//! a' ∂g/∂φ − β ∂λ/∂φ with a' = −(α a ∂t/∂y + β ∂λ_inv/∂y).
 
 mod monotone;
 mod solver;
@@ -35,7 +36,7 @@ pub use solver::{BOUND, NEWTON};
 
 pub(crate) use monotone::chunks;
 
-use crate::elementwise::{Elementwise, Partials, Phi, block_rows, invert};
+use crate::elementwise::{Covector, Elementwise, Partials, PartialsRef, Phi, PhiMut, invert};
 use solver::{Solutions, solve};
 use upg_core::{Batch, Real};
 
@@ -69,6 +70,19 @@ impl<T: Real, E: Monotone<T>> Elementwise<T> for Implicit<E> {
         }
     }
 
+    fn kept_rows(&self) -> usize {
+        self.transform.kept_rows()
+    }
+
+    fn vjp(&self, covector: Covector<'_, T>, partials: PartialsRef<'_, T>, mut v: PhiMut<'_, T>) {
+        let mut memory = [T::zero(); CHUNK];
+        for range in chunks(covector.a.len()) {
+            let partials = partials.part(range.clone());
+            let of_g = covector.part(range.clone()).through_inverse(partials, &mut memory[..range.len()]);
+            self.transform.vjp(of_g, partials, v.part(range));
+        }
+    }
+
     fn inverse(&self) -> E {
         self.transform.clone()
     }
@@ -76,7 +90,7 @@ impl<T: Real, E: Monotone<T>> Elementwise<T> for Implicit<E> {
     fn value(&self, y: &mut [T], phi: Phi<'_, T>, lambda: &mut [T], memory: &mut Batch<T>) {
         for range in chunks(y.len()) {
             let (phi, y, lambda) = (phi.part(range.clone()), &mut y[range.clone()], &mut lambda[range]);
-            memory.reshape(block_rows(self.width()), y.len());
+            memory.reshape(self.kept_rows(), y.len());
             let solutions = solve(&self.transform, y, phi, Partials::of(memory.as_mut_slice(), y.len()));
             accept(y, solutions, |t| self.transform.value(t, phi, lambda, memory));
             lambda.iter_mut().for_each(|lambda| *lambda = -*lambda);

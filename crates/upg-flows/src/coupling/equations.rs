@@ -7,10 +7,10 @@
 //! | both | a_c ← a_c + netᵀ v |
 //! | both | ∂θ (+)= net_θᵀ v |
 //!
-//! [`Verb::carry`] does the first two lines for one row of samples; the last two are the net's, once per verb. A score is pushed
-//! with w = 1.
+//! [`Verb::carry`] does the first two lines for one row of samples, v being the transform's own vector-Jacobian product; the last two are
+//! the net's, once per verb. A score is pushed with w = 1.
 
-use crate::elementwise::{PartialsRef, PhiMut};
+use crate::elementwise::{Covector, Elementwise, PartialsRef, PhiMut};
 use upg_core::Real;
 use upg_core::vmath::{Kernel, MulAdd, dispatch};
 
@@ -25,16 +25,31 @@ pub(crate) enum Verb<T> {
 
 impl<T: Real> Verb<T> {
     /// Carries a_t, a row of samples of one transformed degree of freedom, and fills v.
-    pub fn carry(self, a_t: &mut [T], partials: PartialsRef<'_, T>, v: PhiMut<'_, T>) {
-        dispatch(Carry { verb: self, a_t, partials, v });
+    pub fn carry<E: Elementwise<T>>(
+        self,
+        transform: &E,
+        a_t: &mut [T],
+        partials: PartialsRef<'_, T>,
+        v: PhiMut<'_, T>,
+    ) {
+        match self {
+            Self::Push(w) => {
+                dispatch(Carry { verb: self, a_t, partials });
+                transform.vjp(Covector { a: a_t, alpha: -T::one(), beta: -w }, partials, v);
+            }
+            Self::PullBack(w) => {
+                transform.vjp(Covector { a: a_t, alpha: T::one(), beta: w }, partials, v);
+                dispatch(Carry { verb: self, a_t, partials });
+            }
+        }
     }
 }
 
+/// The row a_t.
 struct Carry<'a, T> {
     verb: Verb<T>,
     a_t: &'a mut [T],
     partials: PartialsRef<'a, T>,
-    v: PhiMut<'a, T>,
 }
 
 impl<T: Real> Kernel for Carry<'_, T> {
@@ -42,16 +57,9 @@ impl<T: Real> Kernel for Carry<'_, T> {
 
     #[inline(always)]
     fn run<M: MulAdd>(self) {
-        let Self { verb, a_t, partials, mut v } = self;
-        match verb {
-            Verb::Push(w) => {
-                push(w, a_t, partials);
-                fill_v::<T, M>([-T::one(), -w], a_t, partials, &mut v);
-            }
-            Verb::PullBack(w) => {
-                fill_v::<T, M>([T::one(), w], a_t, partials, &mut v);
-                pull_back::<T, M>(w, a_t, partials);
-            }
+        match self.verb {
+            Verb::Push(w) => push(w, self.a_t, self.partials),
+            Verb::PullBack(w) => pull_back::<T, M>(w, self.a_t, self.partials),
         }
     }
 }
@@ -69,16 +77,5 @@ fn push<T: Real>(w: T, a_t: &mut [T], partials: PartialsRef<'_, T>) {
 fn pull_back<T: Real, M: MulAdd>(w: T, a_t: &mut [T], partials: PartialsRef<'_, T>) {
     for (a, (&dg, &dlambda)) in a_t.iter_mut().zip(partials.dg_dt().iter().zip(partials.dlambda_dt())) {
         *a = M::mul_add(*a, dg, w * dlambda);
-    }
-}
-
-/// v = α a_t ∂g/∂φ + β ∂λ/∂φ.
-#[inline(always)]
-fn fill_v<T: Real, M: MulAdd>([alpha, beta]: [T; 2], a_t: &[T], partials: PartialsRef<'_, T>, v: &mut PhiMut<'_, T>) {
-    for k in 0..partials.width() {
-        let partials = partials.dg_dphi(k).iter().zip(partials.dlambda_dphi(k));
-        for ((v, &a), (&dg, &dlambda)) in v.row_mut(k).iter_mut().zip(a_t).zip(partials) {
-            *v = M::mul_add(alpha * a, dg, beta * dlambda);
-        }
     }
 }

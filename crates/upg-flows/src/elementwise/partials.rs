@@ -28,7 +28,7 @@ impl<'a, T> Phi<'a, T> {
     }
 }
 
-/// Rows like those of [`Phi`], to be written: the cotangent of φ.
+/// Rows like those of [`Phi`], to be written: the cotangent of φ, or what a transform keeps.
 #[derive(Debug)]
 pub struct PhiMut<'a, T> {
     rows: &'a mut [T],
@@ -46,17 +46,47 @@ impl<'a, T> PhiMut<'a, T> {
     pub fn row_mut(&mut self, k: usize) -> &mut [T] {
         &mut self.rows[k * self.stride..][..self.samples]
     }
+
+    /// Those of several φ_k.
+    ///
+    /// # Panics
+    /// If a k is asked for twice, or isn't below the number of rows.
+    #[track_caller]
+    pub fn rows_mut<const N: usize>(&mut self, k: [usize; N]) -> [&mut [T]; N] {
+        let Self { stride, samples, .. } = *self;
+        let rows = self.rows.get_disjoint_mut(k.map(|k| k * stride..k * stride + samples));
+        rows.expect("different rows, all there")
+    }
+
+    /// Those of the samples in `range`.
+    pub fn part(&mut self, range: Range<usize>) -> PhiMut<'_, T> {
+        assert!(range.end <= self.samples, "samples {range:?} of {}", self.samples);
+        PhiMut { rows: &mut self.rows[range.start..], stride: self.stride, samples: range.len() }
+    }
 }
 
 /// λ and the partials of one degree of freedom, a block of rows `[samples]`, to be filled.
 ///
-/// The rows are λ, ∂g/∂t, ∂λ/∂t, then ∂g/∂φ_k, ∂λ/∂φ_k for k = 0, 1, …
+/// The rows are λ, ∂g/∂t, ∂λ/∂t, then what the transform keeps for its `vjp`: by default ∂g/∂φ_k, ∂λ/∂φ_k for k = 0, 1, …
 #[derive(Debug)]
 pub struct Partials<'a, T> {
     block: &'a mut [T],
     rows: usize,
     stride: usize,
     samples: usize,
+}
+
+/// The rows of a block for a transform that keeps something else than a table of partials.
+#[derive(Debug)]
+pub struct KeptRows<'a, T> {
+    /// λ = log|∂g/∂t|.
+    pub lambda: &'a mut [T],
+    /// g' = ∂g/∂t.
+    pub dg_dt: &'a mut [T],
+    /// ∂λ/∂t.
+    pub dlambda_dt: &'a mut [T],
+    /// The rows behind them.
+    pub kept: PhiMut<'a, T>,
 }
 
 /// The rows of a block of partials for a transform with K parameters.
@@ -124,7 +154,7 @@ pub const fn block_rows(width: usize) -> usize {
 }
 
 impl<'a, T: Real> Partials<'a, T> {
-    /// A block of [`block_rows`] rows of `samples` numbers.
+    /// A block of rows of `samples` numbers, as many as the transform keeps.
     ///
     /// # Panics
     /// If `samples` doesn't divide the length of the block.
@@ -133,11 +163,6 @@ impl<'a, T: Real> Partials<'a, T> {
         let rows = block.len().checked_div(samples).unwrap_or(0);
         assert_eq!(block.len(), rows * samples, "size of the block, and rows of {samples} samples");
         Self { block, rows, stride: samples, samples }
-    }
-
-    /// Number of parameters φ.
-    pub fn width(&self) -> usize {
-        (self.rows - FIXED) / 2
     }
 
     /// The same block for a while.
@@ -176,15 +201,21 @@ impl<'a, T: Real> Partials<'a, T> {
     #[track_caller]
     pub fn all_rows(self, width: usize) -> AllRows<'a, T> {
         assert_eq!(self.rows, block_rows(width), "rows of the block, and those of {width} parameters");
+        let KeptRows { lambda, dg_dt, dlambda_dt, kept: PhiMut { rows, stride, samples } } = self.kept();
+        AllRows { lambda, dg_dt, dlambda_dt, dphi: PhiPartials { rows, stride, samples } }
+    }
+
+    /// Its rows, whatever stands in those behind the first three.
+    pub fn kept(self) -> KeptRows<'a, T> {
         let Self { block, stride, samples, .. } = self;
         let (lambda, rest) = block.split_at_mut(stride);
         let (dg_dt, rest) = rest.split_at_mut(stride);
         let (dlambda_dt, rows) = rest.split_at_mut(stride.min(rest.len()));
-        AllRows {
+        KeptRows {
             lambda: &mut lambda[..samples],
             dg_dt: &mut dg_dt[..samples],
             dlambda_dt: &mut dlambda_dt[..samples],
-            dphi: PhiPartials { rows, stride, samples },
+            kept: PhiMut { rows, stride, samples },
         }
     }
 }
@@ -193,22 +224,34 @@ impl<'a, T: Real> Partials<'a, T> {
 #[derive(Clone, Copy, Debug)]
 pub struct PartialsRef<'a, T> {
     block: &'a [T],
+    rows: usize,
+    stride: usize,
     samples: usize,
 }
 
 impl<'a, T> PartialsRef<'a, T> {
-    /// A block of [`block_rows`] rows of `samples` numbers.
+    /// A block of rows of `samples` numbers, as many as the transform keeps.
     pub fn of(block: &'a [T], samples: usize) -> Self {
-        Self { block, samples }
+        Self { block, rows: block.len() / samples, stride: samples, samples }
     }
 
-    /// Number of parameters φ.
+    /// Number of parameters φ, for a table of partials.
     pub fn width(self) -> usize {
-        (self.block.len() / self.samples - FIXED) / 2
+        (self.rows - FIXED) / 2
+    }
+
+    /// The samples in `range`.
+    pub fn part(self, range: Range<usize>) -> Self {
+        Self { block: &self.block[range.start..], samples: range.len(), ..self }
     }
 
     fn row(self, i: usize) -> &'a [T] {
-        &self.block[i * self.samples..][..self.samples]
+        &self.block[i * self.stride..][..self.samples]
+    }
+
+    /// Row `k` of those behind the first three.
+    pub fn kept(self, k: usize) -> &'a [T] {
+        self.row(FIXED + k)
     }
 
     /// λ = log|∂g/∂t|.

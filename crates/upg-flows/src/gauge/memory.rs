@@ -1,7 +1,6 @@
 //! Memory of the gauge couplings. A tile's numbers of one kind are neighbours: `[row][site][lane]`.
 
 use crate::cnn::{Cnn, CnnScratch, GradAcc, lanes};
-use crate::elementwise::block_rows;
 use crate::gauge::links::Tile;
 use upg_core::{Batch, Real};
 
@@ -24,10 +23,11 @@ pub(super) struct TapeOfTile<S> {
 }
 
 impl<T: Real> Tape<T> {
-    pub fn reshape(&mut self, net: &Cnn, tiles: usize) {
+    /// For a transform that keeps `rows` rows.
+    pub fn reshape(&mut self, net: &Cnn, rows: usize, tiles: usize) {
         self.features.reshape(tiles, net.features_len::<T>());
         self.hidden.reshape(tiles, net.tape_len::<T>());
-        self.partials.reshape(tiles, block_rows(net.outputs()) * net.active_sites().len() * lanes::<T>());
+        self.partials.reshape(tiles, rows * net.active_sites().len() * lanes::<T>());
     }
 
     pub fn tiles(&self) -> usize {

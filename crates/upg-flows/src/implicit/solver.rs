@@ -34,13 +34,13 @@ pub(super) fn solve<T: Real, E: Monotone<T>>(
     for step in 0..BOUND {
         value = state.t;
         g.value_and_slope(&mut value[..n], phi, partials.reborrow());
-        let slope = &*partials.reborrow().all_rows(g.width()).dg_dt;
+        let slope = &*partials.reborrow().kept().dg_dt;
         let method = if step < NEWTON { Method::Newton } else { Method::Bisection };
         if dispatch(Step { state: &mut state, y, value: &value[..n], slope, method }) == Progress::Done {
             break;
         }
     }
-    state.refined(y, &value[..n], partials.all_rows(g.width()).dg_dt)
+    state.refined(y, &value[..n], partials.kept().dg_dt)
 }
 
 /// Brackets, iterates, sizes of terms and lengths of the last steps of a chunk. An element with low = high is done.

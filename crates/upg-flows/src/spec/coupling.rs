@@ -3,7 +3,7 @@
 use super::{
     description::{Description, Needs, Work},
     net::{MlpSpec, NetSpec},
-    transform::{TransformSpec, partials},
+    transform::TransformSpec,
 };
 use crate::{error::FlowError, mask::MaskSpec, size};
 use upg_core::{Domain, ParamLayout};
@@ -50,7 +50,7 @@ impl Description for CouplingSpec {
         let (width, transformed) = (self.transform.width(), self.mask.transformed(dof));
         let inputs = dof - transformed;
         let outputs = transformed.saturating_mul(width as u64);
-        let kept = [inputs, self.net().kept(), outputs, transformed.saturating_mul(partials(width))];
+        let kept = [inputs, self.net().kept(), outputs, transformed.saturating_mul(self.transform.kept())];
         Needs {
             parameters: self.net().size(inputs, outputs),
             indices: dof,

@@ -3,7 +3,7 @@
 use super::{
     description::{Description, Needs, Work},
     net::CnnSpec,
-    transform::{AngleTransformSpec, partials},
+    transform::AngleTransformSpec,
 };
 #[cfg(feature = "serde")]
 use crate::numbers;
@@ -63,7 +63,7 @@ impl Description for GaugeCouplingSpec {
         let dof = size::dof(shape);
         let (sites, width) = (dof / 2, self.transform.width());
         let stencils = 2 * (self.net.hidden.len() as u64 + 1) + 1; // there, back, and for the gradient of the last
-        let partials = (sites / 4).saturating_mul(partials(width));
+        let partials = (sites / 4).saturating_mul(self.transform.kept());
         Needs {
             parameters: self.net.size(width as u64),
             indices: sites.saturating_mul(self.net.window()).saturating_mul(stencils),

@@ -66,6 +66,11 @@ impl TransformSpec {
         }
     }
 
+    /// Numbers on the tape for λ and the partials of one element.
+    pub(super) fn kept(&self) -> u64 {
+        partials(self.width())
+    }
+
     pub(super) fn check(&self) -> Result<(), FlowError> {
         match *self {
             Self::Affine { clamp: Some(c) } if !(c.is_finite() && c > 0.0) => {
@@ -84,6 +89,11 @@ impl AngleTransformSpec {
         mixtures.saturating_add(1)
     }
 
+    /// Numbers on the tape for λ and the partials of one plaquette.
+    pub(super) fn kept(&self) -> u64 {
+        partials(self.width())
+    }
+
     pub(super) fn check(&self) -> Result<(), FlowError> {
         let Self::TanMixture { mixtures } = *self;
         check_mixtures(mixtures)
@@ -94,7 +104,7 @@ fn check_mixtures(mixtures: usize) -> Result<(), FlowError> {
     if mixtures == 0 { Err(FlowError::new("transform.mixtures", mixtures, "at least 1")) } else { Ok(()) }
 }
 
-/// Numbers on the tape for λ and the partials of one element; the width may be anything.
-pub(super) fn partials(width: usize) -> u64 {
+/// Rows of a table of partials; the width may be anything.
+fn partials(width: usize) -> u64 {
     block_rows(width.min(usize::MAX / 4)) as u64
 }

@@ -4,7 +4,7 @@ use rand::RngExt;
 use std::f64::consts::{PI, TAU};
 use upg_core::{Real, Rng};
 use upg_flows::Elementwise;
-use upg_flows::elementwise::{Partials, PartialsRef, Phi, block_rows};
+use upg_flows::elementwise::{Covector, Partials, PartialsRef, Phi, PhiMut};
 use upg_testkit::domain::Domain;
 use upg_testkit::draw;
 
@@ -23,15 +23,22 @@ impl Evaluated {
         let (samples, width) = (t.len(), transform.width());
         assert_eq!(phi.len(), width * samples, "numbers in φ, and parameters of the transform");
         let (mut value, phi) = (draw::cast::<T>(t), draw::cast::<T>(phi));
-        let mut block = vec![T::nan(); block_rows(width) * samples];
+        let mut block = vec![T::nan(); transform.kept_rows() * samples];
         transform.evaluate(&mut value, Phi::of(&phi, 0, 1, samples), Partials::of(&mut block, samples));
         let (rows, wide) = (PartialsRef::of(&block, samples), |row: &[T]| row.iter().map(|x| x.wide()).collect());
+        let (one, zero, ones) = (T::one(), T::zero(), vec![T::one(); samples]);
+        let [dg, dlambda] = [(one, zero), (zero, one)].map(|(alpha, beta)| {
+            let mut v = vec![T::nan(); width * samples];
+            transform.vjp(Covector { a: &ones, alpha, beta }, rows, PhiMut::of(&mut v, 0, 1, samples));
+            v
+        });
+        let row = |v: &[T], k: usize| wide(&v[k * samples..][..samples]);
         Self {
             value: wide(&value),
             lambda: wide(rows.lambda()),
             dg_dt: wide(rows.dg_dt()),
             dlambda_dt: wide(rows.dlambda_dt()),
-            dphi: (0..width).map(|k| [wide(rows.dg_dphi(k)), wide(rows.dlambda_dphi(k))]).collect(),
+            dphi: (0..width).map(|k| [row(&dg, k), row(&dlambda, k)]).collect(),
         }
     }
 
