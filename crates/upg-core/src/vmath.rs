@@ -197,6 +197,14 @@ pub mod scalar {
         if x > T::EXP_MAX { T::infinity() } else { value }
     }
 
+    /// e^x for x ≤ 0, at two thirds of the cost; below the smallest argument of `exp` that isn't flushed to zero, what it is there.
+    #[inline(always)]
+    pub fn exp_of_nonpositive<T: Real, M: MulAdd>(x: T) -> T {
+        let (rounded, em1) = reduce::<T, M>(if x < T::EXP_MIN { T::EXP_MIN } else { x });
+        let power = <T as Lane>::pow2_of_rounded(rounded);
+        M::mul_add(em1, power, power)
+    }
+
     /// (e^x, e^{−x}) at little more than the cost of one, clamped where one of them would overflow or be flushed to zero.
     #[inline(always)]
     pub fn exp_both_ways<T: Real, M: MulAdd>(x: T) -> (T, T) {

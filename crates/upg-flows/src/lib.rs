@@ -35,6 +35,7 @@ pub mod scaling;
 pub mod shallow_field;
 pub mod size;
 pub mod spec;
+pub mod spline;
 pub mod tan_mixture;
 pub mod triangular;
 
@@ -64,4 +65,5 @@ pub use scaling::{GlobalScaling, Scales};
 pub use shallow_field::ShallowField;
 pub use size::Size;
 pub use spec::{BaseSpec, Flow, FlowSpec, LayerSpec};
+pub use spline::Spline;
 pub use tan_mixture::TanMixture;

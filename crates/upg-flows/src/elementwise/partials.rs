@@ -18,6 +18,7 @@ impl<'a, T> Phi<'a, T> {
     }
 
     /// φ_k of every sample.
+    #[inline(always)]
     pub fn row(&self, k: usize) -> &'a [T] {
         &self.rows[k * self.stride..][..self.samples]
     }
@@ -42,7 +43,14 @@ impl<'a, T> PhiMut<'a, T> {
         Self { rows: &mut cotangent[i * samples..], stride: n * samples, samples }
     }
 
+    /// That of φ_k as it is.
+    #[inline(always)]
+    pub fn row(&self, k: usize) -> &[T] {
+        &self.rows[k * self.stride..][..self.samples]
+    }
+
     /// That of φ_k, of every sample.
+    #[inline(always)]
     pub fn row_mut(&mut self, k: usize) -> &mut [T] {
         &mut self.rows[k * self.stride..][..self.samples]
     }
@@ -250,6 +258,7 @@ impl<'a, T> PartialsRef<'a, T> {
     }
 
     /// Row `k` of those behind the first three.
+    #[inline(always)]
     pub fn kept(self, k: usize) -> &'a [T] {
         self.row(FIXED + k)
     }

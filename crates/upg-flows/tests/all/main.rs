@@ -12,6 +12,7 @@ mod mask;
 mod matmul;
 mod modes;
 mod spec;
+mod spline;
 mod theorems;
 
 use upg_testkit::alloc;
