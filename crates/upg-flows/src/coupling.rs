@@ -2,9 +2,14 @@
 //!
 //! ℓ = Σ_i λ_i, λ = log|∂g/∂t|. Covectors are carried by MATH (4) and (5), which stand in the file `equations`.
 //!
+//! On the torus the net reads (cos c, sin c), MATH (24), and y is taken modulo 2π; then g commutes with t ↦ t + 2π.
+//!
 //! The inverse is the coupling with g⁻¹ over the same net and the same parameters. Source: Dinh et al., arXiv:1605.08803.
 
 pub(crate) mod equations;
+mod space;
+
+pub use space::{Circle, Line, Space};
 
 use crate::{
     conditioner::Conditioner,
@@ -15,12 +20,13 @@ use equations::Verb;
 use std::sync::Arc;
 use upg_core::{Batch, Cpu, GradSink, Invertible, Layer, ParamLayout, Pass, Real};
 
-/// A coupling of conditioner `C` and elementwise transform `E`.
+/// A coupling of conditioner `C` and elementwise transform `E` in the space `S`.
 #[derive(Clone, Debug)]
-pub struct Coupling<C, E> {
+pub struct Coupling<C, E, S = Line> {
     mask: Arc<Mask>,
     net: C,
     transform: E,
+    space: S,
 }
 
 impl<C, E> Coupling<C, E> {
@@ -34,16 +40,42 @@ impl<C, E> Coupling<C, E> {
         C: Conditioner<T>,
         E: Elementwise<T>,
     {
-        assert_eq!(net.inputs(), mask.kept().len(), "inputs of the net, and kept degrees of freedom");
+        Self::within(Line, mask, net, transform)
+    }
+}
+
+impl<C, E> Coupling<C, E, Circle> {
+    /// A coupling of angles: the net reads cosines and sines, and the transform commutes with a turn.
+    ///
+    /// # Panics
+    /// If the net's inputs aren't two for each kept angle, or its outputs not `width` per transformed one.
+    #[track_caller]
+    pub fn on_circle<T: Real>(mask: Mask, net: C, transform: E) -> Self
+    where
+        C: Conditioner<T>,
+        E: Elementwise<T>,
+    {
+        Self::within(Circle, mask, net, transform)
+    }
+}
+
+impl<C, E, S: Space> Coupling<C, E, S> {
+    #[track_caller]
+    fn within<T: Real>(space: S, mask: Mask, net: C, transform: E) -> Self
+    where
+        C: Conditioner<T>,
+        E: Elementwise<T>,
+    {
+        assert_eq!(net.inputs(), space.inputs(mask.kept().len()), "inputs of the net, and of kept degrees of freedom");
         let outputs = transform.width() * mask.transformed().len();
         assert_eq!(net.outputs(), outputs, "outputs of the net, and parameters of the transform");
-        Self { mask: Arc::new(mask), net, transform }
+        Self { mask: Arc::new(mask), net, transform, space }
     }
 }
 
 /// The tape of a coupling.
 struct Tape<T: Real, C: Conditioner<T>> {
-    /// c, `[kept, samples]`.
+    /// The net's input: c, `[kept, samples]`, or its cosines and sines.
     kept: Batch<T>,
     net: C::Tape,
     /// A block of λ and partials for every transformed degree of freedom, `[transformed · block, samples]`.
@@ -61,7 +93,9 @@ struct Scratch<T: Real, C: Conditioner<T>> {
     net: C::Scratch,
     /// The cotangent of φ, `[width · transformed, samples]`.
     v: Batch<T>,
-    /// For a pass without a tape: c, λ of one degree of freedom, and the transform's own.
+    /// Angles that are kept, or their cotangents.
+    angles: Batch<T>,
+    /// For a pass without a tape: the net's input, λ of one degree of freedom, and the transform's own.
     kept: Batch<T>,
     lambda: Batch<T>,
     transform: Batch<T>,
@@ -72,6 +106,7 @@ impl<T: Real, C: Conditioner<T>> Default for Scratch<T, C> {
         Self {
             net: C::Scratch::default(),
             v: Batch::default(),
+            angles: Batch::default(),
             kept: Batch::default(),
             lambda: Batch::default(),
             transform: Batch::default(),
@@ -79,7 +114,7 @@ impl<T: Real, C: Conditioner<T>> Default for Scratch<T, C> {
     }
 }
 
-impl<T: Real, C: Conditioner<T>, E: Elementwise<T>> Layer<Cpu<T>> for Coupling<C, E> {
+impl<T: Real, C: Conditioner<T>, E: Elementwise<T>, S: Space> Layer<Cpu<T>> for Coupling<C, E, S> {
     fn dof(&self) -> usize {
         self.mask.dof()
     }
@@ -91,8 +126,9 @@ impl<T: Real, C: Conditioner<T>, E: Elementwise<T>> Layer<Cpu<T>> for Coupling<C
     fn forward(&self, pass: &mut Pass<'_, Cpu<T>>, x: &mut Batch<T>, log_det: &mut Vec<f64>) {
         assert_eq!(x.rows(), self.mask.dof(), "rows of x, and degrees of freedom of the layer");
         let Tape { kept, net, partials } = pass.tape.get::<Tape<T, C>>();
+        let Scratch { angles, .. } = pass.scratch.get::<Scratch<T, C>>();
         let (samples, transformed) = (x.samples(), self.mask.transformed());
-        kept.gather(x, self.mask.kept());
+        self.space.gather(x, self.mask.kept(), kept, angles);
         let phi = self.net.forward(pass.theta, kept, net);
         let rows = self.transform.kept_rows();
         partials.reshape(rows * transformed.len(), samples);
@@ -100,6 +136,7 @@ impl<T: Real, C: Conditioner<T>, E: Elementwise<T>> Layer<Cpu<T>> for Coupling<C
         for ((i, &dof), block) in transformed.iter().enumerate().zip(blocks) {
             let phi = Phi::of(phi.as_slice(), i, transformed.len(), samples);
             self.transform.evaluate(x.row_mut(dof), phi, Partials::of(block, samples));
+            self.space.wrap(x.row_mut(dof));
             add_to(log_det, PartialsRef::of(block, samples).lambda());
         }
     }
@@ -126,26 +163,28 @@ impl<T: Real, C: Conditioner<T>, E: Elementwise<T>> Layer<Cpu<T>> for Coupling<C
 
     fn forward_without_tape(&self, pass: &mut Pass<'_, Cpu<T>>, x: &mut Batch<T>, log_det: &mut Vec<f64>) {
         assert_eq!(x.rows(), self.mask.dof(), "rows of x, and degrees of freedom of the layer");
-        let Scratch { net, kept, lambda, transform, .. } = pass.scratch.get::<Scratch<T, C>>();
+        let Scratch { net, angles, kept, lambda, transform, .. } = pass.scratch.get::<Scratch<T, C>>();
         let (samples, transformed) = (x.samples(), self.mask.transformed());
-        kept.gather(x, self.mask.kept());
+        self.space.gather(x, self.mask.kept(), kept, angles);
         let phi = self.net.value(pass.theta, kept, net);
         lambda.reshape(1, samples);
         for (i, &dof) in transformed.iter().enumerate() {
             let phi = Phi::of(phi.as_slice(), i, transformed.len(), samples);
             self.transform.value(x.row_mut(dof), phi, lambda.as_mut_slice(), transform);
+            self.space.wrap(x.row_mut(dof));
             add_to(log_det, lambda.as_slice());
         }
     }
 }
 
-impl<T: Real, C: Conditioner<T>, E: Elementwise<T>> Invertible<Cpu<T>> for Coupling<C, E> {
+impl<T: Real, C: Conditioner<T>, E: Elementwise<T>, S: Space> Invertible<Cpu<T>> for Coupling<C, E, S> {
     fn inverse(&self) -> Box<dyn Invertible<Cpu<T>>> {
-        Box::new(Coupling { mask: self.mask.clone(), net: self.net.clone(), transform: self.transform.inverse() })
+        let Self { mask, net, transform, space } = self;
+        Box::new(Coupling { mask: mask.clone(), net: net.clone(), transform: transform.inverse(), space: *space })
     }
 }
 
-impl<C, E> Coupling<C, E> {
+impl<C, E, S: Space> Coupling<C, E, S> {
     /// MATH (4) or (5): a_t and v, then a_c ← a_c + netᵀ v and ∂θ (+)= net_θᵀ v.
     fn carry<T: Real>(
         &self,
@@ -158,14 +197,11 @@ impl<C, E> Coupling<C, E> {
         E: Elementwise<T>,
     {
         let Tape { kept, net, partials } = pass.tape.get::<Tape<T, C>>();
-        let Scratch { net: scratch, v, .. } = pass.scratch.get::<Scratch<T, C>>();
+        let Scratch { net: scratch, v, angles, .. } = pass.scratch.get::<Scratch<T, C>>();
         self.carry_transformed(verb, covector, partials, v);
         let grad = grad.map(|sink| (sink.into, sink.accum));
         let through_net = self.net.vjp(pass.theta, kept, net, v, grad, scratch);
-        for (row, &dof) in self.mask.kept().iter().enumerate() {
-            let a_c = covector.row_mut(dof).iter_mut();
-            a_c.zip(through_net.row(row)).for_each(|(a_c, &through_net)| *a_c += through_net);
-        }
+        self.space.add(through_net, kept, self.mask.kept(), covector, angles);
     }
 
     /// The transformed rows of the covector, and v, which gets the shape of φ.

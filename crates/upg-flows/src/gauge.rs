@@ -14,7 +14,6 @@
 //! The inverse is the same coupling with g⁻¹. Work goes by tiles of [`lanes`] samples, through the whole layer while they are in cache.
 //! Source: G. Kanwar et al., arXiv:2003.06413; M. S. Albergo et al., arXiv:2101.08176.
 
-mod features;
 mod links;
 mod memory;
 
@@ -22,8 +21,8 @@ use crate::{
     cnn::{Cnn, Packed, Stripes, lanes},
     coupling::equations::Verb,
     elementwise::{Elementwise, Partials, PartialsRef, Phi, PhiMut},
+    features::{fill_features, pull_back_features, subtract},
 };
-use features::{fill_features, pull_back_features, subtract};
 use links::{Links, Tile};
 use memory::{Covectors, Plaquettes, Scratch, Tape, TapeOfTile};
 use std::sync::Arc;

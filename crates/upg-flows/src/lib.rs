@@ -1,8 +1,9 @@
 //! Normalizing flows with hand-written Jacobian-vector recursions, on the host.
 //!
 //! A coupling layer is a [`Mask`], a conditioner ([`Mlp`]) and an elementwise transform ([`Affine`], [`Additive`],
-//! [`LogisticMixture`], [`TanMixture`]; without a closed-form inverse it gets an [`Implicit`] one). A [`FlowSpec`] describes a flow
-//! as plain data; [`RealNvp`], [`Z2Nice`], [`Glow`] and [`U1Flow`] are recipes for such descriptions.
+//! [`LogisticMixture`], [`TanMixture`], [`Spline`]; without a closed-form inverse it gets an [`Implicit`] one). A [`FlowSpec`] describes a flow
+//! as plain data; [`RealNvp`], [`SplineNvp`], [`Z2Nice`], [`Glow`], [`TorusSpline`], [`U1Flow`] and [`ContinuousFlow`] are recipes for such
+//! descriptions.
 
 pub mod act_norm;
 pub mod activation;
@@ -15,6 +16,7 @@ pub mod continuous;
 pub mod coupling;
 pub mod elementwise;
 pub mod error;
+mod features;
 pub mod gauge;
 pub mod householder;
 pub mod implicit;
@@ -60,7 +62,7 @@ pub use mlp::{Bias, Mlp, StartAt};
 pub use modes::Modes;
 pub use orbits::Orbits;
 pub use permutation::{Order, Permutation};
-pub use ready::{ContinuousFlow, Glow, RealNvp, U1Flow, Z2Nice};
+pub use ready::{ContinuousFlow, Glow, RealNvp, SplineNvp, TorusSpline, U1Flow, Z2Nice};
 pub use scaling::{GlobalScaling, Scales};
 pub use shallow_field::ShallowField;
 pub use size::Size;

@@ -3,8 +3,10 @@
 //! Each gives a [`FlowSpec`]; what they say about a wrong field calls it by its name in the recipe.
 
 mod glow;
+mod splines;
 
 pub use glow::Glow;
+pub use splines::{SplineNvp, TorusSpline};
 
 #[cfg(feature = "serde")]
 use crate::numbers;
@@ -158,9 +160,15 @@ pub struct U1Flow {
     /// Number of couplings.
     #[cfg_attr(feature = "serde", serde(deserialize_with = "numbers::whole"))]
     pub layers: usize,
-    /// K, the number of tan transforms that are averaged.
-    #[cfg_attr(feature = "serde", serde(deserialize_with = "numbers::whole"))]
+    /// K, the number of tan transforms that are averaged; 0 with another transform.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "is_zero", deserialize_with = "numbers::whole")
+    )]
     pub mixtures: usize,
+    /// How active plaquettes move, where it isn't by `mixtures`.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub transform: Option<AngleTransformSpec>,
     /// Channels of the hidden layers of every network.
     #[cfg_attr(feature = "serde", serde(deserialize_with = "numbers::wholes"))]
     pub hidden: Vec<usize>,
@@ -182,6 +190,7 @@ impl Default for U1Flow {
             lattice: vec![8, 8],
             layers: 8,
             mixtures: 3,
+            transform: None,
             hidden: vec![8, 8],
             kernel: CnnSpec::default_kernel(),
             slope: CnnSpec::default_slope(),
@@ -198,17 +207,20 @@ impl U1Flow {
         if self.lattice.len() != 2 || self.lattice.iter().any(|&extent| extent == 0 || !extent.is_multiple_of(4)) {
             return Err(FlowError::new("lattice", &self.lattice, "two extents that are positive multiples of 4"));
         }
+        if self.transform.is_some() && self.mixtures > 0 {
+            return Err(FlowError::new("mixtures", self.mixtures, "none, beside a transform"));
+        }
         Ok(())
     }
 
     fn name_of(&self, field: &str) -> Option<&'static str> {
-        (field == "transform.mixtures").then_some("mixtures")
+        (field == "transform.mixtures" && self.transform.is_none()).then_some("mixtures")
     }
 
     fn repeated(&self) -> Repeated {
-        let Self { lattice, layers, mixtures, hidden, kernel, slope, start } = self;
+        let Self { lattice, layers, mixtures, transform, hidden, kernel, slope, start } = self;
         let net = CnnSpec { hidden: hidden.clone(), kernel: *kernel, slope: *slope, start: *start };
-        let transform = AngleTransformSpec::TanMixture { mixtures: *mixtures };
+        let transform = transform.unwrap_or(AngleTransformSpec::TanMixture { mixtures: *mixtures });
         let kind = |i| {
             let (direction, offset) = (i % 2, i / 2 % 4);
             LayerSpec::GaugeCoupling(GaugeCouplingSpec { direction, offset, net: net.clone(), transform })
@@ -221,6 +233,11 @@ impl U1Flow {
             last: None,
         }
     }
+}
+
+#[cfg(feature = "serde")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 /// Continuous flow: samples of the base are carried along a vector field for a unit of time (see [`continuous`](crate::continuous)).
@@ -325,6 +342,8 @@ macro_rules! conveniences {
 conveniences! {
     RealNvp counts couplings;
     Z2Nice counts couplings;
+    SplineNvp counts couplings;
+    TorusSpline counts couplings;
     U1Flow counts layers;
     ContinuousFlow counts steps;
     Glow counts steps;

@@ -71,7 +71,7 @@ mod transform;
 pub use act_norm::ActNormSpec;
 pub use base::BaseSpec;
 pub use continuous::{ContinuousSpec, FieldSpec};
-pub use coupling::CouplingSpec;
+pub use coupling::{AngleCouplingSpec, CouplingSpec};
 pub use flow::FlowSpec;
 pub use gauge::GaugeCouplingSpec;
 pub use host::{AnyBase, AnyLayer, Flow};

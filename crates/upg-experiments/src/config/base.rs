@@ -7,7 +7,7 @@
 use super::flow::FlowConfig;
 use super::invalid::Invalid;
 use super::target::TargetConfig;
-use upg_flows::{BaseSpec, ContinuousFlow, FlowError, Glow, RealNvp, Z2Nice};
+use upg_flows::{BaseSpec, ContinuousFlow, FlowError, Glow, RealNvp, SplineNvp, Z2Nice};
 
 /// What a target decides.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -61,8 +61,9 @@ impl FlowConfig {
             Self::RealNvp(RealNvp { base, .. })
             | Self::Z2Nice(Z2Nice { base, .. })
             | Self::Glow(Glow { base, .. })
+            | Self::SplineNvp(SplineNvp { base, .. })
             | Self::Continuous(ContinuousFlow { base, .. }) => Some(base),
-            Self::U1(_) => None,
+            Self::U1(_) | Self::TorusSpline(_) => None,
             Self::Layers(spec) => Some(&mut spec.base),
         }
     }

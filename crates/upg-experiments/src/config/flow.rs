@@ -1,7 +1,7 @@
 //! The section `flow`.
 
 use serde::{Deserialize, Serialize};
-use upg_flows::{ContinuousFlow, FlowError, FlowSpec, Glow, RealNvp, U1Flow, Z2Nice};
+use upg_flows::{ContinuousFlow, FlowError, FlowSpec, Glow, RealNvp, SplineNvp, TorusSpline, U1Flow, Z2Nice};
 
 /// The flows there are: recipes, or any list of layers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -13,7 +13,11 @@ pub enum FlowConfig {
     Z2Nice(Z2Nice),
     /// `Glow(lattice, steps, hidden, activation?, mask?, transform?, cells?, norm?, init?, base?)`.
     Glow(Glow),
-    /// `U1(lattice, layers, mixtures, hidden, kernel?, slope?, init?)`.
+    /// `SplineNvp(lattice, couplings, hidden, bins, interval, activation?, mask?, init?, base?)`.
+    SplineNvp(SplineNvp),
+    /// `TorusSpline(lattice, couplings, hidden, bins, activation?, mask?, init?)`.
+    TorusSpline(TorusSpline),
+    /// `U1(lattice, layers, mixtures or transform, hidden, kernel?, slope?, init?)`.
     U1(U1Flow),
     /// `Continuous(lattice, field, steps, base?)`.
     Continuous(ContinuousFlow),
@@ -31,6 +35,8 @@ impl FlowConfig {
             Self::RealNvp(recipe) => recipe.spec(),
             Self::Z2Nice(recipe) => recipe.spec(),
             Self::Glow(recipe) => recipe.spec(),
+            Self::SplineNvp(recipe) => recipe.spec(),
+            Self::TorusSpline(recipe) => recipe.spec(),
             Self::U1(recipe) => recipe.spec(),
             Self::Continuous(recipe) => recipe.spec(),
             Self::Layers(spec) => spec.check().map(|()| spec.clone()),
@@ -43,6 +49,8 @@ impl FlowConfig {
             Self::RealNvp(recipe) => recipe.errors(),
             Self::Z2Nice(recipe) => recipe.errors(),
             Self::Glow(recipe) => recipe.errors(),
+            Self::SplineNvp(recipe) => recipe.errors(),
+            Self::TorusSpline(recipe) => recipe.errors(),
             Self::U1(recipe) => recipe.errors(),
             Self::Continuous(recipe) => recipe.errors(),
             Self::Layers(spec) => spec.errors(),
@@ -62,6 +70,8 @@ impl FlowConfig {
         match self {
             Self::RealNvp(RealNvp { lattice, .. })
             | Self::Z2Nice(Z2Nice { lattice, .. })
+            | Self::SplineNvp(SplineNvp { lattice, .. })
+            | Self::TorusSpline(TorusSpline { lattice, .. })
             | Self::Glow(Glow { lattice, .. })
             | Self::U1(U1Flow { lattice, .. })
             | Self::Continuous(ContinuousFlow { lattice, .. }) => ("lattice", lattice),

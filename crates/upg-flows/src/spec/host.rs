@@ -5,7 +5,7 @@
 use super::{
     base::{BaseSpec, given},
     continuous::{ContinuousSpec, FieldSpec},
-    coupling::CouplingSpec,
+    coupling::{AngleCouplingSpec, CouplingSpec},
     description::Description,
     flow::FlowSpec,
     gauge::{GaugeCouplingSpec, lattice_of_links},
@@ -33,6 +33,7 @@ use crate::{
     permutation::Permutation,
     scaling::GlobalScaling,
     shallow_field::ShallowField,
+    spline::{Form, Spline},
     tan_mixture::TanMixture,
 };
 use std::any::{Any, TypeId};
@@ -139,6 +140,7 @@ impl LayerSpec {
             Self::Permutation(permutation) => Ok(Box::new(Permutation::new(&permutation.order, shape)?)),
             Self::GaugeCoupling(coupling) => coupling.lower(shape),
             Self::Continuous(flow) => flow.lower(shape),
+            Self::AngleCoupling(coupling) => coupling.lower(shape),
             Self::Inverse(layer) => Ok(layer.lower_here::<T>(shape)?.inverse()),
         }
     }
@@ -163,22 +165,50 @@ impl CouplingSpec {
             TransformSpec::Affine { clamp } => self.with(Affine { clamp }, shape),
             TransformSpec::Additive => self.with(Additive, shape),
             TransformSpec::LogisticMixture { mixtures } => self.with(LogisticMixture { mixtures }, shape),
+            TransformSpec::Spline { bins, interval } => {
+                self.with(Spline { form: Form::Line { interval }, bins }, shape)
+            }
+            TransformSpec::OddSpline { bins, interval } => {
+                self.with(Spline { form: Form::Odd { interval }, bins }, shape)
+            }
         }
     }
 
     fn with<T: Real, E: Elementwise<T>>(&self, transform: E, shape: &[usize]) -> Result<AnyLayer<T>, FlowError> {
         let mask = self.mask.mask(shape)?;
-        let NetSpec::Mlp(MlpSpec { hidden, activation, bias, start }) = &self.net;
-        let (inputs, outputs) = (mask.kept().len(), transform.width() * mask.transformed().len());
-        let net = Mlp::new(inputs, hidden, outputs, *activation, *bias, *start).map_err(in_net)?;
+        let net = self.net.lower(mask.kept().len(), transform.width() * mask.transformed().len())?;
         Ok(Box::new(Coupling::new(mask, net, transform)))
+    }
+}
+
+impl AngleCouplingSpec {
+    fn lower<T: Real>(&self, shape: &[usize]) -> Result<AnyLayer<T>, FlowError> {
+        match self.transform {
+            AngleTransformSpec::TanMixture { mixtures } => self.with(TanMixture { mixtures }, shape),
+            AngleTransformSpec::CircularSpline { bins } => self.with(Spline { form: Form::Circle, bins }, shape),
+        }
+    }
+
+    fn with<T: Real, E: Elementwise<T>>(&self, transform: E, shape: &[usize]) -> Result<AnyLayer<T>, FlowError> {
+        let mask = self.mask.mask(shape)?;
+        let net = self.net.lower(2 * mask.kept().len(), transform.width() * mask.transformed().len())?;
+        Ok(Box::new(Coupling::on_circle(mask, net, transform)))
+    }
+}
+
+impl NetSpec {
+    fn lower(&self, inputs: usize, outputs: usize) -> Result<Mlp, FlowError> {
+        let Self::Mlp(MlpSpec { hidden, activation, bias, start }) = self;
+        Mlp::new(inputs, hidden, outputs, *activation, *bias, *start).map_err(in_net)
     }
 }
 
 impl GaugeCouplingSpec {
     fn lower<T: Real>(&self, shape: &[usize]) -> Result<AnyLayer<T>, FlowError> {
-        let AngleTransformSpec::TanMixture { mixtures } = self.transform;
-        self.with(TanMixture { mixtures }, shape)
+        match self.transform {
+            AngleTransformSpec::TanMixture { mixtures } => self.with(TanMixture { mixtures }, shape),
+            AngleTransformSpec::CircularSpline { bins } => self.with(Spline { form: Form::Circle, bins }, shape),
+        }
     }
 
     fn with<T: Real, E: Elementwise<T>>(&self, transform: E, shape: &[usize]) -> Result<AnyLayer<T>, FlowError> {

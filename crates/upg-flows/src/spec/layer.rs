@@ -3,7 +3,7 @@
 use super::{
     act_norm::ActNormSpec,
     continuous::ContinuousSpec,
-    coupling::CouplingSpec,
+    coupling::{AngleCouplingSpec, CouplingSpec},
     description::{Description, Needs, Work},
     gauge::GaugeCouplingSpec,
     householder::HouseholderSpec,
@@ -34,6 +34,8 @@ pub enum LayerSpec {
     GaugeCoupling(GaugeCouplingSpec),
     /// The flow of a vector field.
     Continuous(ContinuousSpec),
+    /// A coupling of angles.
+    AngleCoupling(AngleCouplingSpec),
     /// T⁻¹ of a layer T, over the same parameters.
     Inverse(Box<LayerSpec>),
 }
@@ -67,6 +69,7 @@ impl LayerSpec {
             Self::Permutation(permutation) => permutation,
             Self::GaugeCoupling(coupling) => coupling,
             Self::Continuous(flow) => flow,
+            Self::AngleCoupling(coupling) => coupling,
             Self::Inverse(layer) => &**layer,
         }
     }

@@ -2,7 +2,11 @@
 
 #[cfg(feature = "serde")]
 use crate::numbers;
-use crate::{elementwise::block_rows, error::FlowError};
+use crate::{
+    elementwise::block_rows,
+    error::{FlowError, require},
+    spline::{Form, MOST_BINS, Spline},
+};
 
 /// A monotone transform of a number.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,6 +30,22 @@ pub enum TransformSpec {
         #[cfg_attr(feature = "serde", serde(deserialize_with = "numbers::whole"))]
         mixtures: usize,
     },
+    /// A rational-quadratic spline on [−interval, interval], the identity outside (see [`spline`](crate::spline)).
+    Spline {
+        /// Number of bins.
+        #[cfg_attr(feature = "serde", serde(deserialize_with = "numbers::whole"))]
+        bins: usize,
+        /// Half the length of the interval that the bins divide.
+        interval: f64,
+    },
+    /// An odd rational-quadratic spline and a shift.
+    OddSpline {
+        /// Number of bins on [0, interval].
+        #[cfg_attr(feature = "serde", serde(deserialize_with = "numbers::whole"))]
+        bins: usize,
+        /// Half the length of the interval on which it isn't the identity.
+        interval: f64,
+    },
 }
 
 /// A monotone transform of an angle.
@@ -41,6 +61,12 @@ pub enum AngleTransformSpec {
         /// Number of tan transforms.
         #[cfg_attr(feature = "serde", serde(deserialize_with = "numbers::whole"))]
         mixtures: usize,
+    },
+    /// A rational-quadratic spline of the circle, and a shift (see [`spline`](crate::spline)).
+    CircularSpline {
+        /// Number of bins.
+        #[cfg_attr(feature = "serde", serde(deserialize_with = "numbers::whole"))]
+        bins: usize,
     },
 }
 
@@ -63,45 +89,77 @@ impl TransformSpec {
             Self::Affine { .. } => 2,
             Self::Additive => 1,
             Self::LogisticMixture { mixtures } => mixtures.saturating_mul(3).saturating_add(2),
+            Self::Spline { bins, interval } => Spline { form: Form::Line { interval }, bins }.width_of(),
+            Self::OddSpline { bins, interval } => Spline { form: Form::Odd { interval }, bins }.width_of(),
         }
     }
 
     /// Numbers on the tape for λ and the partials of one element.
     pub(super) fn kept(&self) -> u64 {
-        partials(self.width())
+        match *self {
+            Self::Affine { .. } | Self::Additive | Self::LogisticMixture { .. } => partials(self.width()),
+            Self::Spline { bins, interval } => kept_by(Spline { form: Form::Line { interval }, bins }),
+            Self::OddSpline { bins, interval } => kept_by(Spline { form: Form::Odd { interval }, bins }),
+        }
     }
 
-    pub(super) fn check(&self) -> Result<(), FlowError> {
+    pub(super) fn checks(&self) -> Vec<Result<(), FlowError>> {
+        match *self {
+            Self::Spline { bins, interval } | Self::OddSpline { bins, interval } => {
+                let positive = interval > 0.0 && interval.is_finite();
+                vec![check_bins(bins), require(positive, "transform.interval", interval, "a positive number")]
+            }
+            _ => vec![self.check()],
+        }
+    }
+
+    fn check(&self) -> Result<(), FlowError> {
         match *self {
             Self::Affine { clamp: Some(c) } if !(c.is_finite() && c > 0.0) => {
                 Err(FlowError::new("transform.clamp", c, "a positive number, or None"))
             }
             Self::LogisticMixture { mixtures } => check_mixtures(mixtures),
-            Self::Affine { .. } | Self::Additive => Ok(()),
+            _ => Ok(()),
         }
     }
 }
 
 impl AngleTransformSpec {
-    /// Numbers φ per active plaquette.
+    /// Numbers φ per angle.
     pub fn width(&self) -> usize {
-        let Self::TanMixture { mixtures } = *self;
-        mixtures.saturating_add(1)
+        match *self {
+            Self::TanMixture { mixtures } => mixtures.saturating_add(1),
+            Self::CircularSpline { bins } => Spline { form: Form::Circle, bins }.width_of(),
+        }
     }
 
-    /// Numbers on the tape for λ and the partials of one plaquette.
+    /// Numbers on the tape for λ and the partials of one angle.
     pub(super) fn kept(&self) -> u64 {
-        partials(self.width())
+        match *self {
+            Self::TanMixture { .. } => partials(self.width()),
+            Self::CircularSpline { bins } => kept_by(Spline { form: Form::Circle, bins }),
+        }
     }
 
     pub(super) fn check(&self) -> Result<(), FlowError> {
-        let Self::TanMixture { mixtures } = *self;
-        check_mixtures(mixtures)
+        match *self {
+            Self::TanMixture { mixtures } => check_mixtures(mixtures),
+            Self::CircularSpline { bins } => check_bins(bins),
+        }
     }
 }
 
 fn check_mixtures(mixtures: usize) -> Result<(), FlowError> {
     if mixtures == 0 { Err(FlowError::new("transform.mixtures", mixtures, "at least 1")) } else { Ok(()) }
+}
+
+fn check_bins(bins: usize) -> Result<(), FlowError> {
+    require((2..=MOST_BINS).contains(&bins), "transform.bins", bins, "a whole number, at least 2 and at most 999")
+}
+
+/// Rows that a spline keeps.
+fn kept_by(spline: Spline) -> u64 {
+    spline.rows_of() as u64
 }
 
 /// Rows of a table of partials; the width may be anything.

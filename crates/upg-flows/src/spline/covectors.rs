@@ -1,6 +1,9 @@
 //! v = α a ∂g/∂φ + β ∂λ/∂φ of a spline or its inverse, from what is kept.
 
-use super::{Axis, CHUNK, KEPT, Spline, chunks, places::Way};
+use super::{
+    form::{Axis, CHUNK, KEPT, Spline, chunks},
+    way::Way,
+};
 use crate::elementwise::{Covector, PartialsRef, PhiMut};
 use upg_core::Real;
 use upg_core::vmath::{Kernel, MulAdd};

@@ -1,6 +1,10 @@
 //! The knots of the splines of a chunk of elements, and the bins that hold their arguments.
 
-use super::{Axis, CHUNK, Spline, places::Way, rational::UNIT_SLOPE};
+use super::{
+    form::{Axis, CHUNK, Spline},
+    rational::UNIT_SLOPE,
+    way::Way,
+};
 use crate::elementwise::{Phi, PhiMut};
 use upg_core::Real;
 use upg_core::vmath::{MulAdd, scalar};

@@ -1,6 +1,6 @@
 //! The rational-quadratic function of one bin, by numbers; the loops around it are vectorised.
 
-use super::LEAST;
+use super::form::LEAST;
 use upg_core::Real;
 use upg_core::vmath::{MulAdd, scalar};
 

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
 use std::f64::consts::TAU;
 use upg_core::{Cpu, Cut, Engine, Invertible, Layer, Real, Rng, UniformTorus};
+use upg_flows::spec::AngleTransformSpec;
 use upg_flows::{Flow, StartAt, U1Flow};
 use upg_targets::U1;
 use upg_testkit::flow::{AnyEngine, Parts, agreement::assert_paths_agree};
@@ -15,17 +16,25 @@ use upg_testkit::{domain::Domain, draw, flow_battery, layer_battery};
 layer_battery! {
     gauge_coupling(rng) on Domain::Circle => U1Flow { layers: rng.random_range(1..3), ..any_flow(rng, 4) }.build::<T>().unwrap();
     gauge_coupling_of_the_usual_shape(rng) on Domain::Circle => usual_coupling(rng).build::<T>().unwrap();
+    gauge_coupling_with_splines(rng) on Domain::Circle => U1Flow { layers: 1, ..any_spline_flow(rng, 1) }.build::<T>().unwrap();
     gauge_coupling_wide_kernel(rng) on Domain::Circle => U1Flow { layers: 1, kernel: 5, ..any_flow(rng, 4) }.build::<T>().unwrap();
 }
 
 flow_battery! {
     u1_flow(rng) => Parts::on_circle(any_flow(rng, 5).build::<T>().unwrap(), rng);
+    u1_flow_with_splines(rng) => Parts::on_circle(any_spline_flow(rng, 3).build::<T>().unwrap(), rng);
 }
 
 /// One coupling of a flow on 8×8 as it is trained.
 fn usual_coupling(rng: &mut Rng) -> U1Flow {
     let (lattice, hidden, slope) = (vec![8, 8], vec![8, 8], rng.random_range(0.01..0.5));
     U1Flow { lattice, layers: 1, mixtures: 6, hidden, slope, ..U1Flow::default() }
+}
+
+/// The same with circular splines.
+fn any_spline_flow(rng: &mut Rng, layers: usize) -> U1Flow {
+    let transform = Some(AngleTransformSpec::CircularSpline { bins: rng.random_range(2..5) });
+    U1Flow { lattice: vec![4, 4], mixtures: 0, transform, ..any_flow(rng, layers) }
 }
 
 /// A flow on 4×4 or 4×8 with a small network.
@@ -36,6 +45,7 @@ fn any_flow(rng: &mut Rng, layers: usize) -> U1Flow {
         lattice: lattices[rng.random_range(0..2)].clone(),
         layers,
         mixtures: rng.random_range(1..5),
+        transform: None,
         hidden: (0..depth).map(|_| rng.random_range(1..6)).collect(),
         kernel: [1, 3][rng.random_range(0..2)],
         slope: rng.random_range(0.01..0.5),
@@ -178,6 +188,7 @@ fn eight_layers_move_every_link() {
 
 #[test]
 fn descriptions_that_make_no_flow_are_refused_by_field() {
+    let spline = |bins| Some(AngleTransformSpec::CircularSpline { bins });
     let good = U1Flow::default();
     assert!(good.build::<f32>().is_ok());
     for (field, bad) in [
@@ -186,6 +197,8 @@ fn descriptions_that_make_no_flow_are_refused_by_field() {
         ("lattice", U1Flow { lattice: vec![0, 4], ..good.clone() }),
         ("layers", U1Flow { layers: 0, ..good.clone() }),
         ("mixtures", U1Flow { mixtures: 0, ..good.clone() }),
+        ("mixtures", U1Flow { transform: spline(8), ..good.clone() }),
+        ("transform.bins", U1Flow { mixtures: 0, transform: spline(1), ..good.clone() }),
         ("hidden", U1Flow { hidden: vec![8, 0], ..good.clone() }),
         ("kernel", U1Flow { kernel: 4, ..good.clone() }),
         ("slope", U1Flow { slope: f64::NAN, ..good.clone() }),

@@ -4,8 +4,8 @@ use proptest::prelude::*;
 use upg_core::{Batch, Cpu, Cut, Domain, Layer, ParamLayout, Pass, Prepared, Real, Workspace};
 use upg_flows::spec::*;
 use upg_flows::{
-    Activation, Bias, FirstValues, FlowError, Glow, MaskPattern, MaskSpec, Order, Parity, RealNvp, Scales, StartAt,
-    U1Flow, Z2Nice,
+    Activation, Bias, FirstValues, FlowError, Glow, MaskPattern, MaskSpec, Order, Parity, RealNvp, Scales, SplineNvp,
+    StartAt, TorusSpline, U1Flow, Z2Nice,
 };
 use upg_testkit::{alloc, domain, draw};
 
@@ -41,6 +41,8 @@ fn any_transform() -> impl Strategy<Value = TransformSpec> {
         Just(TransformSpec::Additive),
         prop::option::of(0.5..2.0).prop_map(|clamp| TransformSpec::Affine { clamp }),
         (1..5_usize).prop_map(|mixtures| TransformSpec::LogisticMixture { mixtures }),
+        (2..6_usize, 1.0..5.0).prop_map(|(bins, interval)| TransformSpec::Spline { bins, interval }),
+        (2..6_usize, 1.0..5.0).prop_map(|(bins, interval)| TransformSpec::OddSpline { bins, interval }),
     ]
 }
 
@@ -125,11 +127,25 @@ fn any_gauge_layer() -> impl Strategy<Value = LayerSpec> {
         slope: 0.1,
         start,
     });
-    let coupling = (0..2_usize, 0..4_usize, net, 1..5_usize).prop_map(|(direction, offset, net, mixtures)| {
-        let transform = AngleTransformSpec::TanMixture { mixtures };
-        LayerSpec::GaugeCoupling(GaugeCouplingSpec { direction, offset, net, transform })
-    });
+    let coupling =
+        (0..2_usize, 0..4_usize, net, any_angle_transform()).prop_map(|(direction, offset, net, transform)| {
+            LayerSpec::GaugeCoupling(GaugeCouplingSpec { direction, offset, net, transform })
+        });
     let layer = prop_oneof![4 => coupling, 1 => any_permutation()];
+    (layer, any::<bool>()).prop_map(inverted)
+}
+
+fn any_angle_transform() -> impl Strategy<Value = AngleTransformSpec> {
+    prop_oneof![
+        (1..5_usize).prop_map(|mixtures| AngleTransformSpec::TanMixture { mixtures }),
+        (2..6_usize).prop_map(|bins| AngleTransformSpec::CircularSpline { bins }),
+    ]
+}
+
+/// A layer of angles that aren't links, or the inverse of one.
+fn any_angle_layer() -> impl Strategy<Value = LayerSpec> {
+    let layer = (any_mask(), any_mlp(), any_angle_transform())
+        .prop_map(|(mask, net, transform)| LayerSpec::AngleCoupling(AngleCouplingSpec { mask, net, transform }));
     (layer, any::<bool>()).prop_map(inverted)
 }
 
@@ -150,9 +166,15 @@ fn any_base() -> impl Strategy<Value = BaseSpec> {
 
 /// A flow of either domain.
 fn any_flow() -> impl Strategy<Value = FlowSpec> {
-    let lattice = prop::collection::vec(1..5_usize, 1..4).prop_filter("two sites", |l| l.iter().product::<usize>() > 1);
+    let lattice =
+        || prop::collection::vec(1..5_usize, 1..4).prop_filter("two sites", |l| l.iter().product::<usize>() > 1);
+    let torus = (lattice(), prop::collection::vec(any_angle_layer(), 1..4)).prop_map(|(shape, layers)| FlowSpec {
+        shape,
+        base: BaseSpec::UniformTorus,
+        layers,
+    });
     let layers = prop::collection::vec(any_layer(), 1..6);
-    let numbers = (lattice, any_base(), layers).prop_map(|(shape, base, layers)| {
+    let numbers = (lattice(), any_base(), layers).prop_map(|(shape, base, layers)| {
         let layers = layers.into_iter().map(|layer| with_cells(layer, &shape)).collect();
         FlowSpec { shape, base, layers }
     });
@@ -160,7 +182,7 @@ fn any_flow() -> impl Strategy<Value = FlowSpec> {
     let angles = (extents, prop::collection::vec(any_gauge_layer(), 1..4)).prop_map(|([rows, columns], layers)| {
         FlowSpec { shape: vec![2, rows, columns], base: BaseSpec::UniformTorus, layers }
     });
-    prop_oneof![3 => numbers, 1 => angles]
+    prop_oneof![3 => numbers, 1 => angles, 1 => torus]
 }
 
 proptest! {
@@ -349,6 +371,13 @@ fn wrong_layers_are_refused_by_their_number_and_field() {
     let cases = [
         (with(TransformSpec::Affine { clamp: Some(-1.0) }), "transform.clamp"),
         (with(TransformSpec::LogisticMixture { mixtures: 0 }), "transform.mixtures"),
+        (with(TransformSpec::Spline { bins: 1, interval: 3.0 }), "transform.bins"),
+        (with(TransformSpec::Spline { bins: 1000, interval: 3.0 }), "transform.bins"),
+        (with(TransformSpec::Spline { bins: usize::MAX, interval: 3.0 }), "transform.bins"),
+        (with(TransformSpec::Spline { bins: 8, interval: 0.0 }), "transform.interval"),
+        (with(TransformSpec::Spline { bins: 8, interval: f64::INFINITY }), "transform.interval"),
+        (with(TransformSpec::OddSpline { bins: 8, interval: f64::NAN }), "transform.interval"),
+        (with(TransformSpec::OddSpline { bins: 0, interval: 1.0 }), "transform.bins"),
         (net(mlp(&[3, 0], Activation::Tanh)), "net.hidden"),
         (net(mlp(&[1; 101], Activation::Tanh)), "net.hidden"),
         (net(mlp(&[3], Activation::LeakyRelu(0.0))), "net.activation"),
@@ -463,6 +492,12 @@ fn every_wrong_field_of_a_flow_is_told_once() {
     assert_eq!(fields(masked.errors()), ["mask"]);
     let gauge = U1Flow { lattice: vec![5, 4], kernel: 2, slope: -1.0, mixtures: 0, ..Default::default() };
     assert_eq!(fields(gauge.errors()), ["lattice", "kernel", "slope", "mixtures"]);
+    let spline =
+        SplineNvp { lattice: vec![4], couplings: 2, hidden: vec![0], bins: 1, interval: -1.0, ..Default::default() };
+    assert_eq!(fields(spline.errors()), ["hidden", "bins", "interval"]);
+    assert_eq!(spline.errors()[1].to_string(), "bins = 1: accepted is a whole number, at least 2 and at most 999");
+    let torus = TorusSpline { lattice: vec![4], couplings: 2, bins: 1000, ..Default::default() };
+    assert_eq!(fields(torus.errors()), ["bins"]);
 
     let mut layers = nvp_layers(3);
     let [LayerSpec::Coupling(first), _, LayerSpec::Coupling(third)] = &mut layers[..] else {

@@ -7,14 +7,48 @@ use rand::RngExt;
 use std::f64::consts::TAU;
 use upg_core::{Batch, Cpu, Invertible, Real, Rng};
 use upg_flows::elementwise::{Covector, Elementwise, Partials, PartialsRef, Phi, PhiMut};
+use upg_flows::spec::{AngleCouplingSpec, AngleTransformSpec, LayerSpec, MlpSpec, NetSpec};
 use upg_flows::spline::{Form, Spline, SplineInverse};
-use upg_flows::{Activation, Bias, Coupling, Mask, Mlp, StartAt};
-use upg_testkit::{draw, finite, layer_battery, tolerance::Tolerance};
+use upg_flows::{Activation, Bias, Coupling, Mask, MaskSpec, Mlp, Parity, SplineNvp, StartAt, TorusSpline};
+use upg_testkit::{domain::Domain, draw, finite, flow::Parts, flow_battery, layer_battery, tolerance::Tolerance};
 
 layer_battery! {
     spline(rng) => coupling::<T>(Form::Line { interval: rng.random_range(1.0..5.0) }, rng);
     odd_spline(rng) => coupling::<T>(Form::Odd { interval: rng.random_range(1.0..5.0) }, rng);
     lift_of_a_circular_spline(rng) => coupling::<T>(Form::Circle, rng);
+    spline_the_other_way_round(rng) => coupling::<T>(Form::Line { interval: rng.random_range(1.0..5.0) }, rng).inverse();
+    odd_spline_the_other_way_round(rng) => coupling::<T>(Form::Odd { interval: rng.random_range(1.0..5.0) }, rng).inverse();
+    coupling_of_angles(rng) on Domain::Circle => on_torus(rng, 1).build::<T>().unwrap();
+    coupling_of_angles_by_tan_mixtures(rng) on Domain::Circle => tan_on_torus(rng).build::<T>(&[5]).unwrap();
+}
+
+flow_battery! {
+    spline_nvp(rng) => Parts::on_line(any_spline_nvp(rng).build::<T>().unwrap(), rng);
+    torus_spline(rng) => Parts::on_circle(on_torus(rng, 3).build::<T>().unwrap(), rng);
+}
+
+fn any_spline_nvp(rng: &mut Rng) -> SplineNvp {
+    SplineNvp {
+        lattice: vec![rng.random_range(3..7)],
+        couplings: rng.random_range(2..4),
+        hidden: vec![rng.random_range(4..12)],
+        bins: rng.random_range(2..6),
+        interval: rng.random_range(2.0..5.0),
+        start: StartAt::Random,
+        ..Default::default()
+    }
+}
+
+fn on_torus(rng: &mut Rng, couplings: usize) -> TorusSpline {
+    let (sites, hidden, bins) = (rng.random_range(3..6), rng.random_range(4..10), rng.random_range(2..5));
+    TorusSpline { lattice: vec![sites], couplings, hidden: vec![hidden], bins, ..Default::default() }
+}
+
+fn tan_on_torus(rng: &mut Rng) -> LayerSpec {
+    let net = MlpSpec { hidden: vec![7], activation: Activation::Tanh, bias: Bias::Yes, start: StartAt::Random };
+    let transform = AngleTransformSpec::TanMixture { mixtures: rng.random_range(1..4) };
+    let mask = MaskSpec::Alternating(Parity::Odd);
+    LayerSpec::AngleCoupling(AngleCouplingSpec { mask, net: NetSpec::Mlp(net), transform })
 }
 
 /// A coupling that transforms every second of some degrees of freedom.

@@ -53,6 +53,10 @@ fn what_may_be_left_out_has_its_default() {
     let text = "(lattice: [8, 4], layers: 2, mixtures: 3, hidden: [5])";
     let flow = U1Flow { lattice: vec![8, 4], layers: 2, mixtures: 3, hidden: vec![5], ..Default::default() };
     assert_eq!(read(text), Ok(flow));
+    let text = "(lattice: [8, 4], layers: 2, transform: CircularSpline(bins: 6), hidden: [5])";
+    let flow = read::<U1Flow>(text).unwrap();
+    assert_eq!((flow.mixtures, flow.transform), (0, Some(AngleTransformSpec::CircularSpline { bins: 6 })));
+    assert_eq!((read(&written(&flow)), written(&flow).contains("mixtures")), (Ok(flow), false));
     let text = "(lattice: [4], couplings: 2, hidden: [5], activation: Silu, mask: Alternating)";
     let flow =
         RealNvp { lattice: vec![4], couplings: 2, hidden: vec![5], activation: Activation::Silu, ..Default::default() };

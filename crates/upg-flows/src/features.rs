@@ -1,20 +1,20 @@
-//! Loops over the plaquettes of a tile.
+//! Cosines and sines of angles, and other loops over them.
 
 use upg_core::Real;
 use upg_core::vmath::{Kernel, MulAdd, dispatch, scalar};
 
 /// Fills `features` with the cosines, then the sines, of `angles`.
-pub(super) fn fill_features<T: Real>(angles: &[T], features: &mut [T]) {
+pub(crate) fn fill_features<T: Real>(angles: &[T], features: &mut [T]) {
     dispatch(Fill { angles, features });
 }
 
 /// Fills `angles` with the cotangents of angles from those of their cosines and sines: c̄ (−sin P) + s̄ cos P.
-pub(super) fn pull_back_features<T: Real>(features: &[T], cotangents: &[T], angles: &mut [T]) {
+pub(crate) fn pull_back_features<T: Real>(features: &[T], cotangents: &[T], angles: &mut [T]) {
     dispatch(PullBack { features, cotangents, angles });
 }
 
 /// old ← new − old.
-pub(super) fn subtract<T: Real>(new: &[T], old: &mut [T]) {
+pub(crate) fn subtract<T: Real>(new: &[T], old: &mut [T]) {
     dispatch(Subtract { new, old });
 }
 
