@@ -44,6 +44,12 @@ impl<F> Continuous<F> {
         let steps = Steps::forth(steps);
         Self { field: Arc::new(field), steps, times: steps.times().collect() }
     }
+
+    /// The same field, integrated backwards: T⁻¹ up to O(h⁴).
+    #[must_use]
+    pub fn reversed(&self) -> Self {
+        Self { field: self.field.clone(), steps: self.steps.reversed(), times: self.times.clone() }
+    }
 }
 
 impl<T: Real, F: VectorField<T>> Layer<Cpu<T>> for Continuous<F> {
@@ -106,9 +112,9 @@ impl<T: Real, F: VectorField<T>> Layer<Cpu<T>> for Continuous<F> {
 }
 
 impl<T: Real, F: VectorField<T>> Invertible<Cpu<T>> for Continuous<F> {
-    /// The same field, integrated backwards: T⁻¹ up to O(h⁴).
+    /// [`reversed`](Continuous::reversed).
     fn inverse(&self) -> Box<dyn Invertible<Cpu<T>>> {
-        Box::new(Self { field: self.field.clone(), steps: self.steps.reversed(), times: self.times.clone() })
+        Box::new(self.reversed())
     }
 }
 

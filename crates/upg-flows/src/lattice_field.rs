@@ -22,8 +22,9 @@ use crate::{
     continuous::{Covector, Evaluation, Moment, VectorField},
     modes::Modes,
     orbits::Orbits,
+    sums::{add_lanes, over_sites},
 };
-use kernels::{AtSites, add_lanes, frequency_sums, mix, modulate, orbit_sums, over_sites, pull_back, waves};
+use kernels::{AtSites, frequency_sums, mix, modulate, orbit_sums, pull_back, waves};
 use std::f64::consts::PI;
 use upg_core::{Accum, Batch, Init, ParamLayout, Real, Tensor};
 
