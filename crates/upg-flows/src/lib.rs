@@ -67,7 +67,7 @@ pub use orbits::Orbits;
 pub use permutation::{Order, Permutation};
 pub use plaquette_field::PlaquetteField;
 pub use plaquette_flow::PlaquetteFlow;
-pub use ready::{ContinuousFlow, Glow, RealNvp, SplineNvp, TorusSpline, U1Flow, Z2Nice};
+pub use ready::{ContinuousFlow, Glow, RealNvp, SplineNvp, TorusSpline, U1Continuous, U1Flow, Z2Nice};
 pub use scaling::{GlobalScaling, Scales};
 pub use shallow_field::ShallowField;
 pub use size::Size;

@@ -32,7 +32,7 @@ use crate::{
     sums::{add_lanes, over_sites},
 };
 use factors::{Factors, Matrix, Sizes};
-use kernels::{AtSites, Mix, mix, orbit_sums, project, pull_back, quadratic_form, value, wave_sums, waves};
+use kernels::{AtSites, Kernels, Mix, mix, orbit_sums, project, pull_back, quadratic_form, value, wave_sums, waves};
 use upg_core::{Accum, Batch, Init, ParamLayout, Real, Tensor};
 
 /// The field on one lattice.
@@ -262,13 +262,9 @@ impl<T: Real> PlaquetteField<T> {
         add_lanes(sums.as_slice(), into);
     }
 
-    fn kernels<'a>(&'a self, at: &Moment<'a, T, Factors<T>>) -> kernels::Kernels<'a, T> {
+    fn kernels<'a>(&'a self, at: &Moment<'a, T, Factors<T>>) -> Kernels<'a, T> {
         let Sizes { products, .. } = self.sizes;
-        kernels::Kernels {
-            of_orbits: at.prepared.kernels(self.sizes, at.index),
-            orbit_of: self.orbits.of_mode(),
-            products,
-        }
+        Kernels { of_orbits: at.prepared.kernels(self.sizes, at.index), orbit_of: self.orbits.of_mode(), products }
     }
 
     fn mix(&self, at: &Moment<'_, T, Factors<T>>, matrix: Matrix, from: &[T], to: &mut [T], samples: usize) {

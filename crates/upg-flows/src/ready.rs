@@ -4,9 +4,11 @@
 
 mod glow;
 mod splines;
+mod u1_continuous;
 
 pub use glow::Glow;
 pub use splines::{SplineNvp, TorusSpline};
+pub use u1_continuous::U1Continuous;
 
 #[cfg(feature = "serde")]
 use crate::numbers;
@@ -347,6 +349,7 @@ conveniences! {
     U1Flow counts layers;
     ContinuousFlow counts steps;
     Glow counts steps;
+    U1Continuous counts steps;
 }
 
 /// The first error about each field: layers that repeat repeat their errors.

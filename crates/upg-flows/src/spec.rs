@@ -65,6 +65,7 @@ mod linear;
 mod net;
 mod outline;
 mod permutation;
+mod plaquette;
 mod scaling;
 mod transform;
 
@@ -80,6 +81,7 @@ pub use layer::LayerSpec;
 pub use linear::LinearSpec;
 pub use net::{CnnSpec, MlpSpec, NetSpec};
 pub use permutation::PermutationSpec;
+pub use plaquette::PlaquetteFlowSpec;
 pub use scaling::ScalingSpec;
 pub use transform::{AngleTransformSpec, TransformSpec};
 

@@ -63,7 +63,7 @@ impl FlowConfig {
             | Self::Glow(Glow { base, .. })
             | Self::SplineNvp(SplineNvp { base, .. })
             | Self::Continuous(ContinuousFlow { base, .. }) => Some(base),
-            Self::U1(_) | Self::TorusSpline(_) => None,
+            Self::U1(_) | Self::U1Continuous(_) | Self::TorusSpline(_) => None,
             Self::Layers(spec) => Some(&mut spec.base),
         }
     }

@@ -1,7 +1,9 @@
 //! The section `flow`.
 
 use serde::{Deserialize, Serialize};
-use upg_flows::{ContinuousFlow, FlowError, FlowSpec, Glow, RealNvp, SplineNvp, TorusSpline, U1Flow, Z2Nice};
+use upg_flows::{
+    ContinuousFlow, FlowError, FlowSpec, Glow, RealNvp, SplineNvp, TorusSpline, U1Continuous, U1Flow, Z2Nice,
+};
 
 /// The flows there are: recipes, or any list of layers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,6 +23,8 @@ pub enum FlowConfig {
     U1(U1Flow),
     /// `Continuous(lattice, field, steps, base?)`.
     Continuous(ContinuousFlow),
+    /// `U1Continuous(lattice, sines, products, times, steps)`.
+    U1Continuous(U1Continuous),
     /// `Layers(shape, base, layers)`.
     Layers(FlowSpec),
 }
@@ -39,6 +43,7 @@ impl FlowConfig {
             Self::TorusSpline(recipe) => recipe.spec(),
             Self::U1(recipe) => recipe.spec(),
             Self::Continuous(recipe) => recipe.spec(),
+            Self::U1Continuous(recipe) => recipe.spec(),
             Self::Layers(spec) => spec.check().map(|()| spec.clone()),
         }
     }
@@ -53,6 +58,7 @@ impl FlowConfig {
             Self::TorusSpline(recipe) => recipe.errors(),
             Self::U1(recipe) => recipe.errors(),
             Self::Continuous(recipe) => recipe.errors(),
+            Self::U1Continuous(recipe) => recipe.errors(),
             Self::Layers(spec) => spec.errors(),
         }
     }
@@ -74,7 +80,8 @@ impl FlowConfig {
             | Self::TorusSpline(TorusSpline { lattice, .. })
             | Self::Glow(Glow { lattice, .. })
             | Self::U1(U1Flow { lattice, .. })
-            | Self::Continuous(ContinuousFlow { lattice, .. }) => ("lattice", lattice),
+            | Self::Continuous(ContinuousFlow { lattice, .. })
+            | Self::U1Continuous(U1Continuous { lattice, .. }) => ("lattice", lattice),
             Self::Layers(spec) => ("shape", &spec.shape),
         }
     }

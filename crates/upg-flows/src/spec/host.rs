@@ -12,6 +12,7 @@ use super::{
     householder::HouseholderSpec,
     layer::LayerSpec,
     net::{CnnSpec, MlpSpec, NetSpec, in_net},
+    plaquette::{PlaquetteFlowSpec, lattice_of_any_links},
     transform::{AngleTransformSpec, TransformSpec},
 };
 use crate::{
@@ -31,6 +32,7 @@ use crate::{
     lu::LuLinear,
     mlp::Mlp,
     permutation::Permutation,
+    plaquette_flow::PlaquetteFlow,
     scaling::GlobalScaling,
     shallow_field::ShallowField,
     spline::{Form, Spline},
@@ -141,6 +143,7 @@ impl LayerSpec {
             Self::GaugeCoupling(coupling) => coupling.lower(shape),
             Self::Continuous(flow) => flow.lower(shape),
             Self::AngleCoupling(coupling) => coupling.lower(shape),
+            Self::PlaquetteFlow(flow) => flow.lower(shape),
             Self::Inverse(layer) => Ok(layer.lower_here::<T>(shape)?.inverse()),
         }
     }
@@ -156,6 +159,13 @@ impl ContinuousSpec {
                 Box::new(Continuous::new(ShallowField::new(shape.iter().product(), width, times), self.steps))
             }
         })
+    }
+}
+
+impl PlaquetteFlowSpec {
+    fn lower<T: Real>(&self, shape: &[usize]) -> Result<AnyLayer<T>, FlowError> {
+        let Self { sines, products, times, steps } = *self;
+        Ok(Box::new(PlaquetteFlow::new(lattice_of_any_links(shape)?, sines, products, times, steps)))
     }
 }
 

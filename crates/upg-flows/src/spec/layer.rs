@@ -9,6 +9,7 @@ use super::{
     householder::HouseholderSpec,
     linear::LinearSpec,
     permutation::PermutationSpec,
+    plaquette::PlaquetteFlowSpec,
     scaling::ScalingSpec,
 };
 use crate::error::FlowError;
@@ -36,6 +37,8 @@ pub enum LayerSpec {
     Continuous(ContinuousSpec),
     /// A coupling of angles.
     AngleCoupling(AngleCouplingSpec),
+    /// The flow of links by the vector field of their plaquettes.
+    PlaquetteFlow(PlaquetteFlowSpec),
     /// T⁻¹ of a layer T, over the same parameters.
     Inverse(Box<LayerSpec>),
 }
@@ -45,6 +48,7 @@ impl LayerSpec {
     pub(crate) fn map_steps(self, change: &impl Fn(usize) -> usize) -> Self {
         match self {
             Self::Continuous(flow) => Self::Continuous(ContinuousSpec { steps: change(flow.steps), ..flow }),
+            Self::PlaquetteFlow(flow) => Self::PlaquetteFlow(PlaquetteFlowSpec { steps: change(flow.steps), ..flow }),
             Self::Inverse(layer) => Self::Inverse(Box::new(layer.map_steps(change))),
             other => other,
         }
@@ -54,6 +58,7 @@ impl LayerSpec {
     pub fn steps(&self) -> Option<usize> {
         match self {
             Self::Continuous(flow) => Some(flow.steps),
+            Self::PlaquetteFlow(flow) => Some(flow.steps),
             Self::Inverse(layer) => layer.steps(),
             _ => None,
         }
@@ -70,6 +75,7 @@ impl LayerSpec {
             Self::GaugeCoupling(coupling) => coupling,
             Self::Continuous(flow) => flow,
             Self::AngleCoupling(coupling) => coupling,
+            Self::PlaquetteFlow(flow) => flow,
             Self::Inverse(layer) => &**layer,
         }
     }

@@ -11,6 +11,7 @@ mod linear;
 mod mask;
 mod matmul;
 mod modes;
+mod plaquettes;
 mod spec;
 mod spline;
 mod theorems;

@@ -131,7 +131,10 @@ fn any_gauge_layer() -> impl Strategy<Value = LayerSpec> {
         (0..2_usize, 0..4_usize, net, any_angle_transform()).prop_map(|(direction, offset, net, transform)| {
             LayerSpec::GaugeCoupling(GaugeCouplingSpec { direction, offset, net, transform })
         });
-    let layer = prop_oneof![4 => coupling, 1 => any_permutation()];
+    let plaquettes = (1..4_usize, 1..3_usize, 1..3_usize, 1..4_usize).prop_map(|(sines, products, times, steps)| {
+        LayerSpec::PlaquetteFlow(PlaquetteFlowSpec { sines, products, times, steps })
+    });
+    let layer = prop_oneof![4 => coupling, 1 => plaquettes, 1 => any_permutation()];
     (layer, any::<bool>()).prop_map(inverted)
 }
 
