@@ -16,8 +16,24 @@ pub struct Shapes {
     pub threads: usize,
     /// Flows to be measured.
     pub flows: Vec<Shape>,
+    /// Autoregressive layers of affine transforms.
+    pub autoregressive: Vec<Masked>,
     /// Batches of base samples to be drawn.
     pub draws: Vec<Draw>,
+}
+
+/// An autoregressive layer and its batch sizes.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Masked {
+    /// Name in the output.
+    pub name: String,
+    /// Degrees of freedom.
+    pub dof: usize,
+    /// Hidden widths of its net.
+    pub hidden: Vec<usize>,
+    /// Batch sizes.
+    pub batches: Vec<usize>,
 }
 
 /// A batch of base samples.

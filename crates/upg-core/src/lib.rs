@@ -126,6 +126,7 @@ pub mod math {}
 pub mod params;
 pub mod random;
 pub mod real;
+pub mod staircase;
 pub mod streams;
 pub mod vmath;
 pub mod ways;
@@ -145,6 +146,7 @@ pub use layer::{Accum, BatchStart, GradSink, Invertible, Layer, Pass};
 pub use params::{Init, ParamLayout, Tensor};
 pub use random::SampleStream;
 pub use real::Real;
+pub use staircase::{Staircase, Steps};
 pub use streams::{Rng, Streams};
 pub use ways::{BothWays, Generating, Normalizing, OneWay};
 pub use workspace::{Prepared, Workspace};

@@ -1,6 +1,6 @@
 //! Parameters: one flat buffer with named ranges.
 
-use crate::{real::Real, streams::Rng};
+use crate::{real::Real, staircase::Staircase, streams::Rng};
 use rand::RngExt;
 use std::ops::Range;
 
@@ -16,6 +16,14 @@ pub enum Init {
     Constant(f64),
     /// A value for each element, in C order.
     Each(Vec<f64>),
+    /// Of a matrix: uniform in [−bound, bound] where the mask leaves an entry, zero elsewhere. What is zero stays so: a layer
+    /// never reads masked entries, and their gradient is zero.
+    Masked {
+        /// The largest magnitude drawn.
+        bound: f64,
+        /// Which entries there are.
+        mask: Staircase,
+    },
 }
 
 /// One named tensor inside the flat buffer, in C order.
@@ -95,10 +103,15 @@ impl ParamLayout {
     pub fn initialise<T: Real>(&self, rng: &mut Rng) -> Vec<T> {
         let mut flat = Vec::with_capacity(self.size());
         for tensor in &self.tensors {
+            let mut uniform = |bound: f64| T::of(bound * (2.0 * rng.random::<f64>() - 1.0));
             let draw = |i: usize| match &tensor.init {
-                Init::Uniform { bound } => T::of(bound * (2.0 * rng.random::<f64>() - 1.0)),
+                Init::Uniform { bound } => uniform(*bound),
                 Init::Constant(value) => T::of(*value),
                 Init::Each(values) => T::of(values[i]),
+                Init::Masked { bound, mask } => {
+                    let [row, column] = [i / mask.columns.count, i % mask.columns.count];
+                    if column < mask.visible(row) { uniform(*bound) } else { T::zero() }
+                }
             };
             flat.extend((0..tensor.size()).map(draw));
         }

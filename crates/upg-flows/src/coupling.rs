@@ -225,7 +225,7 @@ impl<C, E, S: Space> Coupling<C, E, S> {
 }
 
 /// sums += row, in double precision.
-fn add_to<T: Real>(sums: &mut [f64], row: &[T]) {
+pub(crate) fn add_to<T: Real>(sums: &mut [f64], row: &[T]) {
     for (sum, &x) in sums.iter_mut().zip(row) {
         *sum += x.wide();
     }

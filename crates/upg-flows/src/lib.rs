@@ -1,14 +1,16 @@
 //! Normalizing flows with hand-written Jacobian-vector recursions, on the host.
 //!
 //! A coupling layer is a [`Mask`], a conditioner ([`Mlp`]) and an elementwise transform ([`Affine`], [`Additive`],
-//! [`LogisticMixture`], [`TanMixture`], [`Spline`]; without a closed-form inverse it gets an [`Implicit`] one). A [`FlowSpec`] describes a flow
-//! as plain data; [`RealNvp`], [`SplineNvp`], [`Z2Nice`], [`Glow`], [`TorusSpline`], [`U1Flow`] and [`ContinuousFlow`] are recipes for such
-//! descriptions.
+//! [`LogisticMixture`], [`TanMixture`], [`Spline`]; without a closed-form inverse it gets an [`Implicit`] one). An
+//! [`Autoregressive`] layer is an [`Order`], a masked net and such a transform. A [`FlowSpec`] describes a flow
+//! as plain data; [`RealNvp`], [`SplineNvp`], [`Z2Nice`], [`Glow`], [`Maf`], [`Iaf`], [`TorusSpline`], [`U1Flow`], [`ContinuousFlow`] and
+//! [`U1Continuous`] are recipes for such descriptions.
 
 pub mod act_norm;
 pub mod activation;
 pub mod additive;
 pub mod affine;
+pub mod autoregressive;
 pub mod bases;
 pub mod cnn;
 pub mod conditioner;
@@ -25,6 +27,7 @@ pub mod linear;
 pub mod logistic_mixture;
 pub mod lu;
 pub mod mask;
+pub mod masked;
 pub mod matmul;
 pub mod mlp;
 pub mod modes;
@@ -48,6 +51,7 @@ pub use act_norm::{ActNorm, FirstValues};
 pub use activation::Activation;
 pub use additive::Additive;
 pub use affine::Affine;
+pub use autoregressive::Autoregressive;
 pub use bases::{DiagonalNormal, FreeField, TwoSigns};
 pub use conditioner::Conditioner;
 pub use continuous::{Continuous, VectorField};
@@ -67,7 +71,7 @@ pub use orbits::Orbits;
 pub use permutation::{Order, Permutation};
 pub use plaquette_field::PlaquetteField;
 pub use plaquette_flow::PlaquetteFlow;
-pub use ready::{ContinuousFlow, Glow, RealNvp, SplineNvp, TorusSpline, U1Continuous, U1Flow, Z2Nice};
+pub use ready::{ContinuousFlow, Glow, Iaf, Maf, RealNvp, SplineNvp, TorusSpline, U1Continuous, U1Flow, Z2Nice};
 pub use scaling::{GlobalScaling, Scales};
 pub use shallow_field::ShallowField;
 pub use size::Size;

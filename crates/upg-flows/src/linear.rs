@@ -63,7 +63,16 @@ pub fn gradient<T: Real>(into: &mut [T], v: &Batch<T>, h: &Batch<T>, accum: Accu
     product(into, matrix(v), matrix(h).t(), accum, tile, |_, _, _| ());
 }
 
-fn matrix<T: Real>(batch: &Batch<T>) -> Mat<'_, T> {
+/// ∂b (+)= Σ_samples v.
+pub fn bias_gradient<T: Real>(into: &mut [T], v: &Batch<T>, accum: Accum) {
+    for (row, db) in into.iter_mut().enumerate() {
+        let sum = dispatch(Sum(v.row(row)));
+        *db = if accum == Accum::Add { *db + sum } else { sum };
+    }
+}
+
+/// The batch as a matrix of shape `[rows, samples]`.
+pub fn matrix<T: Real>(batch: &Batch<T>) -> Mat<'_, T> {
     Mat::new(batch.as_slice(), batch.rows(), batch.samples())
 }
 

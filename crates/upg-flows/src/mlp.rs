@@ -236,10 +236,7 @@ impl Linear {
     fn add_gradient<T: Real>(&self, v: &Batch<T>, h: &Batch<T>, grad: &mut [T], accum: Accum) {
         linear::gradient(&mut grad[self.weight.clone()], v, h, accum);
         if let Some(bias) = &self.bias {
-            for (row, db) in grad[bias.clone()].iter_mut().enumerate() {
-                let sum = linear::sum(v.row(row));
-                *db = if accum == Accum::Add { *db + sum } else { sum };
-            }
+            linear::bias_gradient(&mut grad[bias.clone()], v, accum);
         }
     }
 }

@@ -2,10 +2,12 @@
 //!
 //! Each gives a [`FlowSpec`]; what they say about a wrong field calls it by its name in the recipe.
 
+mod autoregressive;
 mod glow;
 mod splines;
 mod u1_continuous;
 
+pub use autoregressive::{Iaf, Maf};
 pub use glow::Glow;
 pub use splines::{SplineNvp, TorusSpline};
 pub use u1_continuous::U1Continuous;
@@ -346,6 +348,8 @@ conveniences! {
     Z2Nice counts couplings;
     SplineNvp counts couplings;
     TorusSpline counts couplings;
+    Maf counts layers;
+    Iaf counts layers;
     U1Flow counts layers;
     ContinuousFlow counts steps;
     Glow counts steps;

@@ -52,6 +52,7 @@
 //! ```
 
 mod act_norm;
+mod autoregressive;
 mod base;
 mod continuous;
 mod coupling;
@@ -70,6 +71,7 @@ mod scaling;
 mod transform;
 
 pub use act_norm::ActNormSpec;
+pub use autoregressive::AutoregressiveSpec;
 pub use base::BaseSpec;
 pub use continuous::{ContinuousSpec, FieldSpec};
 pub use coupling::{AngleCouplingSpec, CouplingSpec};

@@ -39,6 +39,7 @@ fn angle(rng: &mut Rng) -> f64 {
 
 /// Parameters for a test: in the default initialisation range where there is one; where a tensor starts constant,
 /// spread about that constant by 1/√(inputs) (a weight) or ½ (anything else), so that no test runs at the identity.
+/// Masked entries are drawn like the others: a layer that reads them is caught.
 pub fn parameters(rng: &mut Rng, layout: &ParamLayout) -> Vec<f64> {
     let mut flat = Vec::with_capacity(layout.size());
     for tensor in layout.tensors() {
@@ -52,7 +53,7 @@ pub fn parameters(rng: &mut Rng, layout: &ParamLayout) -> Vec<f64> {
 /// Where element `i` lies in the middle.
 fn centre(tensor: &Tensor, i: usize) -> f64 {
     match &tensor.init {
-        Init::Uniform { .. } => 0.0,
+        Init::Uniform { .. } | Init::Masked { .. } => 0.0,
         Init::Constant(centre) => *centre,
         Init::Each(centres) => centres[i],
     }
@@ -62,7 +63,7 @@ fn centre(tensor: &Tensor, i: usize) -> f64 {
 fn bound(tensor: &Tensor) -> f64 {
     let inputs: usize = tensor.shape.iter().skip(1).product();
     match tensor.init {
-        Init::Uniform { bound } => bound,
+        Init::Uniform { bound } | Init::Masked { bound, .. } => bound,
         _ if tensor.shape.len() > 1 => 1.0 / (inputs as f64).sqrt(),
         _ => 0.5,
     }

@@ -7,7 +7,7 @@
 use super::flow::FlowConfig;
 use super::invalid::Invalid;
 use super::target::TargetConfig;
-use upg_flows::{BaseSpec, ContinuousFlow, FlowError, Glow, RealNvp, SplineNvp, Z2Nice};
+use upg_flows::{BaseSpec, ContinuousFlow, FlowError, Glow, Iaf, Maf, RealNvp, SplineNvp, Z2Nice};
 
 /// What a target decides.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -61,6 +61,8 @@ impl FlowConfig {
             Self::RealNvp(RealNvp { base, .. })
             | Self::Z2Nice(Z2Nice { base, .. })
             | Self::Glow(Glow { base, .. })
+            | Self::Maf(Maf { base, .. })
+            | Self::Iaf(Iaf { base, .. })
             | Self::SplineNvp(SplineNvp { base, .. })
             | Self::Continuous(ContinuousFlow { base, .. }) => Some(base),
             Self::U1(_) | Self::U1Continuous(_) | Self::TorusSpline(_) => None,

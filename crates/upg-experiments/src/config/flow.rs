@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use upg_flows::{
-    ContinuousFlow, FlowError, FlowSpec, Glow, RealNvp, SplineNvp, TorusSpline, U1Continuous, U1Flow, Z2Nice,
+    ContinuousFlow, FlowError, FlowSpec, Glow, Iaf, Maf, RealNvp, SplineNvp, TorusSpline, U1Continuous, U1Flow, Z2Nice,
 };
 
 /// The flows there are: recipes, or any list of layers.
@@ -19,6 +19,10 @@ pub enum FlowConfig {
     SplineNvp(SplineNvp),
     /// `TorusSpline(lattice, couplings, hidden, bins, activation?, mask?, init?)`.
     TorusSpline(TorusSpline),
+    /// `Maf(lattice, layers, hidden, activation?, transform?, init?, base?)`.
+    Maf(Maf),
+    /// `Iaf(lattice, layers, hidden, activation?, transform?, init?, base?)`.
+    Iaf(Iaf),
     /// `U1(lattice, layers, mixtures or transform, hidden, kernel?, slope?, init?)`.
     U1(U1Flow),
     /// `Continuous(lattice, field, steps, base?)`.
@@ -41,6 +45,8 @@ impl FlowConfig {
             Self::Glow(recipe) => recipe.spec(),
             Self::SplineNvp(recipe) => recipe.spec(),
             Self::TorusSpline(recipe) => recipe.spec(),
+            Self::Maf(recipe) => recipe.spec(),
+            Self::Iaf(recipe) => recipe.spec(),
             Self::U1(recipe) => recipe.spec(),
             Self::Continuous(recipe) => recipe.spec(),
             Self::U1Continuous(recipe) => recipe.spec(),
@@ -56,6 +62,8 @@ impl FlowConfig {
             Self::Glow(recipe) => recipe.errors(),
             Self::SplineNvp(recipe) => recipe.errors(),
             Self::TorusSpline(recipe) => recipe.errors(),
+            Self::Maf(recipe) => recipe.errors(),
+            Self::Iaf(recipe) => recipe.errors(),
             Self::U1(recipe) => recipe.errors(),
             Self::Continuous(recipe) => recipe.errors(),
             Self::U1Continuous(recipe) => recipe.errors(),
@@ -76,6 +84,8 @@ impl FlowConfig {
         match self {
             Self::RealNvp(RealNvp { lattice, .. })
             | Self::Z2Nice(Z2Nice { lattice, .. })
+            | Self::Maf(Maf { lattice, .. })
+            | Self::Iaf(Iaf { lattice, .. })
             | Self::SplineNvp(SplineNvp { lattice, .. })
             | Self::TorusSpline(TorusSpline { lattice, .. })
             | Self::Glow(Glow { lattice, .. })

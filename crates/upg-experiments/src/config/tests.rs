@@ -35,7 +35,14 @@ fn every_field_arrives() {
 fn a_configuration_survives_its_own_text() {
     let z2nice = "(flow: Z2Nice(lattice: [2], couplings: 6, hidden: []), \
                   target: Gaussian(mean: [0.5, -1], covariance: [[2, 0.3], [0.3, 1]]))";
-    for text in [FULL, z2nice, "(flow: Z2Nice(lattice: [6], couplings: 1, hidden: [4]), target: Gmm(dim: 6))"] {
+    let maf = "(flow: Maf(lattice: [2], layers: 3, hidden: [5], transform: Affine(clamp: 2)), target: Gmm(dim: 2))";
+    for text in [
+        FULL,
+        z2nice,
+        maf,
+        &maf.replace("Maf", "Iaf"),
+        "(flow: Z2Nice(lattice: [6], couplings: 1, hidden: [4]), target: Gmm(dim: 6))",
+    ] {
         let config = Config::parse(text).unwrap();
         config.build::<f64>().unwrap();
         let line = config.to_ron();

@@ -3,6 +3,7 @@
 //! The layers are made by functions that aren't generic: their loops are compiled once, here, and not in every crate that names a precision.
 
 use super::{
+    autoregressive::AutoregressiveSpec,
     base::{BaseSpec, given},
     continuous::{ContinuousSpec, FieldSpec},
     coupling::{AngleCouplingSpec, CouplingSpec},
@@ -19,6 +20,7 @@ use crate::{
     act_norm::ActNorm,
     additive::Additive,
     affine::Affine,
+    autoregressive::{Autoregressive, net::MaskedMlp},
     bases::{DiagonalNormal, FreeField, TwoSigns},
     cnn::{Cnn, Stripes},
     continuous::Continuous,
@@ -133,6 +135,7 @@ impl LayerSpec {
     fn lower_here<T: Real>(&self, shape: &[usize]) -> Result<AnyLayer<T>, FlowError> {
         match self {
             Self::Coupling(coupling) => coupling.lower(shape),
+            Self::Autoregressive(layer) => layer.lower(shape),
             Self::Scaling(scaling) => Ok(Box::new(GlobalScaling::new(shape.iter().product(), scaling.scales))),
             Self::ActNorm(norm) => Ok(Box::new(ActNorm::new(shape.iter().product(), norm.start))),
             Self::Linear(linear) => Ok(Box::new(LuLinear::new(&linear.choices(), shape)?)),
@@ -188,6 +191,29 @@ impl CouplingSpec {
         let mask = self.mask.mask(shape)?;
         let net = self.net.lower(mask.kept().len(), transform.width() * mask.transformed().len())?;
         Ok(Box::new(Coupling::new(mask, net, transform)))
+    }
+}
+
+impl AutoregressiveSpec {
+    fn lower<T: Real>(&self, shape: &[usize]) -> Result<AnyLayer<T>, FlowError> {
+        match self.transform {
+            TransformSpec::Affine { clamp } => self.with(Affine { clamp }, shape),
+            TransformSpec::Additive => self.with(Additive, shape),
+            TransformSpec::LogisticMixture { mixtures } => self.with(LogisticMixture { mixtures }, shape),
+            TransformSpec::Spline { bins, interval } => {
+                self.with(Spline { form: Form::Line { interval }, bins }, shape)
+            }
+            TransformSpec::OddSpline { bins, interval } => {
+                self.with(Spline { form: Form::Odd { interval }, bins }, shape)
+            }
+        }
+    }
+
+    fn with<T: Real, E: Elementwise<T>>(&self, transform: E, shape: &[usize]) -> Result<AnyLayer<T>, FlowError> {
+        let order = self.order.indices(shape)?;
+        let MlpSpec { hidden, activation, bias, start } = &self.net;
+        let net = MaskedMlp::new(order.len(), hidden, transform.width(), *activation, *bias, *start).map_err(in_net)?;
+        Ok(Box::new(Autoregressive::new(order, net, transform)))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{
     act_norm::ActNormSpec,
+    autoregressive::AutoregressiveSpec,
     continuous::ContinuousSpec,
     coupling::{AngleCouplingSpec, CouplingSpec},
     description::{Description, Needs, Work},
@@ -21,6 +22,8 @@ use upg_core::{Domain, ParamLayout};
 pub enum LayerSpec {
     /// A coupling of numbers.
     Coupling(CouplingSpec),
+    /// An autoregressive layer.
+    Autoregressive(AutoregressiveSpec),
     /// y = x·e^σ.
     Scaling(ScalingSpec),
     /// y = x·e^σ + b.
@@ -67,6 +70,7 @@ impl LayerSpec {
     fn kind(&self) -> &dyn Description {
         match self {
             Self::Coupling(coupling) => coupling,
+            Self::Autoregressive(layer) => layer,
             Self::Scaling(scaling) => scaling,
             Self::ActNorm(norm) => norm,
             Self::Linear(linear) => linear,

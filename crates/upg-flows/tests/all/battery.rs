@@ -3,8 +3,8 @@
 use rand::RngExt;
 use upg_core::{Chain, Cpu, Invertible, Real, Rng};
 use upg_flows::{
-    Activation, Additive, Affine, Bias, Coupling, Elementwise, GlobalScaling, Mask, MaskPattern, Mlp, RealNvp, Scales,
-    StartAt, Z2Nice,
+    Activation, Additive, Affine, Autoregressive, Bias, Coupling, Elementwise, GlobalScaling, Iaf, LogisticMixture,
+    Maf, Mask, MaskPattern, Mlp, RealNvp, Scales, StartAt, Z2Nice, autoregressive::net::MaskedMlp, spec::TransformSpec,
 };
 use upg_testkit::{flow::Parts, flow_battery, layer_battery};
 
@@ -20,6 +20,10 @@ layer_battery! {
     leaky_relu(rng) => coupling::<T, _>(Affine::default(), Activation::LeakyRelu(rng.random_range(0.01..0.9)), any_bias(rng), rng);
     elu(rng) => coupling::<T, _>(Affine::default(), Activation::Elu, any_bias(rng), rng);
     linear_net(rng) => coupling::<T, _>(Affine::default(), Activation::Identity, any_bias(rng), rng);
+    autoregressive(rng) => autoregressive_layer::<T, _>(Affine { clamp: Some(rng.random_range(0.3..3.0)) }, rng.random_range(2..9), rng);
+    autoregressive_in_panels(rng) => autoregressive_layer::<T, _>(Affine { clamp: Some(1.0) }, rng.random_range(17..20), rng);
+    autoregressive_additive(rng) => autoregressive_layer::<T, _>(Additive, rng.random_range(2..9), rng);
+    autoregressive_mixture(rng) => autoregressive_layer::<T, _>(LogisticMixture { mixtures: 2 }, rng.random_range(2..6), rng);
     scaling(rng) => GlobalScaling::new(rng.random_range(1..9), Scales::One);
     scaling_per_dof(rng) => GlobalScaling::new(rng.random_range(1..9), Scales::PerDof);
     chain_of_couplings(rng) => any_real_nvp(rng).build::<T>().unwrap();
@@ -32,6 +36,8 @@ flow_battery! {
     checkerboard(rng) => Parts::on_line(RealNvp { lattice: vec![2, 4], mask: MaskPattern::Checkerboard, ..any_real_nvp(rng) }.build::<T>().unwrap(), rng);
     real_nvp_leaky(rng) => Parts::on_line(RealNvp { activation: Activation::LeakyRelu(0.2), ..any_real_nvp(rng) }.build::<T>().unwrap(), rng);
     z2_nice(rng) => Parts::on_line(any_z2_nice(rng).build::<T>().unwrap(), rng);
+    maf(rng) => Parts::on_line(any_maf(rng).build::<T>().unwrap(), rng);
+    iaf(rng) => Parts::on_line(any_iaf(rng).build::<T>().unwrap(), rng);
     chain_in_a_chain(rng) => Parts::on_line(nested::<T>(rng), rng);
 }
 
@@ -63,6 +69,38 @@ fn coupling<T: Real, E: Elementwise<T>>(
     let outputs = transform.width() * mask.transformed().len();
     let net = Mlp::new(mask.kept().len(), &any_widths(rng), outputs, activation, bias, StartAt::Random).unwrap();
     Box::new(Coupling::new(mask, net, transform))
+}
+
+/// An autoregressive layer of random order.
+fn autoregressive_layer<T: Real, E: Elementwise<T>>(
+    transform: E,
+    dof: usize,
+    rng: &mut Rng,
+) -> Box<dyn Invertible<Cpu<T>>> {
+    let hidden: Vec<usize> = (0..rng.random_range(0..3)).map(|_| rng.random_range(1..20)).collect();
+    let mut order: Vec<usize> = (0..dof).collect();
+    (1..dof).for_each(|i| order.swap(i, rng.random_range(0..=i)));
+    let (activation, bias) = (any_activation(rng), any_bias(rng));
+    let net = MaskedMlp::new(dof, &hidden, transform.width(), activation, bias, StartAt::Random).unwrap();
+    Box::new(Autoregressive::new(order, net, transform))
+}
+
+fn any_iaf(rng: &mut Rng) -> Iaf {
+    let Maf { lattice, layers, hidden, activation, transform, start, base } = any_maf(rng);
+    Iaf { lattice, layers, hidden, activation, transform, start, base }
+}
+
+fn any_maf(rng: &mut Rng) -> Maf {
+    let transform = TransformSpec::Affine { clamp: Some(rng.random_range(0.5..1.5)) };
+    Maf {
+        lattice: any_lattice(rng).0,
+        layers: rng.random_range(1..3),
+        hidden: hidden_widths(rng),
+        activation: any_activation(rng),
+        transform,
+        start: StartAt::Random,
+        ..Maf::default()
+    }
 }
 
 fn any_lattice(rng: &mut Rng) -> (Vec<usize>, MaskPattern) {

@@ -8,7 +8,7 @@ use std::f64::consts::{PI, TAU};
 use upg_core::{Batch, Cpu, Cut, Engine, Layer, Rng, UniformTorus};
 use upg_flows::continuous::{Covector, Evaluation, Moment};
 use upg_flows::spec::PlaquetteFlowSpec;
-use upg_flows::{LayerSpec, PlaquetteField, PlaquetteFlow, U1Continuous, VectorField};
+use upg_flows::{BaseSpec, FlowSpec, LayerSpec, PlaquetteField, PlaquetteFlow, U1Continuous, VectorField};
 use upg_targets::U1;
 use upg_testkit::flow::{AnyEngine, agreement::assert_paths_agree};
 use upg_testkit::runner::{Mapped, Runner};
@@ -324,6 +324,7 @@ fn descriptions_that_make_no_flow_are_refused_by_field() {
     let layer = LayerSpec::PlaquetteFlow(PlaquetteFlowSpec { sines: 1, products: 1, times: 1, steps: 2 });
     let refused = layer.build::<f64>(&[2, 1, 4]).map(drop).unwrap_err().to_string();
     assert_eq!(refused, "shape = [2, 1, 4]: accepted is [2, L_0, L_1], two extents, each at least 2");
-    assert_eq!(layer.clone().with_steps(7).steps(), Some(7));
-    assert_eq!(LayerSpec::Inverse(Box::new(layer)).with_steps(9).steps(), Some(9));
+    let flow = |layer| FlowSpec { shape: vec![2, 4, 4], base: BaseSpec::UniformTorus, layers: vec![layer] };
+    assert_eq!(flow(layer.clone()).map_steps(|_| 7).steps(), Some(7));
+    assert_eq!(flow(LayerSpec::Inverse(Box::new(layer))).map_steps(|_| 9).steps(), Some(9));
 }

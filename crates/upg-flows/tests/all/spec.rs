@@ -4,8 +4,8 @@ use proptest::prelude::*;
 use upg_core::{Batch, Cpu, Cut, Domain, Layer, ParamLayout, Pass, Prepared, Real, Workspace};
 use upg_flows::spec::*;
 use upg_flows::{
-    Activation, Bias, FirstValues, FlowError, Glow, MaskPattern, MaskSpec, Order, Parity, RealNvp, Scales, SplineNvp,
-    StartAt, TorusSpline, U1Flow, Z2Nice,
+    Activation, Bias, FirstValues, FlowError, Glow, Iaf, Maf, MaskPattern, MaskSpec, Order, Parity, RealNvp, Scales,
+    SplineNvp, StartAt, TorusSpline, U1Flow, Z2Nice,
 };
 use upg_testkit::{alloc, domain, draw};
 
@@ -20,11 +20,15 @@ fn any_start() -> impl Strategy<Value = StartAt> {
     prop_oneof![Just(StartAt::Random), Just(StartAt::Identity)]
 }
 
-fn any_mlp() -> impl Strategy<Value = NetSpec> {
+fn any_mlp() -> impl Strategy<Value = MlpSpec> {
     let activation = prop_oneof![Just(Activation::Tanh), Just(Activation::Silu), Just(Activation::LeakyRelu(0.2))];
     let bias = prop_oneof![Just(Bias::Yes), Just(Bias::No)];
-    (any_hidden(), activation, bias, any_start())
-        .prop_map(|(hidden, activation, bias, start)| NetSpec::Mlp(MlpSpec { hidden, activation, bias, start }))
+    (any_hidden(), activation, bias, any_start()).prop_map(|(hidden, activation, bias, start)| MlpSpec {
+        hidden,
+        activation,
+        bias,
+        start,
+    })
 }
 
 fn any_mask() -> impl Strategy<Value = MaskSpec> {
@@ -97,11 +101,20 @@ fn with_cells(mut layer: LayerSpec, shape: &[usize]) -> LayerSpec {
 
 /// A layer of numbers, or the inverse of one.
 fn any_layer() -> impl Strategy<Value = LayerSpec> {
-    let coupling = (any_mask(), any_mlp(), any_transform())
+    let coupling = (any_mask(), any_mlp().prop_map(NetSpec::Mlp), any_transform())
         .prop_map(|(mask, net, transform)| LayerSpec::Coupling(CouplingSpec { mask, net, transform }));
+    let order = prop_oneof![Just(Order::Identity), Just(Order::Reversal)];
+    // Bounded: tens of numbers in a row, each moved by those before, with log-scales linear in them would be too much for any fixed tolerance.
+    let bounded = prop_oneof![
+        Just(TransformSpec::Additive),
+        (0.5..2.0).prop_map(|clamp| TransformSpec::Affine { clamp: Some(clamp) }),
+    ];
+    let autoregressive = (order, any_mlp(), bounded)
+        .prop_map(|(order, net, transform)| LayerSpec::Autoregressive(AutoregressiveSpec { order, net, transform }));
     let scales = prop_oneof![Just(Scales::One), Just(Scales::PerDof)];
     let layer = prop_oneof![
         3 => coupling,
+        2 => autoregressive,
         1 => scales.prop_map(|scales| LayerSpec::Scaling(ScalingSpec { scales })),
         1 => any_first_values().prop_map(|start| LayerSpec::ActNorm(ActNormSpec { start })),
         1 => any_linear().prop_map(LayerSpec::Linear),
@@ -147,8 +160,9 @@ fn any_angle_transform() -> impl Strategy<Value = AngleTransformSpec> {
 
 /// A layer of angles that aren't links, or the inverse of one.
 fn any_angle_layer() -> impl Strategy<Value = LayerSpec> {
-    let layer = (any_mask(), any_mlp(), any_angle_transform())
-        .prop_map(|(mask, net, transform)| LayerSpec::AngleCoupling(AngleCouplingSpec { mask, net, transform }));
+    let layer = (any_mask(), any_mlp(), any_angle_transform()).prop_map(|(mask, net, transform)| {
+        LayerSpec::AngleCoupling(AngleCouplingSpec { mask, net: NetSpec::Mlp(net), transform })
+    });
     (layer, any::<bool>()).prop_map(inverted)
 }
 
@@ -237,6 +251,9 @@ proptest! {
             prop_assert_eq!(glow.size(), glow.spec().unwrap().size());
             prop_assert_eq!(glow.cut(), glow.spec().unwrap().cut());
         }
+        let iaf = Iaf { lattice: lattice.clone(), layers: couplings, hidden: hidden.clone(), transform, ..Default::default() };
+        prop_assert_eq!(iaf.size(), iaf.spec().unwrap().size());
+        prop_assert_eq!(iaf.cut(), iaf.spec().unwrap().cut());
         let u1 = U1Flow { layers: couplings, hidden, ..Default::default() };
         prop_assert_eq!(u1.size(), u1.spec().unwrap().size());
     }
@@ -308,6 +325,15 @@ fn recipes_write_out_their_layers() {
     layers.push(LayerSpec::Scaling(ScalingSpec { scales: Scales::One }));
     assert_eq!(nice.spec(), Ok(FlowSpec { shape: vec![4], base: BaseSpec::StandardNormal, layers }));
 
+    let maf = Maf { lattice: vec![4], layers: 3, hidden: vec![5], ..Default::default() };
+    let iaf = Iaf { lattice: vec![4], layers: 3, hidden: vec![5], ..Default::default() };
+    let layers = [Order::Identity, Order::Reversal, Order::Identity].map(|order| {
+        let NetSpec::Mlp(net) = net(Bias::Yes);
+        LayerSpec::Autoregressive(AutoregressiveSpec { order, net, transform: TransformSpec::Affine { clamp: None } })
+    });
+    assert_eq!(iaf.spec().unwrap().layers, layers);
+    assert_eq!(maf.spec().unwrap().layers, layers.map(|layer| LayerSpec::Inverse(Box::new(layer))));
+
     let spec = U1Flow { lattice: vec![8, 4], layers: 10, kernel: 5, ..Default::default() }.spec().unwrap();
     assert_eq!((&spec.shape[..], spec.base, spec.layers.len()), (&[2, 8, 4][..], BaseSpec::UniformTorus, 10));
     let moves = |layer: &LayerSpec| match layer {
@@ -364,13 +390,17 @@ fn wrong_layers_are_refused_by_their_number_and_field() {
     let with = |transform| coupling(MaskSpec::Alternating(Parity::Odd), mlp(&[3], Activation::Tanh), transform);
     let masked = |mask| coupling(mask, mlp(&[3], Activation::Tanh), TransformSpec::Additive);
     let net = |net| coupling(MaskSpec::Checkerboard(Parity::Odd), net, TransformSpec::Additive);
+    let ordered = |order| {
+        let NetSpec::Mlp(net) = mlp(&[3], Activation::Tanh);
+        LayerSpec::Autoregressive(AutoregressiveSpec { order, net, transform: TransformSpec::Additive })
+    };
     let gauge = |direction, offset, kernel, slope, mixtures| {
         let net = CnnSpec { hidden: vec![2], kernel, slope, start: StartAt::Random };
         let transform = AngleTransformSpec::TanMixture { mixtures };
         LayerSpec::GaugeCoupling(GaugeCouplingSpec { direction, offset, net, transform })
     };
     let flow = |layers| FlowSpec { shape: vec![2, 2], base: BaseSpec::StandardNormal, layers };
-    assert_eq!(flow(vec![good(), good()]).check(), Ok(()));
+    assert_eq!(flow(vec![good(), ordered(Order::Custom(vec![3, 0, 2, 1]))]).check(), Ok(()));
     let cases = [
         (with(TransformSpec::Affine { clamp: Some(-1.0) }), "transform.clamp"),
         (with(TransformSpec::LogisticMixture { mixtures: 0 }), "transform.mixtures"),
@@ -388,6 +418,10 @@ fn wrong_layers_are_refused_by_their_number_and_field() {
         (masked(MaskSpec::Custom(vec![1, 1])), "mask"),
         (masked(MaskSpec::Custom(vec![])), "mask"),
         (masked(MaskSpec::Custom(vec![0, 1, 2, 3])), "mask"),
+        (ordered(Order::Custom(vec![0, 1, 2])), "order"),
+        (ordered(Order::Custom(vec![0, 1, 2, 4])), "order"),
+        (ordered(Order::Custom(vec![0, 1, 1, 3])), "order"),
+        (ordered(Order::Custom(vec![])), "order"),
         (gauge(2, 0, 3, 0.1, 1), "direction"),
         (gauge(0, 4, 3, 0.1, 1), "offset"),
         (gauge(0, 0, 4, 0.1, 1), "net.kernel"),
@@ -520,4 +554,31 @@ fn every_wrong_field_of_a_flow_is_told_once() {
 fn nvp_layers(couplings: usize) -> Vec<LayerSpec> {
     let flow = RealNvp { lattice: vec![4], couplings, hidden: vec![3], ..Default::default() };
     flow.spec().unwrap().layers
+}
+
+/// F counts the weights that the degrees leave: by the definition, hidden unit j of H has degree 1 + ⌊j(D−1)/H⌋ and reads what is of its degree or
+/// a lower one, output i hidden degrees below i.
+#[test]
+fn an_autoregressive_layer_counts_the_weights_that_are_not_masked() {
+    for (dof, hidden, transform) in [
+        (2, vec![], TransformSpec::Additive),
+        (9, vec![1], TransformSpec::Additive),
+        (5, vec![7, 3], TransformSpec::Affine { clamp: None }),
+        (16, vec![40, 60], TransformSpec::LogisticMixture { mixtures: 2 }),
+    ] {
+        let net =
+            MlpSpec { hidden: hidden.clone(), activation: Activation::Tanh, bias: Bias::Yes, start: StartAt::Random };
+        let layer = LayerSpec::Autoregressive(AutoregressiveSpec { order: Order::Identity, net, transform });
+        let spec = FlowSpec { shape: vec![dof], base: BaseSpec::StandardNormal, layers: vec![layer] };
+        let mut degrees: Vec<usize> = (1..=dof).collect();
+        let mut all = 0;
+        for &width in &hidden {
+            let next: Vec<usize> = (0..width).map(|j| 1 + j * (dof - 1) / width).collect();
+            all += next.iter().map(|d| degrees.iter().filter(|below| *below <= d).count()).sum::<usize>();
+            degrees = next;
+        }
+        let below = |i| degrees.iter().filter(|d| **d < i).count();
+        all += transform.width() * (1..=dof).map(below).sum::<usize>();
+        assert_eq!(spec.multiply_adds(), all as u64, "{spec:?}");
+    }
 }

@@ -33,6 +33,8 @@ fn what_may_be_left_out_has_its_default() {
             net: Mlp(hidden: [], activation: LeakyRelu(0.1), bias: No, init: Identity),
             transform: LogisticMixture(mixtures: 4),
         )),
+        Autoregressive(net: (hidden: [3]), transform: Additive),
+        Autoregressive(order: Custom([1, 0]), net: Mlp(hidden: [3]), transform: Additive),
         Scaling(),
     ])";
     let mlp = |hidden, activation, bias, start| NetSpec::Mlp(MlpSpec { hidden, activation, bias, start });
@@ -46,8 +48,17 @@ fn what_may_be_left_out_has_its_default() {
         net: mlp(vec![], Activation::LeakyRelu(0.1), Bias::No, StartAt::Identity),
         transform: TransformSpec::LogisticMixture { mixtures: 4 },
     });
-    let layers =
-        vec![first, LayerSpec::Inverse(Box::new(second)), LayerSpec::Scaling(ScalingSpec { scales: Scales::One })];
+    let autoregressive = |order| {
+        let NetSpec::Mlp(net) = mlp(vec![3], Activation::Tanh, Bias::Yes, StartAt::Random);
+        LayerSpec::Autoregressive(AutoregressiveSpec { order, net, transform: TransformSpec::Additive })
+    };
+    let layers = vec![
+        first,
+        LayerSpec::Inverse(Box::new(second)),
+        autoregressive(Order::Identity),
+        autoregressive(Order::Custom(vec![1, 0])),
+        LayerSpec::Scaling(ScalingSpec { scales: Scales::One }),
+    ];
     assert_eq!(read(text), Ok(FlowSpec { shape: vec![4, 4], base: BaseSpec::StandardNormal, layers }));
 
     let text = "(lattice: [8, 4], layers: 2, mixtures: 3, hidden: [5])";
@@ -88,7 +99,8 @@ fn bases_are_read() {
 fn wrong_texts_are_refused() {
     let good = "(shape: [4, 4], base: StandardNormal, layers: [Coupling(mask: Alternating(Odd), net: Mlp(hidden: [8]), \
                 transform: LogisticMixture(mixtures: 2)), GaugeCoupling(direction: 0, offset: 3, net: (hidden: [7]), \
-                transform: TanMixture(mixtures: 4)), Scaling(scales: PerDof)])";
+                transform: TanMixture(mixtures: 4)), \
+                Autoregressive(order: Reversal, net: (hidden: [6]), transform: Additive), Scaling(scales: PerDof)])";
     read::<FlowSpec>(good).unwrap();
     for (old, new, fragments) in [
         ("[4, 4]", "[4.5, 4]", ["a whole number up to 1000000", "4.5"]),
@@ -105,6 +117,7 @@ fn wrong_texts_are_refused() {
         ("offset: 3, ", "", ["`offset`", "missing"]),
         ("direction: 0", "direction: 0.5", ["a whole number", "0.5"]),
         ("PerDof", "Two", ["`Two`", "`PerDof`"]),
+        ("Reversal", "Backwards", ["`Backwards`", "`Identity`"]),
         ("layers: [", "levels: [", ["`levels`", "`layers`"]),
     ] {
         assert_eq!(good.matches(old).count(), 1, "{old}");
