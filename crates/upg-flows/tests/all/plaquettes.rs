@@ -21,10 +21,11 @@ layer_battery! {
 }
 
 /// Steps at which the error of the method is below the tolerances of finite differences.
-const FINE: usize = 96;
+const FINE: usize = 48;
 
+/// Sizes whose field isn't steep; others are tested without an integrator.
 fn any_sizes(rng: &mut Rng) -> [usize; 3] {
-    [rng.random_range(1..3), rng.random_range(1..3), rng.random_range(1..3)]
+    [1, rng.random_range(1..3), rng.random_range(1..3)]
 }
 
 /// Lattices so small that their links close around them.
