@@ -10,9 +10,12 @@ use upg_experiments::paper::table2::{self, SEED, TableError};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// Batch 64 and 1024 only, with fewer repetitions: within three minutes on two cores.
+    /// Batch 64 and 1024 only, with fewer repetitions: within four minutes on two cores.
     #[arg(long)]
     quick: bool,
+    /// Rows of these flows only, as they are named in the table: `--only spline,maf`.
+    #[arg(long, value_name = "FLOWS", value_delimiter = ',')]
+    only: Vec<String>,
     /// Threads; by default one per core.
     #[arg(long, value_parser = threads_parser())]
     threads: Option<usize>,
@@ -33,7 +36,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 
 fn measure_and_write(arguments: &Arguments) -> Result<(), TableError> {
     let threads = arguments.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
-    let cases = table2::cases();
+    let cases = table2::only(table2::cases(), &arguments.only)?;
     let configs: Vec<_> = cases.iter().map(|case| case.config.to_ron()).collect();
     let provenance = Provenance::new(threads, "f32", Some(SEED), format!("[{}]", configs.join(", ")));
 

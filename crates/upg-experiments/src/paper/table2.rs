@@ -17,7 +17,7 @@ mod measure;
 mod report;
 mod rows;
 
-pub use cases::{Case, LEAST_ROUNDS, Plan, cases, plan};
+pub use cases::{Case, LEAST_ROUNDS, Plan, cases, only, plan};
 pub use error::TableError;
 pub use folder::{FILES, Folder};
 pub use html::html;

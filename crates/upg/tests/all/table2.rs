@@ -85,7 +85,16 @@ fn the_page_and_the_text_for_latex_hold_the_numbers() {
 #[test]
 fn the_paper_s_setting_is_measured() {
     let cases = table2::cases();
-    assert_eq!(cases.iter().map(|case| case.flow).collect::<Vec<_>>(), ["z2nice", "realnvp", "u1"]);
+    let flows: Vec<_> = cases.iter().map(|case| case.flow).collect();
+    assert_eq!(flows[..3], ["z2nice", "realnvp", "u1"]);
+    for flow in ["spline", "maf", "iaf", "linear", "continuous", "u1-continuous"] {
+        assert!(flows[3..].contains(&flow), "{flow} of {flows:?}");
+    }
+    let named = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+    let chosen = table2::only(cases, &named(&["maf", "z2nice"])).unwrap();
+    assert_eq!(chosen.iter().map(|case| case.flow).collect::<Vec<_>>(), ["z2nice", "maf"]);
+    let error = table2::only(chosen, &named(&["maf", "mfa"])).unwrap_err();
+    assert_eq!((error.exit_status(), &*error.to_string()), (2, "--only = mfa: accepted are z2nice, maf"));
     let batches = |quick| table2::plan(quick).iter().map(|plan| plan.batch).collect::<Vec<_>>();
     assert_eq!((batches(true), batches(false)), (vec![64, 1024], vec![64, 1024, 8192]));
 }

@@ -11,6 +11,14 @@ pub enum TableError {
     /// A case describes no model.
     #[error(transparent)]
     Config(#[from] AllInvalid),
+    /// There is no row of this name.
+    #[error("--only = {name}: accepted are {accepted}")]
+    Unknown {
+        /// The name.
+        name: String,
+        /// All names, with commas.
+        accepted: String,
+    },
     /// The folder can't be made.
     #[error("output folder {}: {source}", path.display())]
     Folder {
@@ -28,7 +36,7 @@ impl TableError {
     /// 2 if the input is wrong, 1 if the run failed.
     pub fn exit_status(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::Folder { .. } => 2,
+            Self::Config(_) | Self::Unknown { .. } | Self::Folder { .. } => 2,
             Self::Output(error) => error.exit_status(),
         }
     }

@@ -11,7 +11,7 @@ use ndarray::{Array2, s};
 use std::hint::black_box;
 use std::io::IsTerminal;
 use std::time::Instant;
-use upg_core::{Base, Batch, Cpu, Engine, SampleStream, Start, Streams};
+use upg_core::{Base, Batch, Cpu, Domain, Engine, SampleStream, StandardNormal, Start, Streams, Target, UniformTorus};
 use upg_train::method::Method;
 
 /// The precision of the table.
@@ -68,7 +68,7 @@ impl Bench {
     fn new(model: Model<T>, plan: &[Plan], threads: usize) -> Self {
         let Model { flow, cut, base, target, .. } = model;
         let largest = plan.iter().map(|plan| plan.batch).max().unwrap_or(1);
-        let data = draw(&base, largest);
+        let data = draw(target.domain(0), target.dof(), largest);
         let engine = Engine::new(Cpu::new(threads), flow, base, target, cut);
         let theta = engine.layout().initialise(&mut Streams::new(SEED).next_stream());
         Self { engine, theta, round: 0, data }
@@ -111,9 +111,13 @@ impl Bench {
     }
 }
 
-/// `samples` draws of the base, shape `[samples, dof]`.
-fn draw(base: &AnyBase<T>, samples: usize) -> Array2<T> {
-    let mut batch = Batch::zeros(base.dof(), samples);
+/// Points of `domain`, shape `[samples, dof]`: as good data as any, for a time.
+fn draw(domain: Domain, dof: usize, samples: usize) -> Array2<T> {
+    let base: AnyBase<T> = match domain {
+        Domain::Line => Box::new(StandardNormal::new(dof)),
+        Domain::Circle => Box::new(UniformTorus::new(dof)),
+    };
+    let mut batch = Batch::zeros(dof, samples);
     base.draw(&Cpu::here(), SampleStream::new(SEED, 0, 0), 0, &mut batch);
     batch.to_samples()
 }
