@@ -96,23 +96,14 @@ pub fn of_inverse(missed: u64, data: u64) -> Option<String> {
 
 /// What twice the steps of the integrator say against log Z with this standard error.
 pub fn of_integration(integration: &Integration, error: Option<f64>) -> Option<String> {
-    let Change { log_z, log_weight_std, .. } = integration.of_samples;
-    let steps = integration.steps;
-    let shift = log_z.filter(|shift| !error.is_some_and(|error| shift.abs() <= error));
-    let spread = log_weight_std.filter(|&std| std > SPREAD);
-    let twice = 2 * steps;
-    match (shift, spread, log_z) {
-        (_, _, None) => {
-            Some(format!("with {twice} steps of the integrator in the place of {steps} log-weights are not finite"))
-        }
-        (Some(shift), _, _) => {
-            Some(format!("{twice} steps of the integrator in the place of {steps} change it by {shift:.1e}"))
-        }
-        (None, Some(spread), _) => Some(format!(
-            "{twice} steps of the integrator in the place of {steps} change log-weights by {spread:.1e} (standard deviation)"
-        )),
-        _ => None,
+    let Integration { steps, of_samples: Change { log_z, log_weight_std, .. }, .. } = *integration;
+    let told = |what: String| format!("{} steps of the integrator in the place of {steps} {what}", 2 * steps);
+    let Some(shift) = log_z else { return Some(told("make log-weights that are not finite".into())) };
+    if error.is_none_or(|error| shift.abs() > error) {
+        return Some(told(format!("change it by {shift:.1e}, more than its standard error")));
     }
+    let spread = log_weight_std.filter(|&std| std > SPREAD)?;
+    Some(told(format!("change log-weights by {spread:.1e} (standard deviation)")))
 }
 
 /// The word of an exact value against an estimate of the quantity `name`.

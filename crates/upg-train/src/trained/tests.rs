@@ -1,7 +1,7 @@
 //! A trained flow against what is known of it: q = p, a plain chain, a plain mean.
 
 use super::{PIECE, Trained};
-use crate::evaluate::{EvaluationPlan, extent::Extent};
+use crate::evaluate::{Evaluation, EvaluationPlan, extent::Extent};
 use crate::method::Estimator;
 use crate::problem::Problem;
 use crate::purpose::Purpose;
@@ -11,8 +11,8 @@ use crate::variance::Repetitions;
 use ndarray::{Array2, arr2};
 use std::sync::Arc;
 use upg_core::{Cpu, Layer, Real, StandardNormal};
-use upg_flows::spec::{ScalingSpec, TransformSpec};
-use upg_flows::{LayerSpec, RealNvp, Scales, StartAt};
+use upg_flows::spec::{FieldSpec, ScalingSpec, TransformSpec};
+use upg_flows::{BaseSpec, ContinuousFlow, LayerSpec, RealNvp, Scales, StartAt};
 use upg_targets::{Gaussian, Gmm};
 
 fn flow(start: StartAt) -> RealNvp {
@@ -230,4 +230,48 @@ fn the_variance_is_the_naive_one() {
     for (found, expected) in found.iter().zip(expected) {
         assert!((found - expected).abs() < 1e-12 * expected.abs(), "{found} for {expected}");
     }
+}
+
+/// A continuous flow of four sites, with twice its steps beside it.
+fn continuous(steps: usize) -> Trained<Cpu<f64>> {
+    let field = FieldSpec::Lattice { frequencies: 2, times: 2 };
+    let spec = ContinuousFlow { lattice: vec![4], field, steps, base: BaseSpec::StandardNormal }.spec().unwrap();
+    let weights = |i: usize| 0.4 * (1.7 * i as f64).sin(); // those of a new flow are 0
+    let theta: Vec<f64> = (0..spec.params().unwrap().size()).map(weights).collect();
+    let doubled = spec.clone().map_steps(|steps| 2 * steps);
+    let problem = Problem::new(spec.build::<f64>().unwrap(), spec.build_base(), Arc::new(Gmm::new(4).unwrap()))
+        .with_doubled_steps(steps, doubled.build().unwrap(), doubled.build_base());
+    Trained::new(problem, Cpu::new(2), &theta)
+}
+
+/// What twice the steps change is the difference of the two flows, falls with the fourth power of the step, and is told where it matters.
+#[test]
+fn the_error_of_an_integrator_is_measured_in_both_directions() {
+    let data = Array2::from_shape_fn((300, 4), |(i, j)| (0.7 * i as f64 + 1.9 * j as f64).sin());
+    let plan = EvaluationPlan { samples: 1000, blocks: 10, seed: 3 };
+    let [coarse, fine] = [2, 8].map(|steps| continuous(steps).evaluate(plan, Some(&data)).unwrap());
+    let [at_2, at_8] = [&coarse, &fine].map(|evaluation| evaluation.summary.integration.unwrap());
+    assert_eq!((at_2.steps, at_2.of_samples.samples, at_2.of_data.unwrap().samples), (2, 1000, 300));
+
+    let at_4 = continuous(4).evaluate(plan, Some(&data)).unwrap();
+    let differences =
+        at_4.log_weights.iter().zip(&coarse.log_weights).map(|(doubled, log_weight)| doubled - log_weight);
+    let mean = differences.sum::<f64>() / 1000.0;
+    assert!(close(at_2.of_samples.log_weight_mean, mean), "{at_2:?}, {mean}");
+    let log_z = |evaluation: &Evaluation| evaluation.summary.log_z.number.value.unwrap();
+    assert!(close(at_2.of_samples.log_z, log_z(&at_4) - log_z(&coarse)), "{at_2:?}");
+    let forward = |evaluation: &Evaluation| evaluation.summary.log_z_forward.unwrap().value;
+    assert!(close(at_2.of_data.unwrap().log_z, forward(&at_4) - forward(&coarse)), "{at_2:?}");
+
+    for (coarse, fine) in [(at_2.of_samples, at_8.of_samples), (at_2.of_data.unwrap(), at_8.of_data.unwrap())] {
+        for (coarse, fine) in [(coarse.log_weight_std, fine.log_weight_std), (coarse.score, fine.score)] {
+            let order = (coarse.unwrap() / fine.unwrap()).log2() / 2.0;
+            assert!((3.0..5.5).contains(&order), "order {order}: {at_2:?}, {at_8:?}");
+        }
+    }
+    let told = |evaluation: &Evaluation| {
+        evaluation.summary.log_z.warnings.iter().any(|warning| warning.contains("steps of the integrator"))
+    };
+    assert!(told(&coarse) && !told(&fine), "{:?}", fine.summary.log_z.warnings);
+    assert_eq!(wrong::<f64>().evaluate(plan, None).unwrap().summary.integration, None);
 }

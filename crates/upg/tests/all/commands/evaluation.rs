@@ -4,7 +4,7 @@ use super::{GAUGE, SCALAR, done_on, keys, number, trained};
 use crate::support::{json, temporaries};
 use serde_json::Value;
 
-const KEYS: [&str; 25] = [
+const KEYS: [&str; 26] = [
     "acceptance",
     "chain_warnings",
     "checksum",
@@ -12,6 +12,7 @@ const KEYS: [&str; 25] = [
     "ess_reverse",
     "files",
     "free_energy_per_site",
+    "integration",
     "largest_share",
     "log_z",
     "log_z_forward",
@@ -171,4 +172,36 @@ fn the_noise_of_every_estimator_is_told() {
         let path = number(&estimators[1]["variance_ratio"]["value"]);
         assert!(path < 1.0, "path gradients pay near the target: {path}");
     }
+}
+
+/// A continuous flow on a lattice, which two steps of the integrator don't resolve.
+const CONTINUOUS: &str = "(
+    flow: Continuous(lattice: [4, 2], field: Lattice(frequencies: 2, times: 2), steps: 2, base: FreeField()),
+    target: Phi4(lattice: [4, 2], kappa: 0.2, lambda: 0.1),
+    training: (
+        steps: 60, batch: 64, seed: 6, precision: F64, optimiser: Adam(rate: 0.05), validation: (every: 60, samples: 300),
+    ),
+    data: (test: Draw(300), hmc: (chains: 50, warm_up: 30, thin: 5)),
+    evaluation: (samples: 2000, blocks: 40, ode_steps: 8),
+)";
+
+#[test]
+fn continuous_flows_are_evaluated_with_more_steps_and_tell_what_they_are_worth() {
+    let run = trained(CONTINUOUS);
+    let steps = |more: &[&str]| {
+        let text = done_on(&run, "evaluate", more);
+        let integration = json(&run.path("run/summary.json"))["integration"].clone();
+        for side in ["of_samples", "of_data"] {
+            let expected = ["log_weight_mean", "log_weight_std", "log_z", "samples", "score"];
+            assert_eq!(keys(&integration[side]), expected);
+        }
+        let line = format!("steps of the integrator      {}; twice as many change\n", integration["steps"]);
+        assert!(text.contains(&line) && text.contains("  of the data "), "{text}");
+        (integration["steps"].clone(), number(&integration["of_samples"]["log_weight_std"]))
+    };
+    let (configured, few, many) = (steps(&[]), steps(&["--ode-steps", "2"]), steps(&["--ode-steps", "32"]));
+    assert_eq!((configured.0, few.0, many.0), (8.into(), 2.into(), 32.into()));
+    assert!(few.1 > 30.0 * configured.1 && configured.1 > 30.0 * many.1, "{few:?}, {configured:?}, {many:?}");
+    let variance = done_on(&run, "variance", &["--repetitions", "3", "--batch", "10"]);
+    assert!(variance.contains("path-fast"), "{variance}");
 }
