@@ -1,6 +1,6 @@
 //! The continuous flow of the links of a two-dimensional U(1) theory by the vector field of its plaquettes.
 //!
-//! Links u_μ(x), `[2, L_0, L_1]`; plaquettes P = Du, [D u](x) = u_0(x) + u_1(x+ê_0) − u_0(x+ê_1) − u_1(x); Φ the flow of the V plaquettes along
+//! Links u_μ(x), `[2, L_0, L_1]`; plaquettes P = Du, P(x) = u_0(x) + u_1(x+ê_0) − u_0(x+ê_1) − u_1(x); Φ the flow of the V plaquettes along
 //! v(P, t) (see [`plaquette_field`](crate::plaquette_field)) by [`continuous`](crate::continuous). With (D Dᵀ)⁺ the division of the modes by Σ_μ (2 − 2 cos k_μ),
 //! mode 0 set to 0, MATH (38):
 //!

@@ -4,7 +4,11 @@
 //! their packing buffers from the allocator in every product: an estimator allocates as often as its bare products do, to the last one.
 
 use upg_core::{Accum, Batch, Cpu, Engine, ForwardKl, Layer, ReverseKl, StandardNormal, Streams, UniformTorus};
-use upg_flows::{BaseSpec, FlowSpec, LayerSpec, RealNvp, Scales, U1Flow, linear, matmul::Mat, spec::ScalingSpec};
+use upg_flows::{
+    BaseSpec, FlowSpec, LayerSpec, RealNvp, Scales, U1Continuous, U1Flow, linear,
+    matmul::Mat,
+    spec::{ContinuousSpec, FieldSpec, ScalingSpec},
+};
 use upg_targets::{Phi4, U1};
 use upg_testkit::{
     alloc, draw,
@@ -21,27 +25,32 @@ const COUPLINGS: usize = 3;
 
 #[test]
 fn steps_after_the_first_allocate_nothing() {
-    gauge_flow_allocates_nothing();
+    gauge_flows_allocate_nothing();
     trained_bases_allocate_nothing();
     for hidden in [vec![20, 20], vec![150, 150]] {
         only_matrix_products_allocate(hidden);
     }
 }
 
-fn gauge_flow_allocates_nothing() {
-    let spec = U1Flow { lattice: vec![4, 4], layers: 4, ..U1Flow::default() };
-    let flow = spec.build::<f32>().unwrap();
-    let theta: Vec<f32> = Layer::params(&flow).initialise(&mut Streams::new(1).next_stream());
-    let target = U1::new(&[4, 4], 1.0).unwrap();
-    let mut engine: AnyEngine<f32> =
-        Engine::new(Cpu::here(), Box::new(flow), UniformTorus::new(32), target, spec.cut());
-    let links = draw::points(&mut draw::rng(3), upg_testkit::domain::Domain::Circle, 40, 32).mapv(|u| u as f32);
-    alloc::assert_no_allocation_after_first(&mut engine, &theta, links.view(), 0);
+fn gauge_flows_allocate_nothing() {
+    let couplings = U1Flow { lattice: vec![4, 4], layers: 4, ..U1Flow::default() };
+    let continuous = U1Continuous { lattice: vec![4, 4], steps: 2, ..U1Continuous::default() };
+    for spec in [couplings.spec().unwrap(), continuous.spec().unwrap()] {
+        let flow = spec.build::<f32>().unwrap();
+        let theta: Vec<f32> = Layer::params(&flow).initialise(&mut Streams::new(1).next_stream());
+        let target = U1::new(&[4, 4], 1.0).unwrap();
+        let mut engine: AnyEngine<f32> =
+            Engine::new(Cpu::here(), Box::new(flow), UniformTorus::new(32), target, spec.cut());
+        let links = draw::points(&mut draw::rng(3), upg_testkit::domain::Domain::Circle, 40, 32).mapv(|u| u as f32);
+        alloc::assert_no_allocation_after_first(&mut engine, &theta, links.view(), 0);
+    }
 }
 
 fn trained_bases_allocate_nothing() {
+    let continuous = ContinuousSpec { field: FieldSpec::Lattice { frequencies: 2, times: 2 }, steps: 2 };
     for base in [BaseSpec::DiagonalNormal, BaseSpec::free_field(0.5, 0.3), BaseSpec::two_signs(0.5, 0.3, 1.0)] {
-        let layers = vec![LayerSpec::Scaling(ScalingSpec { scales: Scales::PerDof })];
+        let scaling = ScalingSpec { scales: Scales::PerDof };
+        let layers = vec![LayerSpec::Scaling(scaling), LayerSpec::Continuous(continuous.clone())];
         let spec = FlowSpec { shape: vec![4, 4], base, layers };
         let theta: Vec<f32> = spec.params().unwrap().initialise(&mut Streams::new(1).next_stream());
         let target = Phi4::new(&[4, 4], 0.2, 0.1).unwrap();
