@@ -3,6 +3,7 @@
 pub mod arguments;
 pub mod config;
 pub mod evaluate;
+pub mod flows;
 pub mod gradient;
 pub mod hmc;
 pub mod log_prob;

@@ -14,10 +14,11 @@
 //! ```
 //!
 //! The sections `training`, `data` and `evaluation` may be left out, and every field in them: [`schema`] explains all.
-//! A new recipe of a flow is a variant of [`FlowConfig`] with its line in `spec`, a new target one of [`TargetConfig`] with its lines below it.
+//! A new recipe of a flow is a variant of [`FlowConfig`] with its line in `spec` and its entry in [`catalogue`], a new target one of [`TargetConfig`] with its lines below it.
 //! Ranges of values are checked where the flow or target is made; this module adds where in the file the value stands.
 
 mod base;
+pub mod catalogue;
 mod data;
 mod diff;
 mod experiment;
@@ -46,6 +47,7 @@ pub use limits::MOST_SAMPLES;
 pub use locate::Position;
 pub use mistakes::{ConfigError, Mistake, Origin};
 pub use model::{AnyBase, Model};
+pub(crate) use notation::plain_text;
 pub use overrides::Override;
 pub use phi4::{Convention, Phi4Config};
 pub use target::{AnyTarget, TargetConfig, Theory};

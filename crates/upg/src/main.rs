@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand, error::ErrorKind};
 use std::process::ExitCode;
 use upg_experiments::Error;
-use upg_experiments::commands::{config, evaluate, gradient, hmc, log_prob, report, sample, train, variance};
+use upg_experiments::commands::{config, evaluate, flows, gradient, hmc, log_prob, report, sample, train, variance};
 use upg_experiments::io::console::{print, say};
 use upg_experiments::io::memory::OrEnd;
 use upg_experiments::io::output::{clean_up_on_signals, tell_commit};
@@ -38,6 +38,8 @@ enum Command {
     Variance(variance::VarianceArgs),
     /// One HTML page of one or several runs side by side.
     Report(report::ReportArgs),
+    /// The flows there are: how large, how dear, where good, how written.
+    Flows(flows::FlowsArgs),
     /// Configurations.
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -68,6 +70,7 @@ fn main() -> ExitCode {
         Command::Hmc(args) => hmc::run(&args),
         Command::Variance(args) => variance::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Flows(args) => flows::run(&args),
         Command::Config(command) => config::run(&command),
     };
     finish(outcome)

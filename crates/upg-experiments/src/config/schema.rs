@@ -3,10 +3,60 @@
 /// The example, RON with comments.
 pub const EXAMPLE: &str = include_str!("schema.ron");
 
+/// The lines that explain the flow called `name`; behind them those of the fields that it has in common with the example.
+pub fn of_flow(name: &str) -> Vec<String> {
+    let recipe = recipe(name);
+    let text = recipe.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ");
+    let in_common = |field: &str| {
+        text.contains(&format!(", {field} = ")) || text.contains(&format!("{field} as below")) || name == "RealNvp"
+    };
+    let fields = fields_of_example().into_iter().filter(|(field, _)| in_common(field));
+    recipe.iter().copied().chain(fields.flat_map(|(_, lines)| lines)).map(str::to_owned).collect()
+}
+
+/// The lines of a flow in the list of all of them.
+fn recipe(name: &str) -> Vec<&'static str> {
+    let first = format!("{name}(");
+    let list = EXAMPLE.lines().map_while(|line| (!line.starts_with("    flow:")).then_some(line));
+    let mut lines = list.filter_map(|line| line.strip_prefix("    //   ")).skip_while(|line| !line.starts_with(&first));
+    let head = lines.next();
+    head.into_iter().chain(lines.take_while(|line| line.starts_with(' '))).collect()
+}
+
+/// The fields of the flow that is the example, each with the lines about it.
+fn fields_of_example() -> Vec<(&'static str, Vec<&'static str>)> {
+    let section = EXAMPLE.lines().skip_while(|line| !line.starts_with("    flow:")).skip(1);
+    let (mut fields, mut lines) = (vec![], vec![]);
+    for line in section.map_while(|line| line.strip_prefix("        ")) {
+        lines.push(line);
+        if let Some((field, _)) = line.split_once(':').filter(|_| !line.starts_with("//")) {
+            fields.push((field, std::mem::take(&mut lines)));
+        }
+    }
+    fields
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::{Config, locate};
-    use super::EXAMPLE;
+    use super::{EXAMPLE, of_flow};
+
+    #[test]
+    fn a_flow_is_explained_by_its_lines_and_by_those_of_its_fields() {
+        let [glow, links, all] = ["Glow", "U1", "RealNvp"].map(of_flow);
+        let has = |lines: &[String], start: &str| lines.iter().any(|line| line.starts_with(start));
+        assert!(
+            glow[0].starts_with("Glow(lattice, steps") && glow[2].starts_with("    steps of three layers"),
+            "{glow:?}"
+        );
+        assert!(has(&glow, "base: ") && has(&glow, "//   FreeField") && has(&glow, "mask: "), "{glow:?}");
+        assert!(has(&links, "init: ") && !has(&links, "base: ") && !has(&links, "transform: "), "{links:?}");
+        assert!(
+            has(&all, "couplings: ") && has(&all, "clamp: ") && all.iter().all(|line| !line.contains("Z2Nice(")),
+            "{all:?}"
+        );
+        assert!(of_flow("None").is_empty());
+    }
 
     #[test]
     fn the_example_is_an_experiment_that_names_every_field_of_every_section() {

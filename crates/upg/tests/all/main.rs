@@ -7,6 +7,7 @@ mod collapse;
 mod commands;
 mod configs;
 mod console;
+mod flows;
 mod golden;
 mod layers;
 mod memory;
