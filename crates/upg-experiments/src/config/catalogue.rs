@@ -119,7 +119,7 @@ pub const FLOWS: &[Entry] = &[
     Entry {
         name: "TorusSpline",
         lives: Lives::Angles,
-        good_for: "angles without a gauge symmetry; one angle for each index of `lattice`, links as in this example, too",
+        good_for: "angles without a gauge symmetry, one for each index of `lattice`; for links, as in this example, U1 and U1Continuous are better",
         flow: "TorusSpline(lattice: {links}, couplings: 4, hidden: [64, 64], bins: 8)",
         trained: Trained::BySamples,
     },
@@ -197,10 +197,11 @@ impl Entry {
     /// Whether the experiment is accepted.
     ///
     /// # Errors
-    /// What isn't.
+    /// The first that isn't, in a line.
     pub fn check(&self, lattice: &[usize]) -> Result<(), String> {
+        self.flow(lattice)?;
         let config = Config::parse(&self.experiment(lattice)).map_err(|error| error.to_string())?;
-        config.build::<f32>().map(|_| ()).map_err(|error| error.to_string())
+        config.build::<f32>().map(|_| ()).map_err(|refused| refused.first.to_string())
     }
 
     /// What the fields are, line by line.
@@ -277,6 +278,8 @@ mod tests {
             told("U1", &[6, 8])
         );
         assert!(flow_named("TorusSpline").unwrap().flow(&[1_000_000]).unwrap_err().contains("at most 1000000 sites"));
-        assert_eq!(told("TorusSpline", &[5]).lines().count(), 1);
+        for (name, lattice) in [("TorusSpline", &[5][..]), ("U1", &[6]), ("TorusSpline", &[1_000_000])] {
+            assert_eq!(told(name, lattice).lines().count(), 1, "{name} on {lattice:?}");
+        }
     }
 }
