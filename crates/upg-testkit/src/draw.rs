@@ -41,9 +41,14 @@ fn angle(rng: &mut Rng) -> f64 {
 /// spread about that constant by 1/√(inputs) (a weight) or ½ (anything else), so that no test runs at the identity.
 /// Masked entries are drawn like the others: a layer that reads them is caught.
 pub fn parameters(rng: &mut Rng, layout: &ParamLayout) -> Vec<f64> {
+    parameters_within(rng, layout, 1.0)
+}
+
+/// The same, spread by `spread` times as much.
+pub fn parameters_within(rng: &mut Rng, layout: &ParamLayout, spread: f64) -> Vec<f64> {
     let mut flat = Vec::with_capacity(layout.size());
     for tensor in layout.tensors() {
-        let bound = bound(tensor);
+        let bound = spread * bound(tensor);
         let value = |i| single(Domain::Line, centre(tensor, i) + bound * rng.random_range(-1.0..=1.0));
         flat.extend((0..tensor.size()).map(value));
     }

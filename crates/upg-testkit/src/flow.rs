@@ -99,6 +99,11 @@ pub trait FlowCase {
 
     /// The same in f32, for the same state of `rng`.
     fn single(&self, rng: &mut Rng) -> Parts<f32>;
+
+    /// By how many times the usual the parameters are spread: less for a flow whose equations hold up to an error that they decide.
+    fn spread(&self) -> f64 {
+        1.0
+    }
 }
 
 /// A precision in which a [`FlowCase`] can be made.
@@ -121,7 +126,7 @@ impl InPrecision for f32 {
 /// A test for every line `name(rng) => parts`: [`check_flow`](crate::flow::check_flow).
 ///
 /// The expression is a [`Parts<T>`](crate::flow::Parts); it may draw hyper-parameters from `rng` (an [`upg_core::Rng`])
-/// and may use the precision `T`.
+/// and may use the precision `T`. Before `=>` may stand `spread 0.5`, a factor on the spread of the parameters.
 ///
 /// ```
 /// use upg_testkit::{flow::Parts, flow_battery};
@@ -133,7 +138,7 @@ impl InPrecision for f32 {
 /// ```
 #[macro_export]
 macro_rules! flow_battery {
-    ($($(#[$attribute:meta])* $name:ident ( $rng:ident ) => $parts:expr;)*) => {$(
+    ($($(#[$attribute:meta])* $name:ident ( $rng:ident ) $(spread $spread:literal)? => $parts:expr;)*) => {$(
         $(#[$attribute])*
         #[test]
         fn $name() {
@@ -151,6 +156,7 @@ macro_rules! flow_battery {
                 fn single(&self, rng: &mut ::upg_core::Rng) -> $crate::flow::Parts<f32> {
                     self.parts(rng)
                 }
+                $(fn spread(&self) -> f64 { $spread })?
             }
             $crate::flow::check_flow(&Case);
         }
@@ -233,7 +239,7 @@ impl<'c> Trial<'c> {
         let mut rng = hyper.clone();
         let parts = case.double(&mut rng);
         let (layout, of_base) = (parts.layout(), parts.base.params().size());
-        let theta = draw::parameters(&mut rng, &layout);
+        let theta = draw::parameters_within(&mut rng, &layout, case.spread());
         Self { case, round, hyper, layout, theta, of_base, rng }
     }
 

@@ -45,13 +45,19 @@ pub trait LayerCase {
     fn tolerance(&self) -> f64 {
         1.0
     }
+
+    /// By how many times the usual the parameters are spread: less for a layer whose equations hold up to an error that they decide.
+    fn spread(&self) -> f64 {
+        1.0
+    }
 }
 
 /// A test for every line `name(rng) => layer`: [`check_layer`](crate::layer::check_layer).
 ///
 /// The expression may draw hyper-parameters from `rng` (an [`upg_core::Rng`]) and may use the precision `T`.
 /// It is evaluated several times, with different random numbers. Between `(rng)` and `=>` may stand, in this order: `on Domain`,
-/// where its samples live; `in f64`, for a layer of that precision only; `within 10.0`, a factor on the tolerances.
+/// where its samples live; `in f64`, for a layer of that precision only; `within 10.0`, a factor on the tolerances;
+/// `spread 0.5`, a factor on the spread of the parameters.
 ///
 /// ```
 /// # use upg_core::*;
@@ -78,7 +84,7 @@ pub trait LayerCase {
 #[macro_export]
 macro_rules! layer_battery {
     () => {};
-    ($(#[$attribute:meta])* $name:ident ( $rng:ident ) $(on $($domain:ident)::+)? $(within $tolerance:literal)? => $layer:expr; $($rest:tt)*) => {
+    ($(#[$attribute:meta])* $name:ident ( $rng:ident ) $(on $($domain:ident)::+)? $(within $tolerance:literal)? $(spread $spread:literal)? => $layer:expr; $($rest:tt)*) => {
         $(#[$attribute])*
         #[test]
         fn $name() {
@@ -107,12 +113,13 @@ macro_rules! layer_battery {
                 }
                 $(fn domain(&self) -> $crate::domain::Domain { $($domain)::+ })?
                 $(fn tolerance(&self) -> f64 { $tolerance })?
+                $(fn spread(&self) -> f64 { $spread })?
             }
             $crate::layer::check_layer(&Case);
         }
         $crate::layer_battery! { $($rest)* }
     };
-    ($(#[$attribute:meta])* $name:ident ( $rng:ident ) $(on $($domain:ident)::+)? in f64 $(within $tolerance:literal)? => $layer:expr; $($rest:tt)*) => {
+    ($(#[$attribute:meta])* $name:ident ( $rng:ident ) $(on $($domain:ident)::+)? in f64 $(within $tolerance:literal)? $(spread $spread:literal)? => $layer:expr; $($rest:tt)*) => {
         $(#[$attribute])*
         #[test]
         fn $name() {
@@ -133,6 +140,7 @@ macro_rules! layer_battery {
                 }
                 $(fn domain(&self) -> $crate::domain::Domain { $($domain)::+ })?
                 $(fn tolerance(&self) -> f64 { $tolerance })?
+                $(fn spread(&self) -> f64 { $spread })?
             }
             $crate::layer::check_layer(&Case);
         }
@@ -220,7 +228,7 @@ impl Trial {
         }
         assert_eq!(layout, double.back.params(), "parameters of T, and of T⁻¹");
         assert_eq!(double.there.dof(), double.back.dof(), "degrees of freedom of T, and of T⁻¹");
-        let theta = draw::parameters(&mut rng, &layout);
+        let theta = draw::parameters_within(&mut rng, &layout, case.spread());
         let (domain, factor, here) = (case.domain(), case.tolerance(), Cpu::here());
         Self { round, domain, factor, double, single, layout, theta, rng, here }
     }

@@ -33,7 +33,7 @@ pub(super) fn check(trial: &mut Trial<'_>) {
 
 /// p is the flow at other parameters θ': its samples are T_θ'(z).
 fn engine_with_exact_data(trial: &mut Trial<'_>) -> (AnyEngine<f64>, Vec<Array2<f64>>) {
-    let theta = draw::parameters(&mut trial.rng, &trial.layout);
+    let theta = draw::parameters_within(&mut trial.rng, &trial.layout, trial.case.spread());
     let Parts { flow, base, domain, .. } = trial.parts::<f64>();
     let z: Vec<Array2<f64>> = (0..BATCHES).map(|_| trial.base_samples_at(&theta, SAMPLES)).collect();
     let here = Cpu::here();
