@@ -1,7 +1,5 @@
 //! The loops of the lattice field over sites or modes, samples in registers. Fields are `[f][site or mode][sample]`.
 
-#![expect(clippy::needless_range_loop, reason = "loops over constant extents become registers")]
-
 use crate::cnn::{
     lanes,
     simd::{self, Task, Vector},

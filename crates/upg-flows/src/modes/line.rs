@@ -1,7 +1,5 @@
 //! The transform along one axis: a line at a time is folded into memory that stays in cache, or unfolded from it.
 
-#![expect(clippy::needless_range_loop, reason = "loops over constant extents become registers")]
-
 use super::{
     Way,
     axis::{Axis, Block, Fold},
