@@ -1,4 +1,4 @@
-//! What `upg flows` tells of every flow: an entry for each variant of [`FlowConfig`](super::FlowConfig), in its order.
+//! What `upg flows` tells of every flow: an entry for each variant of [`FlowConfig`], in its order.
 //!
 //! A new recipe is one [`Entry`] more: its name, where its samples live, what it is good for, and the section `flow` as it is written with standard
 //! settings. In that text `{lattice}` stands for the extents and `{links}` for the shape of links, `[2, extents…]`. Its fields are
@@ -86,7 +86,7 @@ pub struct Entry {
     trained: Trained,
 }
 
-/// Every flow, in the order of the variants of [`FlowConfig`](super::FlowConfig).
+/// Every flow, in the order of the variants of [`FlowConfig`].
 pub const FLOWS: &[Entry] = &[
     Entry {
         name: "RealNvp",
