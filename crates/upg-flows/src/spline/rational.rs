@@ -5,7 +5,7 @@ use upg_core::Real;
 use upg_core::vmath::{MulAdd, scalar};
 
 /// c = log(e^{1−m} − 1): a raw slope of 0 is the slope 1.
-pub(super) const UNIT_SLOPE: f64 = 0.539_742_417_236_952_1;
+pub(super) const UNIT_SLOPE: f64 = 0.539_742_417_236_952;
 
 /// One bin.
 #[derive(Clone, Copy)]
