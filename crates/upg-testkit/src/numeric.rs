@@ -30,6 +30,27 @@ impl Derivatives {
     /// If fewer than `batch` candidates remain.
     #[track_caller]
     pub fn of(runner: &mut Runner<'_, f64>, domain: Domain, candidates: &Array2<f64>, batch: usize) -> Self {
+        Self::chosen(runner, domain, candidates, batch, |_| 1.0)
+    }
+
+    /// Those to solve with: an error grows with the condition of J on the way through J⁻¹, so that is what a candidate is chosen by.
+    ///
+    /// # Panics
+    /// If fewer than `batch` candidates remain.
+    #[track_caller]
+    pub fn to_solve_with(runner: &mut Runner<'_, f64>, domain: Domain, candidates: &Array2<f64>, batch: usize) -> Self {
+        Self::chosen(runner, domain, candidates, batch, |jacobian| crate::dense::condition(jacobian.view()))
+    }
+
+    /// Chosen by the estimated errors, which what is done with J makes `larger`.
+    #[track_caller]
+    fn chosen(
+        runner: &mut Runner<'_, f64>,
+        domain: Domain,
+        candidates: &Array2<f64>,
+        batch: usize,
+        larger: impl Fn(&Array2<f64>) -> f64,
+    ) -> Self {
         let (count, dof) = candidates.dim();
         let mut jacobian = vec![Array2::zeros((dof, dof)); count];
         let mut grad_log_det = Array2::zeros((count, dof));
@@ -45,7 +66,7 @@ impl Derivatives {
             grad_log_det.column_mut(j).assign(&along.log_det);
         }
         for (worst, jacobian) in worst.iter_mut().zip(&jacobian) {
-            *worst /= jacobian.fold(0.0, |largest, element| element.abs().max(largest));
+            *worst *= larger(jacobian) / jacobian.fold(0.0, |largest, element| element.abs().max(largest));
         }
         let bound = Tolerance::differences().bound();
         let mut kept: Vec<usize> = (0..count).filter(|&b| worst[b] <= bound).collect();

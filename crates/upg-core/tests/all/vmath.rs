@@ -96,6 +96,7 @@ macro_rules! accurate {
 
 // Measured on a grid thirty times denser: 1.04, 2.40, 2.23, 2.56, 1.92 and, for log cosh, 2.52 ulp.
 accurate!(exp_is_accurate: exp, reference::exp, f32 (-86.59, 88.7228) => 1.25, f64 (-700.0, 709.78) => 1.25);
+accurate!(exp_of_nonpositive_is_accurate: exp_of_nonpositive, reference::exp, f32 (-86.59, 0.0) => 1.25, f64 (-707.7, 0.0) => 1.25);
 accurate!(tanh_is_accurate: tanh, reference::tanh, f32 (-30.0, 30.0) => 2.75, f64 (-50.0, 50.0) => 2.75);
 accurate!(sigmoid_is_accurate: sigmoid, reference::sigmoid, f32 (-86.59, 90.0) => 2.5, f64 (-700.0, 700.0) => 2.5);
 accurate!(softplus_is_accurate: softplus, reference::softplus, f32 (-86.59, 200.0) => 2.75, f64 (-700.0, 1e4) => 2.75);
@@ -242,6 +243,24 @@ fn exp_both_ways_is_clamped() {
     for set in sets() {
         check([half_of!(exp_both_ways.0, f32), half_of!(exp_both_ways.1, f32)], set, 86.6);
         check([half_of!(exp_both_ways.0, f64), half_of!(exp_both_ways.1, f64)], set, 707.7);
+    }
+}
+
+/// Below the range where e^x is a normal number it stays at that of its end; NaN stays NaN.
+#[test]
+fn exp_of_nonpositive_is_clamped() {
+    fn check<T: Real>(on_slice: OnSlice<T>, set: InstructionSet, end: f64) {
+        let last = at(on_slice, set, T::of(end));
+        assert!(last >= T::min_positive_value() && last < T::of(8.0) * T::min_positive_value(), "{last} in {set:?}");
+        for beyond in [end - 1.0, 2.0 * end, f64::NEG_INFINITY].map(T::of) {
+            assert_eq!(at(on_slice, set, beyond), last, "{beyond} in {set:?}");
+        }
+        assert_eq!(at(on_slice, set, T::zero()), T::one(), "e⁰ in {set:?}");
+        assert!(at(on_slice, set, T::nan()).is_nan(), "NaN in {set:?}");
+    }
+    for set in sets() {
+        check(on_slice!(exp_of_nonpositive, f32), set, -86.7);
+        check(on_slice!(exp_of_nonpositive, f64), set, -708.0);
     }
 }
 

@@ -107,7 +107,7 @@ fn check_path(trial: &mut Trial<'_>, estimator: Estimator) {
         Estimator::Forward(_) => &*inverse,
     };
     let mut runner = Runner::new(&here, map, trial.of_flow());
-    let derivatives = Derivatives::of(&mut runner, parts.domain, &candidates, batch);
+    let derivatives = Derivatives::to_solve_with(&mut runner, parts.domain, &candidates, batch);
     let start = &derivatives.x;
     let end = runner.forward(start).y;
 
