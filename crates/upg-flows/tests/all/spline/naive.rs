@@ -3,7 +3,8 @@
 use std::f64::consts::TAU;
 use upg_flows::spline::{Form, Spline};
 
-const LEAST: f64 = 1e-3;
+/// The least share of a bin, and the least slope.
+pub const LEAST: f64 = 1e-3;
 
 /// Knots x, y and the slopes at them.
 pub struct Knots {
