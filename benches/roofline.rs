@@ -2,7 +2,8 @@
 //!
 //! In one run, in turn: `reparam`, `path-fast`, and the bare matrix products that they consist of (same shapes, whole
 //! batch at once, the `gemm` crate's own threading, every weight matrix at its own place in memory, no bias, no
-//! activation, no coupling, no target). A gradient at 100 % would do all of its other work for nothing.
+//! activation, no coupling, no target). A gradient at 100 % would do all of its other work for nothing. For convolutional nets the
+//! products are those of the unfolded convolutions, every tap of every window counted; they need fewer, and may exceed 100 %.
 
 use gemm_common::Parallelism;
 use std::time::Instant;
@@ -17,7 +18,7 @@ fn main() {
         "{:>14} {:>6} {:>13} {:>10} {:>10} {:>10} {:>10}",
         "flow", "batch", "what", "seconds", "GFLOP/s", "of GEMM", "ratio"
     );
-    for shape in shapes.flows.iter().filter(|shape| shape.is_fully_connected() && shape.multiply_adds() > 1_000_000) {
+    for shape in shapes.flows.iter().filter(|shape| shape.is_of_numbers() && shape.multiply_adds() > 1_000_000) {
         let mut case = shape.case(shapes.threads);
         for &batch in &shape.batches {
             measure(shape, &mut case, batch, repetitions, shapes.threads);
@@ -69,7 +70,7 @@ fn gradient(case: &mut Case, how: ReverseKl, samples: usize) {
 
 /// The matrix products of a gradient, and nothing else.
 struct Bare {
-    widths: Vec<usize>,
+    products: Vec<[usize; 3]>,
     couplings: usize,
     batch: usize,
     pool: rayon::ThreadPool,
@@ -82,46 +83,48 @@ struct Bare {
 
 impl Bare {
     fn new(shape: &Shape, batch: usize, threads: usize) -> Self {
-        let widths = shape.widths();
-        let widest = *widths.iter().max().expect("a net has widths");
-        let parameters = shape.multiply_adds();
+        let products = shape.products();
+        let largest = products.iter().map(|[outputs, inputs, columns]| outputs.max(inputs) * columns).max();
+        let largest = largest.expect("a net has products");
+        let parameters = shape.couplings * products.iter().map(|[outputs, inputs, _]| outputs * inputs).sum::<usize>();
         Self {
             couplings: shape.couplings,
             batch,
             pool: rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads start"),
             theta: vec![0.01; parameters],
             grad: vec![0.0; parameters],
-            x: vec![0.1; widest * batch],
-            y: vec![0.0; widest * batch],
-            widths,
+            x: vec![0.1; largest * batch],
+            y: vec![0.0; largest * batch],
+            products,
             threads,
         }
     }
 
     /// Forward products, `vjps` products with the transposed weights, and the weight gradients, coupling by coupling.
     fn gradient(&mut self, vjps: usize) {
-        let Self { widths, couplings, batch, pool, theta, grad, x, y, threads } = self;
+        let Self { products, couplings, batch, pool, theta, grad, x, y, threads } = self;
         let threads = Parallelism::Rayon(*threads);
-        let maps = || (0..*couplings).flat_map(|_| widths.windows(2).map(|w| (w[0], w[1])));
+        let maps = || (0..*couplings).flat_map(|_| products.iter().copied());
         pool.install(|| {
             let mut at = 0;
-            for (inputs, outputs) in maps() {
+            for [outputs, inputs, columns] in maps() {
+                let columns = columns * *batch;
                 let w = &theta[at..at + inputs * outputs];
-                // y[outputs, batch] = W[outputs, inputs] x
-                product([outputs, *batch, inputs], y, (w, inputs, 1), (x, *batch, 1), threads);
+                // y[outputs, columns] = W[outputs, inputs] x
+                product([outputs, columns, inputs], y, (w, inputs, 1), (x, columns, 1), threads);
                 for _ in 0..vjps {
-                    // y = Wᵀ x, in the order that is faster: for few samples yᵀ[batch, inputs] = xᵀ W, which reads W along its rows.
-                    match *batch <= 128 {
-                        true => product([*batch, inputs, outputs], y, (x, 1, *batch), (w, inputs, 1), threads),
-                        false => product([inputs, *batch, outputs], y, (w, 1, inputs), (x, *batch, 1), threads),
+                    // y = Wᵀ x, in the order that is faster: for few samples yᵀ[columns, inputs] = xᵀ W, which reads W along its rows.
+                    match columns <= 128 {
+                        true => product([columns, inputs, outputs], y, (x, 1, columns), (w, inputs, 1), threads),
+                        false => product([inputs, columns, outputs], y, (w, 1, inputs), (x, columns, 1), threads),
                     }
                 }
                 // dW[outputs, inputs] = x yᵀ
                 product(
-                    [outputs, inputs, *batch],
+                    [outputs, inputs, columns],
                     &mut grad[at..at + inputs * outputs],
-                    (x, *batch, 1),
-                    (y, 1, *batch),
+                    (x, columns, 1),
+                    (y, 1, columns),
                     threads,
                 );
                 at += inputs * outputs;

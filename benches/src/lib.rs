@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use upg_core::{Base, Cpu, Cut, Engine, Layer, SampleStream, StandardNormal, Streams, Target, UniformTorus};
 use upg_experiments::commands::train::{self, TrainArgs};
 use upg_experiments::io::metrics::Line;
-use upg_flows::{Flow, RealNvp, U1Flow, Z2Nice};
+use upg_flows::{ConvNvp, Flow, RealNvp, Symmetry, U1Flow, Z2Nice};
 use upg_targets::{Phi4, U1};
 
 /// The content of `shapes.ron`.
@@ -71,6 +71,8 @@ pub enum Kind {
     RealNvp,
     /// Additive couplings, equivariant.
     Z2Nice,
+    /// Affine couplings with convolutional nets, windows of 3, equivariant.
+    ConvNvp,
     /// Gauge couplings.
     U1 {
         /// Tan transforms in each mixture.
@@ -112,6 +114,10 @@ impl Shape {
                 let flow = Z2Nice { lattice, couplings, hidden, ..Default::default() };
                 (flow.build().expect("a valid shape"), flow.cut())
             }
+            Kind::ConvNvp => {
+                let flow = ConvNvp { lattice, couplings, hidden, symmetry: Symmetry::Z2, ..Default::default() };
+                (flow.build().expect("a valid shape"), flow.cut())
+            }
             Kind::U1 { mixtures } => {
                 let flow = U1Flow { lattice, layers: couplings, mixtures, hidden, ..Default::default() };
                 (flow.build().expect("a valid shape"), flow.cut())
@@ -119,8 +125,8 @@ impl Shape {
         }
     }
 
-    /// Whether the conditioners are fully connected, so that bare matrix products are the yardstick.
-    pub fn is_fully_connected(&self) -> bool {
+    /// Whether the degrees of freedom are numbers, so that bare matrix products are the yardstick.
+    pub fn is_of_numbers(&self) -> bool {
         !matches!(self.kind, Kind::U1 { .. })
     }
 
@@ -129,11 +135,11 @@ impl Shape {
         let (flow, cut) = self.flow();
         let dof = Layer::dof(&flow);
         let theta = Layer::params(&flow).initialise(&mut Streams::new(1).next_stream());
-        let base: Box<dyn Base<Cpu<f32>>> = match self.is_fully_connected() {
+        let base: Box<dyn Base<Cpu<f32>>> = match self.is_of_numbers() {
             true => Box::new(StandardNormal::new(dof)),
             false => Box::new(UniformTorus::new(dof)),
         };
-        let target: Box<dyn Target<Cpu<f32>>> = match self.is_fully_connected() {
+        let target: Box<dyn Target<Cpu<f32>>> = match self.is_of_numbers() {
             true => Box::new(Phi4::new(&self.lattice, 0.3, 0.022).expect("a valid lattice")),
             false => Box::new(U1::new(&self.lattice, 3.0).expect("a valid lattice")),
         };
@@ -141,16 +147,33 @@ impl Shape {
         Case { engine, theta, stream: SampleStream::new(2, 0, 0) }
     }
 
-    /// Widths of every conditioner of a fully connected flow, inputs first.
-    pub fn widths(&self) -> Vec<usize> {
-        let half = self.lattice.iter().product::<usize>() / 2;
-        let outputs = if self.kind == Kind::RealNvp { 2 * half } else { half };
-        [half].iter().chain(&self.hidden).chain(&[outputs]).copied().collect()
+    /// The matrix products of a pass of a conditioner over one sample: outputs, inputs, columns. A convolution is a product of its
+    /// weights, `[channels, channels · taps]`, with a column for each site where it has values.
+    pub fn products(&self) -> Vec<[usize; 3]> {
+        let sites = self.lattice.iter().product::<usize>();
+        let (inputs, window, outputs) = match self.kind {
+            Kind::RealNvp => (sites / 2, 1, sites),
+            Kind::ConvNvp => (1, 3_usize.pow(self.lattice.len() as u32), 2),
+            Kind::Z2Nice | Kind::U1 { .. } => (sites / 2, 1, sites / 2),
+        };
+        let widths: Vec<usize> = [inputs].iter().chain(&self.hidden).chain(&[outputs]).copied().collect();
+        let columns = |k: usize| match self.kind {
+            Kind::ConvNvp => {
+                if k == self.hidden.len() {
+                    sites / 2
+                } else {
+                    sites
+                }
+            }
+            _ => 1,
+        };
+        widths.windows(2).enumerate().map(|(k, w)| [w[1], w[0] * window, columns(k)]).collect()
     }
 
-    /// F of the cost model for a fully connected flow: multiply-adds of one pass of all conditioners over one sample.
+    /// F of the cost model: multiply-adds of one pass of all conditioners over one sample.
     pub fn multiply_adds(&self) -> usize {
-        self.couplings * self.widths().windows(2).map(|w| w[0] * w[1]).sum::<usize>()
+        self.couplings
+            * self.products().iter().map(|[outputs, inputs, columns]| outputs * inputs * columns).sum::<usize>()
     }
 }
 

@@ -12,13 +12,13 @@ mod space;
 pub use space::{Circle, Line, Space};
 
 use crate::{
-    conditioner::Conditioner,
+    conditioner::{Conditioner, Weights},
     elementwise::{Elementwise, Partials, PartialsRef, Phi, PhiMut},
     mask::Mask,
 };
 use equations::Verb;
 use std::sync::Arc;
-use upg_core::{Batch, Cpu, GradSink, Invertible, Layer, ParamLayout, Pass, Real};
+use upg_core::{Batch, Cpu, GradSink, Invertible, Layer, ParamLayout, Pass, Prepared, Real};
 
 /// A coupling of conditioner `C` and elementwise transform `E` in the space `S`.
 #[derive(Clone, Debug)]
@@ -123,13 +123,18 @@ impl<T: Real, C: Conditioner<T>, E: Elementwise<T>, S: Space> Layer<Cpu<T>> for 
         self.net.params()
     }
 
+    fn prepare(&self, _: &Cpu<T>, theta: &[T], prepared: &mut Prepared) {
+        self.net.prepare(theta, prepared.get_mut());
+    }
+
     fn forward(&self, pass: &mut Pass<'_, Cpu<T>>, x: &mut Batch<T>, log_det: &mut Vec<f64>) {
         assert_eq!(x.rows(), self.mask.dof(), "rows of x, and degrees of freedom of the layer");
         let Tape { kept, net, partials } = pass.tape.get::<Tape<T, C>>();
-        let Scratch { angles, .. } = pass.scratch.get::<Scratch<T, C>>();
+        let Scratch { net: scratch, angles, .. } = pass.scratch.get::<Scratch<T, C>>();
         let (samples, transformed) = (x.samples(), self.mask.transformed());
         self.space.gather(x, self.mask.kept(), kept, angles);
-        let phi = self.net.forward(pass.theta, kept, net);
+        let weights = Weights { theta: pass.theta, prepared: pass.prepared.get() };
+        let phi = self.net.forward(weights, kept, net, scratch);
         let rows = self.transform.kept_rows();
         partials.reshape(rows * transformed.len(), samples);
         let blocks = partials.as_mut_slice().chunks_exact_mut(rows * samples);
@@ -166,7 +171,7 @@ impl<T: Real, C: Conditioner<T>, E: Elementwise<T>, S: Space> Layer<Cpu<T>> for 
         let Scratch { net, angles, kept, lambda, transform, .. } = pass.scratch.get::<Scratch<T, C>>();
         let (samples, transformed) = (x.samples(), self.mask.transformed());
         self.space.gather(x, self.mask.kept(), kept, angles);
-        let phi = self.net.value(pass.theta, kept, net);
+        let phi = self.net.value(Weights { theta: pass.theta, prepared: pass.prepared.get() }, kept, net);
         lambda.reshape(1, samples);
         for (i, &dof) in transformed.iter().enumerate() {
             let phi = Phi::of(phi.as_slice(), i, transformed.len(), samples);
@@ -200,7 +205,8 @@ impl<C, E, S: Space> Coupling<C, E, S> {
         let Scratch { net: scratch, v, angles, .. } = pass.scratch.get::<Scratch<T, C>>();
         self.carry_transformed(verb, covector, partials, v);
         let grad = grad.map(|sink| (sink.into, sink.accum));
-        let through_net = self.net.vjp(pass.theta, kept, net, v, grad, scratch);
+        let weights = Weights { theta: pass.theta, prepared: pass.prepared.get() };
+        let through_net = self.net.vjp(weights, kept, net, v, grad, scratch);
         self.space.add(through_net, kept, self.mask.kept(), covector, angles);
     }
 

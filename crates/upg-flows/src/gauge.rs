@@ -18,13 +18,13 @@ mod links;
 mod memory;
 
 use crate::{
-    cnn::{Cnn, Packed, Stripes, lanes},
+    cnn::{Cnn, Kept, Packed, Stripes, Tile, lanes},
     coupling::equations::Verb,
     elementwise::{Elementwise, Partials, PartialsRef, Phi, PhiMut},
     features::{fill_features, pull_back_features, subtract},
 };
-use links::{Links, Tile};
-use memory::{Covectors, Plaquettes, Scratch, Tape, TapeOfTile};
+use links::Links;
+use memory::{Covectors, Scratch, Tape, TapeOfTile};
 use std::sync::Arc;
 use upg_core::{Batch, Cpu, GradSink, Invertible, Layer, ParamLayout, Pass, Prepared, Real};
 
@@ -69,10 +69,10 @@ impl<T: Real, E: Elementwise<T>> Layer<Cpu<T>> for GaugeCoupling<E> {
         assert_eq!(x.rows(), self.links.dof, "rows of x, and links of the lattice");
         let tape = pass.tape.get::<Tape<T>>();
         tape.reshape(&self.net, self.transform.kept_rows(), x.samples().div_ceil(lanes::<T>()));
-        let Scratch { plaquettes, .. } = pass.scratch.get::<Scratch<T>>();
-        plaquettes.reshape(&self.net);
+        let scratch = pass.scratch.get::<Scratch<T>>();
+        scratch.plaquettes.reshape(&self.net);
         for tile in Tile::all::<T>(x.samples()) {
-            self.forward_tile(tile, x, log_det, pass.prepared.get(), tape.tile_mut(tile), plaquettes);
+            self.forward_tile(tile, x, log_det, pass.prepared.get(), tape.tile_mut(tile), scratch);
         }
     }
 
@@ -123,13 +123,14 @@ impl<E> GaugeCoupling<E> {
         log_det: &mut [f64],
         packed: &Packed<T>,
         tape: TapeOfTile<&mut [T]>,
-        at: &mut Plaquettes<T>,
+        scratch: &mut Scratch<T>,
     ) where
         E: Elementwise<T>,
     {
+        let Scratch { net, plaquettes: at, .. } = scratch;
         self.links.plaquettes(&self.links.frozen, x, tile, at.frozen.as_mut_slice());
         fill_features(at.frozen.as_slice(), tape.features);
-        self.net.forward(packed, tape.features, tape.hidden, at.phi.as_mut_slice());
+        self.net.forward(packed, tape.features, tape.hidden, net, at.phi.as_mut_slice());
         self.links.plaquettes(&self.links.active, x, tile, at.p.as_mut_slice());
         at.y.copy_from(&at.p);
         let (y, n) = (at.y.as_mut_slice(), at.p.as_slice().len());
@@ -185,8 +186,9 @@ impl<E> GaugeCoupling<E> {
         for tile in Tile::all::<T>(covector.samples()) {
             let TapeOfTile { features, hidden, partials } = tape.tile(tile);
             self.carry_active(verb, tile, covector, partials, at);
-            let with_grad = grad.is_some().then_some((features, &mut *sums));
-            self.net.vjp(packed, hidden, at.v.as_slice(), at.features.as_mut_slice(), net, with_grad);
+            let kept = Kept { features, tape: hidden };
+            let with_grad = grad.is_some().then_some(&mut *sums);
+            self.net.vjp(packed, kept, at.v.as_slice(), at.features.as_mut_slice(), net, with_grad);
             pull_back_features(features, at.features.as_slice(), at.frozen.as_mut_slice());
             self.links.add_transposed(&self.links.frozen, covector, tile, at.frozen.as_slice());
             self.links.add_transposed(&self.links.active, covector, tile, at.change.as_slice());

@@ -1,10 +1,10 @@
 //! Normalizing flows with hand-written Jacobian-vector recursions, on the host.
 //!
-//! A coupling layer is a [`Mask`], a conditioner ([`Mlp`]) and an elementwise transform ([`Affine`], [`Additive`],
+//! A coupling layer is a [`Mask`], a conditioner ([`Mlp`], [`LatticeNet`]) and an elementwise transform ([`Affine`], [`Additive`],
 //! [`LogisticMixture`], [`TanMixture`], [`Spline`]; without a closed-form inverse it gets an [`Implicit`] one). An
 //! [`Autoregressive`] layer is an [`Order`], a masked net and such a transform. A [`FlowSpec`] describes a flow
-//! as plain data; [`RealNvp`], [`SplineNvp`], [`Z2Nice`], [`Glow`], [`Maf`], [`Iaf`], [`TorusSpline`], [`U1Flow`], [`ContinuousFlow`] and
-//! [`U1Continuous`] are recipes for such descriptions.
+//! as plain data; [`RealNvp`], [`SplineNvp`], [`Z2Nice`], [`ConvNvp`], [`Glow`], [`Maf`], [`Iaf`], [`TorusSpline`], [`U1Flow`],
+//! [`ContinuousFlow`] and [`U1Continuous`] are recipes for such descriptions.
 
 pub mod act_norm;
 pub mod activation;
@@ -23,6 +23,7 @@ pub mod gauge;
 pub mod householder;
 pub mod implicit;
 pub mod lattice_field;
+pub mod lattice_net;
 pub mod linear;
 pub mod logistic_mixture;
 pub mod lu;
@@ -62,6 +63,7 @@ pub use gauge::GaugeCoupling;
 pub use householder::Householder;
 pub use implicit::Implicit;
 pub use lattice_field::LatticeField;
+pub use lattice_net::{LatticeNet, Symmetry};
 pub use logistic_mixture::LogisticMixture;
 pub use lu::{LuChoices, LuLinear};
 pub use mask::{Mask, MaskPattern, MaskSpec, Parity};
@@ -71,7 +73,9 @@ pub use orbits::Orbits;
 pub use permutation::{Order, Permutation};
 pub use plaquette_field::PlaquetteField;
 pub use plaquette_flow::PlaquetteFlow;
-pub use ready::{ContinuousFlow, Glow, Iaf, Maf, RealNvp, SplineNvp, TorusSpline, U1Continuous, U1Flow, Z2Nice};
+pub use ready::{
+    ContinuousFlow, ConvNvp, Glow, Iaf, Maf, RealNvp, SplineNvp, TorusSpline, U1Continuous, U1Flow, Z2Nice,
+};
 pub use scaling::{GlobalScaling, Scales};
 pub use shallow_field::ShallowField;
 pub use size::Size;

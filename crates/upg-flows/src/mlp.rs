@@ -5,7 +5,13 @@
 //! Multiply-adds per sample: F = Σ width_k·width_{k−1} each for the forward pass, for netᵀ v and for the weight gradients.
 //! Bias and activation are applied to a tile of a matrix product while it is in cache.
 
-use crate::{activation::Activation, conditioner::Conditioner, error::FlowError, linear, matmul::Mat};
+use crate::{
+    activation::Activation,
+    conditioner::{Conditioner, Weights},
+    error::FlowError,
+    linear,
+    matmul::Mat,
+};
 use upg_core::{Accum, Batch, Init, ParamLayout, Real, Tensor};
 
 /// Whether the linear maps have a bias.
@@ -119,6 +125,7 @@ pub struct MlpScratch<T: Real> {
 }
 
 impl<T: Real> Conditioner<T> for Mlp {
+    type Prepared = ();
     type Tape = MlpTape<T>;
     type Scratch = MlpScratch<T>;
 
@@ -134,7 +141,13 @@ impl<T: Real> Conditioner<T> for Mlp {
         self.layout.clone()
     }
 
-    fn forward<'t>(&self, theta: &[T], c: &Batch<T>, tape: &'t mut MlpTape<T>) -> &'t Batch<T> {
+    fn forward<'t>(
+        &self,
+        Weights { theta, .. }: Weights<'_, T, ()>,
+        c: &Batch<T>,
+        tape: &'t mut MlpTape<T>,
+        _: &mut MlpScratch<T>,
+    ) -> &'t Batch<T> {
         let MlpTape { hidden, derivatives, output } = tape;
         hidden.resize_with(self.last(), Batch::default);
         derivatives.resize_with(self.last(), Batch::default);
@@ -149,7 +162,12 @@ impl<T: Real> Conditioner<T> for Mlp {
         output
     }
 
-    fn value<'s>(&self, theta: &[T], c: &Batch<T>, scratch: &'s mut MlpScratch<T>) -> &'s Batch<T> {
+    fn value<'s>(
+        &self,
+        Weights { theta, .. }: Weights<'_, T, ()>,
+        c: &Batch<T>,
+        scratch: &'s mut MlpScratch<T>,
+    ) -> &'s Batch<T> {
         let MlpScratch { this, next, .. } = scratch;
         for (k, linear) in self.linears.iter().enumerate() {
             let activation = if k == self.last() { Activation::Identity } else { self.activation };
@@ -164,7 +182,7 @@ impl<T: Real> Conditioner<T> for Mlp {
 
     fn vjp<'s>(
         &self,
-        theta: &[T],
+        Weights { theta, .. }: Weights<'_, T, ()>,
         c: &Batch<T>,
         tape: &MlpTape<T>,
         v: &Batch<T>,

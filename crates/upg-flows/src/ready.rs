@@ -3,11 +3,13 @@
 //! Each gives a [`FlowSpec`]; what they say about a wrong field calls it by its name in the recipe.
 
 mod autoregressive;
+mod conv_nvp;
 mod glow;
 mod splines;
 mod u1_continuous;
 
 pub use autoregressive::{Iaf, Maf};
+pub use conv_nvp::ConvNvp;
 pub use glow::Glow;
 pub use splines::{SplineNvp, TorusSpline};
 pub use u1_continuous::U1Continuous;
@@ -16,7 +18,7 @@ pub use u1_continuous::U1Continuous;
 use crate::numbers;
 use crate::{
     activation::Activation,
-    error::FlowError,
+    error::{FlowError, require},
     mask::MaskPattern,
     mlp::{Bias, StartAt},
     scaling::Scales,
@@ -89,7 +91,7 @@ impl RealNvp {
         let Self { lattice, couplings, hidden, activation, mask, transform, clamp, start, base } = self;
         let transform = if clamp.is_some() { TransformSpec::Affine { clamp: *clamp } } else { *transform };
         let net = MlpSpec { hidden: hidden.clone(), activation: *activation, bias: Bias::Yes, start: *start };
-        Repeated { base: *base, ..Repeated::couplings(lattice, *couplings, mask, &net, transform) }
+        Repeated { base: *base, ..Repeated::couplings(lattice, *couplings, mask, &NetSpec::Mlp(net), transform) }
     }
 }
 
@@ -131,11 +133,7 @@ impl Z2Nice {
         if !self.activation.is_odd() {
             return Err(FlowError::new("activation", self.activation, "an odd function: Tanh or Identity"));
         }
-        if !self.base.is_even() {
-            let accepted = "an even density of numbers: StandardNormal, FreeField(...) or TwoSigns(...)";
-            return Err(FlowError::new("base", self.base, accepted).with_value(self.base.name()));
-        }
-        Ok(())
+        check_even(self.base)
     }
 
     fn name_of(&self, _: &str) -> Option<&'static str> {
@@ -145,10 +143,16 @@ impl Z2Nice {
     fn repeated(&self) -> Repeated {
         let Self { lattice, couplings, hidden, activation, mask, start, base } = self;
         let net = MlpSpec { hidden: hidden.clone(), activation: *activation, bias: Bias::No, start: *start };
-        let couplings = Repeated::couplings(lattice, *couplings, mask, &net, TransformSpec::Additive);
+        let couplings = Repeated::couplings(lattice, *couplings, mask, &NetSpec::Mlp(net), TransformSpec::Additive);
         let scaling = LayerSpec::Scaling(ScalingSpec { scales: Scales::One });
         Repeated { base: *base, last: Some(scaling), ..couplings }
     }
+}
+
+/// Refuses a base without the symmetry of the flow.
+fn check_even(base: BaseSpec) -> Result<(), FlowError> {
+    let accepted = "an even density of numbers: StandardNormal, FreeField(...) or TwoSigns(...)";
+    require(base.is_even(), "base", base, accepted).map_err(|error| error.with_value(base.name()))
 }
 
 /// Gauge-equivariant flow for U(1) theory in two dimensions: gauge couplings with mixtures of tan transforms (see [`gauge`](crate::gauge)).
@@ -346,6 +350,7 @@ macro_rules! conveniences {
 conveniences! {
     RealNvp counts couplings;
     Z2Nice counts couplings;
+    ConvNvp counts couplings;
     SplineNvp counts couplings;
     TorusSpline counts couplings;
     Maf counts layers;
@@ -383,11 +388,11 @@ impl Repeated {
         lattice: &[usize],
         couplings: usize,
         mask: &MaskPattern,
-        net: &MlpSpec,
+        net: &NetSpec,
         transform: TransformSpec,
     ) -> Self {
         let kind = |i| {
-            let (mask, net) = (mask.layer(i), NetSpec::Mlp(net.clone()));
+            let (mask, net) = (mask.layer(i), net.clone());
             LayerSpec::Coupling(CouplingSpec { mask, net, transform })
         };
         let kinds = (0..mask.period().min(couplings)).map(kind).collect();

@@ -5,7 +5,7 @@
 
 use upg_core::{Accum, Batch, Cpu, Engine, ForwardKl, Layer, ReverseKl, StandardNormal, Streams, UniformTorus};
 use upg_flows::{
-    BaseSpec, FlowSpec, LayerSpec, RealNvp, Scales, U1Continuous, U1Flow, linear,
+    BaseSpec, ConvNvp, FlowSpec, LayerSpec, RealNvp, Scales, Symmetry, U1Continuous, U1Flow, linear,
     matmul::Mat,
     spec::{ContinuousSpec, FieldSpec, ScalingSpec},
 };
@@ -27,6 +27,7 @@ const COUPLINGS: usize = 3;
 fn steps_after_the_first_allocate_nothing() {
     gauge_flows_allocate_nothing();
     trained_bases_allocate_nothing();
+    lattice_flow_allocates_nothing();
     for hidden in [vec![20, 20], vec![150, 150]] {
         only_matrix_products_allocate(hidden);
     }
@@ -59,6 +60,17 @@ fn trained_bases_allocate_nothing() {
         let z = draw::normal(&mut draw::rng(3), 40, 16, 1.0).mapv(|z| z as f32);
         alloc::assert_no_allocation_after_first(&mut engine, &theta, z.view(), 0);
     }
+}
+
+fn lattice_flow_allocates_nothing() {
+    let spec = ConvNvp { lattice: vec![4, 4], couplings: 4, symmetry: Symmetry::Z2, ..ConvNvp::default() };
+    let flow = spec.build::<f32>().unwrap();
+    let theta: Vec<f32> = Layer::params(&flow).initialise(&mut Streams::new(1).next_stream());
+    let target = Phi4::new(&[4, 4], 0.2, 0.1).unwrap();
+    let mut engine: AnyEngine<f32> =
+        Engine::new(Cpu::here(), Box::new(flow), StandardNormal::new(16), target, spec.cut());
+    let z = draw::normal(&mut draw::rng(3), 40, 16, 1.0).mapv(|z| z as f32);
+    alloc::assert_no_allocation_after_first(&mut engine, &theta, z.view(), 0);
 }
 
 fn only_matrix_products_allocate(hidden: Vec<usize>) {

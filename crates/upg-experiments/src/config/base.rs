@@ -7,7 +7,7 @@
 use super::flow::FlowConfig;
 use super::invalid::Invalid;
 use super::target::TargetConfig;
-use upg_flows::{BaseSpec, ContinuousFlow, FlowError, Glow, Iaf, Maf, RealNvp, SplineNvp, Z2Nice};
+use upg_flows::{BaseSpec, ContinuousFlow, ConvNvp, FlowError, Glow, Iaf, Maf, RealNvp, SplineNvp, Z2Nice};
 
 /// What a target decides.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -60,6 +60,7 @@ impl FlowConfig {
         match self {
             Self::RealNvp(RealNvp { base, .. })
             | Self::Z2Nice(Z2Nice { base, .. })
+            | Self::ConvNvp(ConvNvp { base, .. })
             | Self::Glow(Glow { base, .. })
             | Self::Maf(Maf { base, .. })
             | Self::Iaf(Iaf { base, .. })

@@ -103,6 +103,13 @@ pub const FLOWS: &[Entry] = &[
         trained: Trained::BySamples,
     },
     Entry {
+        name: "ConvNvp",
+        lives: Lives::Numbers,
+        good_for: "lattice fields whose nets shall see neighbours alone and be the same everywhere; few weights; with symmetry: Z2 odd to the bit",
+        flow: "ConvNvp(lattice: {lattice}, couplings: 8, hidden: [8, 8])",
+        trained: Trained::BySamples,
+    },
+    Entry {
         name: "Glow",
         lives: Lives::Numbers,
         good_for: "numbers that no mask suits: a trained linear layer mixes them in every step; cells: [2, 2] keeps it small on a lattice",

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use upg_flows::{
-    ContinuousFlow, FlowError, FlowSpec, Glow, Iaf, Maf, RealNvp, SplineNvp, TorusSpline, U1Continuous, U1Flow, Z2Nice,
+    ContinuousFlow, ConvNvp, FlowError, FlowSpec, Glow, Iaf, Maf, RealNvp, SplineNvp, TorusSpline, U1Continuous,
+    U1Flow, Z2Nice,
 };
 
 /// The flows there are: recipes, or any list of layers.
@@ -13,6 +14,8 @@ pub enum FlowConfig {
     RealNvp(RealNvp),
     /// `Z2Nice(lattice, couplings, hidden, activation?, mask?, init?, base?)`.
     Z2Nice(Z2Nice),
+    /// `ConvNvp(lattice, couplings, hidden, kernel?, activation?, transform?, symmetry?, init?, base?)`.
+    ConvNvp(ConvNvp),
     /// `Glow(lattice, steps, hidden, activation?, mask?, transform?, cells?, norm?, init?, base?)`.
     Glow(Glow),
     /// `SplineNvp(lattice, couplings, hidden, bins, interval, activation?, mask?, init?, base?)`.
@@ -42,6 +45,7 @@ impl FlowConfig {
         match self {
             Self::RealNvp(recipe) => recipe.spec(),
             Self::Z2Nice(recipe) => recipe.spec(),
+            Self::ConvNvp(recipe) => recipe.spec(),
             Self::Glow(recipe) => recipe.spec(),
             Self::SplineNvp(recipe) => recipe.spec(),
             Self::TorusSpline(recipe) => recipe.spec(),
@@ -59,6 +63,7 @@ impl FlowConfig {
         match self {
             Self::RealNvp(recipe) => recipe.errors(),
             Self::Z2Nice(recipe) => recipe.errors(),
+            Self::ConvNvp(recipe) => recipe.errors(),
             Self::Glow(recipe) => recipe.errors(),
             Self::SplineNvp(recipe) => recipe.errors(),
             Self::TorusSpline(recipe) => recipe.errors(),
@@ -84,6 +89,7 @@ impl FlowConfig {
         match self {
             Self::RealNvp(RealNvp { lattice, .. })
             | Self::Z2Nice(Z2Nice { lattice, .. })
+            | Self::ConvNvp(ConvNvp { lattice, .. })
             | Self::Maf(Maf { lattice, .. })
             | Self::Iaf(Iaf { lattice, .. })
             | Self::SplineNvp(SplineNvp { lattice, .. })

@@ -2,16 +2,16 @@
 //!
 //! A *slot* is a place for a weight between two channels: a tap of the window, or for pairs of sites a component of a row, see `winograd`.
 
-use super::geometry::{Field, PERIOD, Stripes, Way, Window};
+use super::geometry::{Field, Lattice, Way, Window};
 use super::gradient::{WeightGradient, sums_of};
-use super::pairs::{EXTENT, PairGroup, Pairs, tap};
+use super::pairs::{PairGroup, Pairs};
 use super::product::{Finish, Groups, Product};
 use super::simd;
 use super::stencil::Stencil;
 use super::winograd::{COMPONENTS, PairGradient, transformed, transformed_back};
 use std::ops::Range;
+use upg_core::Real;
 use upg_core::vmath::InstructionSet;
-use upg_core::{Init, ParamLayout, Real, Tensor};
 
 /// Channels on both sides from which on Winograd's algorithm is faster.
 const MANY_CHANNELS: usize = 3;
@@ -26,10 +26,12 @@ pub(super) enum Addresses {
 }
 
 impl Addresses {
-    pub fn new(stripes: Stripes, window: Window, way: Way, [from, to]: [&Field; 2]) -> Self {
-        match window.extent == EXTENT && from.channels.min(to.channels) >= MANY_CHANNELS {
-            true => Self::Pairs(Pairs::new(stripes, way, from, to)),
-            false => Self::Taps(Stencil::new(stripes, window, way, from, to)),
+    /// Pairs where they are faster, both ways alike.
+    pub fn new(lattice: &Lattice, window: Window, way: Way, fields: [&Field; 2]) -> Self {
+        let many = fields.iter().all(|field| field.channels >= MANY_CHANNELS);
+        match Pairs::axis(lattice, window, fields).filter(|_| many) {
+            Some(axis) => Self::Pairs(Pairs::new(lattice, window, axis, way, fields)),
+            None => Self::Taps(Stencil::new(lattice, window, way, fields[0], fields[1])),
         }
     }
 
@@ -44,19 +46,11 @@ impl Addresses {
     /// Products of a weight and a number, for one channel on both sides.
     pub fn products(&self) -> usize {
         match self {
-            Self::Taps(stencil) => stencil.groups.iter().map(|group| group.taps.len() * group.targets.len()).sum(),
+            Self::Taps(stencil) => stencil.groups.iter().map(|group| group.taps.len() * group.sites).sum(),
             Self::Pairs(pairs) => {
-                let of_group = |group: &PairGroup| COMPONENTS * group.rows.len() * group.targets.len();
+                let of_group = |group: &PairGroup| COMPONENTS * group.rows.len() * group.pairs;
                 pairs.groups.iter().map(of_group).sum()
             }
-        }
-    }
-
-    /// Pairs of a class and a tap that has no source there; none for pairs of sites, whose sources aren't the features.
-    pub fn taps_without_source(&self) -> Vec<(usize, usize)> {
-        match self {
-            Self::Taps(stencil) => stencil.taps_without_source(),
-            Self::Pairs(_) => vec![],
         }
     }
 
@@ -87,15 +81,18 @@ impl Addresses {
 /// One convolution: where it reads and writes, and its parameters in the flat buffer.
 #[derive(Clone, Debug)]
 pub(super) struct Convolution {
-    stripes: Stripes,
     window: Window,
     pub inputs: usize,
     pub outputs: usize,
+    /// Classes of the lattice.
+    pub classes: usize,
     pub forward: Addresses,
     pub transposed: Addresses,
+    /// Inputs that are the same number wherever there is no source.
+    pub constant_inputs: Vec<ConstantInput>,
     /// Range of the weights in the flat buffer.
     pub weight: Range<usize>,
-    /// Range of the biases in the flat buffer.
+    /// Range of the biases in the flat buffer, empty if there are none.
     pub bias: Range<usize>,
     /// Range of the packed weights among those of all layers.
     pub packed: Range<usize>,
@@ -105,41 +102,58 @@ pub(super) struct Convolution {
     pub sums: Range<usize>,
 }
 
+/// A tap that reads a constant input at the sites of a class.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ConstantInput {
+    pub class: usize,
+    pub tap: usize,
+    pub input: usize,
+    pub value: f64,
+}
+
 impl Convolution {
-    /// The convolution between two fields, its weights declared later.
-    pub fn new(stripes: Stripes, window: Window, [from, to]: [&Field; 2], previous: Option<&Self>) -> Self {
-        let (inputs, outputs) = (from.channels, to.channels);
-        let forward = Addresses::new(stripes, window, Way::Forward, [from, to]);
+    /// The convolution between two fields, its parameters declared later. `previous` is the one before it in memory.
+    pub fn new(lattice: &Lattice, window: Window, [from, to]: [&Field; 2], previous: Option<&Self>) -> Self {
+        let (inputs, outputs, classes) = (from.channels, to.channels, lattice.classes());
+        let forward = Addresses::new(lattice, window, Way::Forward, [from, to]);
         let behind = |range: fn(&Self) -> &Range<usize>, len: usize| {
             let start = previous.map_or(0, |layer| range(layer).end);
             start..start + len
         };
         let slots = forward.slots();
         Self {
-            stripes,
             window,
             inputs,
             outputs,
+            classes,
             forward,
-            transposed: Addresses::new(stripes, window, Way::Transposed, [to, from]),
+            transposed: Addresses::new(lattice, window, Way::Transposed, [to, from]),
+            constant_inputs: vec![],
             weight: 0..0,
             bias: 0..0,
             packed: behind(|layer| &layer.packed, slots * inputs * outputs),
-            constants: behind(|layer| &layer.constants, PERIOD * outputs),
-            sums: behind(|layer| &layer.sums, sums_of(inputs, slots, outputs)),
+            constants: behind(|layer| &layer.constants, classes * outputs),
+            sums: behind(|layer| &layer.sums, sums_of(inputs, slots, outputs, classes)),
         }
     }
 
-    /// Appends the parameters to the layout; `constant`: they start as zero.
-    pub fn declare(&mut self, k: usize, constant: bool, layout: &mut ParamLayout) {
-        let Self { window: Window { extent }, inputs, outputs, .. } = *self;
-        let bound = ((inputs * self.window.taps()) as f64).sqrt().recip();
-        let init = if constant { Init::Constant(0.0) } else { Init::Uniform { bound } };
-        let start = layout.size();
-        layout.push(Tensor::new(format!("net.{k}.weight"), [outputs, inputs, extent, extent], init.clone()));
-        self.weight = start..layout.size();
-        layout.push(Tensor::new(format!("net.{k}.bias"), [outputs], init));
-        self.bias = self.weight.end..layout.size();
+    /// Says where the parameters lie in the flat buffer; `biases` may be 0.
+    pub fn place(&mut self, weight: usize, bias: usize, biases: usize) {
+        self.weight = weight..weight + self.outputs * self.inputs * self.window.taps();
+        self.bias = bias..bias + biases;
+    }
+
+    /// Lets it read these numbers, one for each input channel, where there is no source.
+    pub fn read_constants(&mut self, lattice: &Lattice, [from, to]: [&Field; 2], values: &[f64]) {
+        let nonzero: Vec<_> = (0..values.len()).filter(|&input| values[input] != 0.0).collect();
+        if nonzero.is_empty() {
+            return;
+        }
+        let missing = Stencil::new(lattice, self.window, Way::Forward, from, to).taps_without_source();
+        for (class, tap) in missing {
+            let constant = |&input: &usize| ConstantInput { class, tap, input, value: values[input] };
+            self.constant_inputs.extend(nonzero.iter().map(constant));
+        }
     }
 
     /// Position of W_{oi}(tap) in the flat buffer.
@@ -158,11 +172,11 @@ impl Convolution {
         let weight = |tap| theta[self.position(output, input, tap)];
         match &self.forward {
             Addresses::Taps(stencil) => (0..stencil.taps).for_each(|tap| to(tap, weight(tap))),
-            Addresses::Pairs(_) => {
-                for row in 0..EXTENT {
-                    let g = [0, 1, 2].map(|offset| weight(tap(self.stripes, way, row, offset)));
+            Addresses::Pairs(pairs) => {
+                for row in 0..pairs.rows() {
+                    let g = [0, 1, 2].map(|offset| weight(pairs.tap(way, row, offset)));
                     for (component, u) in transformed(g).into_iter().enumerate() {
-                        to(component * EXTENT + row, u);
+                        to(component * pairs.rows() + row, u);
                     }
                 }
             }
@@ -175,11 +189,11 @@ impl Convolution {
             Addresses::Taps(stencil) => {
                 (0..stencil.taps).for_each(|tap| into[self.position(output, input, tap)] += from(tap));
             }
-            Addresses::Pairs(_) => {
-                for row in 0..EXTENT {
-                    let g = transformed_back([0, 1, 2, 3].map(|component| from(component * EXTENT + row)));
+            Addresses::Pairs(pairs) => {
+                for row in 0..pairs.rows() {
+                    let g = transformed_back([0, 1, 2, 3].map(|component| from(component * pairs.rows() + row)));
                     for (offset, g) in g.into_iter().enumerate() {
-                        into[self.position(output, input, tap(self.stripes, Way::Forward, row, offset))] += g;
+                        into[self.position(output, input, pairs.tap(Way::Forward, row, offset))] += g;
                     }
                 }
             }

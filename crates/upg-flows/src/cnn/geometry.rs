@@ -1,108 +1,180 @@
-//! Sites of a striped lattice, and where the values of a field on some of them lie in memory.
+//! Periodic lattices in residue classes, windows, and where the values of a field on some classes lie in memory.
 
-use crate::error::FlowError;
 use upg_core::Real;
 
-/// The period of the stripes: a site is in one of this many residue classes.
-pub(super) const PERIOD: usize = 4;
+/// Most dimensions of a lattice.
+pub(crate) const DIMENSIONS: usize = 4;
+
+/// One number for every axis. A lattice of fewer dimensions has leading axes of extent 1: flat indices and taps are the same.
+pub(super) type Axes<N> = [N; DIMENSIONS];
 
 /// A choice of residue classes.
-pub(super) type Classes = [bool; PERIOD];
+pub(super) type Classes = Vec<bool>;
 
-/// Sites to be transformed.
-pub(super) const ACTIVE: Classes = [true, false, false, false];
-/// Sites whose features enter the network.
-pub(super) const FROZEN: Classes = [false, true, true, false];
-
-/// Stripes of period four on a periodic two-dimensional lattice, MATH §"Gauge theory".
-///
-/// Site x has the residue r(x) = (x_cross − offset) mod 4: active for r = 0, frozen for 1 and 2, passive for 3. For links of direction
-/// μ the stripes are crossed by going along the other axis, cross = 1 − μ. The flat index of a site is in C order, x_0·L_1 + x_1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stripes {
-    /// Extents [L_0, L_1], multiples of 4.
-    pub lattice: [usize; 2],
-    /// The axis along which the residue changes, 0 or 1.
-    pub cross: usize,
-    /// Coordinate of the first active stripe, 0 to 3.
-    pub offset: usize,
+/// A periodic lattice of one to four dimensions, its sites divided into *residue classes*: a translation takes all sites of a class to
+/// sites of one class. The flat index of a site is in C order.
+#[derive(Clone, Debug)]
+pub(super) struct Lattice {
+    extents: Axes<usize>,
+    dimensions: usize,
+    /// The class of every site.
+    class_of: Vec<u32>,
+    /// A site of every class.
+    site_of: Vec<usize>,
 }
 
-impl Stripes {
-    /// Refuses what isn't a striped lattice.
-    pub(super) fn check(&self) -> Result<(), FlowError> {
-        if self.lattice.iter().any(|&extent| extent == 0 || !extent.is_multiple_of(PERIOD)) {
-            return Err(FlowError::new("lattice", self.lattice, "two extents that are positive multiples of 4"));
+impl Lattice {
+    /// The lattice on which `class` tells the class of a site from its coordinates, as a number from 0 without gaps.
+    ///
+    /// # Panics
+    /// If there are no extents, or more than four.
+    #[track_caller]
+    pub fn new(extents: &[usize], class: impl Fn(&[usize]) -> usize) -> Self {
+        let dimensions = extents.len();
+        assert!((1..=DIMENSIONS).contains(&dimensions), "dimensions of the lattice: {dimensions}");
+        let extents = all_axes(extents);
+        let mut lattice = Self { extents, dimensions, class_of: vec![], site_of: vec![] };
+        let class = |site| class(&lattice.coordinates(site)[DIMENSIONS - dimensions..]) as u32;
+        lattice.class_of = (0..lattice.volume()).map(class).collect();
+        let classes = lattice.class_of.iter().max().map_or(0, |&last| last as usize + 1);
+        lattice.site_of = vec![0; classes];
+        for site in (0..lattice.volume()).rev() {
+            lattice.site_of[lattice.class_of[site] as usize] = site;
         }
-        if self.cross > 1 {
-            return Err(FlowError::new("cross", self.cross, "an axis, 0 or 1"));
-        }
-        if self.offset >= PERIOD {
-            return Err(FlowError::new("offset", self.offset, "a coordinate from 0 to 3"));
-        }
-        Ok(())
+        lattice
     }
 
-    /// Residue class of a flat index.
-    pub(super) fn class(&self, site: usize) -> usize {
-        (self.coordinates(site)[self.cross] + PERIOD - self.offset) % PERIOD
+    /// Number of classes.
+    pub fn classes(&self) -> usize {
+        self.site_of.len()
+    }
+
+    /// Number of dimensions.
+    pub fn dimensions(&self) -> usize {
+        self.dimensions
+    }
+
+    /// The extent of an axis.
+    pub fn extent(&self, axis: usize) -> usize {
+        self.extents[axis]
+    }
+
+    /// Number of sites.
+    pub fn volume(&self) -> usize {
+        self.extents.iter().product()
+    }
+
+    /// The class of a site.
+    pub fn class(&self, site: usize) -> usize {
+        self.class_of[site] as usize
+    }
+
+    /// A site of a class.
+    pub fn site_in(&self, class: usize) -> usize {
+        self.site_of[class]
     }
 
     /// Flat indices of the sites in some of the classes, ascending.
-    pub(super) fn sites(&self, classes: Classes) -> Vec<usize> {
+    pub fn sites(&self, classes: &[bool]) -> Vec<usize> {
         (0..self.volume()).filter(|&site| classes[self.class(site)]).collect()
     }
 
     /// The flat index of the site at `site` + `by`.
-    pub(super) fn shifted(&self, site: usize, by: [isize; 2]) -> usize {
+    pub fn shifted(&self, site: usize, by: Axes<isize>) -> usize {
         let x = self.coordinates(site);
-        let wrap = |axis: usize| (x[axis] as isize + by[axis]).rem_euclid(self.lattice[axis] as isize) as usize;
-        wrap(0) * self.lattice[1] + wrap(1)
+        let wrap = |axis: usize| (x[axis] as isize + by[axis]).rem_euclid(self.extents[axis] as isize) as usize;
+        (0..DIMENSIONS).fold(0, |flat, axis| flat * self.extents[axis] + wrap(axis))
     }
 
-    /// The coordinate of a flat index along the stripes.
-    pub(super) fn along(&self, site: usize) -> usize {
-        self.coordinates(site)[1 - self.cross]
+    /// The class to which a translation takes `class`.
+    pub fn landing(&self, class: usize, by: Axes<isize>) -> usize {
+        self.class(self.shifted(self.site_of[class], by))
     }
 
-    pub(super) fn volume(&self) -> usize {
-        self.lattice[0] * self.lattice[1]
+    /// Whether a step along the axis takes every class to itself.
+    pub fn is_striped_along(&self, axis: usize) -> bool {
+        (0..self.classes()).all(|class| self.landing(class, step(axis, 1)) == class)
     }
 
-    fn coordinates(&self, site: usize) -> [usize; 2] {
-        [site / self.lattice[1], site % self.lattice[1]]
+    /// The coordinates of a flat index.
+    pub fn coordinates(&self, site: usize) -> Axes<usize> {
+        let (mut x, mut rest) = ([0; DIMENSIONS], site);
+        for axis in (0..DIMENSIONS).rev() {
+            (rest, x[axis]) = (rest / self.extents[axis], rest % self.extents[axis]);
+        }
+        x
     }
 }
 
-/// A square kernel of odd extent k. Its taps are numbered in C order, k_0·k + k_1, as in a weight tensor.
+/// Numbers of the last axes, 1 for those before.
+fn all_axes(last: &[usize]) -> Axes<usize> {
+    let mut all = [1; DIMENSIONS];
+    all[DIMENSIONS - last.len()..].copy_from_slice(last);
+    all
+}
+
+/// So many steps along an axis.
+pub(super) fn step(axis: usize, length: isize) -> Axes<isize> {
+    let mut by = [0; DIMENSIONS];
+    by[axis] = length;
+    by
+}
+
+/// a + b.
+pub(super) fn sum(a: Axes<isize>, b: Axes<isize>) -> Axes<isize> {
+    std::array::from_fn(|axis| a[axis] + b[axis])
+}
+
+/// A kernel of odd extents. Its taps are numbered in C order, as in a weight tensor.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Window {
-    pub extent: usize,
+    extents: Axes<usize>,
+    dimensions: usize,
 }
 
 impl Window {
-    pub fn taps(self) -> usize {
-        self.extent * self.extent
+    /// The same extent along every axis of a lattice of so many dimensions.
+    pub fn cube(extent: usize, dimensions: usize) -> Self {
+        Self { extents: all_axes(&vec![extent; dimensions]), dimensions }
+    }
+
+    /// Its extents, one for each axis of the lattice.
+    pub fn extents(&self) -> &[usize] {
+        &self.extents[DIMENSIONS - self.dimensions..]
+    }
+
+    /// The extent along an axis.
+    pub fn extent(&self, axis: usize) -> usize {
+        self.extents[axis]
+    }
+
+    /// Number of taps.
+    pub fn taps(&self) -> usize {
+        self.extents.iter().product()
     }
 
     /// The displacement d of a tap: the weight multiplies the value at x + d.
-    pub fn displacement(self, tap: usize) -> [isize; 2] {
-        let centred = |k: usize| k as isize - (self.extent / 2) as isize;
-        [centred(tap / self.extent), centred(tap % self.extent)]
+    pub fn displacement(&self, tap: usize) -> Axes<isize> {
+        let (mut d, mut rest) = ([0; DIMENSIONS], tap);
+        for axis in (0..DIMENSIONS).rev() {
+            d[axis] = (rest % self.extents[axis]) as isize - (self.extents[axis] / 2) as isize;
+            rest /= self.extents[axis];
+        }
+        d
     }
 
-    /// The class in which a tap lands from `class`, going by +d or by −d.
-    pub fn landing(self, stripes: Stripes, class: usize, tap: usize, way: Way) -> usize {
-        let d = way.along(self.displacement(tap))[stripes.cross];
-        (class as isize + d).rem_euclid(PERIOD as isize) as usize
+    /// The tap of a displacement.
+    pub fn tap(&self, d: Axes<isize>) -> usize {
+        let position = |axis: usize| (d[axis] + (self.extents[axis] / 2) as isize) as usize;
+        (0..DIMENSIONS).fold(0, |tap, axis| tap * self.extents[axis] + position(axis))
     }
 
     /// The classes that the kernel reads to give its values in `classes`.
-    pub fn reads(self, stripes: Stripes, classes: Classes) -> Classes {
-        let mut read = [false; PERIOD];
-        for class in (0..PERIOD).filter(|&class| classes[class]) {
+    pub fn reads(&self, lattice: &Lattice, classes: &[bool]) -> Classes {
+        let mut read = vec![false; classes.len()];
+        for class in (0..classes.len()).filter(|&class| classes[class]) {
             for tap in 0..self.taps() {
-                read[self.landing(stripes, class, tap, Way::Forward)] = true;
+                read[lattice.landing(class, self.displacement(tap))] = true;
             }
         }
         read
@@ -119,7 +191,7 @@ pub(super) enum Way {
 }
 
 impl Way {
-    pub fn along(self, d: [isize; 2]) -> [isize; 2] {
+    pub fn along(self, d: Axes<isize>) -> Axes<isize> {
         match self {
             Self::Forward => d,
             Self::Transposed => d.map(|d| -d),
@@ -166,15 +238,20 @@ impl Field {
     /// Of more than these the addresses in bytes wouldn't fit their type.
     pub const MOST_VECTORS: usize = u32::MAX as usize / TILE;
 
-    pub fn new(stripes: Stripes, classes: Classes, channels: usize, order: Order) -> Self {
-        Self { classes, sites: stripes.sites(classes), channels, order }
+    pub fn new(lattice: &Lattice, classes: &[bool], channels: usize, order: Order) -> Self {
+        Self { classes: classes.to_vec(), sites: lattice.sites(classes), channels, order }
+    }
+
+    /// Whether it has values at all sites.
+    pub fn is_everywhere(&self) -> bool {
+        self.classes.iter().all(|&class| class)
     }
 
     /// Number of vectors, padding included.
     pub fn vectors(&self) -> usize {
         match self.order {
-            Order::ChannelFirst => self.sites.len() * self.channels,
-            Order::SiteFirst => self.sites.len() * self.site_stride(),
+            Order::ChannelFirst => self.sites.len().saturating_mul(self.channels),
+            Order::SiteFirst => self.sites.len().saturating_mul(self.site_stride()),
         }
     }
 
@@ -205,8 +282,8 @@ impl Field {
     }
 
     /// For every flat index the address in bytes of the vector of channel 0 there, if the field has it.
-    pub fn addresses(&self, volume: usize) -> Vec<Option<u32>> {
-        let mut addresses = vec![None; volume];
+    pub fn addresses(&self, lattice: &Lattice) -> Vec<Option<u32>> {
+        let mut addresses = vec![None; lattice.volume()];
         for (position, &site) in self.sites.iter().enumerate() {
             let address = u32::try_from(self.vector(position, 0) * TILE);
             addresses[site] = Some(address.expect("a field of a tile is smaller than 4 GB"));

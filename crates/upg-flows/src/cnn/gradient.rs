@@ -6,7 +6,7 @@
 
 #![expect(clippy::needless_range_loop, reason = "loops over constant extents become registers")]
 
-use super::geometry::{Field, PERIOD, lanes};
+use super::geometry::{Field, lanes};
 use super::product::blocks;
 use super::simd::{Task, Vector};
 use super::stencil::{Group, Stencil};
@@ -19,8 +19,8 @@ const RUN: usize = 32;
 const COLUMNS: usize = 2;
 
 /// Number of sums of a convolution with `slots` weights a pair of channels: those of the weights, and a sum of v per class and channel.
-pub(super) fn sums_of(inputs: usize, slots: usize, outputs: usize) -> usize {
-    (inputs * slots + PERIOD) * outputs
+pub(super) fn sums_of(inputs: usize, slots: usize, outputs: usize, classes: usize) -> usize {
+    (inputs * slots + classes) * outputs
 }
 
 /// Adds one tile's weight gradient to the sums.
@@ -51,7 +51,7 @@ impl<'a, T: Real> WeightGradient<'a, T> {
         assert_eq!(input.len(), input_field.len::<T>(), "numbers in the input, and in a tile of its field");
         assert_eq!(v.len(), v_field.len::<T>(), "numbers in the cotangent, and in a tile of its field");
         assert_eq!(v_field.channel_stride(), 1, "vectors from one channel of the cotangent to the next");
-        let vectors = sums_of(input_field.channels, stencil.taps, v_field.channels);
+        let vectors = sums_of(input_field.channels, stencil.taps, v_field.channels, stencil.classes);
         assert_eq!(sums.len(), vectors * lanes::<T>(), "numbers in the sums, and sums × lanes");
         Self { stencil, input, input_field, v, v_field, sums }
     }
@@ -64,7 +64,7 @@ impl<T: Real> Task<T> for WeightGradient<'_, T> {
         let sums = self.sums.as_mut_ptr();
         for part in (0..lanes::<T>()).step_by(V::LANES) {
             for group in &self.stencil.groups {
-                let sites = group.targets.len();
+                let sites = group.sites;
                 for first in (0..sites).step_by(RUN) {
                     let sites = first..sites.min(first + RUN);
                     for channels in blocks(self.v_field.channels, widest) {

@@ -1,7 +1,7 @@
 //! Memory of the network between calls: rearranged weights, cotangents, and sums of weight gradients.
 
-use super::convolution::Convolution;
-use super::geometry::{PERIOD, Way, lanes};
+use super::convolution::{ConstantInput, Convolution};
+use super::geometry::{Field, Way, lanes};
 use super::gradient::SumLanes;
 use super::{Cnn, simd};
 use upg_core::{Accum, Batch, Real};
@@ -26,31 +26,20 @@ impl Cnn {
     /// If the number of parameters is wrong.
     pub fn pack<T: Real>(&self, theta: &[T], packed: &mut Packed<T>) {
         assert_eq!(theta.len(), self.layout.size(), "parameters given, and parameters of the network");
-        let widest = self.fields.iter().map(|field| field.channels).max().unwrap_or(0);
-        packed.zeros.resize(PERIOD * widest, T::zero());
-        let weights = self.layers.last().map_or(0, |layer| layer.packed.end);
-        packed.forward.resize(weights, T::zero());
-        packed.transposed.resize(weights, T::zero());
-        packed.constants.resize(self.layers.last().map_or(0, |layer| layer.constants.end), T::zero());
-        for layer in &self.layers {
+        let zeros = self.convolutions().map(|layer| layer.classes * layer.inputs).max().unwrap_or(0);
+        packed.zeros.resize(zeros, T::zero());
+        let last = self.last_convolution();
+        packed.forward.resize(last.packed.end, T::zero());
+        packed.transposed.resize(last.packed.end, T::zero());
+        packed.constants.resize(last.constants.end, T::zero());
+        for layer in self.convolutions() {
             layer.pack(theta, packed);
-        }
-        self.fold_constant_inputs(theta, packed);
-    }
-
-    /// Adds to the first layer's constants what the inputs (1, 0) contribute.
-    fn fold_constant_inputs<T: Real>(&self, theta: &[T], packed: &mut Packed<T>) {
-        let first = &self.layers[0];
-        for &(class, tap) in &self.constant_taps {
-            for output in 0..first.outputs {
-                packed.constants[class * first.outputs + output] += theta[first.position(output, 0, tap)];
-            }
         }
     }
 
     /// Sets the sums of weight gradients to zero.
     pub fn clear<T: Real>(&self, sums: &mut GradAcc<T>) {
-        let vectors = self.layers.last().map_or(0, |layer| layer.sums.end);
+        let vectors = self.last_convolution().sums.end;
         sums.vectors.reshape(vectors.next_multiple_of(lanes::<T>()), lanes::<T>());
         sums.vectors.fill(T::zero());
     }
@@ -66,20 +55,8 @@ impl Cnn {
         if accum == Accum::Replace {
             into.fill(T::zero());
         }
-        for layer in &self.layers {
+        for layer in self.convolutions() {
             layer.add_sums(&sums.vectors.as_slice()[layer.sums.clone()], into);
-        }
-        self.add_constant_inputs(sums.vectors.as_slice(), into);
-    }
-
-    /// Adds the gradient of the first layer's weights from inputs (1, 0): the sum of v over the class.
-    fn add_constant_inputs<T: Real>(&self, sums: &[T], into: &mut [T]) {
-        let first = &self.layers[0];
-        let totals = &sums[first.totals()..];
-        for &(class, tap) in &self.constant_taps {
-            for output in 0..first.outputs {
-                into[first.position(output, 0, tap)] += totals[class * first.outputs + output];
-            }
         }
     }
 }
@@ -92,7 +69,7 @@ impl<T: Real> Packed<T> {
 
     /// Weights of the transposed convolution, and zeros.
     pub(super) fn transposed(&self, layer: &Convolution) -> (&[T], &[T]) {
-        (&self.transposed[layer.packed.clone()], &self.zeros[..PERIOD * layer.inputs])
+        (&self.transposed[layer.packed.clone()], &self.zeros[..layer.classes * layer.inputs])
     }
 }
 
@@ -111,8 +88,15 @@ impl Convolution {
                 });
             }
         }
-        for constants in packed.constants[self.constants.clone()].chunks_exact_mut(outputs) {
-            constants.copy_from_slice(&theta[self.bias.clone()]);
+        let constants = &mut packed.constants[self.constants.clone()];
+        match self.bias.is_empty() {
+            true => constants.fill(T::zero()),
+            false => constants.chunks_exact_mut(outputs).for_each(|c| c.copy_from_slice(&theta[self.bias.clone()])),
+        }
+        for &ConstantInput { class, tap, input, value } in &self.constant_inputs {
+            for output in 0..outputs {
+                constants[class * outputs + output] += T::of(value) * theta[self.position(output, input, tap)];
+            }
         }
     }
 
@@ -129,6 +113,11 @@ impl Convolution {
         }
         for of_class in totals.chunks_exact(outputs) {
             into[self.bias.clone()].iter_mut().zip(of_class).for_each(|(bias, &total)| *bias += total);
+        }
+        for &ConstantInput { class, tap, input, value } in &self.constant_inputs {
+            for output in 0..outputs {
+                into[self.position(output, input, tap)] += T::of(value) * totals[class * outputs + output];
+            }
         }
     }
 }
@@ -156,33 +145,37 @@ impl<T: Real> GradAcc<T> {
     }
 }
 
-/// Cotangents of one tile.
+/// Cotangents of one tile, and squares of the last hidden layer.
 #[derive(Clone, Debug)]
 pub struct CnnScratch<T: Real> {
-    /// v, `[active][outputs][lane]`.
+    /// v of a block of outputs, `[active][channels][lane]`.
     pub(super) by_site: Batch<T>,
+    /// Of the last hidden layer, where a block of outputs reads them.
+    pub(super) squares: Batch<T>,
+    /// The cotangent of the last hidden layer through one of several blocks of outputs.
+    pub(super) through: Batch<T>,
     /// Of the two hidden layers at work.
-    this: Batch<T>,
-    next: Batch<T>,
+    pub(super) this: Batch<T>,
+    pub(super) next: Batch<T>,
 }
 
 impl<T: Real> Default for CnnScratch<T> {
     fn default() -> Self {
-        Self { by_site: Batch::default(), this: Batch::default(), next: Batch::default() }
+        let [by_site, squares, through, this, next] = std::array::from_fn(|_| Batch::default());
+        Self { by_site, squares, through, this, next }
     }
 }
 
 impl<T: Real> CnnScratch<T> {
     /// Gives the buffers the sizes of the network's fields.
     pub(super) fn reshape(&mut self, cnn: &Cnn) {
-        let vectors = cnn.hidden_fields().iter().map(|field| field.vectors()).max().unwrap_or(0);
-        self.by_site.reshape(cnn.by_site.field.vectors(), lanes::<T>());
-        self.this.reshape(vectors, lanes::<T>());
-        self.next.reshape(vectors, lanes::<T>());
-    }
-
-    /// Room for two cotangents of the largest hidden layer.
-    pub(super) fn hidden(&mut self) -> (&mut [T], &mut [T]) {
-        (self.this.as_mut_slice(), self.next.as_mut_slice())
+        let largest = |fields: &mut dyn Iterator<Item = &Field>| fields.map(Field::vectors).max().unwrap_or(0);
+        let hidden = largest(&mut cnn.fields[1..].iter());
+        let last = cnn.fields[cnn.layers.len()].vectors();
+        self.by_site.reshape(largest(&mut cnn.parts.iter().map(|part| &part.by_site)), lanes::<T>());
+        self.squares.reshape(if cnn.reads_squares() { last } else { 0 }, lanes::<T>());
+        self.through.reshape(if cnn.reads_squares() || cnn.parts.len() > 1 { last } else { 0 }, lanes::<T>());
+        self.this.reshape(hidden, lanes::<T>());
+        self.next.reshape(hidden, lanes::<T>());
     }
 }

@@ -6,7 +6,7 @@
 
 #![expect(clippy::needless_range_loop, reason = "loops over constant extents become registers")]
 
-use super::geometry::{Field, PERIOD, lanes};
+use super::geometry::{Field, lanes};
 use super::simd::{Task, Vector};
 use super::stencil::{Group, Stencil};
 use std::ops::Range;
@@ -36,6 +36,8 @@ pub(super) trait Groups {
     fn groups(&self) -> &[Self::Group];
     /// The class of a group.
     fn class(group: &Self::Group) -> usize;
+    /// Classes of the lattice.
+    fn classes(&self) -> usize;
     /// Weights between two channels.
     fn slots(&self) -> usize;
     /// A whole group, for a block of `channels` target channels, the sums of which fit the registers.
@@ -74,7 +76,7 @@ impl<'a, T: Real, A: Groups> Product<'a, T, A> {
     ) -> Self {
         let (inputs, outputs) = (source_field.channels, target_field.channels);
         assert_eq!(weights.len(), addresses.slots() * inputs * outputs, "weights, and slots × channels × channels");
-        assert_eq!(constants.len(), PERIOD * outputs, "constants, and classes × channels");
+        assert_eq!(constants.len(), addresses.classes() * outputs, "constants, and classes × channels");
         assert_eq!(source.len(), source_field.len::<T>(), "numbers in the source, and in a tile of its field");
         assert_eq!(target.len(), target_field.len::<T>(), "numbers in the target, and in a tile of its field");
         if let Finish::Differentiate { hidden, .. } = finish {
@@ -217,6 +219,10 @@ impl Groups for Stencil {
 
     fn class(group: &Group) -> usize {
         group.class
+    }
+
+    fn classes(&self) -> usize {
+        self.classes
     }
 
     fn slots(&self) -> usize {

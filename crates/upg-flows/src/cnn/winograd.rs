@@ -1,4 +1,4 @@
-//! Convolutions of extent 3 for pairs of sites, with two thirds of the multiplications: Winograd's algorithm F(2, 3).
+//! Convolutions of extent 3 along an axis for pairs of sites, with two thirds of the multiplications: Winograd's algorithm F(2, 3).
 //!
 //! Along a row of the window two neighbours y_0, y_1 need Σ_j g_j d_j and Σ_j g_j d_{j+1} of four sources d_0 … d_3. With
 //!

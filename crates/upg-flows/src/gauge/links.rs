@@ -1,7 +1,6 @@
 //! Links and plaquettes of a striped lattice: which rows of a batch they are, and the plaquette map with its transpose.
 
-use crate::cnn::{Stripes, lanes};
-use std::ops::Range;
+use crate::cnn::{Stripes, Tile, lanes};
 use upg_core::vmath::{Kernel, MulAdd, dispatch, scalar};
 use upg_core::{Batch, Real};
 
@@ -19,43 +18,6 @@ pub(super) struct Links {
     pub frozen: Vec<Plaquette>,
     /// Which entry of an active plaquette is its active link: 0 (with +) for direction 0, 3 (with −) for direction 1.
     active_entry: usize,
-}
-
-/// A tile of samples: `lanes` of them, fewer at the end of a batch.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Tile {
-    /// Number of the tile.
-    pub index: usize,
-    /// First sample.
-    pub first: usize,
-    /// Number of samples.
-    pub samples: usize,
-}
-
-impl Tile {
-    /// The tiles of a batch.
-    pub fn all<T: Real>(samples: usize) -> impl Iterator<Item = Self> {
-        let tile = move |(index, first)| Self { index, first, samples: lanes::<T>().min(samples - first) };
-        (0..samples).step_by(lanes::<T>()).enumerate().map(tile)
-    }
-
-    fn range(self) -> Range<usize> {
-        self.first..self.first + self.samples
-    }
-
-    /// Adds the rows of `numbers`, `[site][lane]`, to the sums of the samples.
-    pub fn add_rows<T: Real>(self, numbers: &[T], sums: &mut [f64]) {
-        for row in numbers.chunks_exact(lanes::<T>()) {
-            sums[self.range()].iter_mut().zip(row).for_each(|(sum, number)| *sum += number.wide());
-        }
-    }
-
-    /// Sets `numbers`, `[site][lane]`, to zero in lanes without a sample.
-    pub fn clear_rest<T: Real>(self, numbers: &mut [T]) {
-        if self.samples < lanes::<T>() {
-            numbers.chunks_exact_mut(lanes::<T>()).for_each(|row| row[self.samples..].fill(T::zero()));
-        }
-    }
 }
 
 impl Links {

@@ -1,7 +1,6 @@
 //! Memory of the gauge couplings. A tile's numbers of one kind are neighbours: `[row][site][lane]`.
 
-use crate::cnn::{Cnn, CnnScratch, GradAcc, lanes};
-use crate::gauge::links::Tile;
+use crate::cnn::{Cnn, CnnScratch, GradAcc, Tile, lanes};
 use upg_core::{Batch, Real};
 
 /// The tape: one row per tile.

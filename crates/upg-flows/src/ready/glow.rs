@@ -9,7 +9,7 @@ use crate::{
     error::{FlowError, require},
     mask::MaskPattern,
     mlp::{Bias, StartAt},
-    spec::{ActNormSpec, BaseSpec, LayerSpec, LinearSpec, MlpSpec, TransformSpec},
+    spec::{ActNormSpec, BaseSpec, LayerSpec, LinearSpec, MlpSpec, NetSpec, TransformSpec},
 };
 
 /// Steps of three layers, an ActNorm, a linear one by its LU factors, and a coupling with a fully connected net (D. Kingma, P. Dhariwal,
@@ -78,7 +78,7 @@ impl Glow {
     pub(super) fn repeated(&self) -> Repeated {
         let Self { lattice, steps, hidden, activation, mask, transform, cells, norm, start, base } = self;
         let net = MlpSpec { hidden: hidden.clone(), activation: *activation, bias: Bias::Yes, start: *start };
-        let couplings = Repeated::couplings(lattice, *steps, mask, &net, *transform);
+        let couplings = Repeated::couplings(lattice, *steps, mask, &NetSpec::Mlp(net), *transform);
         let linear = LinearSpec { cells: cells.clone(), start: *start, ..LinearSpec::default() };
         let step = |coupling| {
             let norm = ActNormSpec { start: *norm };

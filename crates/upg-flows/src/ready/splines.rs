@@ -131,7 +131,7 @@ impl SplineNvp {
         let Self { lattice, couplings, hidden, bins, interval, activation, mask, start, base } = self;
         let net = MlpSpec { hidden: hidden.clone(), activation: *activation, bias: Bias::Yes, start: *start };
         let transform = TransformSpec::Spline { bins: *bins, interval: *interval };
-        Repeated { base: *base, ..Repeated::couplings(lattice, *couplings, mask, &net, transform) }
+        Repeated { base: *base, ..Repeated::couplings(lattice, *couplings, mask, &NetSpec::Mlp(net), transform) }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     description::{Description, Needs, Work},
-    net::MlpSpec,
+    mlp::MlpSpec,
     transform::TransformSpec,
 };
 use crate::{autoregressive::net, error::FlowError, permutation::Order, size};

@@ -1,9 +1,10 @@
-//! Descriptions of couplings of numbers and of angles, with fully connected nets.
+//! Descriptions of couplings of numbers and of angles.
 
 use super::{
     description::{Description, Needs, Work},
-    net::{MlpSpec, NetSpec},
-    transform::{AngleTransformSpec, TransformSpec},
+    net::NetSpec,
+    net_description::{NetDescription, Place},
+    transform::{AngleTransformSpec, AnyTransform, TransformSpec},
 };
 use crate::{error::FlowError, mask::MaskSpec, size};
 use upg_core::{Domain, ParamLayout};
@@ -33,66 +34,63 @@ pub struct AngleCouplingSpec {
 }
 
 impl CouplingSpec {
-    fn shape(&self) -> Shape<'_> {
-        let NetSpec::Mlp(net) = &self.net;
-        Shape { mask: &self.mask, net, width: self.transform.width(), rows: self.transform.kept(), features: 1 }
+    fn parts(&self) -> Parts<'_> {
+        Parts { mask: &self.mask, net: self.net.kind(), transform: AnyTransform::OfNumbers(&self.transform) }
     }
 }
 
 impl AngleCouplingSpec {
-    fn shape(&self) -> Shape<'_> {
-        let NetSpec::Mlp(net) = &self.net;
-        Shape { mask: &self.mask, net, width: self.transform.width(), rows: self.transform.kept(), features: 2 }
+    fn parts(&self) -> Parts<'_> {
+        Parts { mask: &self.mask, net: self.net.kind(), transform: AnyTransform::OfAngles(&self.transform) }
     }
 }
 
-/// What decides how large a coupling is.
-struct Shape<'a> {
+/// What a coupling of either kind is made of.
+struct Parts<'a> {
     mask: &'a MaskSpec,
-    net: &'a MlpSpec,
-    /// Numbers φ, and numbers kept, of one that moves.
-    width: usize,
-    rows: u64,
-    /// Numbers that the net reads of one that doesn't.
-    features: u64,
+    net: &'a dyn NetDescription,
+    transform: AnyTransform<'a>,
 }
 
-impl Shape<'_> {
-    fn check(&self, shape: &[usize]) -> Result<(), FlowError> {
+impl Parts<'_> {
+    fn field_errors(&self) -> Vec<FlowError> {
+        FlowError::failed(self.net.checks(self.transform).into_iter().chain(self.transform.checks()))
+    }
+
+    fn check_shape(&self, shape: &[usize]) -> Result<(), FlowError> {
         let dof = shape.iter().product();
         if dof < 2 {
             return Err(FlowError::new("shape", shape, "extents of at least 1, two sites in all"));
         }
-        self.mask.check(dof)
+        self.mask.check(dof)?;
+        self.net.check_shape(shape, self.mask, self.transform)
     }
 
-    /// Inputs and outputs of the net.
-    fn ends(&self, dof: u64) -> [u64; 2] {
-        let transformed = self.mask.transformed(dof);
-        [(dof - transformed).saturating_mul(self.features), transformed.saturating_mul(self.width as u64)]
-    }
-
-    /// On the tape: the net's input; hidden values and φ; λ and its partials.
-    fn needs(&self, shape: &[usize]) -> Needs {
+    /// Where the net stands, on samples of this shape.
+    fn place<'a>(&'a self, shape: &'a [usize]) -> Place<'a> {
         let dof = size::dof(shape);
-        let [inputs, outputs] = self.ends(dof);
-        let kept = [inputs, self.net.kept(), outputs, self.mask.transformed(dof).saturating_mul(self.rows)];
+        let transformed = self.mask.transformed(dof);
+        Place { shape, kept: dof - transformed, transformed, transform: self.transform }
+    }
+
+    /// On the tape: the net's input; what the net leaves, and φ; λ and its partials.
+    fn needs(&self, shape: &[usize]) -> Needs {
+        let place = self.place(shape);
+        let Needs { parameters, indices, kept } = self.net.needs(&place);
+        let partials = place.transformed.saturating_mul(self.transform.kept());
         Needs {
-            parameters: self.net.size(inputs, outputs),
-            indices: dof,
-            kept: kept.into_iter().fold(0, u64::saturating_add),
+            parameters,
+            indices: indices.saturating_add(place.sites()),
+            kept: [place.inputs(), kept, place.outputs(), partials].into_iter().fold(0, u64::saturating_add),
         }
     }
 
-    /// The weights of the net.
     fn multiply_adds(&self, shape: &[usize]) -> u64 {
-        let [inputs, outputs] = self.ends(shape.iter().product::<usize>() as u64);
-        size::net_parameters(inputs, &self.net.hidden, outputs, 1, 0)
+        self.net.multiply_adds(&self.place(shape))
     }
 
     fn params(&self, shape: &[usize]) -> ParamLayout {
-        let [inputs, outputs] = self.ends(shape.iter().product::<usize>() as u64);
-        self.net.params(inputs as usize, outputs as usize)
+        self.net.params(&self.place(shape))
     }
 }
 
@@ -102,31 +100,31 @@ impl Description for CouplingSpec {
     }
 
     fn field_errors(&self) -> Vec<FlowError> {
-        FlowError::failed(self.shape().net.checks().into_iter().chain(self.transform.checks()))
+        self.parts().field_errors()
     }
 
     fn check_shape(&self, shape: &[usize]) -> Result<(), FlowError> {
-        self.shape().check(shape)
+        self.parts().check_shape(shape)
     }
 
     fn needs(&self, shape: &[usize]) -> Needs {
-        self.shape().needs(shape)
+        self.parts().needs(shape)
     }
 
     fn multiply_adds(&self, shape: &[usize]) -> u64 {
-        self.shape().multiply_adds(shape)
+        self.parts().multiply_adds(shape)
     }
 
     fn work(&self) -> Work {
-        Work::Products(self.shape().net.widest())
+        self.net.kind().work()
     }
 
     fn hidden(&self) -> Option<&[usize]> {
-        Some(&self.shape().net.hidden)
+        Some(self.net.kind().hidden())
     }
 
     fn params(&self, shape: &[usize]) -> ParamLayout {
-        self.shape().params(shape)
+        self.parts().params(shape)
     }
 }
 
@@ -136,30 +134,30 @@ impl Description for AngleCouplingSpec {
     }
 
     fn field_errors(&self) -> Vec<FlowError> {
-        FlowError::failed(self.shape().net.checks().into_iter().chain([self.transform.check()]))
+        self.parts().field_errors()
     }
 
     fn check_shape(&self, shape: &[usize]) -> Result<(), FlowError> {
-        self.shape().check(shape)
+        self.parts().check_shape(shape)
     }
 
     fn needs(&self, shape: &[usize]) -> Needs {
-        self.shape().needs(shape)
+        self.parts().needs(shape)
     }
 
     fn multiply_adds(&self, shape: &[usize]) -> u64 {
-        self.shape().multiply_adds(shape)
+        self.parts().multiply_adds(shape)
     }
 
     fn work(&self) -> Work {
-        Work::Products(self.shape().net.widest())
+        self.net.kind().work()
     }
 
     fn hidden(&self) -> Option<&[usize]> {
-        Some(&self.shape().net.hidden)
+        Some(self.net.kind().hidden())
     }
 
     fn params(&self, shape: &[usize]) -> ParamLayout {
-        self.shape().params(shape)
+        self.parts().params(shape)
     }
 }

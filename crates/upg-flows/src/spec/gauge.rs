@@ -1,8 +1,8 @@
 //! Description of a gauge coupling.
 
 use super::{
+    cnn::CnnSpec,
     description::{Description, Needs, Work},
-    net::CnnSpec,
     transform::AngleTransformSpec,
 };
 #[cfg(feature = "serde")]
@@ -60,8 +60,7 @@ impl Description for GaugeCouplingSpec {
 
     /// On the tape: cosines and sines of the frozen half of the plaquettes; hidden values; λ and its partials.
     fn needs(&self, shape: &[usize]) -> Needs {
-        let dof = size::dof(shape);
-        let (sites, width) = (dof / 2, self.transform.width());
+        let (sites, width) = (size::dof(shape) / 2, self.transform.width());
         let stencils = 2 * (self.net.hidden.len() as u64 + 1) + 1; // there, back, and for the gradient of the last
         let partials = (sites / 4).saturating_mul(self.transform.kept());
         Needs {

@@ -11,10 +11,13 @@ use super::{
     flow::FlowSpec,
     gauge::{GaugeCouplingSpec, lattice_of_links},
     householder::HouseholderSpec,
+    lattice_net::refuse_angles,
     layer::LayerSpec,
-    net::{CnnSpec, MlpSpec, NetSpec, in_net},
+    mlp::MlpSpec,
+    net::NetSpec,
+    net_description::in_net,
     plaquette::{PlaquetteFlowSpec, lattice_of_any_links},
-    transform::{AngleTransformSpec, TransformSpec},
+    transform::{AngleTransformSpec, AnyTransform, TransformSpec},
 };
 use crate::{
     act_norm::ActNorm,
@@ -22,7 +25,7 @@ use crate::{
     affine::Affine,
     autoregressive::{Autoregressive, net::MaskedMlp},
     bases::{DiagonalNormal, FreeField, TwoSigns},
-    cnn::{Cnn, Stripes},
+    cnn::{Cnn, Sites, Stripes},
     continuous::Continuous,
     coupling::Coupling,
     elementwise::Elementwise,
@@ -30,6 +33,7 @@ use crate::{
     gauge::GaugeCoupling,
     householder::Householder,
     lattice_field::LatticeField,
+    lattice_net::LatticeNet,
     logistic_mixture::LogisticMixture,
     lu::LuLinear,
     mlp::Mlp,
@@ -189,8 +193,17 @@ impl CouplingSpec {
 
     fn with<T: Real, E: Elementwise<T>>(&self, transform: E, shape: &[usize]) -> Result<AnyLayer<T>, FlowError> {
         let mask = self.mask.mask(shape)?;
-        let net = self.net.lower(mask.kept().len(), transform.width() * mask.transformed().len())?;
-        Ok(Box::new(Coupling::new(mask, net, transform)))
+        match &self.net {
+            NetSpec::Mlp(net) => {
+                let net = net.lower(mask.kept().len(), transform.width() * mask.transformed().len())?;
+                Ok(Box::new(Coupling::new(mask, net, transform)))
+            }
+            NetSpec::Cnn(net) => {
+                let architecture = net.architecture(AnyTransform::OfNumbers(&self.transform));
+                let net = Cnn::new(&Sites::of_mask(shape, &mask)?, &architecture).map_err(in_net)?;
+                Ok(Box::new(Coupling::new(mask, LatticeNet::new(net), transform)))
+            }
+        }
     }
 }
 
@@ -227,14 +240,15 @@ impl AngleCouplingSpec {
 
     fn with<T: Real, E: Elementwise<T>>(&self, transform: E, shape: &[usize]) -> Result<AnyLayer<T>, FlowError> {
         let mask = self.mask.mask(shape)?;
-        let net = self.net.lower(2 * mask.kept().len(), transform.width() * mask.transformed().len())?;
+        let NetSpec::Mlp(net) = &self.net else { return Err(refuse_angles()) };
+        let net = net.lower(2 * mask.kept().len(), transform.width() * mask.transformed().len())?;
         Ok(Box::new(Coupling::on_circle(mask, net, transform)))
     }
 }
 
-impl NetSpec {
+impl MlpSpec {
     fn lower(&self, inputs: usize, outputs: usize) -> Result<Mlp, FlowError> {
-        let Self::Mlp(MlpSpec { hidden, activation, bias, start }) = self;
+        let Self { hidden, activation, bias, start } = self;
         Mlp::new(inputs, hidden, outputs, *activation, *bias, *start).map_err(in_net)
     }
 }
@@ -249,8 +263,7 @@ impl GaugeCouplingSpec {
 
     fn with<T: Real, E: Elementwise<T>>(&self, transform: E, shape: &[usize]) -> Result<AnyLayer<T>, FlowError> {
         let stripes = Stripes { lattice: lattice_of_links(shape)?, cross: 1 - self.direction, offset: self.offset };
-        let CnnSpec { hidden, kernel, slope, start } = &self.net;
-        let net = Cnn::new(stripes, hidden, transform.width(), *kernel, *slope, *start).map_err(in_net)?;
+        let net = Cnn::new(&Sites::striped(stripes)?, &self.net.architecture(transform.width())).map_err(in_net)?;
         Ok(Box::new(GaugeCoupling::new::<T>(stripes, net, transform)))
     }
 }

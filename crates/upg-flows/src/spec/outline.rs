@@ -68,7 +68,7 @@ impl Outline<'_> {
     }
 
     fn needs(&self) -> impl Iterator<Item = (u64, Needs)> {
-        self.kinds.iter().map(move |(count, layer)| (*count, layer.needs(self.shape)))
+        self.kinds.iter().map(|(count, layer)| (*count, layer.needs(self.shape)))
     }
 
     /// The layer whose net has the most parameters, and the net's hidden widths.

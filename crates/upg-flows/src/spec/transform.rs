@@ -7,6 +7,7 @@ use crate::{
     error::{FlowError, require},
     spline::{Form, MOST_BINS, Spline},
 };
+use std::ops::Range;
 
 /// A monotone transform of a number.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -94,6 +95,15 @@ impl TransformSpec {
         }
     }
 
+    /// Which φ change sign with x in a coupling that is odd, T(−x) = −T(x), all others being even; none if no choice makes it odd.
+    pub(super) fn odd(&self) -> Option<Range<usize>> {
+        match *self {
+            Self::Affine { .. } | Self::Additive => Some(0..1),
+            Self::OddSpline { .. } => Some(self.width().saturating_sub(1)..self.width()),
+            Self::LogisticMixture { .. } | Self::Spline { .. } => None,
+        }
+    }
+
     /// Numbers on the tape for λ and the partials of one element.
     pub(super) fn kept(&self) -> u64 {
         match *self {
@@ -145,6 +155,54 @@ impl AngleTransformSpec {
         match *self {
             Self::TanMixture { mixtures } => check_mixtures(mixtures),
             Self::CircularSpline { bins } => check_bins(bins),
+        }
+    }
+}
+
+/// The transform of a coupling.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum AnyTransform<'a> {
+    OfNumbers(&'a TransformSpec),
+    OfAngles(&'a AngleTransformSpec),
+}
+
+impl AnyTransform<'_> {
+    /// Numbers φ per degree of freedom.
+    pub fn width(self) -> usize {
+        match self {
+            Self::OfNumbers(transform) => transform.width(),
+            Self::OfAngles(transform) => transform.width(),
+        }
+    }
+
+    /// Numbers on the tape for λ and the partials of one element.
+    pub fn kept(self) -> u64 {
+        match self {
+            Self::OfNumbers(transform) => transform.kept(),
+            Self::OfAngles(transform) => transform.kept(),
+        }
+    }
+
+    /// Numbers that a net reads of one that is kept: itself, or its cosine and sine.
+    pub fn features(self) -> u64 {
+        match self {
+            Self::OfNumbers(_) => 1,
+            Self::OfAngles(_) => 2,
+        }
+    }
+
+    /// Which φ are odd where the coupling is, see [`TransformSpec::odd`].
+    pub fn odd(self) -> Option<Range<usize>> {
+        match self {
+            Self::OfNumbers(transform) => transform.odd(),
+            Self::OfAngles(_) => None,
+        }
+    }
+
+    pub fn checks(self) -> Vec<Result<(), FlowError>> {
+        match self {
+            Self::OfNumbers(transform) => transform.checks(),
+            Self::OfAngles(transform) => vec![transform.check()],
         }
     }
 }

@@ -8,6 +8,7 @@ mod cnn;
 mod continuous;
 mod gauge;
 mod implicit;
+mod lattice;
 mod linear;
 mod mask;
 mod matmul;

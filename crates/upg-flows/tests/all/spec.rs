@@ -4,8 +4,8 @@ use proptest::prelude::*;
 use upg_core::{Batch, Cpu, Cut, Domain, Layer, ParamLayout, Pass, Prepared, Real, Workspace};
 use upg_flows::spec::*;
 use upg_flows::{
-    Activation, Bias, FirstValues, FlowError, Glow, Iaf, Maf, MaskPattern, MaskSpec, Order, Parity, RealNvp, Scales,
-    SplineNvp, StartAt, TorusSpline, U1Flow, Z2Nice,
+    Activation, Bias, ConvNvp, FirstValues, FlowError, Glow, Iaf, Maf, MaskPattern, MaskSpec, Order, Parity, RealNvp,
+    Scales, SplineNvp, StartAt, Symmetry, TorusSpline, U1Flow, Z2Nice,
 };
 use upg_testkit::{alloc, domain, draw};
 
@@ -133,6 +133,25 @@ fn any_continuous() -> impl Strategy<Value = LayerSpec> {
     (field, 1..3_usize).prop_map(|(field, steps)| LayerSpec::Continuous(ContinuousSpec { field, steps }))
 }
 
+/// A coupling on a lattice of even extents of at least 4, or its inverse.
+fn any_lattice_layer() -> impl Strategy<Value = LayerSpec> {
+    let parity = || prop_oneof![Just(Parity::Even), Just(Parity::Odd)];
+    let mask = prop_oneof![parity().prop_map(MaskSpec::Alternating), parity().prop_map(MaskSpec::Checkerboard)];
+    let activation = prop_oneof![Just(Activation::Tanh), Just(Activation::Silu), Just(Activation::LeakyRelu(0.2))];
+    let net = (any_hidden(), activation, any::<bool>(), any_start()).prop_map(|(hidden, activation, odd, start)| {
+        let symmetry = if odd { Symmetry::Z2 } else { Symmetry::None };
+        let activation = if odd { Activation::Tanh } else { activation };
+        LatticeNetSpec { hidden, kernel: 3, activation, symmetry, start }
+    });
+    let layer = (mask, net, any_transform()).prop_map(|(mask, net, transform)| {
+        let never_odd = matches!(transform, TransformSpec::LogisticMixture { .. } | TransformSpec::Spline { .. });
+        let symmetry = if never_odd { Symmetry::None } else { net.symmetry };
+        let net = NetSpec::Cnn(LatticeNetSpec { symmetry, ..net });
+        LayerSpec::Coupling(CouplingSpec { mask, net, transform })
+    });
+    (layer, any::<bool>()).prop_map(inverted)
+}
+
 fn any_gauge_layer() -> impl Strategy<Value = LayerSpec> {
     let net = (any_hidden(), 0..3_usize, any_start()).prop_map(|(hidden, radius, start)| CnnSpec {
         hidden,
@@ -199,7 +218,10 @@ fn any_flow() -> impl Strategy<Value = FlowSpec> {
     let angles = (extents, prop::collection::vec(any_gauge_layer(), 1..4)).prop_map(|([rows, columns], layers)| {
         FlowSpec { shape: vec![2, rows, columns], base: BaseSpec::UniformTorus, layers }
     });
-    prop_oneof![3 => numbers, 1 => angles, 1 => torus]
+    let extents = prop_oneof![Just(vec![6]), Just(vec![4, 6]), Just(vec![4, 4, 4])];
+    let scalars = (extents, any_base(), prop::collection::vec(any_lattice_layer(), 1..4))
+        .prop_map(|(shape, base, layers)| FlowSpec { shape, base, layers });
+    prop_oneof![3 => numbers, 1 => scalars, 1 => angles, 1 => torus]
 }
 
 proptest! {
@@ -254,6 +276,9 @@ proptest! {
         let iaf = Iaf { lattice: lattice.clone(), layers: couplings, hidden: hidden.clone(), transform, ..Default::default() };
         prop_assert_eq!(iaf.size(), iaf.spec().unwrap().size());
         prop_assert_eq!(iaf.cut(), iaf.spec().unwrap().cut());
+        let conv = ConvNvp { lattice: vec![4, 6], couplings, hidden: hidden.clone(), transform, ..Default::default() };
+        prop_assert_eq!(conv.size(), conv.spec().unwrap().size());
+        prop_assert_eq!(conv.cut(), conv.spec().unwrap().cut());
         let u1 = U1Flow { layers: couplings, hidden, ..Default::default() };
         prop_assert_eq!(u1.size(), u1.spec().unwrap().size());
     }
@@ -309,9 +334,9 @@ fn tape_bytes<T: Real>(spec: &FlowSpec, samples: usize) -> f64 {
 
 #[test]
 fn recipes_write_out_their_layers() {
-    let net =
-        |bias| NetSpec::Mlp(MlpSpec { hidden: vec![5], activation: Activation::Tanh, bias, start: StartAt::Random });
-    let coupling = |mask, bias, transform| LayerSpec::Coupling(CouplingSpec { mask, net: net(bias), transform });
+    let net = |bias| MlpSpec { hidden: vec![5], activation: Activation::Tanh, bias, start: StartAt::Random };
+    let coupling =
+        |mask, bias, transform| LayerSpec::Coupling(CouplingSpec { mask, net: NetSpec::Mlp(net(bias)), transform });
     let nvp = RealNvp { lattice: vec![3, 2], couplings: 3, hidden: vec![5], clamp: Some(2.0), ..Default::default() };
     let affine = TransformSpec::Affine { clamp: Some(2.0) };
     let masks = [Parity::Even, Parity::Odd, Parity::Even].map(MaskSpec::Alternating);
@@ -328,8 +353,8 @@ fn recipes_write_out_their_layers() {
     let maf = Maf { lattice: vec![4], layers: 3, hidden: vec![5], ..Default::default() };
     let iaf = Iaf { lattice: vec![4], layers: 3, hidden: vec![5], ..Default::default() };
     let layers = [Order::Identity, Order::Reversal, Order::Identity].map(|order| {
-        let NetSpec::Mlp(net) = net(Bias::Yes);
-        LayerSpec::Autoregressive(AutoregressiveSpec { order, net, transform: TransformSpec::Affine { clamp: None } })
+        let (net, transform) = (net(Bias::Yes), TransformSpec::Affine { clamp: None });
+        LayerSpec::Autoregressive(AutoregressiveSpec { order, net, transform })
     });
     assert_eq!(iaf.spec().unwrap().layers, layers);
     assert_eq!(maf.spec().unwrap().layers, layers.map(|layer| LayerSpec::Inverse(Box::new(layer))));
@@ -382,17 +407,17 @@ fn what_nobody_wants_is_refused_before_it_is_made() {
 
 #[test]
 fn wrong_layers_are_refused_by_their_number_and_field() {
-    let mlp = |hidden: &[usize], activation| {
-        NetSpec::Mlp(MlpSpec { hidden: hidden.into(), activation, bias: Bias::Yes, start: StartAt::Random })
-    };
+    let small = MlpSpec { hidden: vec![3], activation: Activation::Tanh, bias: Bias::Yes, start: StartAt::Random };
+    let mlp =
+        |hidden: &[usize], activation| NetSpec::Mlp(MlpSpec { hidden: hidden.into(), activation, ..small.clone() });
     let coupling = |mask, net, transform| LayerSpec::Coupling(CouplingSpec { mask, net, transform });
     let good = || coupling(MaskSpec::Alternating(Parity::Even), mlp(&[3], Activation::Tanh), TransformSpec::Additive);
     let with = |transform| coupling(MaskSpec::Alternating(Parity::Odd), mlp(&[3], Activation::Tanh), transform);
     let masked = |mask| coupling(mask, mlp(&[3], Activation::Tanh), TransformSpec::Additive);
     let net = |net| coupling(MaskSpec::Checkerboard(Parity::Odd), net, TransformSpec::Additive);
     let ordered = |order| {
-        let NetSpec::Mlp(net) = mlp(&[3], Activation::Tanh);
-        LayerSpec::Autoregressive(AutoregressiveSpec { order, net, transform: TransformSpec::Additive })
+        let (net, transform) = (small.clone(), TransformSpec::Additive);
+        LayerSpec::Autoregressive(AutoregressiveSpec { order, net, transform })
     };
     let gauge = |direction, offset, kernel, slope, mixtures| {
         let net = CnnSpec { hidden: vec![2], kernel, slope, start: StartAt::Random };

@@ -87,7 +87,7 @@ fn the_paper_s_setting_is_measured() {
     let cases = table2::cases();
     let flows: Vec<_> = cases.iter().map(|case| case.flow).collect();
     assert_eq!(flows[..3], ["z2nice", "realnvp", "u1"]);
-    for flow in ["spline", "maf", "iaf", "linear", "continuous", "u1-continuous"] {
+    for flow in ["spline", "maf", "iaf", "linear", "conv", "continuous", "u1-continuous"] {
         assert!(flows[3..].contains(&flow), "{flow} of {flows:?}");
     }
     let named = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();

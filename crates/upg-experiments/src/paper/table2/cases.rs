@@ -5,8 +5,8 @@ use crate::config::{Config, FlowConfig, Phi4Config, TargetConfig};
 use std::time::Duration;
 use upg_flows::spec::{FieldSpec, LinearSpec, ScalingSpec};
 use upg_flows::{
-    BaseSpec, ContinuousFlow, FlowSpec, Iaf, LayerSpec, Maf, RealNvp, Scales, SplineNvp, StartAt, U1Continuous, U1Flow,
-    Z2Nice,
+    BaseSpec, ContinuousFlow, ConvNvp, FlowSpec, Iaf, LayerSpec, Maf, RealNvp, Scales, SplineNvp, StartAt, Symmetry,
+    U1Continuous, U1Flow, Z2Nice,
 };
 use upg_train::method::Divergence;
 
@@ -49,8 +49,14 @@ pub fn cases() -> Vec<Case> {
     };
     let explicit = [("z2nice", z2nice()), ("realnvp", realnvp())].map(on_phi4);
     let implicit = [("u1", u1())].map(on_u1);
-    let others =
-        [("spline", spline()), ("maf", maf()), ("iaf", iaf()), ("linear", linear()), ("continuous", continuous())];
+    let others = [
+        ("spline", spline()),
+        ("maf", maf()),
+        ("iaf", iaf()),
+        ("linear", linear()),
+        ("conv", conv()),
+        ("continuous", continuous()),
+    ];
     let of_plaquettes = [("u1-continuous", u1_continuous())].map(on_u1);
     explicit.into_iter().chain(implicit).chain(others.map(on_phi4)).chain(of_plaquettes).collect()
 }
@@ -110,6 +116,18 @@ fn linear() -> FlowConfig {
     };
     let layers = (0..8).flat_map(|_| step()).collect();
     FlowConfig::Layers(FlowSpec { shape: lattice(), base: BaseSpec::StandardNormal, layers })
+}
+
+/// Convolutional couplings, odd as the field of the theory is.
+fn conv() -> FlowConfig {
+    let symmetry = Symmetry::Z2;
+    FlowConfig::ConvNvp(ConvNvp {
+        lattice: lattice(),
+        couplings: 8,
+        hidden: vec![16, 16],
+        symmetry,
+        ..ConvNvp::default()
+    })
 }
 
 fn continuous() -> FlowConfig {

@@ -9,8 +9,8 @@
 use super::{COMPONENTS, RECIPES, Recipe};
 use crate::cnn::geometry::{Field, lanes};
 use crate::cnn::gradient::{load, store, sums_of};
-use crate::cnn::pairs::{EXTENT, PairGroup, Pairs};
-use crate::cnn::product::blocks;
+use crate::cnn::pairs::{PairGroup, Pairs};
+use crate::cnn::product::{Groups, blocks};
 use crate::cnn::simd::{Task, Vector};
 use std::ops::Range;
 use upg_core::Real;
@@ -46,7 +46,7 @@ impl<'a, T: Real> PairGradient<'a, T> {
         assert_eq!(input.len(), input_field.len::<T>(), "numbers in the input, and in a tile of its field");
         assert_eq!(v.len(), v_field.len::<T>(), "numbers in the cotangent, and in a tile of its field");
         assert_eq!(v_field.channel_stride(), 1, "vectors from one channel of the cotangent to the next");
-        let vectors = sums_of(input_field.channels, COMPONENTS * EXTENT, v_field.channels);
+        let vectors = sums_of(input_field.channels, pairs.slots(), v_field.channels, pairs.classes);
         assert_eq!(sums.len(), vectors * lanes::<T>(), "numbers in the sums, and sums × lanes");
         Self { pairs, input, input_field, v, v_field, sums }
     }
@@ -59,7 +59,7 @@ impl<T: Real> Task<T> for PairGradient<'_, T> {
         let sums = self.sums.as_mut_ptr();
         for part in (0..lanes::<T>()).step_by(V::LANES) {
             for group in &self.pairs.groups {
-                let pairs = group.targets.len();
+                let pairs = group.pairs;
                 for first in (0..pairs).step_by(RUN) {
                     let pairs = first..pairs.min(first + RUN);
                     for channels in blocks(self.v_field.channels, widest) {
@@ -184,7 +184,7 @@ impl<'a, T: Real> Run<'a, T> {
     /// Adds Σ (v_0 + v_1) to the sums of the class.
     #[inline(always)]
     unsafe fn total<V: Vector<T>, const CHANNELS: usize>(&self) {
-        let before = (self.input_channels * COMPONENTS * EXTENT + self.group.class) * self.row_stride;
+        let before = (self.input_channels * COMPONENTS * self.group.window_rows + self.group.class) * self.row_stride;
         // SAFETY: as for add; the sums of the classes lie behind those of the weights.
         unsafe {
             let sums = self.sums.add(before);
@@ -220,7 +220,7 @@ impl<'a, T: Real> Run<'a, T> {
                 row[c] = next.row;
                 input[c] = self.input.add(next.channel * self.input_stride);
                 let of_window = *self.group.rows.as_ptr().add(next.row);
-                let vector = (next.channel * COMPONENTS + next.component) * EXTENT + of_window;
+                let vector = (next.channel * COMPONENTS + next.component) * self.group.window_rows + of_window;
                 sums[c] = self.sums.add(vector * self.row_stride);
                 totals[c] = load::<T, V, CHANNELS>(sums[c]);
                 next = next.successor(rows);

@@ -6,12 +6,12 @@
 #![expect(clippy::needless_range_loop, reason = "loops over constant extents become registers")]
 
 use super::{COMPONENTS, RECIPES, Recipe};
-use crate::cnn::pairs::{EXTENT, PairGroup, Pairs};
+use crate::cnn::pairs::{PairGroup, Pairs};
 use crate::cnn::product::{Groups, Kernel};
 use crate::cnn::simd::Vector;
 use upg_core::Real;
 
-/// Pairs of a block. Extents are multiples of 4, so a group has a multiple of this many.
+/// Pairs of a block. A group has a multiple of this many.
 const PAIRS: usize = 2;
 
 impl Groups for Pairs {
@@ -25,9 +25,13 @@ impl Groups for Pairs {
         group.class
     }
 
+    fn classes(&self) -> usize {
+        self.classes
+    }
+
     /// Weights are U, `[component][row][source channel][target channel]`.
     fn slots(&self) -> usize {
-        COMPONENTS * EXTENT
+        COMPONENTS * self.rows()
     }
 
     #[inline(always)]
@@ -101,7 +105,7 @@ impl<T: Real> Kernel<'_, T, PairGroup> {
                     let four = &*addresses.add(p * rows + r);
                     from[p] = [self.source.byte_add(four[a] as usize), self.source.byte_add(four[b] as usize)];
                 }
-                let of_row = (component * EXTENT + row) * self.source_channels * self.weight_stride;
+                let of_row = (component * self.group.window_rows + row) * self.source_channels * self.weight_stride;
                 let mut weights = self.weights.add(of_row);
                 for _ in 0..self.source_channels {
                     let mut d = [sums[0][0]; PAIRS];

@@ -36,7 +36,17 @@ fn what_may_be_left_out_has_its_default() {
         Autoregressive(net: (hidden: [3]), transform: Additive),
         Autoregressive(order: Custom([1, 0]), net: Mlp(hidden: [3]), transform: Additive),
         Scaling(),
+        Coupling(mask: Alternating(Odd), net: Cnn(hidden: [8]), transform: Additive),
+        Coupling(mask: Alternating(Odd), net: Cnn(hidden: [], kernel: 5, activation: Identity, symmetry: Z2, init: Identity), transform: Additive),
     ])";
+    let cnn = |hidden, kernel, activation, symmetry, start| {
+        let net = NetSpec::Cnn(LatticeNetSpec { hidden, kernel, activation, symmetry, start });
+        LayerSpec::Coupling(CouplingSpec {
+            mask: MaskSpec::Alternating(Parity::Odd),
+            net,
+            transform: TransformSpec::Additive,
+        })
+    };
     let mlp = |hidden, activation, bias, start| NetSpec::Mlp(MlpSpec { hidden, activation, bias, start });
     let first = LayerSpec::Coupling(CouplingSpec {
         mask: MaskSpec::Checkerboard(Parity::Even),
@@ -49,7 +59,7 @@ fn what_may_be_left_out_has_its_default() {
         transform: TransformSpec::LogisticMixture { mixtures: 4 },
     });
     let autoregressive = |order| {
-        let NetSpec::Mlp(net) = mlp(vec![3], Activation::Tanh, Bias::Yes, StartAt::Random);
+        let net = MlpSpec { hidden: vec![3], activation: Activation::Tanh, bias: Bias::Yes, start: StartAt::Random };
         LayerSpec::Autoregressive(AutoregressiveSpec { order, net, transform: TransformSpec::Additive })
     };
     let layers = vec![
@@ -58,9 +68,15 @@ fn what_may_be_left_out_has_its_default() {
         autoregressive(Order::Identity),
         autoregressive(Order::Custom(vec![1, 0])),
         LayerSpec::Scaling(ScalingSpec { scales: Scales::One }),
+        cnn(vec![8], 3, Activation::Tanh, Symmetry::None, StartAt::Random),
+        cnn(vec![], 5, Activation::Identity, Symmetry::Z2, StartAt::Identity),
     ];
     assert_eq!(read(text), Ok(FlowSpec { shape: vec![4, 4], base: BaseSpec::StandardNormal, layers }));
 
+    let text = "(lattice: [8, 4], couplings: 2, hidden: [5], symmetry: Z2)";
+    let symmetry = Symmetry::Z2;
+    let flow = ConvNvp { lattice: vec![8, 4], couplings: 2, hidden: vec![5], symmetry, ..Default::default() };
+    assert_eq!(read(text), Ok(flow));
     let text = "(lattice: [8, 4], layers: 2, mixtures: 3, hidden: [5])";
     let flow = U1Flow { lattice: vec![8, 4], layers: 2, mixtures: 3, hidden: vec![5], ..Default::default() };
     assert_eq!(read(text), Ok(flow));
@@ -112,8 +128,9 @@ fn wrong_texts_are_refused() {
         ("Odd", "Add", ["`Add`", "`Even`"]),
         ("mixtures: 2", "mixtures: two", ["", ""]),
         ("mixtures: 2", "mixtures: 2, clamp: 1.0", ["`clamp`", "`mixtures`"]),
-        ("Mlp(hidden: [8])", "Cnn(hidden: [8])", ["`Cnn`", "`Mlp`"]),
+        ("Mlp(hidden: [8])", "Fcn(hidden: [8])", ["`Fcn`", "`Cnn`"]),
         ("Mlp(hidden: [8])", "Mlp(hidden: [8], kernel: 3)", ["`kernel`", "`activation`"]),
+        ("Mlp(hidden: [8])", "Cnn(hidden: [8], bias: No)", ["`bias`", "`symmetry`"]),
         ("offset: 3, ", "", ["`offset`", "missing"]),
         ("direction: 0", "direction: 0.5", ["a whole number", "0.5"]),
         ("PerDof", "Two", ["`Two`", "`PerDof`"]),
