@@ -29,7 +29,7 @@ fn naive_mode(extent: usize, r: usize, x: usize) -> f64 {
     let (k, l) = (r.div_ceil(2) as f64, extent as f64);
     match r {
         0 => (1.0 / l).sqrt(),
-        r if r + 1 == extent && extent % 2 == 0 => (1.0 / l).sqrt() * (1.0 - 2.0 * (x % 2) as f64),
+        r if r + 1 == extent && extent.is_multiple_of(2) => (1.0 / l).sqrt() * (1.0 - 2.0 * (x % 2) as f64),
         r if r % 2 == 1 => (2.0 / l).sqrt() * (TAU * k * x as f64 / l).cos(),
         _ => (2.0 / l).sqrt() * (TAU * k * x as f64 / l).sin(),
     }

@@ -530,7 +530,7 @@ fn wrong_bases_are_refused() {
         ),
     ] {
         let spec = FlowSpec { shape: vec![4, 3], base, layers: good.spec().unwrap().layers };
-        assert_eq!(spec.errors().iter().map(ToString::to_string).collect::<Vec<_>>(), [told.clone()]);
+        assert_eq!(spec.errors().iter().map(ToString::to_string).collect::<Vec<_>>(), std::slice::from_ref(&told));
         assert_eq!(RealNvp { base, ..good.clone() }.spec().unwrap_err().to_string(), told);
     }
     assert!(RealNvp { base: BaseSpec::free_field(1.5, -0.1), ..good }.spec().is_ok());
