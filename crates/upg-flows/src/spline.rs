@@ -22,7 +22,7 @@
 //! With c_j the derivative of α a g + β λ by w_j (for j < k that by x_k, which is −(α a g' + β ∂λ/∂t); none for j > k), and likewise for h_j (for
 //! j < k that by y_k, which is α a), v is L (1 − mK) p_j (c_j − Σ_i p_i c_i). So v takes O(K), and what is kept for it are p, q, the bin and eight numbers.
 //!
-//! The inverse is closed: with η = (y − y_k)/h, η̄ = (y_{k+1} − y)/h, b = δ_k η̄ − δ_{k+1} η, R = √(b² + 4 s² η η̄) the solution is
+//! The inverse is closed: with η = (y − y_k)/h, η̄ = 1 − η, b = δ_k η̄ − δ_{k+1} η, R = √(b² + 4 s² η η̄) the solution is
 //! ξ : ξ̄ = 2 s η : b + R for b ≥ 0, R − b : 2 s η̄ for b < 0: nothing cancels. Its partials are (6).
 //!
 //! g is once continuously differentiable; λ has kinks at the knots. An odd spline is odd to the bit for an odd shift. Angles may be any

@@ -79,8 +79,8 @@ impl Way for Back {
 
     #[inline(always)]
     fn place<T: Real, M: MulAdd>(self, u: T, [_, y]: [T; 2], bin: Bin<T>) -> Place<T> {
-        let (eta, eta_bar) = (unit((u - y) / bin.h), unit(((y + bin.h) - u) / bin.h));
-        Place::of_rise::<M>(bin, eta, eta_bar)
+        let eta = unit((u - y) / bin.h);
+        Place::of_rise::<M>(bin, eta, T::one() - eta)
     }
 
     #[inline(always)]

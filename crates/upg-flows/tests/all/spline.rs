@@ -58,8 +58,8 @@ fn on_torus(rng: &mut Rng, couplings: usize) -> TorusSpline {
 
 fn any_torus_spline(rng: &mut Rng) -> TorusSpline {
     let couplings = rng.random_range(3..7);
-    let hidden = (0..rng.random_range(1..3)).map(|_| rng.random_range(4..10)).collect();
-    TorusSpline { hidden, ..on_torus(rng, couplings) }
+    let hidden = (0..rng.random_range(1..3)).map(|_| rng.random_range(3..7)).collect();
+    TorusSpline { lattice: vec![rng.random_range(2..5)], hidden, ..on_torus(rng, couplings) }
 }
 
 /// With more couplings of this kind the Jacobians are so ill-conditioned that f32 tells nothing.
@@ -438,6 +438,31 @@ fn path_gradient(
     let cotangent: Vec<f64> = pushed.iter().zip(end_score).map(|(s, end)| s - end).collect();
     let of_parameter = |p: usize| along(Some(p), None).0.iter().zip(&cotangent).map(|(y, a)| y.slope * a).sum();
     (0..theta.len()).map(of_parameter).collect()
+}
+
+/// Widths and heights depend on differences of their θ alone, to the bit, however large these are.
+#[test]
+fn shares_are_of_differences() {
+    fn check<T: Real>(rng: &mut Rng) {
+        for form in forms() {
+            let spline = Spline { form, bins: 5 };
+            let at = Arguments::draw(rng, spline, 67, 2.0, 2.0);
+            let (t, coarse) = (draw::cast::<T>(&at.t), at.phi.iter().map(|phi| (64.0 * phi).round() / 64.0));
+            let phi: Vec<f64> = coarse.collect();
+            let shares = 2 * spline.bins * t.len();
+            let moved =
+                |by: f64| phi.iter().enumerate().map(move |(i, &phi)| T::of(if i < shares { phi + by } else { phi }));
+            let here = evaluate(&spline, &t, &moved(0.0).collect::<Vec<T>>());
+            for by in [1024.0, -1024.0] {
+                let there = evaluate(&spline, &t, &moved(by).collect::<Vec<T>>());
+                assert_eq!((&here.value, &here.lambda), (&there.value, &there.lambda), "{spline:?} moved by {by}");
+                assert_eq!(here.dphi, there.dphi, "{spline:?} moved by {by}");
+            }
+        }
+    }
+    let rng = &mut draw::rng(9);
+    check::<f64>(rng);
+    check::<f32>(rng);
 }
 
 /// NaN in t or φ is NaN in the result.
