@@ -9,12 +9,12 @@ use upg_testkit::{draw, flow::Parts, flow_battery, layer_battery, runner::Runner
 
 // So many steps, and fields so weak, that the error of the method, O(h⁴), is about that of rounding.
 layer_battery! {
-    lattice_field(rng) within 10.0 spread 0.2 => Continuous::new(LatticeField::<T>::new(any_lattice(rng), rng.random_range(1..3), rng.random_range(1..3)), FINE);
+    lattice_field(rng) within 10.0 spread 0.1 => Continuous::new(LatticeField::<T>::new(any_lattice(rng), rng.random_range(1..3), rng.random_range(1..3)), FINE);
     shallow_field(rng) within 10.0 spread 0.5 => Continuous::new(ShallowField::new(rng.random_range(1..5), rng.random_range(1..7), rng.random_range(1..4)), FINE);
 }
 
 flow_battery! {
-    continuous_lattice(rng) spread 0.2 => Parts::on_line(any_flow(rng).build::<T>().unwrap(), rng);
+    continuous_lattice(rng) spread 0.1 => Parts::on_line(any_flow(rng).build::<T>().unwrap(), rng);
 }
 
 const FINE: usize = 64;

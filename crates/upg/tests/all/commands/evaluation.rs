@@ -176,7 +176,7 @@ fn the_noise_of_every_estimator_is_told() {
 
 /// A continuous flow on a lattice, which two steps of the integrator don't resolve.
 const CONTINUOUS: &str = "(
-    flow: Continuous(lattice: [4, 2], field: Lattice(frequencies: 2, times: 2), steps: 2, base: FreeField()),
+    flow: Continuous(lattice: [4, 2], field: Lattice(frequencies: 2, times: 2), steps: 2, base: FreeField(m2: 0.5)),
     target: Phi4(lattice: [4, 2], kappa: 0.2, lambda: 0.1),
     training: (
         steps: 60, batch: 64, seed: 6, precision: F64, optimiser: Adam(rate: 0.05), validation: (every: 60, samples: 300),
