@@ -9,7 +9,7 @@ use upg_testkit::{draw, flow::Parts, flow_battery, layer_battery, runner::Runner
 
 // So many steps, and fields so weak, that the error of the method, O(h⁴), is about that of rounding.
 layer_battery! {
-    lattice_field(rng) within 10.0 spread 0.1 => Continuous::new(LatticeField::<T>::new(any_lattice(rng), rng.random_range(1..3), rng.random_range(1..3)), FINE);
+    lattice_field(rng) within 30.0 spread 0.1 => Continuous::new(LatticeField::<T>::new(any_lattice(rng), rng.random_range(1..3), rng.random_range(1..3)), FINE);
     shallow_field(rng) within 10.0 spread 0.5 => Continuous::new(ShallowField::new(rng.random_range(1..5), rng.random_range(1..7), rng.random_range(1..4)), FINE);
 }
 
@@ -17,7 +17,7 @@ flow_battery! {
     continuous_lattice(rng) spread 0.1 => Parts::on_line(any_flow(rng).build::<T>().unwrap(), rng);
 }
 
-const FINE: usize = 64;
+const FINE: usize = 128;
 
 fn any_lattice(rng: &mut Rng) -> &'static [usize] {
     let lattices: [&[usize]; 5] = [&[1], &[3], &[4], &[2, 2], &[2, 1, 2]];
@@ -26,7 +26,7 @@ fn any_lattice(rng: &mut Rng) -> &'static [usize] {
 
 fn any_flow(rng: &mut Rng) -> ContinuousFlow {
     let field = FieldSpec::Lattice { frequencies: rng.random_range(1..3), times: rng.random_range(1..3) };
-    ContinuousFlow { lattice: vec![3], field, steps: 2 * FINE, base: BaseSpec::StandardNormal }
+    ContinuousFlow { lattice: vec![3], field, steps: FINE, base: BaseSpec::StandardNormal }
 }
 
 /// A layer with parameters at random, spread by so much.

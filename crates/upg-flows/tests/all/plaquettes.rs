@@ -21,7 +21,7 @@ layer_battery! {
 }
 
 /// Steps at which the error of the method is below the tolerances of finite differences.
-const FINE: usize = 48;
+const FINE: usize = 72;
 
 /// Sizes whose field isn't steep, so that few steps do; others are tested without an integrator.
 fn any_sizes(rng: &mut Rng) -> [usize; 3] {

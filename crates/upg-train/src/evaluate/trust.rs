@@ -170,6 +170,21 @@ mod tests {
         assert!(of_samples(&sums([0.0, f64::NAN]))[0].contains("1 of 2"));
     }
 
+    #[test]
+    fn steps_of_an_integrator_are_told_where_they_matter() {
+        let told = |log_z, log_weight_std| {
+            let of_samples = Change { samples: 9, log_weight_mean: None, log_weight_std, log_z, score: None };
+            of_integration(&Integration { steps: 4, of_samples, of_data: None }, Some(0.01))
+        };
+        assert_eq!(told(Some(0.009), Some(0.09)), None);
+        let eight = "8 steps of the integrator in the place of 4";
+        let shifted = format!("{eight} change it by -1.1e-2, more than its standard error");
+        assert_eq!(told(Some(-0.011), Some(0.0)), Some(shifted));
+        let spread = format!("{eight} change log-weights by 2.0e-1 (standard deviation)");
+        assert_eq!(told(Some(0.0), Some(0.2)), Some(spread));
+        assert!(told(None, None).unwrap().contains("not finite"));
+    }
+
     /// One of two equal modes is lost: in it q is e^{−40} of what it should be.
     #[test]
     fn a_lost_mode_shows_in_the_data() {
