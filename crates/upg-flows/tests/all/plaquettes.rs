@@ -17,11 +17,11 @@ use upg_testkit::{domain::Domain, draw, finite, layer_battery};
 
 // So many steps, and fields so weak, that the error of the integrator, O(h⁴), is about that of rounding.
 layer_battery! {
-    plaquette_flow(rng) on Domain::Circle within 20.0 spread 0.1 => { let [n, m, k] = any_sizes(rng); PlaquetteFlow::<T>::new(any_lattice(rng), n, m, k, FINE) };
+    plaquette_flow(rng) on Domain::Circle within 50.0 spread 0.1 => { let [n, m, k] = any_sizes(rng); PlaquetteFlow::<T>::new(any_lattice(rng), n, m, k, FINE) };
 }
 
 /// Steps at which the error of the method is below the tolerances of finite differences.
-const FINE: usize = 72;
+const FINE: usize = 96;
 
 /// Sizes whose field isn't steep, so that few steps do; others are tested without an integrator.
 fn any_sizes(rng: &mut Rng) -> [usize; 3] {
