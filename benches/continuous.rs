@@ -33,7 +33,7 @@ fn main() {
 }
 
 fn measure(lattice: [usize; 2], batch: usize, repetitions: usize) {
-    let field = FieldSpec::Lattice { frequencies: FREQUENCIES, times: 3 };
+    let field = FieldSpec::lattice(FREQUENCIES, 3);
     let base = BaseSpec::two_signs(1.0, 0.3, 2.3);
     let spec = ContinuousFlow { lattice: lattice.to_vec(), field, steps: STEPS, base }.spec().expect("a flow");
     let target = Phi4::new(&lattice, 0.3, 0.022).expect("a theory");

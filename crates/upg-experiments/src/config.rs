@@ -17,13 +17,13 @@
 //! A new recipe of a flow is a variant of [`FlowConfig`] with its line in `spec` and its entry in [`catalogue`], a new target one of [`TargetConfig`] with its lines below it.
 //! Ranges of values are checked where the flow or target is made; this module adds where in the file the value stands.
 
-mod base;
 pub mod catalogue;
 mod data;
 mod diff;
 mod experiment;
 mod file;
 mod flow;
+mod from_target;
 mod invalid;
 mod limits;
 mod locate;

@@ -37,6 +37,8 @@ pub struct LatticeField<T> {
     frequencies: usize,
     /// K.
     times: usize,
+    /// How large φ is.
+    scale: f64,
 }
 
 /// What is prepared of θ.
@@ -71,13 +73,15 @@ pub struct Fields<T: Real> {
     line: Vec<T>,
 }
 
-/// Frequencies at the start, evenly over this range.
-const START: [f64; 2] = [0.4, 2.5];
+/// How large φ is where nothing is said: some 4 in the theory of the paper, which has κ = 0.3 and λ = 0.022.
+pub(crate) const SCALE: f64 = 4.0;
+/// Frequencies at the start times the size of φ, evenly over this range.
+const START: [f64; 2] = [2.3, 13.0];
 
-/// The tensors of a field with so many frequencies, functions of time and orbits.
-pub(crate) fn params([frequencies, times, orbits]: [usize; 3]) -> ParamLayout {
+/// The tensors of a field with so many frequencies, functions of time and orbits, for φ of the size `scale`.
+pub(crate) fn params([frequencies, times, orbits]: [usize; 3], scale: f64) -> ParamLayout {
     let step = (START[1] - START[0]) / (frequencies.max(2) - 1) as f64;
-    let log_omega = (0..frequencies).map(|f| (START[0] + step * f as f64).ln()).collect();
+    let log_omega = (0..frequencies).map(|f| ((START[0] + step * f as f64) / scale).ln()).collect();
     let mut layout = ParamLayout::default();
     layout.push(Tensor::new("weight", [frequencies + 1, times, orbits], Init::Constant(0.0)));
     layout.push(Tensor::new("log_frequency", [frequencies], Init::Each(log_omega)));
@@ -92,7 +96,17 @@ impl<T: Real> LatticeField<T> {
     #[track_caller]
     pub fn new(lattice: &[usize], frequencies: usize, times: usize) -> Self {
         assert!(frequencies > 0 && times > 0, "{frequencies} frequencies, {times} functions of time: at least 1 each");
-        Self { modes: Modes::new(lattice), orbits: Orbits::new(lattice), frequencies, times }
+        Self { modes: Modes::new(lattice), orbits: Orbits::new(lattice), frequencies, times, scale: SCALE }
+    }
+
+    /// For φ of the size `scale`, in the place of 4: the frequencies range from 2.3/scale to 13/scale at the start.
+    ///
+    /// # Panics
+    /// If it isn't greater than 0.
+    #[track_caller]
+    pub fn with_scale(self, scale: f64) -> Self {
+        assert!(scale > 0.0, "scale = {scale}: accepted is a number > 0");
+        Self { scale, ..self }
     }
 
     /// F + 1: those with a frequency, and the linear one.
@@ -131,7 +145,7 @@ impl<T: Real> VectorField<T> for LatticeField<T> {
     }
 
     fn params(&self) -> ParamLayout {
-        params([self.frequencies, self.times, self.orbits.count()])
+        params([self.frequencies, self.times, self.orbits.count()], self.scale)
     }
 
     fn prepare(&self, theta: &[T], times: &[f64], prepared: &mut Factors<T>) {

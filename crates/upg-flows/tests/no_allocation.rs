@@ -48,7 +48,7 @@ fn gauge_flows_allocate_nothing() {
 }
 
 fn trained_bases_allocate_nothing() {
-    let continuous = ContinuousSpec { field: FieldSpec::Lattice { frequencies: 2, times: 2 }, steps: 2 };
+    let continuous = ContinuousSpec { field: FieldSpec::lattice(2, 2), steps: 2 };
     for base in [BaseSpec::DiagonalNormal, BaseSpec::free_field(0.5, 0.3), BaseSpec::two_signs(0.5, 0.3, 1.0)] {
         let scaling = ScalingSpec { scales: Scales::PerDof };
         let layers = vec![LayerSpec::Scaling(scaling), LayerSpec::Continuous(continuous.clone())];

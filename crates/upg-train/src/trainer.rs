@@ -36,6 +36,8 @@ use upg_core::{Device, DeviceError, Engine, ParamLayout, Target};
 pub struct Trainer<D: Device> {
     device: D,
     engine: Engine<D>,
+    /// The same at twice the steps of an integrator, with the steps of the flow.
+    doubled: Option<(Engine<D>, usize)>,
     layout: ParamLayout,
     target: Arc<dyn Target<D>>,
     known: Known<D>,
@@ -112,10 +114,16 @@ impl<D: Device + Clone> Trainer<D> {
     ///
     /// # Errors
     /// If a value of the plan isn't accepted, or the objective needs training data and there are none.
-    pub fn new(problem: Problem<D>, device: D, plan: TrainingPlan, data: DataSets<D::Real>) -> Result<Self, Refused> {
+    pub fn new(
+        mut problem: Problem<D>,
+        device: D,
+        plan: TrainingPlan,
+        data: DataSets<D::Real>,
+    ) -> Result<Self, Refused> {
         plan.check()?;
         let fingerprints = data.fingerprints();
         let DataSets { train, test: test_data } = data;
+        let doubled = problem.take_doubled(&device);
         let (engine, target, known) = problem.into_engine(device.clone());
         let layout = engine.layout();
         let keep = plan.validation.keep;
@@ -136,6 +144,7 @@ impl<D: Device + Clone> Trainer<D> {
             best: None,
             device,
             engine,
+            doubled,
             layout,
             target,
             known,
@@ -307,7 +316,8 @@ impl<D: Device + Clone> Trainer<D> {
     }
 
     /// Tests the weights a user would use on fresh samples of the final target, and on the test data; notes whether they are the best so far, by
-    /// [`Keep`]. (While a coupling is annealed they are not.)
+    /// [`Keep`]. (While a coupling is annealed they are not.) A flow that comes with twice its steps makes these, as a training can drift to where
+    /// the error of the integrator looks like a lower loss.
     ///
     /// # Errors
     /// If the device fails.
@@ -315,7 +325,8 @@ impl<D: Device + Clone> Trainer<D> {
         if self.coupling.take().is_some() {
             self.engine.set_target(self.target.clone());
         }
-        let Self { device, engine, plan, test_data, theta, average, progress, best, annealing, .. } = self;
+        let Self { device, engine, doubled, plan, test_data, theta, average, progress, best, annealing, .. } = self;
+        let engine = doubled.as_mut().map_or(engine, |(doubled, _)| doubled);
         let theta = average.as_ref().unwrap_or(theta);
         let data = test_data.as_ref().map(|data| data.view());
         let tested = validation::test(engine, theta, (plan.seed, progress.step), plan.validation.samples, data)?;
@@ -341,8 +352,8 @@ impl<D: Device + Clone> Trainer<D> {
     /// The trained flow, with the weights of the best validation; with the final ones if there was none, or it was taken.
     pub fn into_trained(self) -> Trained<D> {
         let theta = self.best.clone().unwrap_or_else(|| self.final_weights());
-        let Self { device, mut engine, target, known, .. } = self;
+        let Self { device, mut engine, doubled, target, known, .. } = self;
         engine.set_target(target);
-        Trained::of_parts(engine, device.buffer(&theta), known)
+        Trained { doubled, ..Trained::of_parts(engine, device.buffer(&theta), known) }
     }
 }

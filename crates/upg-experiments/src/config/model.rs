@@ -1,8 +1,8 @@
 //! From the description of an experiment to everything an engine is made of.
 
-use super::base;
 use super::data::Data;
 use super::experiment::Config;
+use super::from_target;
 use super::invalid::{AllInvalid, Invalid};
 use super::limits;
 use super::target::AnyTarget;
@@ -38,7 +38,7 @@ pub struct Model<T: Real> {
     pub sample_shape: Vec<usize>,
     /// Number of sites; of degrees of freedom where there is no lattice.
     pub sites: usize,
-    /// The flow with twice the steps of its integrator, if it has one and is to be evaluated.
+    /// The flow with twice the steps of its integrator, if it has one and is to be trained or evaluated.
     pub doubled: Option<Doubled<T>>,
 }
 
@@ -97,25 +97,35 @@ impl Config {
         self.assemble(target?, self.flow_spec().map_err(Invalid::from)?)
     }
 
+    /// The same for a training: a continuous flow comes with one that makes twice as many steps.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build).
+    pub fn build_for_training<T: Real>(&self) -> Result<Model<T>, AllInvalid> {
+        self.build_with_doubled(None)
+    }
+
     /// The same for an evaluation: a continuous flow makes `evaluation.ode_steps` steps, if there are some, and comes with one that makes
     /// twice as many.
     ///
     /// # Errors
     /// As [`build`](Self::build).
     pub fn build_for_evaluation<T: Real>(&self) -> Result<Model<T>, AllInvalid> {
+        self.build_with_doubled(self.evaluation.ode_steps)
+    }
+
+    fn build_with_doubled<T: Real>(&self, ode_steps: Option<usize>) -> Result<Model<T>, AllInvalid> {
         let model = self.build()?;
         let spec = self.flow_spec().map_err(Invalid::from)?;
         let Some(trained) = spec.steps() else { return Ok(model) };
         let with = |factor: usize| {
             // of several layers with different steps, each in proportion
-            spec.clone()
-                .map_steps(|steps| factor * self.evaluation.ode_steps.map_or(steps, |fewest| fewest * steps / trained))
+            spec.clone().map_steps(|steps| factor * ode_steps.map_or(steps, |fewest| fewest * steps / trained))
         };
         let doubled = with(2);
         let (flow, base) = (doubled.build().map_err(Invalid::from)?, doubled.build_base());
         let model = self.assemble(model.target, with(1))?;
-        let steps = self.evaluation.ode_steps.unwrap_or(trained);
-        Ok(Model { doubled: Some(Doubled { steps, flow, base }), ..model })
+        Ok(Model { doubled: Some(Doubled { steps: ode_steps.unwrap_or(trained), flow, base }), ..model })
     }
 
     fn assemble<T: Real>(&self, target: AnyTarget<T>, spec: FlowSpec) -> Result<Model<T>, AllInvalid> {
@@ -149,7 +159,7 @@ impl Config {
             Ok(spec) => invalid.extend(limits::invalid(self, spec.dof())),
             Err(_) => {
                 let errors = self.flow.completed(&self.target).errors();
-                invalid.extend(errors.into_iter().filter_map(|error| base::explained(error, &self.target)));
+                invalid.extend(errors.into_iter().filter_map(|error| from_target::explained(error, &self.target)));
             }
         }
         invalid.extend(self.invalid_anneal());

@@ -38,6 +38,9 @@ pub enum FieldSpec {
         /// K, how many functions of time.
         #[cfg_attr(feature = "serde", serde(deserialize_with = "numbers::whole"))]
         times: usize,
+        /// How large φ is, > 0: the frequencies range from 2.3/scale to 13/scale at the start. By default 4.
+        #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+        scale: Option<f64>,
     },
     /// One hidden layer, for any numbers (see [`shallow_field`](crate::shallow_field)).
     Shallow {
@@ -63,16 +66,38 @@ impl ContinuousSpec {
 }
 
 impl FieldSpec {
-    fn checks(&self) -> [Result<(), FlowError>; 2] {
+    /// A lattice field with so many sines and functions of time.
+    pub fn lattice(frequencies: usize, times: usize) -> Self {
+        Self::Lattice { frequencies, times, scale: None }
+    }
+
+    /// A lattice field that has no scale gets this one.
+    pub fn with_default_scale(self, default: f64) -> Self {
+        match self {
+            Self::Lattice { frequencies, times, scale } => {
+                Self::Lattice { frequencies, times, scale: scale.or(Some(default)) }
+            }
+            other => other,
+        }
+    }
+
+    fn checks(&self) -> [Result<(), FlowError>; 3] {
         let count = |field, value| {
             require((1..=MOST).contains(&value), field, value, "a whole number, at least 1, at most 10000")
         };
         match *self {
-            Self::Lattice { frequencies, times } => {
-                [count("field.frequencies", frequencies), count("field.times", times)]
+            Self::Lattice { frequencies, times, scale } => {
+                let scale = scale.unwrap_or(lattice_field::SCALE);
+                let sound = scale.is_normal() && scale > 0.0;
+                [
+                    count("field.frequencies", frequencies),
+                    count("field.times", times),
+                    require(sound, "field.scale", scale, "a number > 0"),
+                ]
             }
             Self::Shallow { width, times } => {
-                [require(width > 0, "field.width", width, "a whole number, at least 1"), count("field.times", times)]
+                let width = require(width > 0, "field.width", width, "a whole number, at least 1");
+                [width, count("field.times", times), Ok(())]
             }
         }
     }
@@ -80,7 +105,7 @@ impl FieldSpec {
     fn parameters(&self, shape: &[usize]) -> u64 {
         let dof = size::dof(shape);
         match *self {
-            Self::Lattice { frequencies, times } => {
+            Self::Lattice { frequencies, times, .. } => {
                 let weights =
                     (frequencies as u64 + 1).saturating_mul(times as u64).saturating_mul(number_of_orbits(shape));
                 weights.saturating_add(frequencies as u64)
@@ -147,8 +172,9 @@ impl Description for ContinuousSpec {
 
     fn params(&self, shape: &[usize]) -> ParamLayout {
         match self.field {
-            FieldSpec::Lattice { frequencies, times } => {
-                lattice_field::params([frequencies, times, Orbits::new(shape).count()])
+            FieldSpec::Lattice { frequencies, times, scale } => {
+                let sizes = [frequencies, times, Orbits::new(shape).count()];
+                lattice_field::params(sizes, scale.unwrap_or(lattice_field::SCALE))
             }
             FieldSpec::Shallow { width, times } => shallow_field::params([shape.iter().product(), width, times]),
         }

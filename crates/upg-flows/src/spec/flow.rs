@@ -47,6 +47,11 @@ impl FlowSpec {
         Self { layers: self.layers.into_iter().map(|layer| layer.map_steps(&change)).collect(), ..self }
     }
 
+    /// The flow with this size of φ in lattice fields that have none.
+    pub fn with_default_scale(self, scale: f64) -> Self {
+        Self { layers: self.layers.into_iter().map(|layer| layer.with_default_scale(scale)).collect(), ..self }
+    }
+
     /// Steps of its continuous layers, the fewest; none if it has no such layer.
     pub fn steps(&self) -> Option<usize> {
         self.layers.iter().filter_map(LayerSpec::steps).min()

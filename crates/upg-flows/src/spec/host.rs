@@ -32,7 +32,7 @@ use crate::{
     error::FlowError,
     gauge::GaugeCoupling,
     householder::Householder,
-    lattice_field::LatticeField,
+    lattice_field::{self, LatticeField},
     lattice_net::LatticeNet,
     logistic_mixture::LogisticMixture,
     lu::LuLinear,
@@ -159,8 +159,10 @@ impl LayerSpec {
 impl ContinuousSpec {
     fn lower<T: Real>(&self, shape: &[usize]) -> Result<AnyLayer<T>, FlowError> {
         Ok(match self.field {
-            FieldSpec::Lattice { frequencies, times } => {
-                Box::new(Continuous::new(LatticeField::<T>::new(shape, frequencies, times), self.steps))
+            FieldSpec::Lattice { frequencies, times, scale } => {
+                let field = LatticeField::<T>::new(shape, frequencies, times);
+                let field = field.with_scale(scale.unwrap_or(lattice_field::SCALE));
+                Box::new(Continuous::new(field, self.steps))
             }
             FieldSpec::Shallow { width, times } => {
                 Box::new(Continuous::new(ShallowField::new(shape.iter().product(), width, times), self.steps))

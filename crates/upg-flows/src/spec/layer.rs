@@ -57,6 +57,17 @@ impl LayerSpec {
         }
     }
 
+    /// The layer with this size of φ in lattice fields that have none.
+    pub(crate) fn with_default_scale(self, scale: f64) -> Self {
+        match self {
+            Self::Continuous(flow) => {
+                Self::Continuous(ContinuousSpec { field: flow.field.with_default_scale(scale), ..flow })
+            }
+            Self::Inverse(layer) => Self::Inverse(Box::new(layer.with_default_scale(scale))),
+            other => other,
+        }
+    }
+
     /// Steps of a continuous flow, or of the inverse of one.
     pub fn steps(&self) -> Option<usize> {
         match self {

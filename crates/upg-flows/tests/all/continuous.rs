@@ -25,7 +25,7 @@ fn any_lattice(rng: &mut Rng) -> &'static [usize] {
 }
 
 fn any_flow(rng: &mut Rng) -> ContinuousFlow {
-    let field = FieldSpec::Lattice { frequencies: rng.random_range(1..3), times: rng.random_range(1..3) };
+    let field = FieldSpec::lattice(rng.random_range(1..3), rng.random_range(1..3));
     ContinuousFlow { lattice: vec![3], field, steps: FINE, base: BaseSpec::StandardNormal }
 }
 

@@ -126,10 +126,14 @@ fn any_layer() -> impl Strategy<Value = LayerSpec> {
 }
 
 fn any_continuous() -> impl Strategy<Value = LayerSpec> {
-    let field = (any::<bool>(), 1..4_usize, 1..4_usize).prop_map(|(lattice, width, times)| match lattice {
-        true => FieldSpec::Lattice { frequencies: width, times },
-        false => FieldSpec::Shallow { width, times },
+    let scale = proptest::option::of(0.5..5.0_f64);
+    let lattice = (1..4_usize, 1..4_usize, scale).prop_map(|(frequencies, times, scale)| FieldSpec::Lattice {
+        frequencies,
+        times,
+        scale,
     });
+    let shallow = (1..4_usize, 1..4_usize).prop_map(|(width, times)| FieldSpec::Shallow { width, times });
+    let field = prop_oneof![lattice, shallow];
     (field, 1..3_usize).prop_map(|(field, steps)| LayerSpec::Continuous(ContinuousSpec { field, steps }))
 }
 

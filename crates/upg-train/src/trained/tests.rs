@@ -234,7 +234,7 @@ fn the_variance_is_the_naive_one() {
 
 /// A continuous flow of four sites, with twice its steps beside it.
 fn continuous(steps: usize) -> Trained<Cpu<f64>> {
-    let field = FieldSpec::Lattice { frequencies: 2, times: 2 };
+    let field = FieldSpec::lattice(2, 2);
     let spec = ContinuousFlow { lattice: vec![4], field, steps, base: BaseSpec::StandardNormal }.spec().unwrap();
     let weights = |i: usize| 0.4 * (1.7 * i as f64).sin(); // those of a new flow are 0
     let theta: Vec<f64> = (0..spec.params().unwrap().size()).map(weights).collect();

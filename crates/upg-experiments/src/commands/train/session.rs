@@ -111,7 +111,7 @@ fn default_folder(config: Option<&Path>) -> PathBuf {
 pub(super) fn run_in<T: Real>(plan: &Plan) -> Result<String, Error> {
     let config = plan.config();
     plan.file.check_memory()?;
-    let model = plan.file.build::<T>()?; // all that is wrong is said before anything is touched
+    let model = plan.file.build_for_training::<T>()?; // all that is wrong is said before anything is touched
     let signals = Signals::listen().map_err(Error::Signals)?;
     let given = given_data(config, &model)?;
     let start = start(plan, &model.layout())?;

@@ -131,7 +131,7 @@ fn conv() -> FlowConfig {
 }
 
 fn continuous() -> FlowConfig {
-    let field = FieldSpec::Lattice { frequencies: 4, times: 3 };
+    let field = FieldSpec::lattice(4, 3);
     let base = BaseSpec::TwoSigns { m2: None, kappa: None, v: None };
     FlowConfig::Continuous(ContinuousFlow { lattice: lattice(), field, steps: 4, base })
 }
