@@ -13,6 +13,7 @@ mod layers;
 mod memory;
 mod outputs;
 mod overrides;
+mod reference;
 mod results;
 #[cfg(unix)]
 mod resume;
