@@ -230,6 +230,17 @@ def conv_additive_3d():
     )
 
 
+def conv_affine_4d():
+    lattice = [4, 4, 4, 4]
+    return Case(
+        "ConvNvp(lattice: [4, 4, 4, 4], couplings: 2, hidden: [1], transform: Affine(clamp: 1.0))",
+        "Phi4(lattice: [4, 4, 4, 4], kappa: 0.1, lambda: 0.3)",
+        Flow(bases.StandardNormal(), [CnnCoupling(lattice, i % 2, [1], Affine(1.0)) for i in range(2)]),
+        targets.Phi4(lattice, 0.1, 0.3),
+        256,
+    )
+
+
 def layers_1d():
     """The inverse of a continuous flow, and a convolutional net in one dimension."""
     lattice = [6]
@@ -261,6 +272,7 @@ CASES |= {
     "conv_affine": conv_affine,
     "conv_odd_spline": conv_odd_spline,
     "conv_additive_3d": conv_additive_3d,
+    "conv_affine_4d": conv_affine_4d,
     "layers_1d": layers_1d,
 }
 

@@ -1,5 +1,7 @@
 """Conditioners, docs/WEIGHTS.md "Fully connected nets", "Convolutional nets" and "Autoregressive layers"."""
 
+import itertools
+
 import torch
 import torch.nn.functional as F
 
@@ -72,8 +74,18 @@ class Cnn:
         return shapes
 
     def convolution(self, x, weight, bias=None):
+        if len(self.lattice) == 4:
+            return self.summed(x, weight) + bias.reshape(-1, 1, 1, 1, 1)
         padded = F.pad(x, [self.kernel // 2] * (2 * len(self.lattice)), mode="circular")
         return [F.conv1d, F.conv2d, F.conv3d][len(self.lattice) - 1](padded, weight, bias)
+
+    def summed(self, x, weight):
+        """Σ_d W(d) h(x + d), which PyTorch has in up to three dimensions only."""
+        sites = torch.arange(x[0, 0].numel()).reshape(self.lattice)
+        back = [[self.kernel // 2 - i for i in index] for index in itertools.product(range(self.kernel), repeat=4)]
+        neighbours = torch.stack([torch.roll(sites, by, (0, 1, 2, 3)).flatten() for by in back])
+        outputs = torch.einsum("oid,bidx->box", weight.flatten(2), x.flatten(2)[:, :, neighbours])
+        return outputs.unflatten(2, self.lattice)
 
     def __call__(self, tensor, x):
         """From [batch, inputs, lattice…] to [batch, outputs, lattice…]."""

@@ -137,6 +137,7 @@ cases! {
     continuous_two_signs
     conv_additive_3d
     conv_affine
+    conv_affine_4d
     conv_odd_spline
     glow
     iaf_affine
