@@ -36,8 +36,13 @@ use upg_core::{Device, DeviceError, Engine, ParamLayout, Target};
 pub struct Trainer<D: Device> {
     device: D,
     engine: Engine<D>,
+<<<<<<< HEAD
     /// The same at twice the steps of an integrator, with the steps of the flow.
     doubled: Option<(Engine<D>, usize)>,
+=======
+    /// What tests the weights in the engine's place.
+    tester: Option<Engine<D>>,
+>>>>>>> eb4e7ae (reproduce-figures: problems by name (--only, --list), a spline problem and continuous flows)
     layout: ParamLayout,
     target: Arc<dyn Target<D>>,
     known: Known<D>,
@@ -139,6 +144,7 @@ impl<D: Device + Clone> Trainer<D> {
             optimiser: Optimiser::new(&device, plan.optimiser, layout.size()),
             scheduler: Scheduler::new(plan.schedule, plan.optimiser.rate(), plan.warm_up, plan.steps),
             progress: Progress::at_the_start(plan.seed, fingerprints),
+            tester: None,
             annealing: None,
             coupling: None,
             best: None,
@@ -166,6 +172,20 @@ impl<D: Device + Clone> Trainer<D> {
         if let Some(average) = &mut self.average {
             self.device.write_buffer(theta, average);
         }
+        self
+    }
+
+    /// Tested as the flow of `problem`, which reads the same weights otherwise: with more steps of an integrator, from whose error a training may
+    /// have learned to profit.
+    ///
+    /// # Panics
+    /// If it has more or fewer parameters than the flow that is trained.
+    #[track_caller]
+    pub fn with_tests_by(mut self, problem: Problem<D>) -> Self {
+        let (tester, _, _) = problem.into_engine(self.device.clone());
+        let (found, trained) = (tester.layout().size(), self.layout.size());
+        assert_eq!(found, trained, "parameters of the flow of the tests, and of the flow that is trained");
+        self.tester = Some(tester);
         self
     }
 
@@ -325,9 +345,14 @@ impl<D: Device + Clone> Trainer<D> {
         if self.coupling.take().is_some() {
             self.engine.set_target(self.target.clone());
         }
+<<<<<<< HEAD
         let Self { device, engine, doubled, plan, test_data, theta, average, progress, best, annealing, .. } = self;
         let engine = doubled.as_mut().map_or(engine, |(doubled, _)| doubled);
         let theta = average.as_ref().unwrap_or(theta);
+=======
+        let Self { device, engine, tester, plan, test_data, theta, average, progress, best, annealing, .. } = self;
+        let (theta, engine) = (average.as_ref().unwrap_or(theta), tester.as_mut().unwrap_or(engine));
+>>>>>>> eb4e7ae (reproduce-figures: problems by name (--only, --list), a spline problem and continuous flows)
         let data = test_data.as_ref().map(|data| data.view());
         let tested = validation::test(engine, theta, (plan.seed, progress.step), plan.validation.samples, data)?;
         let keep = match plan.validation.keep {

@@ -11,7 +11,8 @@
 //! A pair of runs shares its initial weights, its base samples, its data and the order of the data. Both make the steps of the problem, and
 //! the ordinary one goes on until it has taken the same seconds, in which it makes about 4/3 as many. The seconds of a run are its steps times
 //! the cost of a step, not the time it happened to take, so what else the machine did meanwhile favours nobody. Forward ESS and −log q are
-//! those of test data.
+//! those of test data. A continuous flow is tested with more steps of its integrator than it is trained with. A run that diverges ends there, and is
+//! told and counted.
 
 mod compare;
 mod cost;
@@ -29,7 +30,7 @@ pub use cost::Cost;
 pub use error::FiguresError;
 pub use noise::NoiseAt;
 pub use page::page;
-pub use problems::{Extent, Problem, few_data, problems};
+pub use problems::{Extent, FEW_DATA, Problem, few_data, problems};
 pub use regularising::{Learning, Nll, Regularising, regularising};
 pub use run::{Moment, Run};
 pub use text::text;

@@ -16,10 +16,14 @@ use crate::validation::Tested;
 use ndarray::Array2;
 use std::sync::Arc;
 use upg_core::{Cpu, ForwardKl, ReverseKl, StandardNormal, Start, Target};
+<<<<<<< HEAD
 use upg_flows::{
     ContinuousFlow, Flow, RealNvp,
     spec::{BaseSpec, FieldSpec},
 };
+=======
+use upg_flows::{BaseSpec, ContinuousFlow, Flow, RealNvp, spec::FieldSpec};
+>>>>>>> eb4e7ae (reproduce-figures: problems by name (--only, --list), a spline problem and continuous flows)
 use upg_targets::{Gmm, Phi4};
 
 fn flow() -> Flow<f64> {
@@ -182,6 +186,37 @@ fn the_steps_of_a_plan_are_made_with_its_tests() {
         })
         .unwrap();
     assert_eq!((steps, tests, at_once.state()), (12, 4, expected));
+}
+
+/// The flow of the tests decides what they find, and leaves the training alone.
+#[test]
+fn tests_may_take_more_steps_of_an_integrator() {
+    let of_steps = |steps| {
+        let field = FieldSpec::Lattice { frequencies: 2, times: 2 };
+        let spec = ContinuousFlow { lattice: vec![4], field, steps, base: BaseSpec::StandardNormal }.spec().unwrap();
+        Problem::<Cpu<f64>>::new(spec.build().unwrap(), spec.build_base(), Arc::new(gmm()))
+    };
+    let plan = || TrainingPlan { batch: 50, optimiser: Rule::adam(0.05), ..TrainingPlan::default() };
+    let trainer = |steps| Trainer::new(of_steps(steps), Cpu::new(2), plan(), data()).unwrap();
+    let mut trainers = [trainer(1), trainer(1).with_tests_by(of_steps(6)), trainer(6)];
+    for trainer in &mut trainers[..2] {
+        (0..40).for_each(|_| assert_eq!(trainer.step().unwrap().fault, None));
+    }
+    let [mut coarse, mut both, fine] = trainers;
+    assert_eq!(coarse.state().theta, both.state().theta);
+    let (by_itself, by_finer) = (coarse.validate().unwrap(), both.validate().unwrap());
+    let mut fine = fine.with_weights(&both.theta());
+    fine.progress.step = 40; // the samples of a test are those of its step
+    assert_eq!(by_finer, fine.validate().unwrap());
+    assert!((by_finer.loss - by_itself.loss).abs() > 1e-6, "{by_finer:?}, {by_itself:?}");
+}
+
+#[test]
+#[should_panic(expected = "parameters of the flow of the tests")]
+fn tests_are_made_by_a_flow_of_the_same_size() {
+    let larger = RealNvp { lattice: vec![4], couplings: 4, hidden: vec![5], ..RealNvp::default() }.build().unwrap();
+    let problem = Problem::new(larger, StandardNormal::new(4), Arc::new(gmm()));
+    trainer(gmm(), TrainingPlan::default(), 1).with_tests_by(problem);
 }
 
 #[test]

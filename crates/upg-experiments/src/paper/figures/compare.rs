@@ -102,7 +102,8 @@ fn both(divergence: Divergence) -> [Objective; 2] {
     }
 }
 
-/// A training of `config` with another objective and seed.
+/// A training of `config` with another objective and seed. A continuous flow is tested with `evaluation.ode_steps` steps of its integrator, if the
+/// configuration has some: the ordinary gradient learns to profit from the error of the fewer steps it is trained with.
 pub(super) fn trainer(
     config: &Config,
     objective: Objective,
@@ -115,7 +116,11 @@ pub(super) fn trainer(
     config.training.seed = seed;
     let problem = config.build()?.problem();
     let trainer = Trainer::new(problem, device.clone(), config.training.plan(), data.clone());
-    Ok(trainer.map_err(|refused| AllInvalid::from(Invalid::from(refused)))?)
+    let trainer = trainer.map_err(|refused| AllInvalid::from(Invalid::from(refused)))?;
+    Ok(match config.evaluation.ode_steps {
+        Some(_) => trainer.with_tests_by(config.build_for_evaluation()?.problem()),
+        None => trainer,
+    })
 }
 
 /// What all runs of a problem have in common.

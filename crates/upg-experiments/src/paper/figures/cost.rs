@@ -25,7 +25,7 @@ pub struct Cost {
 }
 
 /// Times the steps of all `trainers` in turn, in an order that rotates from round to round, for at least [`LEAST_ROUNDS`] rounds and
-/// `at_least` as long. The first round warms up and isn't counted.
+/// `at_least` as long. The first round warms up and isn't counted, nor is a step that was skipped, if there are others.
 pub(super) fn calibrate(trainers: &mut [Trainer<Cpu<T>>], at_least: Duration) -> Vec<Vec<f64>> {
     let (begin, number) = (Instant::now(), trainers.len());
     let mut times = vec![vec![]; number];
@@ -33,8 +33,8 @@ pub(super) fn calibrate(trainers: &mut [Trainer<Cpu<T>>], at_least: Duration) ->
         for turn in 0..number {
             let which = (turn + round) % number;
             let begin = Instant::now();
-            trainers[which].step().expect("the processor doesn't fail");
-            if round > 0 {
+            let step = trainers[which].step().expect("the processor doesn't fail");
+            if round > 0 && (step.fault.is_none() || times[which].is_empty()) {
                 times[which].push(begin.elapsed().as_secs_f64());
             }
         }

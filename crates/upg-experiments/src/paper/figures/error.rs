@@ -11,6 +11,14 @@ pub enum FiguresError {
     /// A problem describes no model.
     #[error(transparent)]
     Config(#[from] AllInvalid),
+    /// There is no problem of this name.
+    #[error("--only = {name}: accepted are {accepted}")]
+    Unknown {
+        /// The name.
+        name: String,
+        /// All names, with commas.
+        accepted: String,
+    },
     /// The target can't be sampled.
     #[error("{0}")]
     Data(String),
@@ -31,7 +39,7 @@ impl FiguresError {
     /// 2 if the input is wrong, 1 if the run failed.
     pub fn exit_status(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::Data(_) | Self::Folder { .. } => 2,
+            Self::Config(_) | Self::Unknown { .. } | Self::Data(_) | Self::Folder { .. } => 2,
             Self::Output(error) => error.exit_status(),
         }
     }

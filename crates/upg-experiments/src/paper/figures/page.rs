@@ -7,7 +7,7 @@ mod study;
 mod summary;
 
 use super::Figures;
-use super::verdict::{Row, Winner, in_words, rows, shown};
+use super::verdict::{HEAD, Row, cells, in_words, rows};
 use crate::io::output::Provenance;
 use crate::report::page::{document, plain_table, section};
 use crate::report::plot::escape;
@@ -28,6 +28,9 @@ const DEFINITIONS: &str = "<dl>\
     <dt>time</dt><dd>Steps times the cost of a step. The costs are medians of steps that all estimators of a problem made in turn before \
     any training, so what else the machine does favours nobody. The run with the ordinary gradient is as long as the one with \
     the path gradient in this time.</dd>\n\
+    <dt>integrator</dt><dd>A continuous flow is tested with more steps than it is trained with: the ordinary gradient learns to profit from the error of \
+    the few.</dd>\n\
+    <dt>diverged</dt><dd>A run whose gradient wasn't finite in 20 steps in a row, and was given up, or one whose metric isn't finite.</dd>\n\
     <dt>variance per sample</dt><dd>B Σ |g − ḡ|²/(R − 1) over R gradients g of B samples each, summed over the parameters.</dd>\n\
     <dt>signal to noise</dt><dd>The squared norm of the mean gradient over the variance per sample: its inverse is the number of samples \
     that tell the gradient from zero.</dd>\n</dl>\n";
@@ -40,10 +43,14 @@ pub fn page(figures: &Figures, provenance: &Provenance) -> String {
     body.push_str(&section("What is shown", "", DEFINITIONS));
     figures.studies.iter().for_each(|study| body.push_str(&study::html(study)));
     body.push_str(&figures.regularising.as_ref().map_or(String::new(), regularising::html));
+    if rows.is_empty() {
+        return document(TITLE, &body);
+    }
     body.push_str(&section("Where the path gradient wins", "", &verdict));
     body.push_str(&section(
         "Every comparison",
-        "Mean ± standard deviation over the seeds; better by more than two standard errors of the pairs' mean difference.",
+        "Mean ± standard deviation over the seeds; the gain is the mean difference of the pairs ± its standard error, above 0 where the path gradient is \
+         better; better is by more than two standard errors. Runs that diverged are left out and counted.",
         &table(&rows),
     ));
     document(TITLE, &body)
@@ -56,16 +63,10 @@ fn made(provenance: &Provenance) -> String {
 }
 
 fn table(rows: &[Row]) -> String {
-    let head = ["problem", "KL", "equal", "metric", "ordinary", "path", "better"];
-    let line = |row: &Row| {
-        let winner = match row.winner {
-            Winner::Path => "path",
-            Winner::Ordinary => "ordinary",
-            Winner::Neither => "no telling",
-        };
-        let (divergence, metric) = (row.divergence.to_string(), row.metric.name());
-        let (ordinary, path) = (shown(row.ordinary), shown(row.path));
-        [&row.problem, &divergence, row.equal, metric, &ordinary, &path, winner].map(escape)
+    let head: Vec<_> = ["problem", "KL", "equal", "metric"].into_iter().chain(HEAD).collect();
+    let line = |row: &Row| -> Vec<String> {
+        let first = [&row.problem, row.divergence.name(), row.equal, row.metric.name()];
+        first.into_iter().map(escape).chain(cells(row).iter().map(|cell| escape(cell))).collect()
     };
     let lines: Vec<_> = rows.iter().map(line).collect();
     plain_table(&head, lines.iter().map(|line| &line[..]))

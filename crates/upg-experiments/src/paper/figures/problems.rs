@@ -1,4 +1,4 @@
-//! The paper's three problems, in two sizes.
+//! The paper's three problems, and the first of them by splines, in two sizes.
 
 use crate::config::Config;
 use std::time::Duration;
@@ -42,7 +42,8 @@ impl Extent {
         }
     }
 
-    fn calibration(self) -> Duration {
+    /// The costs of the steps of a problem are measured for at least as long.
+    pub fn calibration(self) -> Duration {
         match self {
             Self::Quick => Duration::from_secs(1),
             Self::Full => Duration::from_secs(10),
@@ -52,41 +53,52 @@ impl Extent {
 
 /// The problems, in the order of the paper.
 pub fn problems(extent: Extent) -> Vec<Problem> {
-    let texts = match extent {
-        Extent::Quick => [GMM_QUICK, PHI4_QUICK, U1_QUICK],
-        Extent::Full => [GMM, PHI4, U1],
+    let [gmm, gmm_spline, phi4, u1] = match extent {
+        Extent::Quick => [GMM_QUICK, GMM_SPLINE_QUICK, PHI4_QUICK, U1_QUICK],
+        Extent::Full => [GMM, GMM_SPLINE, PHI4, U1],
     };
-    let titles = match extent {
-        Extent::Quick => ["Gaussian mixture, 6 dimensions", "φ⁴ theory, 8×4", "U(1) gauge theory, 4×4, β = 2"],
-        Extent::Full => ["Gaussian mixture, 6 dimensions", "φ⁴ theory, 16×8", "U(1) gauge theory, 16×16, β = 3"],
+    let [phi4_title, u1_title] = match extent {
+        Extent::Quick => ["φ⁴ theory, 8×4", "U(1) gauge theory, 4×4, β = 2"],
+        Extent::Full => ["φ⁴ theory, 16×8", "U(1) gauge theory, 16×16, β = 3"],
     };
-    ["gmm", "phi4", "u1"]
-        .into_iter()
-        .zip(titles)
-        .zip(texts)
-        .map(|((name, title), text)| Problem {
-            name,
-            title: title.into(),
-            config: Config::parse(text).expect("the problems are experiments"),
-            calibration: extent.calibration(),
-        })
-        .collect()
+    let problem = |name, title: &str, text| Problem {
+        name,
+        title: title.into(),
+        config: Config::parse(text).expect("the problems are experiments"),
+        calibration: extent.calibration(),
+    };
+    vec![
+        problem("gmm", "Gaussian mixture, 6 dimensions", gmm),
+        problem("gmm_spline", "Gaussian mixture, 6 dimensions, splines", gmm_spline),
+        problem("phi4", phi4_title, phi4),
+        problem("u1", u1_title, u1),
+    ]
 }
+
+/// Name of the problem with few training data.
+pub const FEW_DATA: &str = "few_data";
 
 /// The problem with few training data that shows the regularising effect of the path gradient.
 pub fn few_data(extent: Extent) -> Problem {
     let (text, title) = match extent {
-        Extent::Quick => (FEW_DATA_QUICK, "Gaussian mixture, 6 dimensions, 500 training samples"),
-        Extent::Full => (FEW_DATA, "Gaussian mixture, 6 dimensions, 2000 training samples"),
+        Extent::Quick => (FEW_QUICK, "Gaussian mixture, 6 dimensions, 500 training samples"),
+        Extent::Full => (FEW, "Gaussian mixture, 6 dimensions, 2000 training samples"),
     };
     let config = Config::parse(text).expect("the problem is an experiment");
-    Problem { name: "few-data", title: title.into(), config, calibration: Duration::ZERO }
+    Problem { name: FEW_DATA, title: title.into(), config, calibration: Duration::ZERO }
 }
 
 const GMM_QUICK: &str = "(
     flow: RealNvp(lattice: [6], couplings: 6, hidden: [48, 48], activation: Tanh, mask: Alternating),
     target: Gmm(dim: 6),
     training: (steps: 1000, batch: 128, optimiser: Adam(rate: 5e-4), validation: (every: 100, samples: 4000)),
+    data: (train: Draw(10000), test: Draw(4000)),
+)";
+
+const GMM_SPLINE_QUICK: &str = "(
+    flow: SplineNvp(lattice: [6], couplings: 4, hidden: [32, 32], bins: 8, interval: 4.0),
+    target: Gmm(dim: 6),
+    training: (steps: 600, batch: 128, optimiser: Adam(rate: 2e-3), schedule: Cosine(), validation: (every: 60, samples: 4000)),
     data: (train: Draw(10000), test: Draw(4000)),
 )";
 
@@ -104,7 +116,7 @@ const U1_QUICK: &str = "(
     data: (train: Draw(10000), test: Draw(2000)),
 )";
 
-const FEW_DATA_QUICK: &str = "(
+const FEW_QUICK: &str = "(
     flow: RealNvp(lattice: [6], couplings: 6, hidden: [64, 64], activation: Tanh, mask: Alternating),
     target: Gmm(dim: 6),
     training: (steps: 1500, batch: 125, optimiser: Adam(rate: 1e-3), validation: (every: 50)),
@@ -117,6 +129,16 @@ const GMM: &str = "(
     training: (
         steps: 10000, batch: 4000, optimiser: Adam(rate: 1e-4), schedule: Cosine(floor: 1e-6),
         validation: (every: 500, samples: 20000),
+    ),
+    data: (train: Draw(10000), test: Draw(10000)),
+)";
+
+const GMM_SPLINE: &str = "(
+    flow: SplineNvp(lattice: [6], couplings: 4, hidden: [64, 64], bins: 8, interval: 4.0),
+    target: Gmm(dim: 6),
+    training: (
+        steps: 4000, batch: 500, optimiser: Adam(rate: 2e-3), schedule: Cosine(floor: 1e-6),
+        validation: (every: 400, samples: 10000),
     ),
     data: (train: Draw(10000), test: Draw(10000)),
 )";
@@ -141,7 +163,7 @@ const U1: &str = "(
     data: (train: Draw(10000), test: Draw(10000)),
 )";
 
-const FEW_DATA: &str = "(
+const FEW: &str = "(
     flow: RealNvp(lattice: [6], couplings: 6, hidden: [100, 100], activation: Tanh, mask: Alternating),
     target: Gmm(dim: 6),
     training: (steps: 2500, batch: 500, optimiser: Adam(rate: 1e-3), validation: (every: 50)),

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use upg_core::Cpu;
 use upg_train::method::Estimator;
+use upg_train::trainer::MOST_SKIPPED;
 use upg_train::{Tested, Trainer};
 
 /// The precision of the comparison.
@@ -26,10 +27,19 @@ pub struct Run {
     pub estimator: Estimator,
     /// Its tests, the first one before any step.
     pub course: Vec<Moment>,
-    /// The test after the steps of the problem.
-    pub at_steps: Moment,
-    /// The test after the seconds of the run with path gradients.
-    pub at_seconds: Moment,
+    /// The test after the steps of the problem; none if the run had diverged by then.
+    pub at_steps: Option<Moment>,
+    /// The test after the seconds of the run with path gradients; none if the run had diverged by then.
+    pub at_seconds: Option<Moment>,
+    /// The step after which the run was given up, if it was: that and those before it, [`MOST_SKIPPED`] in all, had no finite gradient.
+    pub given_up: Option<u64>,
+}
+
+impl Run {
+    /// Whether it diverged before both ends.
+    pub fn diverged(&self) -> bool {
+        self.at_steps.is_none() || self.at_seconds.is_none()
+    }
 }
 
 /// When a run is tested and where it ends.
@@ -55,7 +65,8 @@ impl Course {
     }
 }
 
-/// Makes the steps of `course` with `estimator`, which the trainer has; `watch` sees the trainer before the first step and after every one.
+/// Makes the steps of `course` with `estimator`, which the trainer has, unless the run diverges; `watch` sees the trainer before the first step
+/// and after every one.
 pub(super) fn run(
     mut trainer: Trainer<Cpu<T>>,
     course: Course,
@@ -68,17 +79,21 @@ pub(super) fn run(
         Moment { step, seconds: step as f64 * course.cost, tested }
     };
     watch(&trainer);
-    let mut tests = vec![test(&mut trainer)];
+    let (mut tests, mut given_up) = (vec![test(&mut trainer)], None);
     for step in 1..=course.last() {
         trainer.step().expect("the processor doesn't fail");
         watch(&trainer);
+        if trainer.progress().skipped_in_a_row >= MOST_SKIPPED {
+            given_up = Some(step);
+            break;
+        }
         if course.is_tested(step) {
             tests.push(test(&mut trainer));
         }
     }
-    let after = |step| *tests.iter().find(|moment| moment.step == step).expect("it was tested");
+    let after = |step| tests.iter().find(|moment| moment.step == step).copied();
     let (at_steps, at_seconds) = (after(course.steps), after(course.equal_seconds));
-    Run { estimator, course: tests, at_steps, at_seconds }
+    Run { estimator, course: tests, at_steps, at_seconds, given_up }
 }
 
 #[cfg(test)]

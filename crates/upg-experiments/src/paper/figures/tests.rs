@@ -28,8 +28,9 @@ fn pairs_differ_in_the_estimator_alone() {
             assert_eq!((pair.ordinary.estimator, pair.path.estimator), (ordinary, Estimator::PathFast));
             let begin = |run: &Run| run.course[0].tested;
             assert_eq!(begin(&pair.ordinary), begin(&pair.path), "the same weights at the start");
-            assert_ne!(pair.ordinary.at_steps.tested, pair.path.at_steps.tested);
-            assert_eq!((pair.ordinary.at_steps.step, pair.path.at_steps.step), (30, 30));
+            let [ordinary, path] = [&pair.ordinary, &pair.path].map(|run| run.at_steps.unwrap());
+            assert_ne!(ordinary.tested, path.tested);
+            assert_eq!((ordinary.step, path.step), (30, 30));
             assert_eq!(pair.path.at_seconds, pair.path.at_steps);
         }
     }
@@ -47,9 +48,54 @@ fn equal_seconds_are_those_of_the_measured_steps() {
                 assert_eq!(moment.seconds, moment.step as f64 * cost.seconds.median);
             }
         }
-        let (own, wanted) = (pairs[0].ordinary.at_seconds.seconds, pairs[0].path.at_seconds.seconds);
+        let [own, wanted] = [&pairs[0].ordinary, &pairs[0].path].map(|run| run.at_seconds.unwrap().seconds);
         assert!((own - wanted).abs() <= 0.51 * ordinary.seconds.median, "{own} s, {wanted} s");
     }
+}
+
+#[test]
+fn runs_that_diverge_are_told_and_are_no_error() {
+    let mut problem = small();
+    problem.config.training.optimiser = upg_train::optimiser::Rule::Sgd { rate: 1e30, momentum: 0.0 };
+    let study = compare(&problem, 1..=2, 1, |_| ()).unwrap();
+    for run in study.outcomes[0].pairs.iter().flat_map(|pair| [&pair.ordinary, &pair.path]) {
+        assert!(run.diverged() && run.given_up.is_some_and(|step| step <= 30), "{run:?}");
+        assert!(run.at_steps.is_none() && run.course.len() <= 4);
+    }
+    let figures = Figures { studies: vec![study], regularising: None };
+    let text = text(&figures);
+    assert!(
+        text.contains("gmm, reverse KL, 2 pairs: 2 of 2 runs with the ordinary gradient diverged; 2 of 2"),
+        "{text}"
+    );
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), &figures, &Provenance::new(1, "f32", Some(1), SMALL.into())).unwrap();
+    let page = std::fs::read_to_string(folder.path().join("figures.html")).unwrap();
+    assert!(page.contains("<td>diverged</td>"), "{page}");
+    let json = std::fs::read_to_string(folder.path().join("figures.json")).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["rows"][0]["ordinary"]["diverged"], 2);
+    assert!(json["studies"][0]["outcomes"][0]["pairs"][0]["path"]["at_steps"].is_null());
+}
+
+const CONTINUOUS: &str = "(flow: Continuous(lattice: [4], field: Lattice(frequencies: 2, times: 2), steps: 1), target: Gmm(dim: 4), \
+    training: (steps: 40, batch: 64, optimiser: Adam(rate: 0.1), validation: (every: 40, samples: 200)), \
+    data: (train: Draw(100), test: Draw(150)), evaluation: (ode_steps: 8))";
+
+#[test]
+fn continuous_flows_are_tested_with_the_steps_of_the_evaluation() {
+    let mut problem = Problem { config: Config::parse(CONTINUOUS).unwrap(), ..small() };
+    let fine = compare(&problem, 1..=1, 1, |_| ()).unwrap();
+    problem.config.evaluation.ode_steps = None;
+    let coarse = compare(&problem, 1..=1, 1, |_| ()).unwrap();
+    for (fine, coarse) in fine.outcomes.iter().zip(&coarse.outcomes) {
+        // The trainings are the same, what is found isn't.
+        let [fine, coarse] = [fine, coarse].map(|outcome| outcome.pairs[0].path.at_steps.unwrap().tested);
+        assert!(fine.nll.unwrap().is_finite() && (fine.loss - coarse.loss).abs() > 1e-4, "{fine:?}, {coarse:?}");
+    }
+    let page =
+        page(&Figures { studies: vec![fine], regularising: None }, &Provenance::new(1, "f32", Some(1), "".into()));
+    assert!(page.contains("every 40 steps, with 8 steps of the integrator instead of 1"), "{page}");
 }
 
 #[test]
@@ -103,4 +149,5 @@ fn the_files_hold_every_comparison() {
     assert!(!page.contains("src=") && !page.contains("href="), "it stands alone");
     let text = text(&figures);
     assert!(text.contains("median of steps") && text.contains("test NLL") && text.contains("better in"), "{text}");
+    assert!(text.contains("gmm, reverse KL, 2 pairs: ") && page.contains("gain of path"), "{text}");
 }

@@ -3,6 +3,9 @@
 //! A metric is compared pair by pair, since the runs of a pair share everything but the estimator: with d the mean difference over the
 //! seeds and e its standard error, the path gradient wins if it is better by more than 2e, loses if it is worse by more than
 //! 2e, and there is no telling otherwise. With a handful of seeds that is a description, not a test of significance.
+//!
+//! A run that diverged has no metrics, nor has one a metric that isn't finite. Such a pair is left out of d and e; where fewer than two pairs are
+//! left, the gradient wins that diverged less often.
 
 use super::compare::{Outcome, Pair, Study};
 use super::run::{Moment, Run};
@@ -72,10 +75,12 @@ pub enum Winner {
 /// A mean with the standard deviation over the seeds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Spread {
-    /// The mean.
+    /// The mean over the runs that didn't diverge.
     pub mean: Option<f64>,
-    /// The standard deviation.
+    /// Their standard deviation.
     pub std: Option<f64>,
+    /// Runs that diverged, or whose metric isn't finite.
+    pub diverged: usize,
 }
 
 /// One comparison.
@@ -89,11 +94,13 @@ pub struct Row {
     pub equal: &'static str,
     /// The metric.
     pub metric: Metric,
+    /// Pairs of runs, one a seed.
+    pub pairs: usize,
     /// With the ordinary gradient.
     pub ordinary: Spread,
     /// With the path gradient.
     pub path: Spread,
-    /// The mean advantage of the path gradient over the pairs.
+    /// The mean advantage of the path gradient over the pairs of which neither run diverged.
     pub gain: Option<f64>,
     /// Its standard error.
     pub gain_error: Option<f64>,
@@ -101,9 +108,9 @@ pub struct Row {
     pub winner: Winner,
 }
 
-type At = (&'static str, fn(&Run) -> &Moment);
+type At = (&'static str, fn(&Run) -> Option<Moment>);
 
-const EQUAL: [At; 2] = [("steps", |run| &run.at_steps), ("seconds", |run| &run.at_seconds)];
+const EQUAL: [At; 2] = [("steps", |run| run.at_steps), ("seconds", |run| run.at_seconds)];
 
 /// All comparisons.
 pub fn rows(studies: &[Study]) -> Vec<Row> {
@@ -119,91 +126,146 @@ pub fn rows(studies: &[Study]) -> Vec<Row> {
 }
 
 fn row(problem: &str, outcome: &Outcome, (equal, at): At, metric: Metric) -> Row {
-    let of =
-        |run: fn(&Pair) -> &Run| -> Vec<f64> { outcome.pairs.iter().map(|pair| metric.of(at(run(pair)))).collect() };
+    let of = |run: fn(&Pair) -> &Run| -> Vec<Option<f64>> {
+        let value = |pair| at(run(pair)).map(|moment| metric.of(&moment)).filter(|value| value.is_finite());
+        outcome.pairs.iter().map(value).collect()
+    };
     let (ordinary, path) = (of(|pair| &pair.ordinary), of(|pair| &pair.path));
     let mut gains = Moments::default();
-    path.iter().zip(&ordinary).for_each(|(&path, &ordinary)| gains.push(metric.gain(path, ordinary)));
-    let (gain, gain_error) = (gains.mean(), gains.standard_error());
-    let winner = match gain.zip(gain_error) {
-        Some((gain, error)) if gain > 2.0 * error => Winner::Path,
-        Some((gain, error)) if gain < -2.0 * error => Winner::Ordinary,
-        _ => Winner::Neither,
-    };
+    let pairs = path.iter().zip(&ordinary).filter_map(|(path, ordinary)| path.zip(*ordinary));
+    pairs.for_each(|(path, ordinary)| gains.push(metric.gain(path, ordinary)));
     let (ordinary, path) = (spread(&ordinary), spread(&path));
+    let (gain, gain_error) = (gains.mean(), gains.standard_error());
     Row {
         problem: problem.into(),
         divergence: outcome.divergence,
         equal,
         metric,
+        pairs: outcome.pairs.len(),
         ordinary,
         path,
         gain,
         gain_error,
-        winner,
+        winner: winner(gain.zip(gain_error), gains.count(), ordinary.diverged, path.diverged),
     }
 }
 
-pub(super) fn spread(values: &[f64]) -> Spread {
+/// By the mean gain of the path gradient with its error over so many `pairs`, else by the runs that diverged.
+fn winner(gain: Option<(f64, f64)>, pairs: u64, ordinary_diverged: usize, path_diverged: usize) -> Winner {
+    match gain {
+        Some((gain, error)) if gain > 2.0 * error => Winner::Path,
+        Some((gain, error)) if gain < -2.0 * error => Winner::Ordinary,
+        None if pairs < 2 && path_diverged < ordinary_diverged => Winner::Path,
+        None if pairs < 2 && ordinary_diverged < path_diverged => Winner::Ordinary,
+        _ => Winner::Neither,
+    }
+}
+
+/// Of the values of all runs; those that diverged have none.
+pub(super) fn spread(values: &[Option<f64>]) -> Spread {
     let mut moments = Moments::default();
-    moments.extend(values);
-    Spread { mean: moments.mean(), std: moments.variance().map(f64::sqrt) }
+    values.iter().flatten().for_each(|&value| moments.push(value));
+    let diverged = values.iter().filter(|value| value.is_none()).count();
+    Spread { mean: moments.mean(), std: moments.variance().map(f64::sqrt), diverged }
+}
+
+/// What a table says of a comparison after its metric: both numbers, the gain, who won.
+pub(super) const HEAD: [&str; 4] = ["ordinary", "path", "gain of path", "better"];
+
+/// The same for a row.
+pub(super) fn cells(row: &Row) -> [String; 4] {
+    let winner = match row.winner {
+        Winner::Path => "path",
+        Winner::Ordinary => "ordinary",
+        Winner::Neither => "no telling",
+    };
+    [shown(row.ordinary), shown(row.path), gain(row), winner.into()]
 }
 
 /// The table as text, and the verdict in words.
 pub(super) fn text(rows: &[Row]) -> String {
     let mut out = String::new();
-    let mut line = |cells: [&str; 7]| {
-        let [problem, kl, equal, metric, ordinary, path, winner] = cells;
-        let text = format!("{problem:<6} {kl:<8} {equal:<8} {metric:<12} {ordinary:<20} {path:<20} {winner}");
+    let name = rows.iter().map(|row| row.problem.chars().count()).max().unwrap_or(0);
+    let mut line = |[problem, kl, equal, metric]: [&str; 4], [ordinary, path, gain, winner]: [&str; 4]| {
+        let text =
+            format!("{problem:<name$} {kl:<8} {equal:<8} {metric:<12} {ordinary:<20} {path:<20} {gain:<20} {winner}");
         writeln!(out, "{}", text.trim_end()).expect("memory takes all");
     };
-    line(["", "KL", "equal", "", "ordinary", "path", "better"]);
+    line(["", "KL", "equal", ""], HEAD);
     for row in rows {
-        let winner = match row.winner {
-            Winner::Path => "path",
-            Winner::Ordinary => "ordinary",
-            Winner::Neither => "no telling",
-        };
-        line([
-            &row.problem,
-            &row.divergence.to_string(),
-            row.equal,
-            row.metric.name(),
-            &shown(row.ordinary),
-            &shown(row.path),
-            winner,
-        ]);
+        let cells = cells(row);
+        line(
+            [&row.problem, row.divergence.name(), row.equal, row.metric.name()],
+            cells.each_ref().map(|cell| &cell[..]),
+        );
     }
     writeln!(out, "\n{}", in_words(rows)).expect("memory takes all");
     out
 }
 
-/// Mean ± standard deviation.
+/// Mean ± standard deviation, and how many runs diverged.
 pub(super) fn shown(spread: Spread) -> String {
-    match (spread.mean, spread.std) {
-        (Some(mean), Some(std)) if mean.abs() < 1e-3 => format!("{mean:.1e} ± {std:.1e}"),
-        (Some(mean), Some(std)) => format!("{mean:.4} ± {std:.4}"),
-        (Some(mean), None) => format!("{mean:.4}"),
-        _ => "not computed".into(),
+    match (spread.mean, spread.diverged) {
+        (Some(mean), 0) => with_spread(mean, spread.std),
+        (Some(mean), diverged) => format!("{}, {diverged} diverged", with_spread(mean, spread.std)),
+        (None, 0) => "not computed".into(),
+        (None, _) => "diverged".into(),
     }
 }
 
-/// Where each of the two wins.
+fn with_spread(mean: f64, spread: Option<f64>) -> String {
+    match spread {
+        Some(spread) if mean.abs() < 1e-3 => format!("{mean:.1e} ± {spread:.1e}"),
+        Some(spread) => format!("{mean:.4} ± {spread:.4}"),
+        None => format!("{mean:.4}"),
+    }
+}
+
+/// The gain of the path gradient with its error.
+fn gain(row: &Row) -> String {
+    let sign = |gain: f64| if gain < 0.0 { "" } else { "+" };
+    row.gain.map_or(String::new(), |gain| format!("{}{}", sign(gain), with_spread(gain, row.gain_error)))
+}
+
+/// Where each of the two wins, and by how much: a line for all, then a line for each problem and divergence.
 pub(super) fn in_words(rows: &[Row]) -> String {
-    let of = |winner| -> Vec<String> {
-        let won = rows.iter().filter(|row| row.winner == winner);
-        won.map(|row| format!("{} ({} KL, equal {}, {})", row.problem, row.divergence, row.equal, row.metric.name()))
-            .collect()
-    };
-    let sentence = |who: &str, won: Vec<String>| match won.len() {
-        0 => format!("{who} is better nowhere."),
-        n => format!("{who} is better in {n} of {} comparisons: {}.", rows.len(), won.join("; ")),
-    };
-    let none = rows.iter().filter(|row| row.winner == Winner::Neither).count();
-    let path = sentence("The path gradient", of(Winner::Path));
-    let ordinary = sentence("The ordinary gradient", of(Winner::Ordinary));
-    format!("{path}\n{ordinary}\nNo telling (within two standard errors) in {none}.")
+    let won = |winner| rows.iter().filter(|row| row.winner == winner).count();
+    let nowhere_or = |n: usize| if n == 0 { "nowhere".into() } else { format!("in {n}") };
+    let mut out = format!(
+        "The path gradient is better in {} of {} comparisons, the ordinary gradient {}; no telling (within two standard errors) in {}.",
+        won(Winner::Path),
+        rows.len(),
+        nowhere_or(won(Winner::Ordinary)),
+        won(Winner::Neither),
+    );
+    for rows in rows.chunk_by(|one, next| (&one.problem, one.divergence) == (&next.problem, next.divergence)) {
+        out.push_str(&format!("\n{}", of_outcome(rows)));
+    }
+    out
+}
+
+/// The verdict on one problem and divergence.
+fn of_outcome(rows: &[Row]) -> String {
+    let Row { problem, divergence, pairs, .. } = &rows[0];
+    let diverged = |of: fn(&Row) -> usize| rows.iter().map(of).max().unwrap_or(0);
+    let diverged = [("ordinary", diverged(|row| row.ordinary.diverged)), ("path", diverged(|row| row.path.diverged))];
+    let diverged = diverged.into_iter().filter(|(_, runs)| *runs > 0);
+    let diverged = diverged.map(|(which, runs)| format!("{runs} of {pairs} runs with the {which} gradient diverged"));
+    let wins =
+        [(Winner::Path, "path better: "), (Winner::Ordinary, "ordinary better: "), (Winner::Neither, "no telling: ")];
+    let wins = wins.into_iter().filter_map(|(winner, who)| {
+        let won: Vec<_> = rows.iter().filter(|row| row.winner == winner).map(comparison).collect();
+        (!won.is_empty()).then(|| format!("{who}{}", won.join(", ")))
+    });
+    let all: Vec<_> = diverged.chain(wins).collect();
+    format!("{problem}, {divergence} KL, {pairs} pairs: {}.", all.join("; "))
+}
+
+/// A comparison with the gain where there is a winner.
+fn comparison(row: &Row) -> String {
+    let what = format!("{} at equal {}", row.metric.name(), row.equal);
+    let by = gain(row);
+    if row.winner == Winner::Neither || by.is_empty() { what } else { format!("{what} ({by})") }
 }
 
 #[cfg(test)]
@@ -219,15 +281,20 @@ mod tests {
         let tested =
             Tested { ess_reverse: Some(ess), ess_forward: None, loss: 0.0, nll: Some(nll), missed_by_inverse: None };
         let at_steps = Moment { step: 10, seconds: 1.0, tested };
-        Run { estimator: Estimator::PathFast, course: vec![at_steps], at_steps, at_seconds: at_steps }
+        let at = Some(at_steps);
+        Run { estimator: Estimator::PathFast, course: vec![at_steps], at_steps: at, at_seconds: at, given_up: None }
+    }
+
+    fn diverged() -> Run {
+        Run { at_steps: None, at_seconds: None, given_up: Some(7), ..run(0.5, 1.0) }
     }
 
     fn study(pairs: &[[(f64, f64); 2]]) -> Study {
-        let pairs = pairs.iter().zip(1..).map(|(&[ordinary, path], seed)| Pair {
-            seed,
-            ordinary: run(ordinary.0, ordinary.1),
-            path: run(path.0, path.1),
-        });
+        of_runs(pairs.iter().map(|runs| runs.map(|(ess, nll)| run(ess, nll))))
+    }
+
+    fn of_runs(pairs: impl IntoIterator<Item = [Run; 2]>) -> Study {
+        let pairs = pairs.into_iter().zip(1..).map(|([ordinary, path], seed)| Pair { seed, ordinary, path });
         let divergence = Divergence::Reverse;
         let cost = |estimator| Cost { divergence, estimator, seconds: Seconds::of(&[0.1]), rounds: 1 };
         let (ordinary, path) = (cost(Estimator::Reparam), cost(Estimator::PathFast));
@@ -246,7 +313,12 @@ mod tests {
         assert_eq!((rows[1].winner, rows[1].path.mean), (Winner::Neither, None));
         assert_eq!(rows[2].winner, Winner::Ordinary);
         let text = text(&rows);
-        assert!(text.contains("The path gradient is better in 2 of 6") && text.contains("No telling"), "{text}");
+        assert!(
+            text.contains("The path gradient is better in 2 of 6 comparisons, the ordinary gradient in 2; no telling"),
+            "{text}"
+        );
+        let words = "gmm, reverse KL, 3 pairs: path better: reverse ESS at equal steps (+0.1033 ± 0.0033), reverse ESS at equal seconds";
+        assert!(text.contains(words), "{text}");
     }
 
     #[test]
@@ -254,5 +326,27 @@ mod tests {
         let rows = rows(&[study(&[[(0.5, 1.0), (0.6, 1.0)], [(0.6, 1.0), (0.5, 1.0)]])]);
         assert_eq!(rows[0].winner, Winner::Neither);
         assert_eq!(rows[2].winner, Winner::Neither, "equal to the bit");
+    }
+    #[test]
+    fn pairs_with_a_run_that_diverged_are_left_out_and_counted() {
+        let good = |ess| [run(ess, 1.0), run(ess + 0.1, 1.0)];
+        let study = of_runs([good(0.4), [diverged(), run(0.1, 9.0)], good(0.5)]);
+        let rows = rows(&[study]);
+        assert_eq!((rows[0].winner, rows[0].ordinary.diverged, rows[0].path.diverged), (Winner::Path, 1, 0));
+        assert!((rows[0].gain.unwrap() - 0.1).abs() < 1e-12, "{:?}", rows[0]);
+        assert!(shown(rows[0].ordinary).ends_with(", 1 diverged"), "{:?}", rows[0]);
+        let words = in_words(&rows);
+        assert!(words.contains("1 of 3 runs with the ordinary gradient diverged; path better: reverse ESS"), "{words}");
+    }
+
+    #[test]
+    fn whoever_diverges_less_often_wins_where_no_pairs_are_left() {
+        let winner = |pairs: [[Run; 2]; 2]| rows(&[of_runs(pairs)])[0].clone();
+        let row = winner([[diverged(), run(0.4, 1.0)], [diverged(), run(0.5, 1.0)]]);
+        assert_eq!((row.winner, shown(row.ordinary)), (Winner::Path, "diverged".to_owned()));
+        let row = winner([[run(0.3, 1.0), diverged()], [run(0.5, 1.0), run(0.9, 1.0)]]);
+        assert_eq!(row.winner, Winner::Ordinary);
+        let row = winner([[diverged(), run(0.4, 1.0)], [run(0.5, 1.0), diverged()]]);
+        assert_eq!((row.winner, row.gain), (Winner::Neither, None));
     }
 }

@@ -14,7 +14,7 @@ pub(super) fn html(config: &Config) -> String {
         ("Adam", rule),
         ("clip", clip),
         ("data", data(config)),
-        ("tests", format!("every {} steps", training.validation.every)),
+        ("tests", tests(config)),
     ];
     let line = |(name, value): &(&str, String)| format!("<dt>{name}</dt><dd>{}</dd>\n", escape(value));
     let lines: String = lines.iter().map(line).collect();
@@ -22,6 +22,15 @@ pub(super) fn html(config: &Config) -> String {
     format!(
         "<dl>{lines}</dl>\n<details><summary>Configuration (objective and seed vary)</summary><pre>{whole}</pre></details>\n"
     )
+}
+
+fn tests(config: &Config) -> String {
+    let every = format!("every {} steps", config.training.validation.every);
+    let steps = config.flow_spec().ok().and_then(|spec| spec.steps());
+    match steps.zip(config.evaluation.ode_steps) {
+        Some((own, tested)) => format!("{every}, with {tested} steps of the integrator instead of {own}"),
+        None => every,
+    }
 }
 
 /// The settings in a line.

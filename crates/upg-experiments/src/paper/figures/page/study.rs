@@ -33,7 +33,8 @@ fn chart(outcome: &Outcome, metric: Metric, against: Against) -> (Chart, String)
     let mut chart = Chart::new(&title, against.label(), metric.label());
     chart.y_scale = scale;
     let curve = |name, colour, of: fn(&Pair) -> &Run| {
-        let runs: Vec<_> = outcome.pairs.iter().map(|pair| points(of(pair), metric, against)).collect();
+        let runs = outcome.pairs.iter().map(of).filter(|run| !run.diverged());
+        let runs: Vec<_> = runs.map(|run| points(run, metric, against)).collect();
         curves::mean(name, colour, &runs, scale)
     };
     let names = [&outcome.ordinary, &outcome.path].map(|cost| cost.estimator.to_string());
@@ -65,8 +66,13 @@ fn caption(outcome: &Outcome, metric: Metric, against: Against) -> String {
         }
     };
     let seeds = outcome.pairs.len();
+    let runs = outcome.pairs.iter().flat_map(|pair| [&pair.ordinary, &pair.path]);
+    let diverged = match runs.filter(|run| run.diverged()).count() {
+        0 => String::new(),
+        runs => format!(" Runs that diverged ({runs}) are left out."),
+    };
     format!(
-        "{what} Mean over {seeds} seeds in a band of one standard deviation, without the test before the first step.{against}"
+        "{what} Mean over {seeds} seeds in a band of one standard deviation, without the test before the first step.{diverged}{against}"
     )
 }
 

@@ -2,7 +2,7 @@
 
 use super::super::compare::{Outcome, Pair, Study};
 use super::super::cost::Cost;
-use super::super::run::Run;
+use super::super::run::{Moment, Run};
 use super::super::verdict::{Metric, shown, spread};
 use super::settings::in_short;
 use crate::report::page::{plain_table, section};
@@ -36,15 +36,17 @@ fn both(study: &Study, outcome: &Outcome) -> [[String; 9]; 2] {
 
 fn row(study: &Study, outcome: &Outcome, cost: &Cost, of: fn(&Pair) -> &Run) -> [String; 9] {
     let last: Vec<_> = outcome.pairs.iter().map(|pair| of(pair).at_seconds).collect();
-    let [reverse, forward, nll] =
-        Metric::ALL.map(|metric| shown(spread(&last.iter().map(|moment| metric.of(moment)).collect::<Vec<_>>())));
+    let [reverse, forward, nll] = Metric::ALL.map(|metric| {
+        let value = |moment: &Option<Moment>| moment.map(|moment| metric.of(&moment)).filter(|value| value.is_finite());
+        shown(spread(&last.iter().map(value).collect::<Vec<_>>()))
+    });
     [
         escape(&study.problem),
         outcome.divergence.to_string(),
         cost.estimator.to_string(),
         significant(1e3 * cost.seconds.median, 3),
         format!("{:.2}", cost.seconds.median / outcome.ordinary.seconds.median),
-        last.first().map_or(String::new(), |moment| moment.step.to_string()),
+        last.iter().flatten().next().map_or(String::new(), |moment| moment.step.to_string()),
         reverse,
         forward,
         nll,
