@@ -12,10 +12,12 @@ struct Configured {
     train: Option<usize>,
 }
 
-/// Tests on the way of a run.
-const TESTS: u64 = 10;
-/// `--quick` divides the steps by this.
+/// Tests on the way of a run: with the many steps of its integrator, a test of a continuous flow costs as much as some dozen steps of its training.
+const TESTS: u64 = 5;
+/// `--quick` divides the steps by this,
 const QUICK: u64 = 4;
+/// and the samples of a test by this.
+const QUICK_TEST: usize = 2;
 
 /// The text of a file of `configs/`.
 macro_rules! config {
@@ -95,6 +97,7 @@ impl Configured {
         let training = &mut config.training;
         if extent == Extent::Quick {
             training.steps /= QUICK;
+            training.validation.samples /= QUICK_TEST;
         }
         training.validation.every = training.steps / TESTS;
         if let Some(train) = self.train {

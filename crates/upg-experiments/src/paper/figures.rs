@@ -9,10 +9,10 @@
 //! | `verdict`, `text`, `page` | who wins where; all of it as text and as one HTML page |
 //!
 //! A pair of runs shares its initial weights, its base samples, its data and the order of the data. Both make the steps of the problem, and
-//! the ordinary one goes on until it has taken the same seconds, in which it makes about 4/3 as many. The seconds of a run are its steps times
-//! the cost of a step, not the time it happened to take, so what else the machine did meanwhile favours nobody. Forward ESS and −log q are
-//! those of test data. A continuous flow is tested with more steps of its integrator than it is trained with. A run that diverges ends there, and is
-//! told and counted.
+//! the ordinary one goes on until it has taken the same seconds, in which it makes about 4/3 as many; where the learning rate falls until the end
+//! of a training, a second one makes these, with a rate that falls to its own end. The seconds of a run are its steps times the cost of a step, not
+//! the time it happened to take, so what else the machine did meanwhile favours nobody. Forward ESS and −log q are those of test data. A
+//! continuous flow is tested with more steps of its integrator than it is trained with. A run that diverges ends there, and is told and counted.
 
 mod compare;
 mod cost;

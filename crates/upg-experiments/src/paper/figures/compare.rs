@@ -11,6 +11,7 @@ use crate::paper::table2::Seconds;
 use serde::Serialize;
 use upg_core::{Cpu, Execution, ForwardKl, ReverseKl};
 use upg_train::method::{Divergence, Method};
+use upg_train::schedule::Schedule;
 use upg_train::{DataSets, Objective, Purpose, Trainer};
 
 /// Two runs from the same seed.
@@ -153,16 +154,86 @@ impl Bench<'_> {
 
     /// A run with each of both gradients; the one with the path gradient is watched.
     fn pair(&self, [ordinary, path]: [&Cost; 2], seed: u64, passed: &mut Passed) -> Result<Pair, FiguresError> {
-        let (steps, every) = (self.config.training.steps, self.config.training.validation.every);
-        let course = |own: &Cost| {
-            let equal_seconds = equal_seconds(steps, path, own);
-            Course { steps, every, equal_seconds, cost: own.seconds.median }
-        };
         let [ordinary_objective, path_objective] = both(path.divergence);
-        let with_path = run(self.trainer(path_objective, seed)?, course(path), path.estimator, |trainer| {
+        let steps = self.config.training.steps;
+        let trainer = self.trainer(path_objective, seed)?;
+        let with_path = run(trainer, self.course(path, steps, steps), path.estimator, |trainer| {
             passed.watch(trainer.progress().step, || trainer.theta());
         });
-        let with_ordinary = run(self.trainer(ordinary_objective, seed)?, course(ordinary), ordinary.estimator, |_| ());
-        Ok(Pair { seed, ordinary: with_ordinary, path: with_path })
+        let ordinary = self.as_long(ordinary, equal_seconds(steps, path, ordinary), ordinary_objective, seed)?;
+        Ok(Pair { seed, ordinary, path: with_path })
+    }
+
+    /// A run that is tested after the steps of the problem, and after `equal_seconds` steps. Where the learning rate falls until the end of a training
+    /// these are two trainings: further steps behind the end of the first would be worth nothing.
+    fn as_long(&self, own: &Cost, equal_seconds: u64, objective: Objective, seed: u64) -> Result<Run, FiguresError> {
+        let steps = self.config.training.steps;
+        let of_steps = |steps, course| {
+            let mut config = self.config.clone();
+            config.training.steps = steps;
+            Ok(run(trainer(&config, objective, seed, &self.device, &self.data)?, course, own.estimator, |_| ()))
+        };
+        if equal_seconds == steps || !falls_until_the_end(self.config.training.schedule) {
+            return of_steps(steps, self.course(own, steps, equal_seconds));
+        }
+        let first: Run = of_steps(steps, self.course(own, steps, steps))?;
+        let second = of_steps(equal_seconds, self.course(own, equal_seconds, equal_seconds))?;
+        Ok(Run {
+            at_seconds: second.at_seconds,
+            given_up: first.given_up.or(second.given_up),
+            stretched: Some(second.course),
+            ..first
+        })
+    }
+
+    fn course(&self, own: &Cost, steps: u64, equal_seconds: u64) -> Course {
+        Course { steps, every: self.config.training.validation.every, equal_seconds, cost: own.seconds.median }
+    }
+}
+
+/// Whether the learning rate depends on the number of steps.
+fn falls_until_the_end(schedule: Schedule) -> bool {
+    matches!(schedule, Schedule::Cosine { steps: None, .. })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::run::Moment;
+    use super::*;
+    use upg_train::method::Estimator;
+
+    const SMALL: &str = "(flow: RealNvp(lattice: [2], couplings: 2, hidden: [6], activation: Tanh, mask: Alternating), target: Gmm(dim: 2), \
+        training: (steps: 12, batch: 64, optimiser: Adam(rate: 0.03), schedule: Cosine(), validation: (every: 4, samples: 50)), \
+        data: (train: Draw(100), test: Draw(50)))";
+
+    fn cost(estimator: Estimator, seconds: f64) -> Cost {
+        Cost { divergence: Divergence::Reverse, estimator, seconds: Seconds::of(&[seconds]), rounds: 1 }
+    }
+
+    fn ordinary(config: &Config) -> Run {
+        let device = Cpu::new(1);
+        let bench = Bench { config, data: data_of(config, &device).unwrap(), device };
+        let costs = [cost(Estimator::Reparam, 0.3), cost(Estimator::PathFast, 0.4)];
+        bench.pair(costs.each_ref(), 3, &mut Passed::of(12)).unwrap().ordinary
+    }
+
+    #[test]
+    fn a_learning_rate_that_falls_until_the_end_does_so_in_equal_seconds_too() {
+        let mut config = Config::parse(SMALL).unwrap();
+        let run = ordinary(&config);
+        let stretched = run.stretched.clone().expect("two trainings");
+        let steps = |course: &[Moment]| course.iter().map(|moment| moment.step).collect::<Vec<_>>();
+        assert_eq!((steps(&run.course), steps(&stretched)), (vec![0, 4, 8, 12], vec![0, 4, 8, 12, 16]));
+        assert_eq!((run.at_steps, run.at_seconds), (run.course.last().copied(), stretched.last().copied()));
+        assert_ne!(run.course[1].tested, stretched[1].tested, "the rate falls more slowly");
+
+        config.training.steps = 16;
+        let longer = ordinary(&config);
+        assert_eq!(longer.course, stretched);
+
+        config.training.schedule = Schedule::Constant;
+        config.training.steps = 12;
+        let run = ordinary(&config);
+        assert_eq!((run.stretched, steps(&run.course)), (None, vec![0, 4, 8, 12, 16]));
     }
 }

@@ -27,10 +27,11 @@ const DEFINITIONS: &str = "<dl>\
     <dt>NLL</dt><dd>The mean of −log q over test data, in nats; its least value is the entropy of the target.</dd>\n\
     <dt>time</dt><dd>Steps times the cost of a step. The costs are medians of steps that all estimators of a problem made in turn before \
     any training, so what else the machine does favours nobody. The run with the ordinary gradient is as long as the one with \
-    the path gradient in this time.</dd>\n\
+    the path gradient in this time; where the learning rate falls until the end of a training these are two runs, each with a rate that falls to its \
+    own end.</dd>\n\
     <dt>integrator</dt><dd>A continuous flow is tested with more steps than it is trained with: the ordinary gradient learns to profit from the error of \
     the few.</dd>\n\
-    <dt>diverged</dt><dd>A run whose gradient wasn't finite in 20 steps in a row, and was given up, or one whose metric isn't finite.</dd>\n\
+    <dt>diverged</dt><dd>A run whose gradient wasn't finite in 20 steps in a row, and was given up.</dd>\n\
     <dt>variance per sample</dt><dd>B Σ |g − ḡ|²/(R − 1) over R gradients g of B samples each, summed over the parameters.</dd>\n\
     <dt>signal to noise</dt><dd>The squared norm of the mean gradient over the variance per sample: its inverse is the number of samples \
     that tell the gradient from zero.</dd>\n</dl>\n";

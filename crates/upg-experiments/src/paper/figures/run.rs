@@ -27,6 +27,9 @@ pub struct Run {
     pub estimator: Estimator,
     /// Its tests, the first one before any step.
     pub course: Vec<Moment>,
+    /// The tests of a second training, of the seconds of the run with path gradients, if its learning rate falls more slowly, to the end of these.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stretched: Option<Vec<Moment>>,
     /// The test after the steps of the problem; none if the run had diverged by then.
     pub at_steps: Option<Moment>,
     /// The test after the seconds of the run with path gradients; none if the run had diverged by then.
@@ -93,7 +96,7 @@ pub(super) fn run(
     }
     let after = |step| tests.iter().find(|moment| moment.step == step).copied();
     let (at_steps, at_seconds) = (after(course.steps), after(course.equal_seconds));
-    Run { estimator, course: tests, at_steps, at_seconds, given_up }
+    Run { estimator, course: tests, stretched: None, at_steps, at_seconds, given_up }
 }
 
 #[cfg(test)]

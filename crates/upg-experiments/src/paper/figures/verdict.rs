@@ -4,8 +4,8 @@
 //! seeds and e its standard error, the path gradient wins if it is better by more than 2e, loses if it is worse by more than
 //! 2e, and there is no telling otherwise. With a handful of seeds that is a description, not a test of significance.
 //!
-//! A run that diverged has no metrics, nor has one a metric that isn't finite. Such a pair is left out of d and e; where fewer than two pairs are
-//! left, the gradient wins that diverged less often.
+//! A run that diverged has no metrics, and those of others may not be finite. Such a pair is left out of d and e; where fewer than two pairs are
+//! left, the gradient wins that failed less often.
 
 use super::compare::{Outcome, Pair, Study};
 use super::run::{Moment, Run};
@@ -75,12 +75,21 @@ pub enum Winner {
 /// A mean with the standard deviation over the seeds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Spread {
-    /// The mean over the runs that didn't diverge.
+    /// The mean over the runs with a finite value.
     pub mean: Option<f64>,
     /// Their standard deviation.
     pub std: Option<f64>,
-    /// Runs that diverged, or whose metric isn't finite.
+    /// Runs that diverged.
     pub diverged: usize,
+    /// Other runs whose metric isn't finite, or couldn't be computed.
+    pub not_finite: usize,
+}
+
+impl Spread {
+    /// Runs that aren't in the mean.
+    fn failed(&self) -> usize {
+        self.diverged + self.not_finite
+    }
 }
 
 /// One comparison.
@@ -100,7 +109,7 @@ pub struct Row {
     pub ordinary: Spread,
     /// With the path gradient.
     pub path: Spread,
-    /// The mean advantage of the path gradient over the pairs of which neither run diverged.
+    /// The mean advantage of the path gradient over the pairs in which both have a finite value.
     pub gain: Option<f64>,
     /// Its standard error.
     pub gain_error: Option<f64>,
@@ -127,13 +136,13 @@ pub fn rows(studies: &[Study]) -> Vec<Row> {
 
 fn row(problem: &str, outcome: &Outcome, (equal, at): At, metric: Metric) -> Row {
     let of = |run: fn(&Pair) -> &Run| -> Vec<Option<f64>> {
-        let value = |pair| at(run(pair)).map(|moment| metric.of(&moment)).filter(|value| value.is_finite());
-        outcome.pairs.iter().map(value).collect()
+        outcome.pairs.iter().map(|pair| at(run(pair)).map(|moment| metric.of(&moment))).collect()
     };
     let (ordinary, path) = (of(|pair| &pair.ordinary), of(|pair| &pair.path));
     let mut gains = Moments::default();
     let pairs = path.iter().zip(&ordinary).filter_map(|(path, ordinary)| path.zip(*ordinary));
-    pairs.for_each(|(path, ordinary)| gains.push(metric.gain(path, ordinary)));
+    let of_pairs = pairs.map(|(path, ordinary)| metric.gain(path, ordinary));
+    of_pairs.filter(|gain| gain.is_finite()).for_each(|gain| gains.push(gain));
     let (ordinary, path) = (spread(&ordinary), spread(&path));
     let (gain, gain_error) = (gains.mean(), gains.standard_error());
     Row {
@@ -146,27 +155,29 @@ fn row(problem: &str, outcome: &Outcome, (equal, at): At, metric: Metric) -> Row
         path,
         gain,
         gain_error,
-        winner: winner(gain.zip(gain_error), gains.count(), ordinary.diverged, path.diverged),
+        winner: winner(gain.zip(gain_error), ordinary.failed(), path.failed()),
     }
 }
 
-/// By the mean gain of the path gradient with its error over so many `pairs`, else by the runs that diverged.
-fn winner(gain: Option<(f64, f64)>, pairs: u64, ordinary_diverged: usize, path_diverged: usize) -> Winner {
+/// By the mean gain of the path gradient with its error, which two pairs have at least, else by the runs that failed.
+fn winner(gain: Option<(f64, f64)>, ordinary_failed: usize, path_failed: usize) -> Winner {
     match gain {
         Some((gain, error)) if gain > 2.0 * error => Winner::Path,
         Some((gain, error)) if gain < -2.0 * error => Winner::Ordinary,
-        None if pairs < 2 && path_diverged < ordinary_diverged => Winner::Path,
-        None if pairs < 2 && ordinary_diverged < path_diverged => Winner::Ordinary,
+        None if path_failed < ordinary_failed => Winner::Path,
+        None if ordinary_failed < path_failed => Winner::Ordinary,
         _ => Winner::Neither,
     }
 }
 
 /// Of the values of all runs; those that diverged have none.
 pub(super) fn spread(values: &[Option<f64>]) -> Spread {
-    let mut moments = Moments::default();
-    values.iter().flatten().for_each(|&value| moments.push(value));
+    let (mut moments, mut not_finite) = (Moments::default(), 0);
+    for &value in values.iter().flatten() {
+        if value.is_finite() { moments.push(value) } else { not_finite += 1 }
+    }
     let diverged = values.iter().filter(|value| value.is_none()).count();
-    Spread { mean: moments.mean(), std: moments.variance().map(f64::sqrt), diverged }
+    Spread { mean: moments.mean(), std: moments.variance().map(f64::sqrt), diverged, not_finite }
 }
 
 /// What a table says of a comparison after its metric: both numbers, the gain, who won.
@@ -203,14 +214,15 @@ pub(super) fn text(rows: &[Row]) -> String {
     out
 }
 
-/// Mean ± standard deviation, and how many runs diverged.
+/// Mean ± standard deviation, and how many runs have no part in it.
 pub(super) fn shown(spread: Spread) -> String {
-    match (spread.mean, spread.diverged) {
-        (Some(mean), 0) => with_spread(mean, spread.std),
-        (Some(mean), diverged) => format!("{}, {diverged} diverged", with_spread(mean, spread.std)),
-        (None, 0) => "not computed".into(),
-        (None, _) => "diverged".into(),
-    }
+    let Spread { mean, std, diverged, not_finite } = spread;
+    let Some(mean) = mean else {
+        return if diverged > not_finite { "diverged".into() } else { "not computed".into() };
+    };
+    let failed = [(diverged, "diverged"), (not_finite, "not finite")].into_iter().filter(|(runs, _)| *runs > 0);
+    let failed: String = failed.map(|(runs, how)| format!(", {runs} {how}")).collect();
+    format!("{}{failed}", with_spread(mean, std))
 }
 
 fn with_spread(mean: f64, spread: Option<f64>) -> String {
@@ -254,18 +266,23 @@ fn of_outcome(rows: &[Row]) -> String {
     let wins =
         [(Winner::Path, "path better: "), (Winner::Ordinary, "ordinary better: "), (Winner::Neither, "no telling: ")];
     let wins = wins.into_iter().filter_map(|(winner, who)| {
-        let won: Vec<_> = rows.iter().filter(|row| row.winner == winner).map(comparison).collect();
+        let of = |metric| won(rows, winner, metric);
+        let won: Vec<_> = Metric::ALL.into_iter().filter_map(of).collect();
         (!won.is_empty()).then(|| format!("{who}{}", won.join(", ")))
     });
     let all: Vec<_> = diverged.chain(wins).collect();
     format!("{problem}, {divergence} KL, {pairs} pairs: {}.", all.join("; "))
 }
 
-/// A comparison with the gain where there is a winner.
-fn comparison(row: &Row) -> String {
-    let what = format!("{} at equal {}", row.metric.name(), row.equal);
-    let by = gain(row);
-    if row.winner == Winner::Neither || by.is_empty() { what } else { format!("{what} ({by})") }
+/// The comparisons of `metric` among `rows` that `winner` won, with the gain.
+fn won(rows: &[Row], winner: Winner, metric: Metric) -> Option<String> {
+    let comparison = |row: &Row| match gain(row) {
+        by if winner == Winner::Neither || by.is_empty() => row.equal.into(),
+        by => format!("{} ({by})", row.equal),
+    };
+    let won = rows.iter().filter(|row| row.winner == winner && row.metric == metric);
+    let won: Vec<String> = won.map(comparison).collect();
+    (!won.is_empty()).then(|| format!("{} at equal {}", metric.name(), won.join(" and ")))
 }
 
 #[cfg(test)]
@@ -282,7 +299,14 @@ mod tests {
             Tested { ess_reverse: Some(ess), ess_forward: None, loss: 0.0, nll: Some(nll), missed_by_inverse: None };
         let at_steps = Moment { step: 10, seconds: 1.0, tested };
         let at = Some(at_steps);
-        Run { estimator: Estimator::PathFast, course: vec![at_steps], at_steps: at, at_seconds: at, given_up: None }
+        Run {
+            estimator: Estimator::PathFast,
+            course: vec![at_steps],
+            stretched: None,
+            at_steps: at,
+            at_seconds: at,
+            given_up: None,
+        }
     }
 
     fn diverged() -> Run {
@@ -317,7 +341,7 @@ mod tests {
             text.contains("The path gradient is better in 2 of 6 comparisons, the ordinary gradient in 2; no telling"),
             "{text}"
         );
-        let words = "gmm, reverse KL, 3 pairs: path better: reverse ESS at equal steps (+0.1033 ± 0.0033), reverse ESS at equal seconds";
+        let words = "gmm, reverse KL, 3 pairs: path better: reverse ESS at equal steps (+0.1033 ± 0.0033) and seconds (+0.1033 ± 0.0033); ";
         assert!(text.contains(words), "{text}");
     }
 

@@ -78,8 +78,14 @@ fn caption(outcome: &Outcome, metric: Metric, against: Against) -> String {
 
 /// The tests of a run but the first, that of the initial weights, whose NLL is off any scale.
 fn points(run: &Run, metric: Metric, against: Against) -> Vec<(f64, f64)> {
-    let x = |step: u64, seconds| if against == Against::Steps { step as f64 } else { seconds };
-    run.course.iter().skip(1).map(|moment| (x(moment.step, moment.seconds), metric.of(moment))).collect()
+    let point = |x, moment| (x, metric.of(moment));
+    match against {
+        Against::Steps => run.course.iter().skip(1).map(|moment| point(moment.step as f64, moment)).collect(),
+        Against::Seconds => {
+            let course = run.stretched.as_ref().unwrap_or(&run.course);
+            course.iter().skip(1).map(|moment| point(moment.seconds, moment)).collect()
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

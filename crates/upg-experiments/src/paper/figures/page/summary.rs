@@ -37,7 +37,7 @@ fn both(study: &Study, outcome: &Outcome) -> [[String; 9]; 2] {
 fn row(study: &Study, outcome: &Outcome, cost: &Cost, of: fn(&Pair) -> &Run) -> [String; 9] {
     let last: Vec<_> = outcome.pairs.iter().map(|pair| of(pair).at_seconds).collect();
     let [reverse, forward, nll] = Metric::ALL.map(|metric| {
-        let value = |moment: &Option<Moment>| moment.map(|moment| metric.of(&moment)).filter(|value| value.is_finite());
+        let value = |moment: &Option<Moment>| moment.map(|moment| metric.of(&moment));
         shown(spread(&last.iter().map(value).collect::<Vec<_>>()))
     });
     [
