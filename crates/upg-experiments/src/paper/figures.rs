@@ -6,7 +6,8 @@
 //! | `cost` | the cost of a step with each of these, measured in turn before anything is trained |
 //! | `noise` | variance and signal-to-noise ratio of the gradients at the start, in the middle and at the end of a training |
 //! | `regularising` | the effect of the path gradient where training data are few |
-//! | `verdict`, `text`, `page` | who wins where; all of it as text and as one HTML page |
+//! | `verdict`, `words` | who wins where, and by how much |
+//! | `text`, `page` | all of it as text and as one HTML page |
 //!
 //! A pair of runs shares its initial weights, its base samples, its data and the order of the data. Both make the steps of the problem, and
 //! the ordinary one goes on until it has taken the same seconds, in which it makes about 4/3 as many; where the learning rate falls until the end
@@ -24,6 +25,7 @@ mod regularising;
 mod run;
 mod text;
 mod verdict;
+mod words;
 
 pub use compare::{Outcome, Pair, Study, compare};
 pub use cost::Cost;

@@ -7,7 +7,8 @@ mod study;
 mod summary;
 
 use super::Figures;
-use super::verdict::{HEAD, Row, cells, in_words, rows};
+use super::verdict::{Row, rows};
+use super::words::{HEAD, cells, in_words};
 use crate::io::output::Provenance;
 use crate::report::page::{document, plain_table, section};
 use crate::report::plot::escape;

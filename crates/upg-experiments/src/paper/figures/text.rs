@@ -2,7 +2,8 @@
 
 use super::compare::Study;
 use super::regularising::Regularising;
-use super::verdict::{self, rows, shown, spread};
+use super::verdict::{rows, spread};
+use super::words::{self, shown};
 use super::{Figures, cost::Cost};
 use std::fmt::Write;
 use upg_train::method::Estimator;
@@ -13,7 +14,7 @@ pub fn text(figures: &Figures) -> String {
     if figures.studies.is_empty() {
         return effect;
     }
-    format!("{}\n{}\n{effect}", costs(&figures.studies), verdict::text(&rows(&figures.studies)))
+    format!("{}\n{}\n{effect}", costs(&figures.studies), words::table(&rows(&figures.studies)))
 }
 
 fn costs(studies: &[Study]) -> String {

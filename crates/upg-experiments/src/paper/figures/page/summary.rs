@@ -3,7 +3,8 @@
 use super::super::compare::{Outcome, Pair, Study};
 use super::super::cost::Cost;
 use super::super::run::{Moment, Run};
-use super::super::verdict::{Metric, shown, spread};
+use super::super::verdict::{Metric, spread};
+use super::super::words::shown;
 use super::settings::in_short;
 use crate::report::page::{plain_table, section};
 use crate::report::plot::{escape, significant};
