@@ -96,7 +96,7 @@ impl<D: Device> Problem<D> {
     }
 
     /// With the same flow at twice the steps of its integrator, `steps` in the flow of the problem, and the same base once more: an evaluation then
-    /// measures by how much the results depend on the steps, and the validations of a training are made with it.
+    /// measures by how much the results depend on the steps.
     ///
     /// # Panics
     /// If it has other parameters.

@@ -36,13 +36,8 @@ use upg_core::{Device, DeviceError, Engine, ParamLayout, Target};
 pub struct Trainer<D: Device> {
     device: D,
     engine: Engine<D>,
-<<<<<<< HEAD
-    /// The same at twice the steps of an integrator, with the steps of the flow.
-    doubled: Option<(Engine<D>, usize)>,
-=======
     /// What tests the weights in the engine's place.
     tester: Option<Engine<D>>,
->>>>>>> eb4e7ae (reproduce-figures: problems by name (--only, --list), a spline problem and continuous flows)
     layout: ParamLayout,
     target: Arc<dyn Target<D>>,
     known: Known<D>,
@@ -119,16 +114,10 @@ impl<D: Device + Clone> Trainer<D> {
     ///
     /// # Errors
     /// If a value of the plan isn't accepted, or the objective needs training data and there are none.
-    pub fn new(
-        mut problem: Problem<D>,
-        device: D,
-        plan: TrainingPlan,
-        data: DataSets<D::Real>,
-    ) -> Result<Self, Refused> {
+    pub fn new(problem: Problem<D>, device: D, plan: TrainingPlan, data: DataSets<D::Real>) -> Result<Self, Refused> {
         plan.check()?;
         let fingerprints = data.fingerprints();
         let DataSets { train, test: test_data } = data;
-        let doubled = problem.take_doubled(&device);
         let (engine, target, known) = problem.into_engine(device.clone());
         let layout = engine.layout();
         let keep = plan.validation.keep;
@@ -150,7 +139,6 @@ impl<D: Device + Clone> Trainer<D> {
             best: None,
             device,
             engine,
-            doubled,
             layout,
             target,
             known,
@@ -175,8 +163,8 @@ impl<D: Device + Clone> Trainer<D> {
         self
     }
 
-    /// Tested as the flow of `problem`, which reads the same weights otherwise: with more steps of an integrator, from whose error a training may
-    /// have learned to profit.
+    /// Tested as the flow of `problem`, which reads the same weights otherwise: with more steps of an integrator, as a training can drift to where
+    /// its error looks like a lower loss.
     ///
     /// # Panics
     /// If it has more or fewer parameters than the flow that is trained.
@@ -336,8 +324,7 @@ impl<D: Device + Clone> Trainer<D> {
     }
 
     /// Tests the weights a user would use on fresh samples of the final target, and on the test data; notes whether they are the best so far, by
-    /// [`Keep`]. (While a coupling is annealed they are not.) A flow that comes with twice its steps makes these, as a training can drift to where
-    /// the error of the integrator looks like a lower loss.
+    /// [`Keep`]. (While a coupling is annealed they are not.)
     ///
     /// # Errors
     /// If the device fails.
@@ -345,14 +332,8 @@ impl<D: Device + Clone> Trainer<D> {
         if self.coupling.take().is_some() {
             self.engine.set_target(self.target.clone());
         }
-<<<<<<< HEAD
-        let Self { device, engine, doubled, plan, test_data, theta, average, progress, best, annealing, .. } = self;
-        let engine = doubled.as_mut().map_or(engine, |(doubled, _)| doubled);
-        let theta = average.as_ref().unwrap_or(theta);
-=======
         let Self { device, engine, tester, plan, test_data, theta, average, progress, best, annealing, .. } = self;
         let (theta, engine) = (average.as_ref().unwrap_or(theta), tester.as_mut().unwrap_or(engine));
->>>>>>> eb4e7ae (reproduce-figures: problems by name (--only, --list), a spline problem and continuous flows)
         let data = test_data.as_ref().map(|data| data.view());
         let tested = validation::test(engine, theta, (plan.seed, progress.step), plan.validation.samples, data)?;
         let keep = match plan.validation.keep {
@@ -377,8 +358,8 @@ impl<D: Device + Clone> Trainer<D> {
     /// The trained flow, with the weights of the best validation; with the final ones if there was none, or it was taken.
     pub fn into_trained(self) -> Trained<D> {
         let theta = self.best.clone().unwrap_or_else(|| self.final_weights());
-        let Self { device, mut engine, doubled, target, known, .. } = self;
+        let Self { device, mut engine, target, known, .. } = self;
         engine.set_target(target);
-        Trained { doubled, ..Trained::of_parts(engine, device.buffer(&theta), known) }
+        Trained::of_parts(engine, device.buffer(&theta), known)
     }
 }

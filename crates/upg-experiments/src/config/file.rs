@@ -88,14 +88,6 @@ impl ConfigFile {
         self.config.build().map_err(|invalid| self.locate(&invalid))
     }
 
-    /// The same for a training, see [`Config::build_for_training`].
-    ///
-    /// # Errors
-    /// As [`build`](Self::build).
-    pub fn build_for_training<T: Real>(&self) -> Result<Model<T>, ConfigError> {
-        self.config.build_for_training().map_err(|invalid| self.locate(&invalid))
-    }
-
     /// The same for an evaluation, see [`Config::build_for_evaluation`].
     ///
     /// # Errors

@@ -38,7 +38,7 @@ pub struct Model<T: Real> {
     pub sample_shape: Vec<usize>,
     /// Number of sites; of degrees of freedom where there is no lattice.
     pub sites: usize,
-    /// The flow with twice the steps of its integrator, if it has one and is to be trained or evaluated.
+    /// The flow with twice the steps of its integrator, if it has one and is to be evaluated.
     pub doubled: Option<Doubled<T>>,
 }
 
@@ -97,12 +97,16 @@ impl Config {
         self.assemble(target?, self.flow_spec().map_err(Invalid::from)?)
     }
 
-    /// The same for a training: a continuous flow comes with one that makes twice as many steps.
+    /// The same for the tests of a training, if the flow is continuous: it makes twice its steps, or `evaluation.ode_steps` if those are more.
     ///
     /// # Errors
     /// As [`build`](Self::build).
-    pub fn build_for_training<T: Real>(&self) -> Result<Model<T>, AllInvalid> {
-        self.build_with_doubled(None)
+    pub fn build_for_tests<T: Real>(&self) -> Result<Option<Model<T>>, AllInvalid> {
+        let model = self.build()?;
+        let spec = self.flow_spec().map_err(Invalid::from)?;
+        let Some(trained) = spec.steps() else { return Ok(None) };
+        let steps = self.evaluation.ode_steps.map_or(2 * trained, |steps| steps.max(2 * trained));
+        Ok(Some(self.assemble(model.target, with_steps(spec, [steps, trained]))?))
     }
 
     /// The same for an evaluation: a continuous flow makes `evaluation.ode_steps` steps, if there are some, and comes with one that makes
@@ -111,21 +115,15 @@ impl Config {
     /// # Errors
     /// As [`build`](Self::build).
     pub fn build_for_evaluation<T: Real>(&self) -> Result<Model<T>, AllInvalid> {
-        self.build_with_doubled(self.evaluation.ode_steps)
-    }
-
-    fn build_with_doubled<T: Real>(&self, ode_steps: Option<usize>) -> Result<Model<T>, AllInvalid> {
         let model = self.build()?;
         let spec = self.flow_spec().map_err(Invalid::from)?;
         let Some(trained) = spec.steps() else { return Ok(model) };
-        let with = |factor: usize| {
-            // of several layers with different steps, each in proportion
-            spec.clone().map_steps(|steps| factor * ode_steps.map_or(steps, |fewest| fewest * steps / trained))
-        };
-        let doubled = with(2);
+        let steps = self.evaluation.ode_steps.unwrap_or(trained);
+        let spec = with_steps(spec, [steps, trained]);
+        let doubled = spec.clone().map_steps(|steps| 2 * steps);
         let (flow, base) = (doubled.build().map_err(Invalid::from)?, doubled.build_base());
-        let model = self.assemble(model.target, with(1))?;
-        Ok(Model { doubled: Some(Doubled { steps: ode_steps.unwrap_or(trained), flow, base }), ..model })
+        let model = self.assemble(model.target, spec)?;
+        Ok(Model { doubled: Some(Doubled { steps, flow, base }), ..model })
     }
 
     fn assemble<T: Real>(&self, target: AnyTarget<T>, spec: FlowSpec) -> Result<Model<T>, AllInvalid> {
@@ -206,6 +204,11 @@ impl Config {
             },
         }
     }
+}
+
+/// A flow with so many steps in the place of `trained`; of several layers with different steps, each in proportion.
+fn with_steps(flow: FlowSpec, [steps, trained]: [usize; 2]) -> FlowSpec {
+    flow.map_steps(|own| steps * own / trained)
 }
 
 /// What lives there, in the targets of this program.

@@ -16,14 +16,7 @@ use crate::validation::Tested;
 use ndarray::Array2;
 use std::sync::Arc;
 use upg_core::{Cpu, ForwardKl, ReverseKl, StandardNormal, Start, Target};
-<<<<<<< HEAD
-use upg_flows::{
-    ContinuousFlow, Flow, RealNvp,
-    spec::{BaseSpec, FieldSpec},
-};
-=======
 use upg_flows::{BaseSpec, ContinuousFlow, Flow, RealNvp, spec::FieldSpec};
->>>>>>> eb4e7ae (reproduce-figures: problems by name (--only, --list), a spline problem and continuous flows)
 use upg_targets::{Gmm, Phi4};
 
 fn flow() -> Flow<f64> {
@@ -106,25 +99,6 @@ fn a_long_gradient_is_clipped() {
     assert!((moved - norm).abs() < 1e-12, "{moved} for a norm of {norm}");
 }
 
-/// A continuous flow is tested with twice its steps: as the flow that makes these.
-#[test]
-fn a_continuous_flow_is_validated_with_twice_its_steps() {
-    let spec =
-        ContinuousFlow { lattice: vec![4], field: FieldSpec::lattice(2, 2), steps: 1, base: BaseSpec::StandardNormal };
-    let tested = |steps: usize, doubled: bool| {
-        let with = |steps: usize| spec.spec().unwrap().map_steps(|_| steps);
-        let flow = |steps| (with(steps).build::<f64>().unwrap(), with(steps).build_base());
-        let ((once, base), (twice, its_base)) = (flow(steps), flow(2 * steps));
-        let problem = Problem::new(once, base, Arc::new(gmm()));
-        let problem = if doubled { problem.with_doubled_steps(steps, twice, its_base) } else { problem };
-        let theta: Vec<f64> = (0..problem.layout().size()).map(|i| 0.4 * (1.7 * i as f64).sin()).collect();
-        let plan = TrainingPlan::default();
-        Trainer::new(problem, Cpu::new(2), plan, data()).unwrap().with_weights(&theta).validate().unwrap()
-    };
-    assert_eq!(tested(1, true), tested(2, false));
-    assert_ne!(tested(1, true), tested(1, false));
-}
-
 /// A plan with everything that a state has to hold.
 fn everything() -> TrainingPlan {
     TrainingPlan {
@@ -192,7 +166,7 @@ fn the_steps_of_a_plan_are_made_with_its_tests() {
 #[test]
 fn tests_may_take_more_steps_of_an_integrator() {
     let of_steps = |steps| {
-        let field = FieldSpec::Lattice { frequencies: 2, times: 2 };
+        let field = FieldSpec::lattice(2, 2);
         let spec = ContinuousFlow { lattice: vec![4], field, steps, base: BaseSpec::StandardNormal }.spec().unwrap();
         Problem::<Cpu<f64>>::new(spec.build().unwrap(), spec.build_base(), Arc::new(gmm()))
     };

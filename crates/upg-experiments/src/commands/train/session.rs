@@ -111,7 +111,7 @@ fn default_folder(config: Option<&Path>) -> PathBuf {
 pub(super) fn run_in<T: Real>(plan: &Plan) -> Result<String, Error> {
     let config = plan.config();
     plan.file.check_memory()?;
-    let model = plan.file.build_for_training::<T>()?; // all that is wrong is said before anything is touched
+    let model = plan.file.build::<T>()?; // all that is wrong is said before anything is touched
     let signals = Signals::listen().map_err(Error::Signals)?;
     let given = given_data(config, &model)?;
     let start = start(plan, &model.layout())?;
@@ -143,6 +143,8 @@ fn begin<'a, T: Real>(
     })?;
     let trainer = Trainer::new(model.problem(), device, config.training.plan(), data);
     let trainer = trainer.map_err(Invalid::from).inspect_err(|_| dir.abandon())?;
+    let finer = config.build_for_tests()?.map(Model::problem);
+    let trainer = finer.into_iter().fold(trainer, Trainer::with_tests_by);
     let trainer = start.iter().fold(trainer, |trainer, theta| trainer.with_weights(theta));
     let mut trainer = match config.annealing() {
         Some(annealing) => trainer.with_annealing(annealing),

@@ -103,8 +103,8 @@ fn both(divergence: Divergence) -> [Objective; 2] {
     }
 }
 
-/// A training of `config` with another objective and seed. A continuous flow is tested with `evaluation.ode_steps` steps of its integrator, if the
-/// configuration has some: the ordinary gradient learns to profit from the error of the fewer steps it is trained with.
+/// A training of `config` with another objective and seed. A continuous flow is tested with more steps of its integrator: the ordinary
+/// gradient learns to profit from the error of the fewer steps it is trained with.
 pub(super) fn trainer(
     config: &Config,
     objective: Objective,
@@ -118,10 +118,7 @@ pub(super) fn trainer(
     let problem = config.build()?.problem();
     let trainer = Trainer::new(problem, device.clone(), config.training.plan(), data.clone());
     let trainer = trainer.map_err(|refused| AllInvalid::from(Invalid::from(refused)))?;
-    Ok(match config.evaluation.ode_steps {
-        Some(_) => trainer.with_tests_by(config.build_for_evaluation()?.problem()),
-        None => trainer,
-    })
+    Ok(config.build_for_tests()?.map(Model::problem).into_iter().fold(trainer, Trainer::with_tests_by))
 }
 
 /// What all runs of a problem have in common.
