@@ -51,27 +51,34 @@ pub struct Best {
     pub step: u64,
     /// By which criterion it is the best.
     pub keep: Keep,
-    /// The value of the criterion; none for the last test.
+    /// The best value of the criterion so far; none for the last test.
     pub value: Option<f64>,
 }
 
 impl Best {
-    /// Whether a test with this value of the same criterion is better.
-    pub(crate) fn is_beaten_by(&self, value: Option<f64>) -> bool {
+    /// Whether a later test with this value of the same criterion, and this standard error if it is a loss, is to be kept in its place. Of losses that
+    /// can't be told apart the last is: the lowest of many is that of lucky samples.
+    pub(crate) fn is_beaten_by(&self, value: Option<f64>, error: f64) -> bool {
         match (self.keep, value, self.value) {
-            (Keep::Loss, Some(new), Some(old)) => new < old,
+            (Keep::Loss, Some(new), Some(lowest)) => new <= lowest + 2.0 * error,
             (Keep::ReverseEss | Keep::ForwardEss, Some(new), Some(old)) => new > old,
             (Keep::Last, ..) => true,
             (_, new, old) => new.is_some() && old.is_none(),
         }
     }
+
+    /// The lower of two losses.
+    pub(crate) fn lower(&self, value: Option<f64>) -> Option<f64> {
+        let losses = self.value.zip(value).filter(|_| self.keep == Keep::Loss);
+        losses.map(|(lowest, new)| new.min(lowest))
+    }
 }
 
-/// Which weights they are and why, e.g. `step 500: the lowest validation loss, -1.2345`.
+/// Which weights they are and why, e.g. `step 500: the last with a validation loss within its error of the lowest, -1.2345`.
 impl fmt::Display for Best {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let why = match self.keep {
-            Keep::Loss => "the lowest validation loss",
+            Keep::Loss => "the last with a validation loss within its error of the lowest",
             Keep::ReverseEss => "the largest reverse ESS",
             Keep::ForwardEss => "the largest forward ESS",
             Keep::Last => "the last validation",

@@ -340,10 +340,11 @@ impl<D: Device + Clone> Trainer<D> {
             Keep::Loss if plan.objective.needs_data() && test_data.is_none() => Keep::Last,
             keep => keep,
         };
-        let value = tested.criterion(keep, plan.objective);
+        let (value, error) = (tested.criterion(keep, plan.objective), tested.objective_error(plan.objective));
         let can_be_compared = value.is_some() || keep == Keep::Last;
         let is_of_the_target = annealing.as_ref().is_none_or(|annealing| annealing.has_ended(progress.step));
-        if is_of_the_target && can_be_compared && progress.best.is_none_or(|best| best.is_beaten_by(value)) {
+        if is_of_the_target && can_be_compared && progress.best.is_none_or(|best| best.is_beaten_by(value, error)) {
+            let value = progress.best.and_then(|best| best.lower(value)).or(value);
             progress.best = Some(Best { step: progress.step, keep, value });
             device.read_buffer(theta, best.get_or_insert_with(|| vec![D::Real::default(); device.buffer_len(theta)]));
         }

@@ -5,7 +5,7 @@ use crate::objective::Objective;
 use crate::plan::Keep;
 use crate::purpose::Purpose;
 use crate::round_trip;
-use crate::stats::{DataWeightSums, WeightSums};
+use crate::stats::{DataWeightSums, Moments, WeightSums};
 use crate::trained::PIECE;
 use ndarray::{ArrayView2, Axis, s};
 use upg_core::{Device, DeviceError, EndSamples, Engine, Start};
@@ -21,6 +21,9 @@ pub struct Tested {
     /// mean(log q + S), a bound on −log Z; in JSON `null` where it isn't finite.
     #[cfg_attr(feature = "serde", serde(deserialize_with = "number_or_null"))]
     pub loss: f64,
+    /// Standard error of `loss`; none if it isn't finite.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub loss_error: Option<f64>,
     /// mean(−log q) on the test data.
     pub nll: Option<f64>,
     /// Test data that the inverse of the flow misses, as a slope there is below the precision.
@@ -44,6 +47,12 @@ impl Tested {
         objective.terms().into_iter().map(of_term).sum::<Option<f64>>().filter(|loss| loss.is_finite())
     }
 
+    /// The standard error of the objective between tests: of the terms with fresh samples. The data are the same in all tests.
+    pub(crate) fn objective_error(&self, objective: Objective) -> f64 {
+        let reverse = objective.terms().into_iter().filter(|(_, method)| matches!(method, Method::Reverse(_)));
+        reverse.map(|(weight, _)| weight).sum::<f64>() * self.loss_error.unwrap_or(0.0)
+    }
+
     /// The number by which `keep` compares tests; none if there is nothing to compare by.
     pub(crate) fn criterion(&self, keep: Keep, objective: Objective) -> Option<f64> {
         match keep {
@@ -65,11 +74,12 @@ pub(crate) fn test<D: Device>(
     data: Option<ArrayView2<'_, D::Real>>,
 ) -> Result<Tested, DeviceError> {
     let stream = Purpose::Validation(step).samples(seed);
-    let (mut weights, mut loss) = (WeightSums::default(), Mean::default());
+    let (mut weights, mut loss, mut log_weights) = (WeightSums::default(), Mean::default(), Moments::default());
     for first in (0..samples).step_by(PIECE) {
         let piece = PIECE.min(samples - first);
         let drawn = engine.sample(theta, Start::Draw { stream, first: first as u64, samples: piece })?;
         weights.extend(drawn.log_weights);
+        log_weights.extend(drawn.log_weights);
         loss.add(piece, drawn.loss);
     }
     let of_data = data.map(|data| test_on(engine, theta, data.slice(s![..samples.min(data.nrows()), ..]))).transpose();
@@ -79,6 +89,7 @@ pub(crate) fn test<D: Device>(
         ess_reverse: weights.ess(),
         ess_forward: of_data.as_ref().and_then(|of| of.weights.ess()),
         loss: loss.mean,
+        loss_error: log_weights.standard_error(),
         nll: of_data.as_ref().map(|of| of.nll.mean),
         missed_by_inverse: of_data.map(|of| of.missed),
     })

@@ -190,8 +190,14 @@ mod tests {
     use upg_train::method::Estimator;
 
     fn run(ess: f64, nll: f64) -> Run {
-        let tested =
-            Tested { ess_reverse: Some(ess), ess_forward: None, loss: 0.0, nll: Some(nll), missed_by_inverse: None };
+        let tested = Tested {
+            ess_reverse: Some(ess),
+            ess_forward: None,
+            loss: 0.0,
+            loss_error: None,
+            nll: Some(nll),
+            missed_by_inverse: None,
+        };
         let at_steps = Moment { step: 10, seconds: 1.0, tested };
         let at = Some(at_steps);
         Run {
