@@ -28,22 +28,25 @@ use ndarray::{Array2, Axis};
 use rand::RngExt;
 use upg_core::{Accum, Base, Cpu, ParamLayout, Real, Rng};
 
+/// Any base of the processor.
+pub type AnyBase<T> = Box<dyn Base<Cpu<T>>>;
+
 /// A base to be tested: how to make it, and what is known of it.
-pub trait BaseCase {
-    /// The base, its hyper-parameters drawn from `rng`.
-    fn double(&self, rng: &mut Rng) -> Box<dyn Base<Cpu<f64>>>;
-
-    /// The same in f32, for the same state of `rng`.
-    fn single(&self, rng: &mut Rng) -> Box<dyn Base<Cpu<f32>>>;
-
+pub struct BaseCase {
+    /// The base, its hyper-parameters drawn from the generator.
+    pub double: fn(&mut Rng) -> AnyBase<f64>,
+    /// The same in f32, for the same state of the generator.
+    pub single: fn(&mut Rng) -> AnyBase<f32>,
     /// Where its samples live.
-    fn domain(&self) -> Domain {
-        Domain::Line
-    }
-
+    pub domain: Domain,
     /// What its random numbers are.
-    fn noise(&self) -> Noise {
-        Noise::Smooth
+    pub noise: Noise,
+}
+
+impl BaseCase {
+    /// A base of numbers without choices.
+    pub fn new(double: fn(&mut Rng) -> AnyBase<f64>, single: fn(&mut Rng) -> AnyBase<f32>) -> Self {
+        Self { double, single, domain: Domain::Line, noise: Noise::Smooth }
     }
 }
 
@@ -77,33 +80,15 @@ macro_rules! base_battery {
         $(#[$attribute])*
         #[test]
         fn $name() {
-            struct Case;
-            impl Case {
-                #[allow(unused_variables)]
-                fn build<T: ::upg_core::Real>(
-                    &self,
-                    $rng: &mut ::upg_core::Rng,
-                ) -> ::std::boxed::Box<dyn ::upg_core::Base<::upg_core::Cpu<T>>> {
-                    ::std::boxed::Box::new($base)
-                }
+            #[allow(unused_variables)]
+            fn make<T: ::upg_core::Real>($rng: &mut ::upg_core::Rng) -> $crate::base::AnyBase<T> {
+                ::std::boxed::Box::new($base)
             }
-            impl $crate::base::BaseCase for Case {
-                fn double(
-                    &self,
-                    rng: &mut ::upg_core::Rng,
-                ) -> ::std::boxed::Box<dyn ::upg_core::Base<::upg_core::Cpu<f64>>> {
-                    self.build(rng)
-                }
-                fn single(
-                    &self,
-                    rng: &mut ::upg_core::Rng,
-                ) -> ::std::boxed::Box<dyn ::upg_core::Base<::upg_core::Cpu<f32>>> {
-                    self.build(rng)
-                }
-                $(fn domain(&self) -> $crate::domain::Domain { $($domain)::+ })?
-                $(fn noise(&self) -> $crate::base::Noise { $($noise)::+ })?
-            }
-            $crate::base::check_base(&Case);
+            $crate::base::check_base(&$crate::base::BaseCase {
+                $(domain: $($domain)::+,)?
+                $(noise: $($noise)::+,)?
+                ..$crate::base::BaseCase::new(make, make)
+            });
         }
     )*};
 }
@@ -115,7 +100,7 @@ const ROUNDS: u64 = 4;
 ///
 /// # Panics
 /// If a check fails; the message names it and the round.
-pub fn check_base(case: &dyn BaseCase) {
+pub fn check_base(case: &BaseCase) {
     for round in 0..ROUNDS {
         let mut trial = Trial::draw(case, round);
         for batch in [1, 3, 21] {
@@ -141,8 +126,8 @@ struct Trial {
     round: u64,
     domain: Domain,
     noise: Noise,
-    double: Box<dyn Base<Cpu<f64>>>,
-    single: Box<dyn Base<Cpu<f32>>>,
+    double: AnyBase<f64>,
+    single: AnyBase<f32>,
     layout: ParamLayout,
     theta: Vec<f64>,
     rng: Rng,
@@ -151,14 +136,14 @@ struct Trial {
 }
 
 impl Trial {
-    fn draw(case: &dyn BaseCase, round: u64) -> Self {
+    fn draw(case: &BaseCase, round: u64) -> Self {
         let mut rng = draw::rng(round);
-        let single = case.single(&mut rng.clone());
-        let double = case.double(&mut rng);
+        let single = (case.single)(&mut rng.clone());
+        let double = (case.double)(&mut rng);
         let layout = double.params();
         assert_eq!(layout, single.params(), "parameters in f64, and in f32");
         let theta = draw::parameters(&mut rng, &layout);
-        let (domain, noise) = (case.domain(), case.noise());
+        let (domain, noise) = (case.domain, case.noise);
         let (here, here_single) = (Cpu::here(), Cpu::here());
         Self { round, domain, noise, double, single, layout, theta, rng, here, here_single }
     }

@@ -26,6 +26,7 @@ use crate::{
     models::any_target,
     runner::{BaseRunner, Runner},
     target,
+    tolerance::Tolerance,
 };
 use ndarray::{Array2, ArrayView2};
 use rand::RngExt;
@@ -92,41 +93,47 @@ impl<T: Real> Parts<T> {
 /// An engine on the processor for any flow.
 pub type AnyEngine<T> = Engine<Cpu<T>>;
 
-/// A flow to be tested.
-pub trait FlowCase {
-    /// Flow, base and target, hyper-parameters drawn from `rng`.
-    fn double(&self, rng: &mut Rng) -> Parts<f64>;
-
-    /// The same in f32, for the same state of `rng`.
-    fn single(&self, rng: &mut Rng) -> Parts<f32>;
-
+/// A flow to be tested: how to make it, and what is known of it.
+pub struct FlowCase {
+    /// Flow, base and target, hyper-parameters drawn from the generator.
+    pub double: fn(&mut Rng) -> Parts<f64>,
+    /// The same in f32, for the same state of the generator.
+    pub single: fn(&mut Rng) -> Parts<f32>,
+    /// Up to what its equations hold beside rounding: the error of an integrator.
+    pub error: f64,
     /// By how many times the usual the parameters are spread: less for a flow whose equations hold up to an error that they decide.
-    fn spread(&self) -> f64 {
-        1.0
+    pub spread: f64,
+}
+
+impl FlowCase {
+    /// A flow whose equations hold exactly.
+    pub fn new(double: fn(&mut Rng) -> Parts<f64>, single: fn(&mut Rng) -> Parts<f32>) -> Self {
+        Self { double, single, error: 0.0, spread: 1.0 }
     }
 }
 
 /// A precision in which a [`FlowCase`] can be made.
 trait InPrecision: Real {
-    fn parts(case: &dyn FlowCase, rng: &mut Rng) -> Parts<Self>;
+    fn parts(case: &FlowCase, rng: &mut Rng) -> Parts<Self>;
 }
 
 impl InPrecision for f64 {
-    fn parts(case: &dyn FlowCase, rng: &mut Rng) -> Parts<f64> {
-        case.double(rng)
+    fn parts(case: &FlowCase, rng: &mut Rng) -> Parts<f64> {
+        (case.double)(rng)
     }
 }
 
 impl InPrecision for f32 {
-    fn parts(case: &dyn FlowCase, rng: &mut Rng) -> Parts<f32> {
-        case.single(rng)
+    fn parts(case: &FlowCase, rng: &mut Rng) -> Parts<f32> {
+        (case.single)(rng)
     }
 }
 
 /// A test for every line `name(rng) => parts`: [`check_flow`](crate::flow::check_flow).
 ///
 /// The expression is a [`Parts<T>`](crate::flow::Parts); it may draw hyper-parameters from `rng` (an [`upg_core::Rng`])
-/// and may use the precision `T`. Before `=>` may stand `spread 0.5`, a factor on the spread of the parameters.
+/// and may use the precision `T`. Before `=>` may stand, in this order: `up to 1e-9`, the error up to which its equations hold; `spread 0.5`, a
+/// factor on the spread of the parameters.
 ///
 /// ```
 /// use upg_testkit::{flow::Parts, flow_battery};
@@ -138,27 +145,19 @@ impl InPrecision for f32 {
 /// ```
 #[macro_export]
 macro_rules! flow_battery {
-    ($($(#[$attribute:meta])* $name:ident ( $rng:ident ) $(spread $spread:literal)? => $parts:expr;)*) => {$(
+    ($($(#[$attribute:meta])* $name:ident ( $rng:ident ) $(up to $error:literal)? $(spread $spread:literal)? => $parts:expr;)*) => {$(
         $(#[$attribute])*
         #[test]
         fn $name() {
-            struct Case;
-            impl Case {
-                #[allow(unused_variables)]
-                fn parts<T: ::upg_core::Real>(&self, $rng: &mut ::upg_core::Rng) -> $crate::flow::Parts<T> {
-                    $parts
-                }
+            #[allow(unused_variables)]
+            fn make<T: ::upg_core::Real>($rng: &mut ::upg_core::Rng) -> $crate::flow::Parts<T> {
+                $parts
             }
-            impl $crate::flow::FlowCase for Case {
-                fn double(&self, rng: &mut ::upg_core::Rng) -> $crate::flow::Parts<f64> {
-                    self.parts(rng)
-                }
-                fn single(&self, rng: &mut ::upg_core::Rng) -> $crate::flow::Parts<f32> {
-                    self.parts(rng)
-                }
-                $(fn spread(&self) -> f64 { $spread })?
-            }
-            $crate::flow::check_flow(&Case);
+            $crate::flow::check_flow(&$crate::flow::FlowCase {
+                $(error: $error,)?
+                $(spread: $spread,)?
+                ..$crate::flow::FlowCase::new(make, make)
+            });
         }
     )*};
 }
@@ -208,7 +207,7 @@ impl Estimator {
 ///
 /// # Panics
 /// If a check fails; the message names it and the round.
-pub fn check_flow(case: &dyn FlowCase) {
+pub fn check_flow(case: &FlowCase) {
     for round in 0..ROUNDS {
         let mut trial = Trial::draw(case, round);
         agreement::check(&mut trial);
@@ -221,7 +220,7 @@ pub fn check_flow(case: &dyn FlowCase) {
 
 /// One drawn flow with its parameters.
 struct Trial<'c> {
-    case: &'c dyn FlowCase,
+    case: &'c FlowCase,
     round: u64,
     /// Where `case` starts drawing hyper-parameters.
     hyper: Rng,
@@ -234,12 +233,12 @@ struct Trial<'c> {
 }
 
 impl<'c> Trial<'c> {
-    fn draw(case: &'c dyn FlowCase, round: u64) -> Self {
+    fn draw(case: &'c FlowCase, round: u64) -> Self {
         let hyper = draw::rng(1000 + round);
         let mut rng = hyper.clone();
-        let parts = case.double(&mut rng);
+        let parts = (case.double)(&mut rng);
         let (layout, of_base) = (parts.layout(), parts.base.params().size());
-        let theta = draw::parameters_within(&mut rng, &layout, case.spread());
+        let theta = draw::parameters_within(&mut rng, &layout, case.spread);
         Self { case, round, hyper, layout, theta, of_base, rng }
     }
 
@@ -253,6 +252,11 @@ impl<'c> Trial<'c> {
 
     fn label(&self, what: &str) -> String {
         format!("{what} (round {})", self.round)
+    }
+
+    /// The usual tolerance, or what this case needs.
+    fn allowed(&self, usual: Tolerance) -> Tolerance {
+        usual.at_least(self.case.error)
     }
 
     /// A batch size, odd.

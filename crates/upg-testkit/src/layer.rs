@@ -28,27 +28,27 @@ use ndarray::Array2;
 use rand::RngExt;
 use upg_core::{Cpu, Invertible, Layer, ParamLayout, Real, Rng};
 
-/// A layer to be tested: how to make it, and where its samples live.
-pub trait LayerCase {
-    /// The layer, its hyper-parameters drawn from `rng`.
-    fn double(&self, rng: &mut Rng) -> Box<dyn Invertible<Cpu<f64>>>;
+/// Any layer of the processor.
+pub type AnyLayer<T> = Box<dyn Invertible<Cpu<T>>>;
 
-    /// The same layer in f32, for the same state of `rng`; none if it has one precision only.
-    fn single(&self, rng: &mut Rng) -> Option<Box<dyn Invertible<Cpu<f32>>>>;
-
+/// A layer to be tested: how to make it, and what is known of it.
+pub struct LayerCase {
+    /// The layer, its hyper-parameters drawn from the generator.
+    pub double: fn(&mut Rng) -> AnyLayer<f64>,
+    /// The same layer in f32, for the same state of the generator; none if it has one precision only.
+    pub single: Option<fn(&mut Rng) -> AnyLayer<f32>>,
     /// Where its samples live.
-    fn domain(&self) -> Domain {
-        Domain::Line
-    }
-
-    /// How many times the usual tolerances are allowed, where a measured condition, not the code, asks for it.
-    fn tolerance(&self) -> f64 {
-        1.0
-    }
-
+    pub domain: Domain,
+    /// Up to what its equations hold beside rounding: the error of an integrator.
+    pub error: f64,
     /// By how many times the usual the parameters are spread: less for a layer whose equations hold up to an error that they decide.
-    fn spread(&self) -> f64 {
-        1.0
+    pub spread: f64,
+}
+
+impl LayerCase {
+    /// A layer of numbers whose equations hold exactly.
+    pub fn new(double: fn(&mut Rng) -> AnyLayer<f64>, single: Option<fn(&mut Rng) -> AnyLayer<f32>>) -> Self {
+        Self { double, single, domain: Domain::Line, error: 0.0, spread: 1.0 }
     }
 }
 
@@ -56,7 +56,7 @@ pub trait LayerCase {
 ///
 /// The expression may draw hyper-parameters from `rng` (an [`upg_core::Rng`]) and may use the precision `T`.
 /// It is evaluated several times, with different random numbers. Between `(rng)` and `=>` may stand, in this order: `on Domain`,
-/// where its samples live; `in f64`, for a layer of that precision only; `within 10.0`, a factor on the tolerances;
+/// where its samples live; `in f64`, for a layer of that precision only; `up to 1e-9`, the error up to which its equations hold;
 /// `spread 0.5`, a factor on the spread of the parameters.
 ///
 /// ```
@@ -78,74 +78,24 @@ pub trait LayerCase {
 /// layer_battery! {
 ///     shift(rng) => Shift { dof: rng.random_range(1..6) };
 ///     shift_of_an_angle(rng) on Domain::Circle => Shift { dof: rng.random_range(1..6) };
-///     shift_in_double_precision(rng) in f64 within 2.0 => Shift { dof: rng.random_range(1..6) };
+///     shift_in_double_precision(rng) in f64 up to 1e-12 => Shift { dof: rng.random_range(1..6) };
 /// }
 /// ```
 #[macro_export]
 macro_rules! layer_battery {
-    () => {};
-    ($(#[$attribute:meta])* $name:ident ( $rng:ident ) $(on $($domain:ident)::+)? $(within $tolerance:literal)? $(spread $spread:literal)? => $layer:expr; $($rest:tt)*) => {
+    ($($(#[$attribute:meta])* $name:ident ( $rng:ident ) $(on $($domain:ident)::+)? $(in $precision:ident)? $(up to $error:literal)? $(spread $spread:literal)? => $layer:expr;)*) => {$(
         $(#[$attribute])*
         #[test]
         fn $name() {
-            struct Case;
-            impl Case {
-                #[allow(unused_variables)]
-                fn build<T: ::upg_core::Real>(
-                    &self,
-                    $rng: &mut ::upg_core::Rng,
-                ) -> ::std::boxed::Box<dyn ::upg_core::Invertible<::upg_core::Cpu<T>>> {
-                    ::std::boxed::Box::new($layer)
-                }
-            }
-            impl $crate::layer::LayerCase for Case {
-                fn double(
-                    &self,
-                    rng: &mut ::upg_core::Rng,
-                ) -> ::std::boxed::Box<dyn ::upg_core::Invertible<::upg_core::Cpu<f64>>> {
-                    self.build(rng)
-                }
-                fn single(
-                    &self,
-                    rng: &mut ::upg_core::Rng,
-                ) -> ::std::option::Option<::std::boxed::Box<dyn ::upg_core::Invertible<::upg_core::Cpu<f32>>>> {
-                    ::std::option::Option::Some(self.build(rng))
-                }
-                $(fn domain(&self) -> $crate::domain::Domain { $($domain)::+ })?
-                $(fn tolerance(&self) -> f64 { $tolerance })?
-                $(fn spread(&self) -> f64 { $spread })?
-            }
-            $crate::layer::check_layer(&Case);
+            let (double, single) = $crate::in_precisions!($($precision)?: $rng => layer::AnyLayer, $layer);
+            $crate::layer::check_layer(&$crate::layer::LayerCase {
+                $(domain: $($domain)::+,)?
+                $(error: $error,)?
+                $(spread: $spread,)?
+                ..$crate::layer::LayerCase::new(double, single)
+            });
         }
-        $crate::layer_battery! { $($rest)* }
-    };
-    ($(#[$attribute:meta])* $name:ident ( $rng:ident ) $(on $($domain:ident)::+)? in f64 $(within $tolerance:literal)? $(spread $spread:literal)? => $layer:expr; $($rest:tt)*) => {
-        $(#[$attribute])*
-        #[test]
-        fn $name() {
-            struct Case;
-            impl $crate::layer::LayerCase for Case {
-                #[allow(unused_variables)]
-                fn double(
-                    &self,
-                    $rng: &mut ::upg_core::Rng,
-                ) -> ::std::boxed::Box<dyn ::upg_core::Invertible<::upg_core::Cpu<f64>>> {
-                    ::std::boxed::Box::new($layer)
-                }
-                fn single(
-                    &self,
-                    _: &mut ::upg_core::Rng,
-                ) -> ::std::option::Option<::std::boxed::Box<dyn ::upg_core::Invertible<::upg_core::Cpu<f32>>>> {
-                    ::std::option::Option::None
-                }
-                $(fn domain(&self) -> $crate::domain::Domain { $($domain)::+ })?
-                $(fn tolerance(&self) -> f64 { $tolerance })?
-                $(fn spread(&self) -> f64 { $spread })?
-            }
-            $crate::layer::check_layer(&Case);
-        }
-        $crate::layer_battery! { $($rest)* }
-    };
+    )*};
 }
 
 /// How many layers are drawn of one case.
@@ -155,7 +105,7 @@ const ROUNDS: u64 = 3;
 ///
 /// # Panics
 /// If a check fails; the message names it, the round, the direction and the batch size.
-pub fn check_layer(case: &dyn LayerCase) {
+pub fn check_layer(case: &LayerCase) {
     for round in 0..ROUNDS {
         let mut trial = Trial::draw(case, round);
         let sizes = [1, 3 + 2 * trial.rng.random_range(0..5), 33 + 2 * trial.rng.random_range(0..20)];
@@ -186,12 +136,12 @@ enum Way {
 
 /// A layer and its inverse.
 struct BothWays<T: Real> {
-    there: Box<dyn Invertible<Cpu<T>>>,
-    back: Box<dyn Invertible<Cpu<T>>>,
+    there: AnyLayer<T>,
+    back: AnyLayer<T>,
 }
 
 impl<T: Real> BothWays<T> {
-    fn new(there: Box<dyn Invertible<Cpu<T>>>) -> Self {
+    fn new(there: AnyLayer<T>) -> Self {
         Self { back: there.inverse(), there }
     }
 
@@ -207,8 +157,8 @@ impl<T: Real> BothWays<T> {
 struct Trial {
     round: u64,
     domain: Domain,
-    /// A factor on the usual tolerances.
-    factor: f64,
+    /// That of an integrator.
+    error: f64,
     double: BothWays<f64>,
     single: Option<BothWays<f32>>,
     layout: ParamLayout,
@@ -218,28 +168,28 @@ struct Trial {
 }
 
 impl Trial {
-    fn draw(case: &dyn LayerCase, round: u64) -> Self {
+    fn draw(case: &LayerCase, round: u64) -> Self {
         let mut rng = draw::rng(round);
-        let single = case.single(&mut rng.clone()).map(BothWays::new);
-        let double = BothWays::new(case.double(&mut rng));
+        let single = case.single.map(|single| BothWays::new(single(&mut rng.clone())));
+        let double = BothWays::new((case.double)(&mut rng));
         let layout = double.there.params();
         if let Some(single) = &single {
             assert_eq!(layout, single.there.params(), "parameters in f64, and in f32");
         }
         assert_eq!(layout, double.back.params(), "parameters of T, and of T⁻¹");
         assert_eq!(double.there.dof(), double.back.dof(), "degrees of freedom of T, and of T⁻¹");
-        let theta = draw::parameters_within(&mut rng, &layout, case.spread());
-        let (domain, factor, here) = (case.domain(), case.tolerance(), Cpu::here());
-        Self { round, domain, factor, double, single, layout, theta, rng, here }
+        let theta = draw::parameters_within(&mut rng, &layout, case.spread);
+        let (domain, error, here) = (case.domain, case.error, Cpu::here());
+        Self { round, domain, error, double, single, layout, theta, rng, here }
     }
 
     fn dof(&self) -> usize {
         self.double.there.dof()
     }
 
-    /// The tolerance of this case in the place of the usual one.
+    /// The usual tolerance, or what this case needs.
     fn allowed(&self, usual: Tolerance) -> Tolerance {
-        usual.times(self.factor)
+        usual.at_least(self.error)
     }
 
     fn label(&self, what: &str, way: Way, batch: usize) -> String {

@@ -32,3 +32,23 @@ pub mod reference;
 pub mod runner;
 pub mod target;
 pub mod tolerance;
+
+/// How a line of a battery makes what is tested: in f64 and, unless it says `in f64`, in f32.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! in_precisions {
+    (: $rng:ident => $module:ident :: $kind:ident, $made:expr) => {{
+        #[allow(unused_variables)]
+        fn make<T: ::upg_core::Real>($rng: &mut ::upg_core::Rng) -> $crate::$module::$kind<T> {
+            ::std::boxed::Box::new($made)
+        }
+        (make as fn(&mut _) -> _, ::std::option::Option::Some(make as fn(&mut _) -> _))
+    }};
+    (f64: $rng:ident => $module:ident :: $kind:ident, $made:expr) => {{
+        #[allow(unused_variables)]
+        fn make($rng: &mut ::upg_core::Rng) -> $crate::$module::$kind<f64> {
+            ::std::boxed::Box::new($made)
+        }
+        (make as fn(&mut _) -> _, ::std::option::Option::None)
+    }};
+}

@@ -165,6 +165,14 @@ const TRIED: usize = 24;
 /// 1e-9 a part in 1e8 of such a tensor is still seen.)
 const NEGLIGIBLE: f64 = 0.1;
 
+/// The gradients of one function of θ at every sample of a batch, `[sample][parameter]`, under the name of what they are.
+pub struct Gradients {
+    /// Named where they are wrong.
+    pub what: String,
+    /// ∇f_b(θ) of every sample b.
+    pub of_samples: Vec<Vec<f64>>,
+}
+
 /// Asserts that `grad` is ∇f(θ), as [`assert_gradients`] does.
 #[track_caller]
 pub fn assert_gradient(
@@ -178,11 +186,7 @@ pub fn assert_gradient(
     assert_gradients(what, rng, layout, theta, &[grad.to_vec()], |theta| vec![f(theta)]);
 }
 
-/// Asserts that `grads[b]` is ∇f_b(θ) for every b: up to 24 elements of each tensor one by one, and all of them along random directions.
-///
-/// With one f_b per sample a kink (of a leaky ReLU, say) spoils the derivative of the few samples that lie at it, not of the whole
-/// batch. Derivatives that finite differences can't tell are left out: at most half of the elements, and as many directions
-/// as it takes to find three others for a sample, on average.
+/// Asserts that `grads[b]` is ∇f_b(θ) for every b, as [`assert_all_gradients`] does.
 #[track_caller]
 pub fn assert_gradients(
     what: &str,
@@ -190,36 +194,111 @@ pub fn assert_gradients(
     layout: &ParamLayout,
     theta: &[f64],
     grads: &[Vec<f64>],
+    f: impl FnMut(&[f64]) -> Vec<f64>,
+) {
+    assert_all_gradients(rng, layout, theta, [&Gradients { what: what.into(), of_samples: grads.to_vec() }], f);
+}
+
+/// Asserts that the gradients are those of the functions whose values `f` gives, one function after the other, sample by sample: up to 24 elements
+/// of each tensor one by one, and all of them along random directions.
+///
+/// With one value per sample a kink (of a leaky ReLU, say) spoils the derivative of the few samples that lie at it, not of the whole
+/// batch. Derivatives that finite differences can't tell are left out: of each function at most half of the elements, and as many directions
+/// as it takes to find three others for a sample, on average.
+#[track_caller]
+pub fn assert_all_gradients<'a>(
+    rng: &mut Rng,
+    layout: &ParamLayout,
+    theta: &[f64],
+    grads: impl IntoIterator<Item = &'a Gradients>,
     mut f: impl FnMut(&[f64]) -> Vec<f64>,
 ) {
-    for grad in grads {
-        assert_eq!(grad.len(), theta.len(), "{what}: elements of a gradient, and parameters");
-    }
-    let floor = match grads.iter().map(|grad| largest(grad)).fold(0.0, f64::max) {
-        0.0 => largest(&f(theta)), // a net that is dead at all samples: constant, on the scale of its values
-        of_all => NEGLIGIBLE * of_all,
-    };
+    let values = f(theta);
+    let mut functions = Function::all(grads, &values, theta.len());
     for (tensor, range) in layout.ranges().filter(|(_, range)| !range.is_empty()) {
-        let (mut pairs, mut scale) = (Pairs::default(), floor);
         for i in choose(rng, range) {
-            let analytic: Vec<f64> = grads.iter().map(|grad| grad[i]).collect();
-            scale = scale.max(largest(&analytic));
-            pairs.push(analytic, slopes(&mut f, theta, &unit(theta.len(), i)));
+            let slopes = slopes(&mut f, theta, &unit(theta.len(), i));
+            functions.iter_mut().for_each(|function| function.push(&slopes, |grad| (grad[i], grad[i].abs())));
         }
-        let least = pairs.error.len().div_ceil(2);
-        pairs.assert_close(&format!("{what}, d/d {}", tensor.name), scale, least);
+        for function in &mut functions {
+            let least = function.pairs.error.len().div_ceil(2);
+            function.assert_close(&format!("d/d {}", tensor.name), least);
+        }
     }
-    let (mut pairs, mut scale, enough) = (Pairs::default(), floor, DIRECTIONS * grads.len());
     for _ in 0..TRIED {
         let v: Vec<f64> = theta.iter().map(|_| rng.random_range(-1.0..=1.0)).collect();
-        let terms = |grad: &Vec<f64>| grad.iter().zip(&v).map(|(g, v)| g * v).collect::<Vec<_>>();
-        scale = grads.iter().map(|grad| terms(grad).iter().map(|t| t.abs()).sum()).fold(scale, f64::max);
-        pairs.push(grads.iter().map(|grad| terms(grad).iter().sum()).collect(), slopes(&mut f, theta, &v));
-        if pairs.kept(scale).len() >= enough {
+        let slopes = slopes(&mut f, theta, &v);
+        let along = |grad: &[f64]| {
+            let terms = grad.iter().zip(&v).map(|(g, v)| g * v);
+            (terms.clone().sum(), terms.map(f64::abs).sum())
+        };
+        functions.iter_mut().for_each(|function| function.push(&slopes, along));
+        if functions.iter().all(Function::has_enough) {
             break;
         }
     }
-    pairs.assert_close(&format!("{what}, along random directions"), scale, enough);
+    functions.iter_mut().for_each(|function| function.assert_close("along random directions", function.enough()));
+}
+
+/// One function of θ at every sample, and what was found of its derivatives.
+struct Function<'a> {
+    grads: &'a Gradients,
+    /// Where its values begin among those of all functions.
+    first: usize,
+    /// What its derivatives are compared on at least.
+    floor: f64,
+    scale: f64,
+    pairs: Pairs,
+}
+
+impl<'a> Function<'a> {
+    /// All of them, where their values are `values`.
+    #[track_caller]
+    fn all(grads: impl IntoIterator<Item = &'a Gradients>, values: &[f64], parameters: usize) -> Vec<Self> {
+        let mut first = 0;
+        let function = |grads: &'a Gradients| {
+            let Gradients { what, of_samples } = grads;
+            for grad in of_samples {
+                assert_eq!(grad.len(), parameters, "{what}: elements of a gradient, and parameters");
+            }
+            let values = &values[first..first + of_samples.len()];
+            let floor = match of_samples.iter().map(|grad| largest(grad)).fold(0.0, f64::max) {
+                0.0 => largest(values), // a net that is dead at all samples: constant, on the scale of its values
+                of_all => NEGLIGIBLE * of_all,
+            };
+            let function = Self { grads, first, floor, scale: floor, pairs: Pairs::default() };
+            first += of_samples.len();
+            function
+        };
+        let functions = grads.into_iter().map(function).collect();
+        assert_eq!(first, values.len(), "gradients, and functions");
+        functions
+    }
+
+    /// One more derivative: of every gradient `of` it and the size of its terms, beside the numeric ones of all functions.
+    fn push(&mut self, slopes: &Estimate<Vec<f64>>, of: impl Fn(&[f64]) -> (f64, f64)) {
+        for (grad, at) in self.grads.of_samples.iter().zip(self.first..) {
+            let (analytic, size) = of(grad);
+            self.scale = self.scale.max(size);
+            self.pairs.push(analytic, slopes.value[at], slopes.error[at]);
+        }
+    }
+
+    /// How many derivatives along random directions are asked for.
+    fn enough(&self) -> usize {
+        DIRECTIONS * self.grads.of_samples.len()
+    }
+
+    fn has_enough(&self) -> bool {
+        self.pairs.kept(self.scale).len() >= self.enough()
+    }
+
+    /// Asserts that those of the derivatives pushed that can be told, at least `least`, are close; and begins anew.
+    #[track_caller]
+    fn assert_close(&mut self, of: &str, least: usize) {
+        self.pairs.assert_close(&format!("{}, {of}", self.grads.what), self.scale, least);
+        (self.scale, self.pairs) = (self.floor, Pairs::default());
+    }
 }
 
 /// Analytic derivatives beside numeric ones.
@@ -231,11 +310,10 @@ struct Pairs {
 }
 
 impl Pairs {
-    fn push(&mut self, analytic: Vec<f64>, numeric: Estimate<Vec<f64>>) {
-        assert_eq!(analytic.len(), numeric.value.len(), "gradients, and functions");
-        self.analytic.extend(analytic);
-        self.numeric.extend(numeric.value);
-        self.error.extend(numeric.error);
+    fn push(&mut self, analytic: f64, numeric: f64, error: f64) {
+        self.analytic.push(analytic);
+        self.numeric.push(numeric);
+        self.error.push(error);
     }
 
     /// Which of them finite differences could tell.

@@ -19,17 +19,23 @@ use crate::{
 use ndarray::{Array2, Axis, s};
 use upg_core::{Batch, Cpu, Execution, Real, Rng, Target};
 
+/// Any target of the processor.
+pub type AnyTarget<T> = Box<dyn Target<Cpu<T>>>;
+
 /// A target to be tested: how to make it, and where its samples live.
-pub trait TargetCase {
-    /// The target, its couplings drawn from `rng`.
-    fn double(&self, rng: &mut Rng) -> Box<dyn Target<Cpu<f64>>>;
-
-    /// The same target in f32, for the same state of `rng`; none if it has one precision only.
-    fn single(&self, rng: &mut Rng) -> Option<Box<dyn Target<Cpu<f32>>>>;
-
+pub struct TargetCase {
+    /// The target, its couplings drawn from the generator.
+    pub double: fn(&mut Rng) -> AnyTarget<f64>,
+    /// The same target in f32, for the same state of the generator; none if it has one precision only.
+    pub single: Option<fn(&mut Rng) -> AnyTarget<f32>>,
     /// Where its samples live.
-    fn domain(&self) -> Domain {
-        Domain::Line
+    pub domain: Domain,
+}
+
+impl TargetCase {
+    /// A target of numbers.
+    pub fn new(double: fn(&mut Rng) -> AnyTarget<f64>, single: Option<fn(&mut Rng) -> AnyTarget<f32>>) -> Self {
+        Self { double, single, domain: Domain::Line }
     }
 }
 
@@ -55,74 +61,26 @@ pub trait TargetCase {
 /// ```
 #[macro_export]
 macro_rules! target_battery {
-    () => {};
-    ($(#[$attribute:meta])* $name:ident ( $rng:ident ) $(on $($domain:ident)::+)? => $target:expr; $($rest:tt)*) => {
+    ($($(#[$attribute:meta])* $name:ident ( $rng:ident ) $(on $($domain:ident)::+)? $(in $precision:ident)? => $target:expr;)*) => {$(
         $(#[$attribute])*
         #[test]
         fn $name() {
-            struct Case;
-            impl Case {
-                #[allow(unused_variables)]
-                fn build<T: ::upg_core::Real>(
-                    &self,
-                    $rng: &mut ::upg_core::Rng,
-                ) -> ::std::boxed::Box<dyn ::upg_core::Target<::upg_core::Cpu<T>>> {
-                    ::std::boxed::Box::new($target)
-                }
-            }
-            impl $crate::target::TargetCase for Case {
-                fn double(
-                    &self,
-                    rng: &mut ::upg_core::Rng,
-                ) -> ::std::boxed::Box<dyn ::upg_core::Target<::upg_core::Cpu<f64>>> {
-                    self.build(rng)
-                }
-                fn single(
-                    &self,
-                    rng: &mut ::upg_core::Rng,
-                ) -> ::std::option::Option<::std::boxed::Box<dyn ::upg_core::Target<::upg_core::Cpu<f32>>>> {
-                    ::std::option::Option::Some(self.build(rng))
-                }
-                $(fn domain(&self) -> $crate::domain::Domain { $($domain)::+ })?
-            }
-            $crate::target::check_target_case(&Case);
+            let (double, single) = $crate::in_precisions!($($precision)?: $rng => target::AnyTarget, $target);
+            $crate::target::check_target_case(&$crate::target::TargetCase {
+                $(domain: $($domain)::+,)?
+                ..$crate::target::TargetCase::new(double, single)
+            });
         }
-        $crate::target_battery! { $($rest)* }
-    };
-    ($(#[$attribute:meta])* $name:ident ( $rng:ident ) $(on $($domain:ident)::+)? in f64 => $target:expr; $($rest:tt)*) => {
-        $(#[$attribute])*
-        #[test]
-        fn $name() {
-            struct Case;
-            impl $crate::target::TargetCase for Case {
-                #[allow(unused_variables)]
-                fn double(
-                    &self,
-                    $rng: &mut ::upg_core::Rng,
-                ) -> ::std::boxed::Box<dyn ::upg_core::Target<::upg_core::Cpu<f64>>> {
-                    ::std::boxed::Box::new($target)
-                }
-                fn single(
-                    &self,
-                    _: &mut ::upg_core::Rng,
-                ) -> ::std::option::Option<::std::boxed::Box<dyn ::upg_core::Target<::upg_core::Cpu<f32>>>> {
-                    ::std::option::Option::None
-                }
-                $(fn domain(&self) -> $crate::domain::Domain { $($domain)::+ })?
-            }
-            $crate::target::check_target_case(&Case);
-        }
-        $crate::target_battery! { $($rest)* }
-    };
+    )*};
 }
 
 /// [`check_target`] on targets drawn from `case` three times.
-pub fn check_target_case(case: &dyn TargetCase) {
+pub fn check_target_case(case: &TargetCase) {
     for round in 0..3 {
         let mut rng = draw::rng(round);
-        let single = case.single(&mut rng.clone());
-        let double = case.double(&mut rng);
-        check_target(&*double, single.as_deref(), case.domain(), &mut rng);
+        let single = case.single.map(|single| single(&mut rng.clone()));
+        let double = (case.double)(&mut rng);
+        check_target(&*double, single.as_deref(), case.domain, &mut rng);
     }
 }
 

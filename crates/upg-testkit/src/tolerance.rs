@@ -39,6 +39,15 @@ impl Tolerance {
         Self { multiple: self.multiple * condition, ..self }
     }
 
+    /// This bound, or `error` where that is larger: the error of the equations themselves, of those that an integrator solves, say.
+    pub fn at_least(self, error: f64) -> Self {
+        if error <= self.bound() {
+            self
+        } else {
+            Self { name: "error of the method", multiple: error / self.epsilon, ..self }
+        }
+    }
+
     /// The largest norm-wise error allowed.
     pub fn bound(&self) -> f64 {
         self.multiple * self.epsilon

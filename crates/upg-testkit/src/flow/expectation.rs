@@ -28,7 +28,7 @@ pub(super) fn check(trial: &mut Trial<'_>) {
     compare(trial, &mut engine, reverse, |trial| trial.base_samples(SAMPLES));
 
     // p is the flow at other parameters θ': its samples are T_θ'(z).
-    let theta = draw::parameters_within(&mut trial.rng, &trial.layout, trial.case.spread());
+    let theta = draw::parameters_within(&mut trial.rng, &trial.layout, trial.case.spread);
     let mut engine = engine_with_target_at(trial, &theta);
     let (here, of_data) = (Cpu::here(), trial.parts::<f64>());
     let mut runner = Runner::new(&here, &*of_data.flow, &theta[trial.of_base..]);

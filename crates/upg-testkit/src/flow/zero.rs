@@ -14,7 +14,7 @@ use upg_core::{Cpu, ForwardKl, Real, ReverseKl};
 /// finite differences.
 pub(super) fn check(trial: &mut Trial<'_>) {
     let batch = trial.batch();
-    let theorem = Tolerance::theorem::<f64>();
+    let theorem = trial.allowed(Tolerance::theorem::<f64>());
     let (z, x) = (trial.base_samples(batch), trial.data(batch));
     for estimator in path_gradients() {
         let samples = if matches!(estimator, Estimator::Reverse(_)) { &z } else { &x };

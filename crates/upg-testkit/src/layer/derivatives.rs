@@ -3,7 +3,7 @@
 use super::{Trial, Way};
 use crate::{
     dense::Oracle,
-    numeric::{Along, Derivatives, assert_gradients, inner_products},
+    numeric::{Along, Derivatives, Gradients, assert_all_gradients, inner_products},
     runner::{Pulled, Runner},
     tolerance::{Tolerance, assert_close, assert_close_on_scale, largest},
 };
@@ -16,10 +16,19 @@ pub fn check(trial: &mut Trial, way: Way, batch: usize) {
     check_log_det(trial, way, &derivatives);
     check_score(trial, way, &derivatives);
     check_adjoint(trial, way, &derivatives.x);
+    let mut functions = vec![];
     for weight in [0.0, trial.weight()] {
-        check_push(trial, way, &derivatives, weight);
-        check_pull_back(trial, way, &derivatives, weight);
+        functions.push(check_push(trial, way, &derivatives, weight));
+        functions.push(check_pull_back(trial, way, &derivatives, weight));
     }
+    check_gradients(trial, way, &derivatives.x, &functions);
+}
+
+/// ⟨b, T(x)⟩ + w ℓ of every sample as a function of θ, with the gradients a verb gives.
+struct Functional {
+    b: Array2<f64>,
+    weight: f64,
+    grads: Gradients,
 }
 
 /// ℓ = log|det J|.
@@ -61,8 +70,8 @@ fn check_adjoint(trial: &mut Trial, way: Way, x: &Array2<f64>) {
     assert_close_on_scale(&what, &left, &right, scale, trial.allowed(Tolerance::differences()));
 }
 
-/// Jᵀ u = a − w ∇ℓ, and ∂θ against finite differences of −⟨u, T(x)⟩ − w Σ ℓ at fixed u.
-fn check_push(trial: &mut Trial, way: Way, derivatives: &Derivatives, weight: f64) {
+/// Jᵀ u = a − w ∇ℓ. ∂θ is that of −⟨u, T(x)⟩ − w Σ ℓ at fixed u.
+fn check_push(trial: &mut Trial, way: Way, derivatives: &Derivatives, weight: f64) -> Functional {
     let x = &derivatives.x;
     let a = trial.covector(x.nrows());
     let mut runner = trial.runner(way);
@@ -73,55 +82,63 @@ fn check_push(trial: &mut Trial, way: Way, derivatives: &Derivatives, weight: f6
     let (left, right) = (derivatives.transpose_times(&u), &a - weight * &derivatives.grad_log_det);
     assert_close_on_scale(&what, flat(&left), flat(&right), scale, trial.allowed(Tolerance::differences()));
     let what = trial.label(&format!("∂θ of push with w = {weight}"), way, x.nrows());
-    let of_sample = |runner: &mut Runner<'_, f64>, a: &Array2<f64>| runner.push(a, weight).grad;
-    check_gradient(trial, &what, way, [x, &a, &-u], -weight, &grad, of_sample);
+    let grads = of_samples(trial, what, way, [x, &a], &grad, |runner, a| runner.push(a, weight));
+    Functional { b: -u, weight: -weight, grads }
 }
 
-/// ∂θ [⟨b, T(x)⟩ + w Σ ℓ] sample by sample against finite differences, and their sum, which a verb gave for the whole batch.
-fn check_gradient(
-    trial: &Trial,
-    what: &str,
-    way: Way,
-    [x, a, b]: [&Array2<f64>; 3],
-    weight: f64,
-    sum: &[f64],
-    of_sample: impl Fn(&mut Runner<'_, f64>, &Array2<f64>) -> Vec<f64>,
-) {
-    let (domain, mut runner) = (trial.domain, trial.runner(way));
-    let row = |all: &Array2<f64>, i: usize| all.slice(s![i..=i, ..]).to_owned();
-    let of_samples = (0..x.nrows()).map(|i| {
-        runner.forward(&row(x, i));
-        of_sample(&mut runner, &row(a, i))
-    });
-    let grads: Vec<Vec<f64>> = of_samples.collect();
-    let added: Vec<f64> = (0..sum.len()).map(|i| grads.iter().map(|grad| grad[i]).sum()).collect();
-    let scale = grads.iter().map(|grad| largest(grad)).sum::<f64>().max(f64::MIN_POSITIVE);
-    assert_close_on_scale(&format!("{what}, the sum over samples"), sum, &added, scale, Tolerance::theorem::<f64>());
-
-    let centre = runner.forward(x).y;
-    let of_theta = |theta: &[f64]| {
-        runner.theta.copy_from_slice(theta);
-        let mapped = runner.forward(x);
-        let terms = inner_products(b, &domain.all_near(&mapped.y, &centre), &centre);
-        terms.iter().zip(&mapped.log_det).map(|(term, log_det)| term + weight * log_det).collect()
-    };
-    assert_gradients(what, &mut trial.rng.clone(), &trial.layout, &trial.theta, &grads, of_theta);
-}
-
-/// a ← Jᵀ a + w ∇ℓ, and ∂θ against finite differences of ⟨a, T(x)⟩ + w Σ ℓ.
-fn check_pull_back(trial: &mut Trial, way: Way, derivatives: &Derivatives, weight: f64) {
+/// a ← Jᵀ a + w ∇ℓ. ∂θ is that of ⟨a, T(x)⟩ + w Σ ℓ.
+fn check_pull_back(trial: &mut Trial, way: Way, derivatives: &Derivatives, weight: f64) -> Functional {
     let x = &derivatives.x;
     let a = trial.covector(x.nrows());
     let mut runner = trial.runner(way);
     runner.forward(x);
-    let pulled = runner.pull_back(&a, weight);
-
+    let Pulled { cotangent, grad } = runner.pull_back(&a, weight);
     let expected = derivatives.transpose_times(&a) + weight * &derivatives.grad_log_det;
     let what = trial.label(&format!("cotangent pulled back with w = {weight}"), way, x.nrows());
-    assert_close(&what, flat(&pulled.cotangent), flat(&expected), trial.allowed(Tolerance::differences()));
+    assert_close(&what, flat(&cotangent), flat(&expected), trial.allowed(Tolerance::differences()));
     let what = trial.label(&format!("∂θ with w = {weight}"), way, x.nrows());
-    let of_sample = |runner: &mut Runner<'_, f64>, a: &Array2<f64>| runner.pull_back(a, weight).grad;
-    check_gradient(trial, &what, way, [x, &a, &a], weight, &pulled.grad, of_sample);
+    let grads = of_samples(trial, what, way, [x, &a], &grad, |runner, a| runner.pull_back(a, weight));
+    Functional { b: a, weight, grads }
+}
+
+/// The ∂θ that a verb gives sample by sample; their sum is what it gave for the whole batch.
+fn of_samples(
+    trial: &Trial,
+    what: String,
+    way: Way,
+    [x, a]: [&Array2<f64>; 2],
+    sum: &[f64],
+    verb: impl Fn(&mut Runner<'_, f64>, &Array2<f64>) -> Pulled<f64>,
+) -> Gradients {
+    let mut runner = trial.runner(way);
+    let row = |all: &Array2<f64>, i: usize| all.slice(s![i..=i, ..]).to_owned();
+    let of_sample = |i| {
+        runner.forward(&row(x, i));
+        verb(&mut runner, &row(a, i)).grad
+    };
+    let of_samples: Vec<Vec<f64>> = (0..x.nrows()).map(of_sample).collect();
+    let added: Vec<f64> = (0..sum.len()).map(|i| of_samples.iter().map(|grad| grad[i]).sum()).collect();
+    let scale = of_samples.iter().map(|grad| largest(grad)).sum::<f64>().max(f64::MIN_POSITIVE);
+    assert_close_on_scale(&format!("{what}, the sum over samples"), sum, &added, scale, Tolerance::theorem::<f64>());
+    Gradients { what, of_samples }
+}
+
+/// ∂θ of all verbs against finite differences, for which T is evaluated once at every θ.
+fn check_gradients(trial: &Trial, way: Way, x: &Array2<f64>, functions: &[Functional]) {
+    let (domain, mut runner) = (trial.domain, trial.runner(way));
+    let centre = runner.forward(x).y;
+    let of_theta = |theta: &[f64]| {
+        runner.theta.copy_from_slice(theta);
+        let mapped = runner.forward(x);
+        let y = domain.all_near(&mapped.y, &centre);
+        let values = |Functional { b, weight, .. }: &Functional| {
+            let terms = inner_products(b, &y, &centre);
+            terms.iter().zip(&mapped.log_det).map(|(term, log_det)| term + weight * log_det).collect::<Vec<_>>()
+        };
+        functions.iter().flat_map(values).collect()
+    };
+    let grads = functions.iter().map(|function| &function.grads);
+    assert_all_gradients(&mut trial.rng.clone(), &trial.layout, &trial.theta, grads, of_theta);
 }
 
 fn flat(a: &Array2<f64>) -> &[f64] {
