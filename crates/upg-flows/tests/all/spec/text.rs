@@ -3,6 +3,7 @@
 use super::*;
 use ron::extensions::Extensions;
 use serde::{Serialize, de::DeserializeOwned};
+use upg_flows::Symmetry;
 
 fn options() -> ron::Options {
     ron::Options::default().with_default_extension(Extensions::UNWRAP_VARIANT_NEWTYPES | Extensions::IMPLICIT_SOME)
