@@ -33,51 +33,66 @@ pub struct AngleCouplingSpec {
     pub transform: AngleTransformSpec,
 }
 
-impl CouplingSpec {
+/// A coupling of either kind.
+trait Coupling {
+    fn parts(&self) -> Parts<'_>;
+}
+
+impl Coupling for CouplingSpec {
     fn parts(&self) -> Parts<'_> {
         Parts { mask: &self.mask, net: self.net.kind(), transform: AnyTransform::OfNumbers(&self.transform) }
     }
 }
 
-impl AngleCouplingSpec {
+impl Coupling for AngleCouplingSpec {
     fn parts(&self) -> Parts<'_> {
         Parts { mask: &self.mask, net: self.net.kind(), transform: AnyTransform::OfAngles(&self.transform) }
     }
 }
 
-/// What a coupling of either kind is made of.
+/// What it is made of.
+#[derive(Clone, Copy)]
 struct Parts<'a> {
     mask: &'a MaskSpec,
     net: &'a dyn NetDescription,
     transform: AnyTransform<'a>,
 }
 
-impl Parts<'_> {
-    fn field_errors(&self) -> Vec<FlowError> {
-        FlowError::failed(self.net.checks(self.transform).into_iter().chain(self.transform.checks()))
-    }
-
-    fn check_shape(&self, shape: &[usize]) -> Result<(), FlowError> {
-        let dof = shape.iter().product();
-        if dof < 2 {
-            return Err(FlowError::new("shape", shape, "extents of at least 1, two sites in all"));
-        }
-        self.mask.check(dof)?;
-        self.net.check_shape(shape, self.mask, self.transform)
-    }
-
+impl<'a> Parts<'a> {
     /// Where the net stands, on samples of this shape.
-    fn place<'a>(&'a self, shape: &'a [usize]) -> Place<'a> {
+    fn place(self, shape: &'a [usize]) -> Place<'a> {
         let dof = size::dof(shape);
         let transformed = self.mask.transformed(dof);
         Place { shape, kept: dof - transformed, transformed, transform: self.transform }
     }
+}
+
+impl<C: Coupling> Description for C {
+    fn domain(&self) -> Option<Domain> {
+        Some(self.parts().transform.domain())
+    }
+
+    fn field_errors(&self) -> Vec<FlowError> {
+        let Parts { net, transform, .. } = self.parts();
+        FlowError::failed(net.checks(transform).into_iter().chain(transform.checks()))
+    }
+
+    fn check_shape(&self, shape: &[usize]) -> Result<(), FlowError> {
+        let Parts { mask, net, transform } = self.parts();
+        let dof = shape.iter().product();
+        if dof < 2 {
+            return Err(FlowError::new("shape", shape, "extents of at least 1, two sites in all"));
+        }
+        mask.check(dof)?;
+        net.check_shape(shape, mask, transform)
+    }
 
     /// On the tape: the net's input; what the net leaves, and φ; λ and its partials.
     fn needs(&self, shape: &[usize]) -> Needs {
-        let place = self.place(shape);
-        let Needs { parameters, indices, kept } = self.net.needs(&place);
-        let partials = place.transformed.saturating_mul(self.transform.kept());
+        let parts = self.parts();
+        let place = parts.place(shape);
+        let Needs { parameters, indices, kept } = parts.net.needs(&place);
+        let partials = place.transformed.saturating_mul(parts.transform.kept());
         Needs {
             parameters,
             indices: indices.saturating_add(place.sites()),
@@ -86,78 +101,20 @@ impl Parts<'_> {
     }
 
     fn multiply_adds(&self, shape: &[usize]) -> u64 {
-        self.net.multiply_adds(&self.place(shape))
-    }
-
-    fn params(&self, shape: &[usize]) -> ParamLayout {
-        self.net.params(&self.place(shape))
-    }
-}
-
-impl Description for CouplingSpec {
-    fn domain(&self) -> Option<Domain> {
-        Some(Domain::Line)
-    }
-
-    fn field_errors(&self) -> Vec<FlowError> {
-        self.parts().field_errors()
-    }
-
-    fn check_shape(&self, shape: &[usize]) -> Result<(), FlowError> {
-        self.parts().check_shape(shape)
-    }
-
-    fn needs(&self, shape: &[usize]) -> Needs {
-        self.parts().needs(shape)
-    }
-
-    fn multiply_adds(&self, shape: &[usize]) -> u64 {
-        self.parts().multiply_adds(shape)
+        let parts = self.parts();
+        parts.net.multiply_adds(&parts.place(shape))
     }
 
     fn work(&self) -> Work {
-        self.net.kind().work()
+        self.parts().net.work()
     }
 
     fn hidden(&self) -> Option<&[usize]> {
-        Some(self.net.kind().hidden())
+        Some(self.parts().net.hidden())
     }
 
     fn params(&self, shape: &[usize]) -> ParamLayout {
-        self.parts().params(shape)
-    }
-}
-
-impl Description for AngleCouplingSpec {
-    fn domain(&self) -> Option<Domain> {
-        Some(Domain::Circle)
-    }
-
-    fn field_errors(&self) -> Vec<FlowError> {
-        self.parts().field_errors()
-    }
-
-    fn check_shape(&self, shape: &[usize]) -> Result<(), FlowError> {
-        self.parts().check_shape(shape)
-    }
-
-    fn needs(&self, shape: &[usize]) -> Needs {
-        self.parts().needs(shape)
-    }
-
-    fn multiply_adds(&self, shape: &[usize]) -> u64 {
-        self.parts().multiply_adds(shape)
-    }
-
-    fn work(&self) -> Work {
-        self.net.kind().work()
-    }
-
-    fn hidden(&self) -> Option<&[usize]> {
-        Some(self.net.kind().hidden())
-    }
-
-    fn params(&self, shape: &[usize]) -> ParamLayout {
-        self.parts().params(shape)
+        let parts = self.parts();
+        parts.net.params(&parts.place(shape))
     }
 }

@@ -8,6 +8,7 @@ use crate::{
     spline::{Form, MOST_BINS, Spline},
 };
 use std::ops::Range;
+use upg_core::Domain;
 
 /// A monotone transform of a number.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -167,6 +168,14 @@ pub(super) enum AnyTransform<'a> {
 }
 
 impl AnyTransform<'_> {
+    /// Where what it moves lives.
+    pub fn domain(self) -> Domain {
+        match self {
+            Self::OfNumbers(_) => Domain::Line,
+            Self::OfAngles(_) => Domain::Circle,
+        }
+    }
+
     /// Numbers φ per degree of freedom.
     pub fn width(self) -> usize {
         match self {
