@@ -73,7 +73,7 @@ pub struct RealNvp {
     pub base: BaseSpec,
 }
 
-impl RealNvp {
+impl Recipe for RealNvp {
     fn check(&self) -> Result<(), FlowError> {
         if let Some(clamp) = self.clamp
             && !self.transform.is_default()
@@ -128,16 +128,12 @@ pub struct Z2Nice {
     pub base: BaseSpec,
 }
 
-impl Z2Nice {
+impl Recipe for Z2Nice {
     fn check(&self) -> Result<(), FlowError> {
         if !self.activation.is_odd() {
             return Err(FlowError::new("activation", self.activation, "an odd function: Tanh or Identity"));
         }
         check_even(self.base)
-    }
-
-    fn name_of(&self, _: &str) -> Option<&'static str> {
-        None
     }
 
     fn repeated(&self) -> Repeated {
@@ -210,7 +206,9 @@ impl Default for U1Flow {
 impl U1Flow {
     /// Layers after which directions and offsets repeat.
     const PERIOD: usize = 8;
+}
 
+impl Recipe for U1Flow {
     fn check(&self) -> Result<(), FlowError> {
         if self.lattice.len() != 2 || self.lattice.iter().any(|&extent| extent == 0 || !extent.is_multiple_of(4)) {
             return Err(FlowError::new("lattice", &self.lattice, "two extents that are positive multiples of 4"));
@@ -272,20 +270,29 @@ pub struct ContinuousFlow {
     pub base: BaseSpec,
 }
 
-impl ContinuousFlow {
-    fn check(&self) -> Result<(), FlowError> {
-        Ok(())
-    }
-
-    fn name_of(&self, _: &str) -> Option<&'static str> {
-        None
-    }
-
+impl Recipe for ContinuousFlow {
     fn repeated(&self) -> Repeated {
         let Self { lattice, field, steps, base } = self;
         let flow = LayerSpec::Continuous(ContinuousSpec { field: field.clone(), steps: *steps });
         Repeated { shape: lattice.to_vec(), base: *base, kinds: vec![flow], layers: 1, last: None }
     }
+}
+
+/// What tells a recipe from the others.
+trait Recipe {
+    /// What it refuses that none of its layers does.
+    fn check(&self) -> Result<(), FlowError> {
+        Ok(())
+    }
+
+    /// Its own name for a field of a layer, if it has another one than the usual.
+    fn name_of(&self, field: &str) -> Option<&'static str> {
+        let _ = field;
+        None
+    }
+
+    /// Its layers.
+    fn repeated(&self) -> Repeated;
 }
 
 /// What every recipe offers beside [`spec`](RealNvp::spec).

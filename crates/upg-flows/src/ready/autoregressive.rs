@@ -1,11 +1,10 @@
 //! The recipes of autoregressive layers.
 
-use super::Repeated;
+use super::{Recipe, Repeated};
 #[cfg(feature = "serde")]
 use crate::numbers;
 use crate::{
     activation::Activation,
-    error::FlowError,
     mlp::{Bias, StartAt},
     permutation::Order,
     spec::{AutoregressiveSpec, BaseSpec, LayerSpec, MlpSpec, TransformSpec},
@@ -45,16 +44,8 @@ macro_rules! recipe {
             pub base: BaseSpec,
         }
 
-        impl $recipe {
-            pub(super) fn check(&self) -> Result<(), FlowError> {
-                Ok(())
-            }
-
-            pub(super) fn name_of(&self, _: &str) -> Option<&'static str> {
-                None
-            }
-
-            pub(super) fn repeated(&self) -> Repeated {
+        impl Recipe for $recipe {
+            fn repeated(&self) -> Repeated {
                 let Self { lattice, layers, hidden, activation, transform, start, base } = self;
                 let net = MlpSpec { hidden: hidden.clone(), activation: *activation, bias: Bias::Yes, start: *start };
                 let kind = |order| $layer(AutoregressiveSpec { order, net: net.clone(), transform: *transform });

@@ -1,6 +1,6 @@
 //! Couplings with convolutional nets on a lattice of scalars.
 
-use super::{Repeated, check_even};
+use super::{Recipe, Repeated, check_even};
 #[cfg(feature = "serde")]
 use crate::numbers;
 use crate::{
@@ -74,16 +74,12 @@ impl Default for ConvNvp {
     }
 }
 
-impl ConvNvp {
-    pub(super) fn check(&self) -> Result<(), FlowError> {
+impl Recipe for ConvNvp {
+    fn check(&self) -> Result<(), FlowError> {
         if self.symmetry == Symmetry::Z2 { check_even(self.base) } else { Ok(()) }
     }
 
-    pub(super) fn name_of(&self, _: &str) -> Option<&'static str> {
-        None
-    }
-
-    pub(super) fn repeated(&self) -> Repeated {
+    fn repeated(&self) -> Repeated {
         let Self { lattice, couplings, hidden, kernel, activation, transform, symmetry, start, base } = self.clone();
         let net = LatticeNetSpec { hidden, kernel, activation, symmetry, start };
         let mask = MaskPattern::Checkerboard;

@@ -1,6 +1,6 @@
 //! Glow: linear layers between couplings.
 
-use super::Repeated;
+use super::{Recipe, Repeated};
 #[cfg(feature = "serde")]
 use crate::numbers;
 use crate::{
@@ -65,17 +65,15 @@ pub struct Glow {
 impl Glow {
     /// Most steps: three layers each, of which a flow has at most 10,000.
     const MOST_STEPS: usize = 3333;
+}
 
-    pub(super) fn check(&self) -> Result<(), FlowError> {
+impl Recipe for Glow {
+    fn check(&self) -> Result<(), FlowError> {
         let accepted = (1..=Self::MOST_STEPS).contains(&self.steps);
         require(accepted, "steps", self.steps, "a whole number, at least 1, at most 3333")
     }
 
-    pub(super) fn name_of(&self, _: &str) -> Option<&'static str> {
-        None
-    }
-
-    pub(super) fn repeated(&self) -> Repeated {
+    fn repeated(&self) -> Repeated {
         let Self { lattice, steps, hidden, activation, mask, transform, cells, norm, start, base } = self;
         let net = MlpSpec { hidden: hidden.clone(), activation: *activation, bias: Bias::Yes, start: *start };
         let couplings = Repeated::couplings(lattice, *steps, mask, &NetSpec::Mlp(net), *transform);

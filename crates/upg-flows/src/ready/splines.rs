@@ -1,11 +1,10 @@
 //! Recipes with rational-quadratic splines.
 
-use super::Repeated;
+use super::{Recipe, Repeated};
 #[cfg(feature = "serde")]
 use crate::numbers;
 use crate::{
     activation::Activation,
-    error::FlowError,
     mask::MaskPattern,
     mlp::{Bias, StartAt},
     spec::{AngleCouplingSpec, AngleTransformSpec, BaseSpec, LayerSpec, MlpSpec, NetSpec, TransformSpec},
@@ -118,16 +117,12 @@ impl Default for TorusSpline {
     }
 }
 
-impl SplineNvp {
-    pub(super) fn check(&self) -> Result<(), FlowError> {
-        Ok(())
-    }
-
-    pub(super) fn name_of(&self, field: &str) -> Option<&'static str> {
+impl Recipe for SplineNvp {
+    fn name_of(&self, field: &str) -> Option<&'static str> {
         name_in_splines(field)
     }
 
-    pub(super) fn repeated(&self) -> Repeated {
+    fn repeated(&self) -> Repeated {
         let Self { lattice, couplings, hidden, bins, interval, activation, mask, start, base } = self;
         let net = MlpSpec { hidden: hidden.clone(), activation: *activation, bias: Bias::Yes, start: *start };
         let transform = TransformSpec::Spline { bins: *bins, interval: *interval };
@@ -135,16 +130,12 @@ impl SplineNvp {
     }
 }
 
-impl TorusSpline {
-    pub(super) fn check(&self) -> Result<(), FlowError> {
-        Ok(())
-    }
-
-    pub(super) fn name_of(&self, field: &str) -> Option<&'static str> {
+impl Recipe for TorusSpline {
+    fn name_of(&self, field: &str) -> Option<&'static str> {
         name_in_splines(field)
     }
 
-    pub(super) fn repeated(&self) -> Repeated {
+    fn repeated(&self) -> Repeated {
         let Self { lattice, couplings, hidden, bins, activation, mask, start } = self;
         let net = MlpSpec { hidden: hidden.clone(), activation: *activation, bias: Bias::Yes, start: *start };
         let transform = AngleTransformSpec::CircularSpline { bins: *bins };

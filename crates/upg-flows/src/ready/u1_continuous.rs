@@ -1,6 +1,6 @@
 //! The recipe of continuous flows of links.
 
-use super::Repeated;
+use super::{Recipe, Repeated};
 #[cfg(feature = "serde")]
 use crate::numbers;
 use crate::{
@@ -50,19 +50,15 @@ impl Default for U1Continuous {
     }
 }
 
-impl U1Continuous {
-    pub(super) fn check(&self) -> Result<(), FlowError> {
+impl Recipe for U1Continuous {
+    fn check(&self) -> Result<(), FlowError> {
         if self.lattice.len() != 2 || self.lattice.iter().any(|&extent| extent < 2) {
             return Err(FlowError::new("lattice", &self.lattice, "two extents, each at least 2"));
         }
         Ok(())
     }
 
-    pub(super) fn name_of(&self, _: &str) -> Option<&'static str> {
-        None
-    }
-
-    pub(super) fn repeated(&self) -> Repeated {
+    fn repeated(&self) -> Repeated {
         let Self { lattice, sines, products, times, steps } = self;
         let (sines, products, times, steps) = (*sines, *products, *times, *steps);
         let flow = LayerSpec::PlaquetteFlow(PlaquetteFlowSpec { sines, products, times, steps });
