@@ -17,7 +17,7 @@
 //! parts. Between layers of three channels and more, windows of extent 3 take neighbours along an axis in pairs with two thirds of
 //! the multiplications (the file `winograd`), if residue classes don't change along that axis or both layers live on all sites: 36 % in all.
 //!
-//! Work goes by tiles of [`lanes`] samples, 64 bytes: features `[channels][frozen][lane]`, φ and v `[outputs][active][lane]`, sites in
+//! Work goes by tiles of [`lanes`](crate::simd::lanes) samples, 64 bytes: features `[channels][frozen][lane]`, φ and v `[outputs][active][lane]`, sites in
 //! ascending flat order. In a tile that isn't full, the features of the lanes left over must be numbers, and their v zero where a
 //! gradient is wanted. Slices may have any alignment, but are faster aligned to 64 bytes, as [`Batch`](upg_core::Batch) is.
 //! Source: arXiv:2003.06413, arXiv:2101.08176. How registers are used: the files `product` and `gradient`.
@@ -31,14 +31,12 @@ mod loops;
 mod memory;
 mod pairs;
 mod product;
-pub(crate) mod simd;
 mod sites;
 mod stencil;
 mod tile;
 mod winograd;
 
 pub use architecture::{Architecture, Outputs, Reads};
-pub use geometry::lanes;
 pub use memory::{CnnScratch, GradAcc, Packed};
 pub use sites::{Sites, Stripes};
 pub(crate) use tile::Tile;

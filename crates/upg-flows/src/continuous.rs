@@ -17,6 +17,7 @@ mod field;
 mod memory;
 mod steps;
 
+pub(crate) use field::fill_basis;
 pub use field::{Covector, Evaluation, Moment, VectorField};
 
 use carry::Verb;

@@ -18,10 +18,11 @@ mod links;
 mod memory;
 
 use crate::{
-    cnn::{Cnn, Kept, Packed, Stripes, Tile, lanes},
+    cnn::{Cnn, Kept, Packed, Stripes, Tile},
     coupling::equations::Verb,
     elementwise::{Elementwise, Partials, PartialsRef, Phi, PhiMut},
     features::{fill_features, pull_back_features, subtract},
+    simd::lanes,
 };
 use links::Links;
 use memory::{Covectors, Scratch, Tape, TapeOfTile};

@@ -18,14 +18,13 @@
 mod kernels;
 
 use crate::{
-    cnn::lanes,
-    continuous::{Covector, Evaluation, Moment, VectorField},
+    continuous::{Covector, Evaluation, Moment, VectorField, fill_basis},
     modes::Modes,
     orbits::Orbits,
+    simd::lanes,
     sums::{add_lanes, over_sites},
 };
 use kernels::{AtSites, frequency_sums, mix, modulate, orbit_sums, pull_back, waves};
-use std::f64::consts::PI;
 use upg_core::{Accum, Batch, Init, ParamLayout, Real, Tensor};
 
 /// The field on one lattice.
@@ -153,8 +152,7 @@ impl<T: Real> VectorField<T> for LatticeField<T> {
         let (w, log_omega) = theta.split_at(self.times * self.of_a_time());
         omega.clear();
         omega.extend(log_omega.iter().map(|log_omega| log_omega.exp()));
-        basis.clear();
-        basis.extend(times.iter().flat_map(|t| (0..self.times).map(move |j| T::of((PI * j as f64 * t).cos()))));
+        fill_basis(times, self.times, basis);
         weights.clear();
         at_origin.clear();
         let orbits = self.orbits.count();

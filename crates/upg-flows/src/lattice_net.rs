@@ -4,8 +4,9 @@
 //! through the network by tiles of [`lanes`] samples; a batch of exactly one tile lies in memory as the network wants it, others are copied.
 
 use crate::{
-    cnn::{Cnn, CnnScratch, GradAcc, Kept, Packed, Tile, lanes},
+    cnn::{Cnn, CnnScratch, GradAcc, Kept, Packed, Tile},
     conditioner::{Conditioner, Weights},
+    simd::lanes,
 };
 use std::sync::Arc;
 use upg_core::{Accum, Batch, ParamLayout, Real};

@@ -41,6 +41,7 @@ pub mod plaquette_flow;
 pub mod ready;
 pub mod scaling;
 pub mod shallow_field;
+pub mod simd;
 pub mod size;
 pub mod spec;
 pub mod spline;

@@ -13,10 +13,10 @@
 mod axis;
 mod line;
 
-use crate::cnn::{lanes, simd};
+use crate::simd::{self, lanes};
 use axis::Axis;
 use line::Lines;
-use upg_core::{Real, vmath::InstructionSet};
+use upg_core::Real;
 
 /// The transform of fields on one lattice.
 #[derive(Clone, Debug)]
@@ -70,7 +70,7 @@ impl<T: Real> Modes<T> {
         memory.resize(longest * lanes::<T>(), T::zero());
         let mut inner = samples;
         for axis in self.axes.iter().rev().filter(|axis| axis.extent() > 1) {
-            simd::run(InstructionSet::detect(), Lines { axis, way, fields, stride: inner, folded: memory });
+            simd::run(Lines { axis, way, fields, stride: inner, folded: memory });
             inner *= axis.extent();
         }
     }

@@ -25,10 +25,10 @@ mod factors;
 mod kernels;
 
 use crate::{
-    cnn::lanes,
     continuous::{Covector, Evaluation, Moment, VectorField},
     modes::Modes,
     orbits::Orbits,
+    simd::lanes,
     sums::{add_lanes, over_sites},
 };
 use factors::{Factors, Matrix, Sizes};

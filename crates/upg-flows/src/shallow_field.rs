@@ -17,12 +17,12 @@
 mod kernels;
 
 use crate::{
-    continuous::{Covector, Moment, VectorField},
+    continuous::{Covector, Moment, VectorField, fill_basis},
     linear,
     matmul::Mat,
 };
 use kernels::{Hidden, fill_covector, fill_hidden};
-use std::{f64::consts::PI, ops::Range};
+use std::ops::Range;
 use upg_core::{Accum, Batch, Init, ParamLayout, Real, Tensor};
 
 /// The field of a net of one hidden layer.
@@ -145,8 +145,7 @@ impl<T: Real> VectorField<T> for ShallowField {
     fn prepare(&self, theta: &[T], times: &[f64], prepared: &mut Gates<T>) {
         let Gates { basis, gates, trace } = prepared;
         let u = &theta[self.parts().gate];
-        basis.clear();
-        basis.extend(times.iter().flat_map(|t| (0..self.times).map(move |j| T::of((PI * j as f64 * t).cos()))));
+        fill_basis(times, self.times, basis);
         gates.clear();
         for basis in basis.chunks_exact(self.times) {
             let gate = |k: usize| basis.iter().zip(u.chunks_exact(self.width)).map(|(&c, u)| c * u[k]).sum::<T>();

@@ -1,6 +1,6 @@
 //! Sums of fields `[site][sample]` over their sites, and of rows of lanes over their lanes.
 
-use crate::cnn::lanes;
+use crate::simd::lanes;
 use upg_core::Real;
 use upg_core::vmath::{Kernel, MulAdd, dispatch};
 

@@ -12,7 +12,7 @@
 //!
 //! α_r being the modes of a cotangent. Everything else is a transform there or back. For the free field m = 0.
 
-use crate::{cnn::lanes, modes::Modes, orbits::Orbits};
+use crate::{modes::Modes, orbits::Orbits, simd::lanes};
 use std::{f64::consts::TAU, ops::Range};
 use upg_core::{
     Batch, Real,

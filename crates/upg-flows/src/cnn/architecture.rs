@@ -79,7 +79,7 @@ pub(super) struct Part {
 impl Part {
     /// Where it lies in a tile of outputs.
     pub fn range<T: Real>(&self) -> Range<usize> {
-        let start = self.first * super::lanes::<T>();
+        let start = self.first * crate::simd::lanes::<T>();
         start..start + self.field.len::<T>()
     }
 }

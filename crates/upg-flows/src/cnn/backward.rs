@@ -4,7 +4,8 @@ use super::architecture::{Part, Reads};
 use super::gradient::Reorder;
 use super::loops::{accumulate, square};
 use super::product::Finish;
-use super::{Cnn, CnnScratch, GradAcc, Kept, Packed, simd};
+use super::{Cnn, CnnScratch, GradAcc, Kept, Packed};
+use crate::simd;
 use std::ops::Range;
 use upg_core::Real;
 
@@ -127,7 +128,7 @@ impl Cnn {
             let input = if part.reads == Reads::Values { input } else { &*squares };
             let (input, by_site) = ((input, &self.fields[self.layers.len()]), &mut by_site[..part.by_site.len::<T>()]);
             let from = (&v[part.range::<T>()], &part.field);
-            simd::run(self.instructions, Reorder::new(from, (&mut *by_site, &part.by_site)));
+            simd::run_on(self.instructions, Reorder::new(from, (&mut *by_site, &part.by_site)));
             let v = (&*by_site, &part.by_site);
             part.addresses.add_gradient(self.instructions, input, v, sums.layer_mut(&part.convolution));
         }

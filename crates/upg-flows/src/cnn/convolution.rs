@@ -6,9 +6,9 @@ use super::geometry::{Field, Lattice, Way, Window};
 use super::gradient::{WeightGradient, sums_of};
 use super::pairs::{PairGroup, Pairs};
 use super::product::{Finish, Groups, Product};
-use super::simd;
 use super::stencil::Stencil;
 use super::winograd::{COMPONENTS, PairGradient, transformed, transformed_back};
+use crate::simd;
 use std::ops::Range;
 use upg_core::Real;
 use upg_core::vmath::InstructionSet;
@@ -64,16 +64,16 @@ impl Addresses {
         finish: Finish<'_, T>,
     ) {
         match self {
-            Self::Taps(stencil) => simd::run(set, Product::new(stencil, weights, source, target, finish)),
-            Self::Pairs(pairs) => simd::run(set, Product::new(pairs, weights, source, target, finish)),
+            Self::Taps(stencil) => simd::run_on(set, Product::new(stencil, weights, source, target, finish)),
+            Self::Pairs(pairs) => simd::run_on(set, Product::new(pairs, weights, source, target, finish)),
         }
     }
 
     /// Adds the weight gradient from `input` and `v`, each with its field; these are the addresses of the forward convolution.
     pub fn add_gradient<T: Real>(&self, set: InstructionSet, input: (&[T], &Field), v: (&[T], &Field), sums: &mut [T]) {
         match self {
-            Self::Taps(stencil) => simd::run(set, WeightGradient::new(stencil, input, v, sums)),
-            Self::Pairs(pairs) => simd::run(set, PairGradient::new(pairs, input, v, sums)),
+            Self::Taps(stencil) => simd::run_on(set, WeightGradient::new(stencil, input, v, sums)),
+            Self::Pairs(pairs) => simd::run_on(set, PairGradient::new(pairs, input, v, sums)),
         }
     }
 }

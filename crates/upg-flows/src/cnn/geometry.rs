@@ -1,5 +1,6 @@
 //! Periodic lattices in residue classes, windows, and where the values of a field on some classes lie in memory.
 
+use crate::simd::{TILE, lanes};
 use upg_core::Real;
 
 /// Most dimensions of a lattice.
@@ -197,18 +198,6 @@ impl Way {
             Self::Transposed => d.map(|d| -d),
         }
     }
-}
-
-/// Bytes of one number of all samples of a tile.
-const TILE: usize = 64;
-
-/// Samples in a tile of 64 bytes: 16 in single precision, 8 in double precision.
-///
-/// ```
-/// assert_eq!((upg_flows::cnn::lanes::<f32>(), upg_flows::cnn::lanes::<f64>()), (16, 8));
-/// ```
-pub const fn lanes<T: Real>() -> usize {
-    TILE / size_of::<T>()
 }
 
 /// The order of a field in memory.

@@ -6,10 +6,10 @@
 
 #![expect(clippy::needless_range_loop, reason = "loops over constant extents become registers")]
 
-use super::geometry::{Field, lanes};
+use super::geometry::Field;
 use super::product::blocks;
-use super::simd::{Task, Vector};
 use super::stencil::{Group, Stencil};
+use crate::simd::{Task, Vector, lanes};
 use std::ops::Range;
 use upg_core::Real;
 

@@ -1,9 +1,10 @@
 //! Memory of the network between calls: rearranged weights, cotangents, and sums of weight gradients.
 
+use super::Cnn;
 use super::convolution::{ConstantInput, Convolution};
-use super::geometry::{Field, Way, lanes};
+use super::geometry::{Field, Way};
 use super::gradient::SumLanes;
-use super::{Cnn, simd};
+use crate::simd::{self, lanes};
 use upg_core::{Accum, Batch, Real};
 
 /// Weights in the order in which the convolutions read them, for [`Cnn::forward`] and [`Cnn::vjp`].
@@ -51,7 +52,7 @@ impl Cnn {
     /// If `into` has the wrong length, or the sums are of another network.
     pub fn write_gradient<T: Real>(&self, sums: &mut GradAcc<T>, into: &mut [T], accum: Accum) {
         assert_eq!(into.len(), self.layout.size(), "elements of the gradient, and parameters of the network");
-        simd::run(self.instructions, SumLanes { vectors: sums.vectors.as_mut_slice() });
+        simd::run_on(self.instructions, SumLanes { vectors: sums.vectors.as_mut_slice() });
         if accum == Accum::Replace {
             into.fill(T::zero());
         }

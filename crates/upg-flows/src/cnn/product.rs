@@ -6,9 +6,9 @@
 
 #![expect(clippy::needless_range_loop, reason = "loops over constant extents become registers")]
 
-use super::geometry::{Field, lanes};
-use super::simd::{Task, Vector};
+use super::geometry::Field;
 use super::stencil::{Group, Stencil};
+use crate::simd::{Task, Vector, lanes};
 use std::ops::Range;
 use upg_core::Real;
 

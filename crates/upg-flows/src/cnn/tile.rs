@@ -1,6 +1,6 @@
 //! A batch in tiles of samples, each as many as there are lanes.
 
-use super::lanes;
+use crate::simd::lanes;
 use std::ops::Range;
 use upg_core::{Batch, Real};
 

@@ -1,5 +1,6 @@
 //! What a continuous flow asks of its vector field.
 
+use std::f64::consts::PI;
 use upg_core::{Accum, Batch, ParamLayout, Real};
 
 /// A moment of the flow, and what was prepared for it.
@@ -17,7 +18,7 @@ pub struct Moment<'a, T, P> {
 
 /// A vector field f(x, t; θ), given by its value, its divergence, and the vector–Jacobian products of both.
 ///
-/// Batches have shape `[dof, samples]`, whole tiles of [`lanes`](crate::cnn::lanes) samples: a field may compute with full registers.
+/// Batches have shape `[dof, samples]`, whole tiles of [`lanes`](crate::simd::lanes) samples: a field may compute with full registers.
 /// Samples that fill up the last tile are copies of others, their covectors and weights 0.
 pub trait VectorField<T: Real>: Send + Sync + 'static {
     /// What all evaluations need of θ and of their times, made once a gradient.
@@ -83,6 +84,12 @@ pub trait VectorField<T: Real>: Send + Sync + 'static {
             Accum::Add => into.iter_mut().zip(sums).for_each(|(into, &sum)| *into += sum),
         }
     }
+}
+
+/// cos πjt for all times and j < `count`, `[time][j]`: what weights that depend on time are made of.
+pub(crate) fn fill_basis<T: Real>(times: &[f64], count: usize, basis: &mut Vec<T>) {
+    basis.clear();
+    basis.extend(times.iter().flat_map(|t| (0..count).map(move |j| T::of((PI * j as f64 * t).cos()))));
 }
 
 /// What is pulled back through f and div f.

@@ -1,7 +1,7 @@
 //! Memory of continuous flows, in whole tiles of samples.
 
 use super::steps::{Stage, Stages, Steps, add_scaled, combine};
-use crate::cnn::lanes;
+use crate::simd::lanes;
 use upg_core::{Batch, Real};
 
 /// The tape: the inputs of all stages, `[dof, whole tiles of samples]` each.

@@ -1,6 +1,7 @@
 //! Links and plaquettes of a striped lattice: which rows of a batch they are, and the plaquette map with its transpose.
 
-use crate::cnn::{Stripes, Tile, lanes};
+use crate::cnn::{Stripes, Tile};
+use crate::simd::lanes;
 use upg_core::vmath::{Kernel, MulAdd, dispatch, scalar};
 use upg_core::{Batch, Real};
 

@@ -1,6 +1,7 @@
 //! Memory of the gauge couplings. A tile's numbers of one kind are neighbours: `[row][site][lane]`.
 
-use crate::cnn::{Cnn, CnnScratch, GradAcc, Tile, lanes};
+use crate::cnn::{Cnn, CnnScratch, GradAcc, Tile};
+use crate::simd::lanes;
 use upg_core::{Batch, Real};
 
 /// The tape: one row per tile.

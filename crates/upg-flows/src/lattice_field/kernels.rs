@@ -1,15 +1,8 @@
 //! The loops of the lattice field over sites or modes, samples in registers. Fields are `[f][site or mode][sample]`.
 
-use crate::cnn::{
-    lanes,
-    simd::{self, Task, Vector},
-};
+use crate::simd::{Task, Vector, lanes, run};
 use upg_core::Real;
-use upg_core::vmath::{InstructionSet, Kernel, MulAdd, dispatch, scalar};
-
-fn run<T: Real>(task: impl Task<T>) {
-    simd::run(InstructionSet::detect(), task);
-}
+use upg_core::vmath::{Kernel, MulAdd, dispatch, scalar};
 
 /// sin ωφ and cos ωφ.
 pub(super) fn waves<T: Real>(omega: T, phi: &[T], sines: &mut [T], cosines: &mut [T]) {

@@ -4,10 +4,7 @@ use super::{
     Way,
     axis::{Axis, Block, Fold},
 };
-use crate::cnn::{
-    lanes,
-    simd::{Task, Vector},
-};
+use crate::simd::{Task, Vector, lanes};
 use upg_core::Real;
 
 /// Σ_j A[j][i] x_j for `$rows` rows i; A has rows of length `$outputs`, x_j lies at `$input`. No function, since a closure would not be compiled for

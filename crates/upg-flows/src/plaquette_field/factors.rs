@@ -1,6 +1,6 @@
 //! What a plaquette field makes of θ for every moment, and of its sums for ∂θ.
 
-use std::f64::consts::PI;
+use crate::continuous::fill_basis;
 use upg_core::Real;
 
 /// How large a field is.
@@ -112,8 +112,7 @@ impl<T: Real> Factors<T> {
     /// For θ and all times; `members` are the modes of every orbit.
     pub(super) fn fill(&mut self, sizes: Sizes, members: &[usize], theta: &[T], times: &[f64]) {
         let Self { basis, linear, kernels, at_origin } = self;
-        basis.clear();
-        basis.extend(times.iter().flat_map(|t| (0..sizes.times).map(move |j| T::of((PI * j as f64 * t).cos()))));
+        fill_basis(times, sizes.times, basis);
         linear.clear();
         kernels.clear();
         kernels.resize(times.len() * 4 * sizes.pairs() * sizes.orbits, T::zero());

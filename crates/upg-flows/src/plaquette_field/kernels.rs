@@ -5,10 +5,3 @@ mod sites;
 
 pub(super) use modes::{Kernels, Mix, mix, orbit_sums, quadratic_form};
 pub(super) use sites::{AtSites, project, pull_back, value, wave_sums, waves};
-
-use crate::cnn::simd::{self, Task};
-use upg_core::{Real, vmath::InstructionSet};
-
-fn run<T: Real>(task: impl Task<T>) {
-    simd::run(InstructionSet::detect(), task);
-}

@@ -1,6 +1,6 @@
 //! The map D from links to plaquettes, its transpose, and (D Dᵀ)⁺.
 
-use crate::{cnn::lanes, modes::Modes, orbits::Orbits};
+use crate::{modes::Modes, orbits::Orbits, simd::lanes};
 use upg_core::vmath::{Kernel, MulAdd, dispatch, scalar};
 use upg_core::{Batch, Real};
 

@@ -3,7 +3,7 @@
 use rand::RngExt;
 use std::f64::consts::TAU;
 use upg_core::{Real, Streams};
-use upg_flows::cnn::lanes;
+use upg_flows::simd::lanes;
 use upg_flows::{Modes, Orbits};
 
 const LATTICES: [&[usize]; 15] = [

@@ -7,11 +7,11 @@
 #![expect(clippy::needless_range_loop, reason = "loops over constant extents become registers")]
 
 use super::{COMPONENTS, RECIPES, Recipe};
-use crate::cnn::geometry::{Field, lanes};
+use crate::cnn::geometry::Field;
 use crate::cnn::gradient::{load, store, sums_of};
 use crate::cnn::pairs::{PairGroup, Pairs};
 use crate::cnn::product::{Groups, blocks};
-use crate::cnn::simd::{Task, Vector};
+use crate::simd::{Task, Vector, lanes};
 use std::ops::Range;
 use upg_core::Real;
 

@@ -8,7 +8,7 @@
 use super::{COMPONENTS, RECIPES, Recipe};
 use crate::cnn::pairs::{PairGroup, Pairs};
 use crate::cnn::product::{Groups, Kernel};
-use crate::cnn::simd::Vector;
+use crate::simd::Vector;
 use upg_core::Real;
 
 /// Pairs of a block. A group has a multiple of this many.

@@ -1,12 +1,8 @@
 //! Loops over modes: matrices of their orbits, and sums over these.
 
-use super::run;
 use crate::{
-    cnn::{
-        lanes,
-        simd::{Task, Vector},
-    },
     plaquette_field::factors::Matrix,
+    simd::{Task, Vector, lanes, run},
 };
 use upg_core::Real;
 

@@ -1,12 +1,8 @@
 //! Loops over sites.
 
-use super::run;
 use crate::{
-    cnn::{
-        lanes,
-        simd::{Task, Vector},
-    },
     plaquette_field::factors::{Linear, Sizes},
+    simd::{Task, Vector, lanes, run},
 };
 use upg_core::Real;
 use upg_core::vmath::{Kernel, MulAdd, dispatch, scalar};

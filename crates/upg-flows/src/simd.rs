@@ -1,14 +1,25 @@
 //! Explicit SIMD: one register, for AVX-512, for AVX2 with FMA and for any processor, and the run-time choice between them.
 //!
-//! A tile is 64 bytes of samples; a register holds all or a part of it, `T::LANES` numbers. The code is written once over
-//! [`Vector`]; [`run`] compiles it for every instruction set. Everything called from [`Task::run`] must be `#[inline(always)]`
+//! A tile is 64 bytes of samples, [`lanes`] of them; a register holds all or a part of it, `V::LANES` numbers. The code is written once over
+//! `V: Vector`; `run` compiles it for every instruction set. Everything called from `Task::run` must be `#[inline(always)]`
 //! and free of closures, so that it ends up in the function that has the target features.
 
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-use super::geometry::lanes;
 use upg_core::{Real, vmath::InstructionSet};
+
+/// Bytes of one number of all samples of a tile.
+pub(crate) const TILE: usize = 64;
+
+/// Samples in a tile of 64 bytes: 16 in single precision, 8 in double precision.
+///
+/// ```
+/// assert_eq!((upg_flows::simd::lanes::<f32>(), upg_flows::simd::lanes::<f64>()), (16, 8));
+/// ```
+pub const fn lanes<T: Real>() -> usize {
+    TILE / size_of::<T>()
+}
 
 /// A register of numbers.
 ///
@@ -48,12 +59,18 @@ pub(crate) trait Task<T: Real> {
     unsafe fn run<V: Vector<T>>(self);
 }
 
+/// Runs `task` as compiled for what the processor has.
+#[inline]
+pub(crate) fn run<T: Real>(task: impl Task<T>) {
+    run_on(InstructionSet::detect(), task);
+}
+
 /// Runs `task` as compiled for `set`.
 ///
 /// # Panics
 /// If the processor lacks `set`.
 #[inline]
-pub(crate) fn run<T: Real>(set: InstructionSet, task: impl Task<T>) {
+pub(crate) fn run_on<T: Real>(set: InstructionSet, task: impl Task<T>) {
     match set {
         // SAFETY: plain arrays need nothing.
         InstructionSet::Baseline => unsafe { task.run::<Plain<T>>() },

@@ -2,8 +2,7 @@
 //!
 //! A precision is told by its size: [`Real`] is `f32` or `f64`, nothing else. The registers are typed as single precision; casts are free.
 
-use super::{Task, Vector};
-use crate::cnn::geometry::lanes;
+use super::{Task, Vector, lanes};
 use std::arch::x86_64::*;
 use std::marker::PhantomData;
 use upg_core::Real;
