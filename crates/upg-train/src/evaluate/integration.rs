@@ -5,11 +5,11 @@
 
 use crate::purpose::Purpose;
 use crate::stats::{DataWeightSums, Moments, WeightSums};
-use crate::trained::{PIECE, Trained};
+use crate::trained::Trained;
 use ndarray::{Array2, s};
 use upg_core::{Device, DeviceError, EndSamples, Engine, Real, Start, Weighted};
 
-/// Most samples that are looked at.
+/// Most samples that are looked at: few enough for all of them at a time.
 const MOST: usize = 4096;
 
 /// What twice the steps change.
@@ -53,12 +53,12 @@ impl<D: Device + Clone> Trained<D> {
         engine.set_end_samples(EndSamples::Scores);
         doubled.set_end_samples(EndSamples::Scores);
         let stream = Purpose::Evaluation.samples(seed);
-        let of_samples = compare(samples, [engine, doubled], |engine, first, samples| {
-            engine.sample(theta, Start::Draw { stream, first: first as u64, samples })
+        let of_samples = compare(samples, [engine, doubled], |engine, samples| {
+            engine.sample(theta, Start::Draw { stream, first: 0, samples })
         });
         let of_data = data.map(|data| {
-            compare(data.nrows(), [engine, doubled], |engine, first, samples| {
-                engine.weigh(theta, data.slice(s![first..first + samples, ..]))
+            compare(data.nrows(), [engine, doubled], |engine, samples| {
+                engine.weigh(theta, data.slice(s![..samples, ..]))
             })
         });
         engine.set_end_samples(EndSamples::Keep);
@@ -77,19 +77,16 @@ struct Both<W> {
     scores: [f64; 2],
 }
 
-/// Shows the first of `number` samples to both engines, in pieces.
+/// Shows the first of `number` samples to both engines.
 fn compare<D: Device, W: Default + Weights>(
     number: usize,
     engines: [&mut Engine<D>; 2],
-    show: impl for<'e> Fn(&'e mut Engine<D>, usize, usize) -> Result<Weighted<'e, D>, DeviceError>,
+    show: impl for<'e> Fn(&'e mut Engine<D>, usize) -> Result<Weighted<'e, D>, DeviceError>,
 ) -> Result<Both<W>, DeviceError> {
-    let [engine, doubled] = engines;
+    let ([engine, doubled], samples) = (engines, number.min(MOST));
     let mut both = Both::default();
-    let number = number.min(MOST);
-    for first in (0..number).step_by(PIECE) {
-        let samples = PIECE.min(number - first);
-        let seen = show(engine, first, samples)?;
-        both.take(&seen, &show(doubled, first, samples)?);
+    if samples > 0 {
+        both.take(&show(engine, samples)?, &show(doubled, samples)?);
     }
     Ok(both)
 }

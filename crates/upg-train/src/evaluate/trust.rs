@@ -172,10 +172,11 @@ mod tests {
 
     #[test]
     fn steps_of_an_integrator_are_told_where_they_matter() {
-        let told = |log_z, log_weight_std| {
+        let integration = |log_z, log_weight_std| {
             let of_samples = Change { samples: 9, log_weight_mean: None, log_weight_std, log_z, score: None };
-            of_integration(&Integration { steps: 4, of_samples, of_data: None }, Some(0.01))
+            Integration { steps: 4, of_samples, of_data: None }
         };
+        let told = |log_z, log_weight_std| of_integration(&integration(log_z, log_weight_std), Some(0.01));
         assert_eq!(told(Some(0.009), Some(0.09)), None);
         let eight = "8 steps of the integrator in the place of 4";
         let shifted = format!("{eight} change it by -1.1e-2, more than its standard error");
@@ -183,6 +184,8 @@ mod tests {
         let spread = format!("{eight} change log-weights by 2.0e-1 (standard deviation)");
         assert_eq!(told(Some(0.0), Some(0.2)), Some(spread));
         assert!(told(None, None).unwrap().contains("not finite"));
+        let of_no_error = of_integration(&integration(Some(1e-9), Some(0.0)), None);
+        assert!(of_no_error.unwrap().contains("change it by 1.0e-9"), "no standard error is no reason for trust");
     }
 
     /// One of two equal modes is lost: in it q is e^{−40} of what it should be.

@@ -10,7 +10,7 @@ use crate::stats::independence_chain;
 use crate::variance::Repetitions;
 use ndarray::{Array2, arr2};
 use std::sync::Arc;
-use upg_core::{Cpu, Layer, Real, StandardNormal};
+use upg_core::{Cpu, EndSamples, Layer, Real, StandardNormal, Start};
 use upg_flows::spec::{FieldSpec, ScalingSpec, TransformSpec};
 use upg_flows::{BaseSpec, ContinuousFlow, LayerSpec, RealNvp, Scales, StartAt};
 use upg_targets::{Gaussian, Gmm};
@@ -234,9 +234,14 @@ fn the_variance_is_the_naive_one() {
 
 /// A continuous flow of four sites, with twice its steps beside it.
 fn continuous(steps: usize) -> Trained<Cpu<f64>> {
+    continuous_of(steps, 0.4)
+}
+
+/// The same with weights of this size.
+fn continuous_of(steps: usize, size: f64) -> Trained<Cpu<f64>> {
     let field = FieldSpec::lattice(2, 2);
     let spec = ContinuousFlow { lattice: vec![4], field, steps, base: BaseSpec::StandardNormal }.spec().unwrap();
-    let weights = |i: usize| 0.4 * (1.7 * i as f64).sin(); // those of a new flow are 0
+    let weights = |i: usize| size * (1.7 * i as f64).sin(); // those of a new flow are 0
     let theta: Vec<f64> = (0..spec.params().unwrap().size()).map(weights).collect();
     let doubled = spec.clone().map_steps(|steps| 2 * steps);
     let problem = Problem::new(spec.build::<f64>().unwrap(), spec.build_base(), Arc::new(Gmm::new(4).unwrap()))
@@ -263,6 +268,18 @@ fn the_error_of_an_integrator_is_measured_in_both_directions() {
     let forward = |evaluation: &Evaluation| evaluation.summary.log_z_forward.unwrap().value;
     assert!(close(at_2.of_data.unwrap().log_z, forward(&at_4) - forward(&coarse)), "{at_2:?}");
 
+    // The scores, too: plainly, one flow after the other.
+    let mut pair = [2, 4].map(continuous);
+    let of_samples = pair.each_mut().map(|trained| {
+        trained.engine.set_end_samples(EndSamples::Scores);
+        let start = Start::Draw { stream: Purpose::Evaluation.samples(3), first: 0, samples: 1000 };
+        trained.engine.sample(&trained.theta, start).unwrap().end.to_owned()
+    });
+    assert!(close(at_2.of_samples.score, relative_change(of_samples)), "{at_2:?}");
+    let of_data =
+        pair.each_mut().map(|trained| trained.engine.weigh(&trained.theta, data.view()).unwrap().end.to_owned());
+    assert!(close(at_2.of_data.unwrap().score, relative_change(of_data)), "{at_2:?}");
+
     for (coarse, fine) in [(at_2.of_samples, at_8.of_samples), (at_2.of_data.unwrap(), at_8.of_data.unwrap())] {
         for (coarse, fine) in [(coarse.log_weight_std, fine.log_weight_std), (coarse.score, fine.score)] {
             let order = (coarse.unwrap() / fine.unwrap()).log2() / 2.0;
@@ -270,4 +287,22 @@ fn the_error_of_an_integrator_is_measured_in_both_directions() {
         }
     }
     assert_eq!(wrong::<f64>().evaluate(plan, None).unwrap().summary.integration, None);
+}
+
+/// |s' − s|/|s| of all scores together.
+fn relative_change([s, doubled]: [Array2<f64>; 2]) -> f64 {
+    ((&doubled - &s).mapv(|d| d * d).sum() / s.mapv(|s| s * s).sum()).sqrt()
+}
+
+/// What too few steps change is a warning; only the first samples are looked at; and what is kept of an evaluation are samples, before and after.
+#[test]
+fn the_integrator_is_judged_by_some_samples() {
+    let mut trained = continuous_of(1, 1.5);
+    let plan = EvaluationPlan { samples: 4200, blocks: 10, seed: 3 };
+    let first = trained.evaluate(plan, None).unwrap();
+    let integration = first.summary.integration.unwrap();
+    assert_eq!((integration.of_samples.samples, integration.of_data), (4096, None));
+    let warnings = &first.summary.log_z.warnings;
+    assert!(warnings.iter().any(|warning| warning.starts_with("2 steps of the integrator")), "{warnings:?}");
+    assert_eq!(trained.evaluate(plan, None).unwrap().shown, first.shown);
 }

@@ -91,6 +91,8 @@ fn the_paper_s_setting_is_measured() {
         assert!(flows[3..].contains(&flow), "{flow} of {flows:?}");
     }
     let named = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+    let all = table2::only(table2::cases(), &[]).unwrap();
+    assert_eq!(all.iter().map(|case| case.flow).collect::<Vec<_>>(), flows);
     let chosen = table2::only(cases, &named(&["maf", "z2nice"])).unwrap();
     assert_eq!(chosen.iter().map(|case| case.flow).collect::<Vec<_>>(), ["z2nice", "maf"]);
     let error = table2::only(chosen, &named(&["maf", "mfa"])).unwrap_err();
