@@ -9,7 +9,7 @@ use std::time::Instant;
 use upg_benches::median;
 use upg_core::{Cpu, Engine, ReverseKl, SampleStream, Start, Streams, Target};
 use upg_flows::spec::{FieldSpec, FlowSpec};
-use upg_flows::{BaseSpec, ContinuousFlow, Modes, U1Continuous, cnn::lanes};
+use upg_flows::{BaseSpec, ContinuousFlow, Modes, U1Continuous, simd::lanes};
 use upg_targets::{Phi4, U1};
 
 const THREADS: usize = 2;
