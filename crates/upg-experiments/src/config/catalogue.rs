@@ -66,7 +66,7 @@ impl Trained {
             Self::InTime => {
                 "    training: (\n        \
                  steps: 800, batch: 32, objective: Reverse(PathFast), optimiser: Adam(rate: 0.02, beta2: 0.99), schedule: Cosine(), warm_up: 24,\n        \
-                 validation: (every: 800, keep: Last), // the loss would choose the weights that profit most from the integrator's error\n    ),\n"
+                 validation: (every: 200, samples: 1024),\n    ),\n"
             }
         }
     }
