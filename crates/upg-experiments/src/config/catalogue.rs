@@ -66,7 +66,8 @@ impl Trained {
             Self::InTime => {
                 "    training: (\n        \
                  steps: 800, batch: 32, objective: Reverse(PathFast), optimiser: Adam(rate: 0.02, beta2: 0.99), schedule: Cosine(), warm_up: 24,\n        \
-                 validation: (every: 200, samples: 1024),\n    ),\n"
+                 validation: (every: 200, samples: 1024),\n    ),\n    \
+                 evaluation: (ode_steps: 40),\n"
             }
         }
     }

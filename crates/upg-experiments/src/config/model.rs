@@ -97,16 +97,17 @@ impl Config {
         self.assemble(target?, self.flow_spec().map_err(Invalid::from)?)
     }
 
-    /// The same for the tests of a training, if the flow is continuous: it makes twice its steps, or `evaluation.ode_steps` if those are more.
+    /// The same for the tests of a training, if the flow is continuous: it makes twice its steps.
     ///
     /// # Errors
     /// As [`build`](Self::build).
     pub fn build_for_tests<T: Real>(&self) -> Result<Option<Model<T>>, AllInvalid> {
         let model = self.build()?;
         let spec = self.flow_spec().map_err(Invalid::from)?;
-        let Some(trained) = spec.steps() else { return Ok(None) };
-        let steps = self.evaluation.ode_steps.map_or(2 * trained, |steps| steps.max(2 * trained));
-        Ok(Some(self.assemble(model.target, with_steps(spec, [steps, trained]))?))
+        if spec.steps().is_none() {
+            return Ok(None);
+        }
+        Ok(Some(self.assemble(model.target, spec.map_steps(|steps| 2 * steps))?))
     }
 
     /// The same for an evaluation: a continuous flow makes `evaluation.ode_steps` steps, if there are some, and comes with one that makes
@@ -119,7 +120,7 @@ impl Config {
         let spec = self.flow_spec().map_err(Invalid::from)?;
         let Some(trained) = spec.steps() else { return Ok(model) };
         let steps = self.evaluation.ode_steps.unwrap_or(trained);
-        let spec = with_steps(spec, [steps, trained]);
+        let spec = spec.map_steps(|own| steps * own / trained); // of several layers with different steps, each in proportion
         let doubled = spec.clone().map_steps(|steps| 2 * steps);
         let (flow, base) = (doubled.build().map_err(Invalid::from)?, doubled.build_base());
         let model = self.assemble(model.target, spec)?;
@@ -154,7 +155,10 @@ impl Config {
         invalid.extend(self.evaluation.invalid());
         invalid.extend(self.invalid_keep());
         match self.flow_spec() {
-            Ok(spec) => invalid.extend(limits::invalid(self, spec.dof())),
+            Ok(spec) => {
+                invalid.extend(limits::invalid(self, spec.dof()));
+                invalid.extend(self.invalid_ode_steps(&spec));
+            }
             Err(_) => {
                 let errors = self.flow.completed(&self.target).errors();
                 invalid.extend(errors.into_iter().filter_map(|error| from_target::explained(error, &self.target)));
@@ -171,6 +175,16 @@ impl Config {
             field: "training.validation.keep".into(),
             value: "ForwardEss".into(),
             accepted: "Loss, ReverseEss or Last without a section data".into(),
+        })
+    }
+
+    /// Steps of an integrator that the flow hasn't got.
+    fn invalid_ode_steps(&self, spec: &FlowSpec) -> Option<Invalid> {
+        let steps = self.evaluation.ode_steps.filter(|_| spec.steps().is_none())?;
+        Some(Invalid {
+            field: "evaluation.ode_steps".into(),
+            value: steps.to_string(),
+            accepted: "None, as no layer of this flow is continuous".into(),
         })
     }
 
@@ -204,11 +218,6 @@ impl Config {
             },
         }
     }
-}
-
-/// A flow with so many steps in the place of `trained`; of several layers with different steps, each in proportion.
-fn with_steps(flow: FlowSpec, [steps, trained]: [usize; 2]) -> FlowSpec {
-    flow.map_steps(|own| steps * own / trained)
 }
 
 /// What lives there, in the targets of this program.

@@ -100,7 +100,7 @@ pub fn of_integration(integration: &Integration, error: Option<f64>) -> Option<S
     let told = |what: String| format!("{} steps of the integrator in the place of {steps} {what}", 2 * steps);
     let Some(shift) = log_z else { return Some(told("make log-weights that are not finite".into())) };
     if error.is_none_or(|error| shift.abs() > error) {
-        return Some(told(format!("change it by {shift:.1e}, more than its standard error")));
+        return Some(told(format!("change it by {shift:.1e}, more than its standard error: it wants more (--ode-steps)")));
     }
     let spread = log_weight_std.filter(|&std| std > SPREAD)?;
     Some(told(format!("change log-weights by {spread:.1e} (standard deviation)")))
@@ -179,7 +179,7 @@ mod tests {
         let told = |log_z, log_weight_std| of_integration(&integration(log_z, log_weight_std), Some(0.01));
         assert_eq!(told(Some(0.009), Some(0.09)), None);
         let eight = "8 steps of the integrator in the place of 4";
-        let shifted = format!("{eight} change it by -1.1e-2, more than its standard error");
+        let shifted = format!("{eight} change it by -1.1e-2, more than its standard error: it wants more (--ode-steps)");
         assert_eq!(told(Some(-0.011), Some(0.0)), Some(shifted));
         let spread = format!("{eight} change log-weights by 2.0e-1 (standard deviation)");
         assert_eq!(told(Some(0.0), Some(0.2)), Some(spread));

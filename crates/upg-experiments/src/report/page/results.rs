@@ -66,6 +66,8 @@ fn free_energy(runs: &[Run]) -> Group {
     let rows = vec![
         row(runs, "loss", |run| beside(run, "/loss", "/loss_error")),
         estimates(runs, "log <i>Z</i>", "/log_z"),
+        counts(runs, "steps of the integrator", "/integration/steps"),
+        row(runs, "change of log <i>Z</i> by twice as many", |run| beside(run, "/integration/of_samples/log_z", "")),
         estimates(runs, "log <i>Z</i> from data", "/log_z_forward"),
         estimates(runs, "free energy per site", "/free_energy_per_site"),
         estimates(runs, "negative log-likelihood of the data", "/nll"),
