@@ -205,6 +205,16 @@ pub mod scalar {
         M::mul_add(em1, power, power)
     }
 
+    /// e^x for x ≤ 0 as a part of something of the size 1 or larger, at half the cost of `exp`: 1 at 0, and within (1 + |x|) ε of e^x, relative to it,
+    /// so that the error is below ε in absolute terms. Below the smallest argument of `exp` that isn't flushed to zero, what it is there.
+    #[inline(always)]
+    pub fn exp_beside_one<T: Real, M: MulAdd>(x: T) -> T {
+        let z = T::of(std::f64::consts::LOG2_E) * if x < T::EXP_MIN { T::EXP_MIN } else { x };
+        let rounded = z + T::ROUNDER;
+        let f = z - (rounded - T::ROUNDER);
+        M::mul_add(polynomial::<T, M>(T::EXP2, f), f, T::one()) * <T as Lane>::pow2_of_rounded(rounded)
+    }
+
     /// (e^x, e^{−x}) at little more than the cost of one, clamped where one of them would overflow or be flushed to zero.
     #[inline(always)]
     pub fn exp_both_ways<T: Real, M: MulAdd>(x: T) -> (T, T) {
@@ -253,11 +263,7 @@ pub mod scalar {
     /// log(1 + u) for u in [0, 1].
     #[inline(always)]
     pub fn ln_1p_unit<T: Real, M: MulAdd>(u: T) -> T {
-        let s = u / (u + T::of(2.0));
-        let s2 = s * s;
-        let tail = polynomial::<T, M>(T::ATANH, s2);
-        let twice = s + s;
-        M::mul_add(twice * s2, tail, twice)
+        u * polynomial::<T, M>(T::LN_1P, u)
     }
 
     /// log x of a positive normal number; −∞ for zero and denormal numbers, NaN for negative ones.

@@ -6,7 +6,7 @@ mod partials;
 
 pub use covector::Covector;
 pub use inverse::invert;
-pub use partials::{AllRows, KeptRows, PartialRows, Partials, PartialsRef, Phi, PhiMut, PhiPartials, block_rows};
+pub use partials::{AllRows, KeptNumbers, KeptRows, PartialRows, Partials, PartialsRef, Phi, PhiMut, PhiPartials, block_rows};
 
 use upg_core::{Batch, Real};
 
@@ -14,7 +14,8 @@ use upg_core::{Batch, Real};
 ///
 /// This is all a coupling needs: MATH (4) and (5) are written once, over λ, ∂g/∂t, ∂λ/∂t and the vector-Jacobian product with respect to φ.
 /// By default `evaluate` leaves a table of all partials, and `vjp` reads it. A map of many parameters of which few matter at a time
-/// keeps something shorter: it says how many rows (`kept_rows`), and brings its own `vjp`.
+/// keeps something shorter: it says how many rows (`kept_rows`), and brings its own `vjp`. Both get the block of the same samples, so that what it
+/// keeps may lie in any order ([`Partials::numbers`]).
 ///
 /// A map without a closed-form inverse says `type Inverse = Implicit<Self>`, see [`Monotone`](crate::implicit::Monotone); one with a closed
 /// form that doesn't want to differentiate it evaluates g at the solution, calls [`invert`], and pulls covectors through by

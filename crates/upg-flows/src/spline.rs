@@ -60,11 +60,11 @@ impl<T: Real> Elementwise<T> for Spline {
     }
 
     fn evaluate(&self, t: &mut [T], phi: Phi<'_, T>, partials: Partials<'_, T>) {
-        dispatch(places::Evaluate { spline: *self, way: There, t, phi, partials });
+        dispatch(places::Evaluate { spline: *self, way: There, t, phi, partials: partials.numbers() });
     }
 
     fn vjp(&self, covector: Covector<'_, T>, partials: PartialsRef<'_, T>, v: PhiMut<'_, T>) {
-        dispatch(covectors::Vjp { spline: *self, way: There, covector, partials, v });
+        dispatch(covectors::Vjp { spline: *self, way: There, covector, partials, numbers: partials.numbers(), v });
     }
 
     fn inverse(&self) -> SplineInverse {
@@ -72,7 +72,7 @@ impl<T: Real> Elementwise<T> for Spline {
     }
 
     fn value(&self, t: &mut [T], phi: Phi<'_, T>, lambda: &mut [T], memory: &mut Batch<T>) {
-        memory.reshape(self.rows_of_shares(), CHUNK);
+        memory.reshape(self.rows_of_tile(), CHUNK);
         dispatch(places::Value { spline: *self, way: There, t, phi, lambda, memory });
     }
 }
@@ -89,11 +89,11 @@ impl<T: Real> Elementwise<T> for SplineInverse {
     }
 
     fn evaluate(&self, y: &mut [T], phi: Phi<'_, T>, partials: Partials<'_, T>) {
-        dispatch(places::Evaluate { spline: self.spline, way: Back, t: y, phi, partials });
+        dispatch(places::Evaluate { spline: self.spline, way: Back, t: y, phi, partials: partials.numbers() });
     }
 
     fn vjp(&self, covector: Covector<'_, T>, partials: PartialsRef<'_, T>, v: PhiMut<'_, T>) {
-        dispatch(covectors::Vjp { spline: self.spline, way: Back, covector, partials, v });
+        dispatch(covectors::Vjp { spline: self.spline, way: Back, covector, partials, numbers: partials.numbers(), v });
     }
 
     fn inverse(&self) -> Spline {
@@ -101,7 +101,7 @@ impl<T: Real> Elementwise<T> for SplineInverse {
     }
 
     fn value(&self, y: &mut [T], phi: Phi<'_, T>, lambda: &mut [T], memory: &mut Batch<T>) {
-        memory.reshape(self.spline.rows_of_shares(), CHUNK);
+        memory.reshape(self.spline.rows_of_tile(), CHUNK);
         dispatch(places::Value { spline: self.spline, way: Back, t: y, phi, lambda, memory });
     }
 }

@@ -23,6 +23,13 @@ impl<'a, T> Phi<'a, T> {
         &self.rows[k * self.stride..][..self.samples]
     }
 
+    /// φ_k for the k of a range, one after the other.
+    #[inline(always)]
+    pub fn rows(&self, range: Range<usize>) -> impl Iterator<Item = &'a [T]> {
+        let Self { rows, stride, samples } = *self;
+        rows[range.start * stride..].chunks(stride.max(1)).take(range.len()).map(move |row| &row[..samples])
+    }
+
     /// The parameters of the samples in `range`.
     pub fn part(&self, range: Range<usize>) -> Self {
         Self { rows: &self.rows[range.start..], stride: self.stride, samples: range.len() }
@@ -95,6 +102,19 @@ pub struct KeptRows<'a, T> {
     pub dlambda_dt: &'a mut [T],
     /// The rows behind them.
     pub kept: PhiMut<'a, T>,
+}
+
+/// A block for a transform that keeps its numbers in an order of its own.
+#[derive(Debug)]
+pub struct KeptNumbers<'a, T> {
+    /// λ = log|∂g/∂t|.
+    pub lambda: &'a mut [T],
+    /// g' = ∂g/∂t.
+    pub dg_dt: &'a mut [T],
+    /// ∂λ/∂t.
+    pub dlambda_dt: &'a mut [T],
+    /// As many numbers as the rows behind them have.
+    pub numbers: &'a mut [T],
 }
 
 /// The rows of a block of partials for a transform with K parameters.
@@ -213,6 +233,17 @@ impl<'a, T: Real> Partials<'a, T> {
         AllRows { lambda, dg_dt, dlambda_dt, dphi: PhiPartials { rows, stride, samples } }
     }
 
+    /// Its first three rows and the room behind them, of a block that is whole.
+    ///
+    /// # Panics
+    /// If it is a part of one.
+    #[track_caller]
+    pub fn numbers(self) -> KeptNumbers<'a, T> {
+        assert_eq!(self.samples, self.stride, "samples, and those of the block");
+        let KeptRows { lambda, dg_dt, dlambda_dt, kept } = self.kept();
+        KeptNumbers { lambda, dg_dt, dlambda_dt, numbers: kept.rows }
+    }
+
     /// Its rows, whatever stands in those behind the first three.
     pub fn kept(self) -> KeptRows<'a, T> {
         let Self { block, stride, samples, .. } = self;
@@ -261,6 +292,16 @@ impl<'a, T> PartialsRef<'a, T> {
     #[inline(always)]
     pub fn kept(self, k: usize) -> &'a [T] {
         self.row(FIXED + k)
+    }
+
+    /// All that is behind the first three rows, of a block that is whole.
+    ///
+    /// # Panics
+    /// If it is a part of one.
+    #[track_caller]
+    pub fn numbers(self) -> &'a [T] {
+        assert_eq!(self.samples, self.stride, "samples, and those of the block");
+        &self.block[FIXED * self.stride..]
     }
 
     /// λ = log|∂g/∂t|.

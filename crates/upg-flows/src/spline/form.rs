@@ -1,6 +1,6 @@
 //! What a spline is: its form and its bins, and the rows of φ and of what is kept.
 
-use std::{f64::consts::TAU, ops::Range};
+use std::{f64::consts::TAU, hint::select_unpredictable, ops::Range};
 use upg_core::Real;
 
 /// The least share of a bin in the interval, and the least slope at a knot.
@@ -44,16 +44,80 @@ pub(super) enum Axis {
     Heights,
 }
 
-/// Rows behind λ, ∂g/∂t and ∂λ/∂t beside those of p and q: the bin and the eight numbers.
+/// Rows of a tile beside those of p, q: the bin and the eight numbers.
 pub(super) const KEPT: usize = 9;
 
-/// Elements that are worked on together: what belongs to them stays in the first cache.
-pub(super) const CHUNK: usize = 64;
+/// What is kept of a chunk behind λ, ∂g/∂t and ∂λ/∂t, or room for it: rows of its elements, one after the other. Chunks follow each other, so that it is
+/// written and read in one stream however long the rows of a batch are; these, often a power of two apart, would fall on the same few lines of the first cache.
+pub(super) struct Tile<R> {
+    /// The bin and eight numbers.
+    pub numbers: R,
+    /// The exponentials e^{θ − max θ} of the widths and of the heights.
+    pub w: R,
+    pub h: R,
+    /// The inverses of their sums.
+    pub inverse_sums: R,
+}
 
-/// The ranges of at most [`CHUNK`] elements that make up a row of `len`.
+impl<'a, T> Tile<&'a [T]> {
+    #[inline(always)]
+    pub fn of(spline: Spline, numbers: &'a [T], range: Range<usize>) -> Self {
+        let (rows, [first, second, third]) = (spline.rows_of_tile(), spline.ends(range.len()));
+        let tile = &numbers[rows * range.start..rows * range.end];
+        let ((tile, inverse_sums), (numbers, _)) = (tile.split_at(third), tile.split_at(first));
+        Self { numbers, w: &tile[first..second], h: &tile[second..], inverse_sums }
+    }
+}
+
+impl<'a, T> Tile<&'a mut [T]> {
+    #[inline(always)]
+    pub fn of_mut(spline: Spline, numbers: &'a mut [T], range: Range<usize>) -> Self {
+        let (rows, [first, second, third]) = (spline.rows_of_tile(), spline.ends(range.len()));
+        let tile = &mut numbers[rows * range.start..rows * range.end];
+        let (tile, inverse_sums) = tile.split_at_mut(third);
+        let (tile, h) = tile.split_at_mut(second);
+        let (numbers, w) = tile.split_at_mut(first);
+        Self { numbers, w, h, inverse_sums }
+    }
+}
+
+/// Elements that are worked on together, in registers from end to end: 64 bytes in f32.
+pub(super) const CHUNK: usize = 16;
+
+/// The numbers of a chunk.
+pub(super) type Chunk<T> = [T; CHUNK];
+
+/// Elements of a row of a chunk.
 #[inline(always)]
-pub(super) fn chunks(len: usize) -> impl Iterator<Item = Range<usize>> {
-    (0..len).step_by(CHUNK).map(move |first| first..len.min(first + CHUNK))
+pub(super) fn elements<const WHOLE: bool>(row: &[impl Real]) -> usize {
+    if WHOLE { CHUNK } else { row.len() }
+}
+
+/// The numbers of a row of [`CHUNK`], or if it isn't `WHOLE`, of a shorter one and zeros behind them.
+#[inline(always)]
+pub(super) fn load<T: Real, const WHOLE: bool>(row: &[T]) -> Chunk<T> {
+    if WHOLE {
+        return *row.first_chunk().expect("a row of a whole chunk");
+    }
+    let mut numbers = [T::zero(); CHUNK];
+    numbers[..row.len()].copy_from_slice(row);
+    numbers
+}
+
+/// Fills a row like that.
+#[inline(always)]
+pub(super) fn store<T: Real, const WHOLE: bool>(row: &mut [T], numbers: Chunk<T>) {
+    if WHOLE {
+        *row.first_chunk_mut().expect("a row of a whole chunk") = numbers;
+        return;
+    }
+    row.copy_from_slice(&numbers[..row.len()]);
+}
+
+/// `new` or `old`: a choice of numbers that are there, not of addresses.
+#[inline(always)]
+pub(super) fn select<T: Real>(takes: bool, new: T, old: T) -> T {
+    select_unpredictable(takes, new, old)
 }
 
 impl Spline {
@@ -65,13 +129,19 @@ impl Spline {
         }
     }
 
-    /// Rows of a block: λ, ∂g/∂t, ∂λ/∂t, the bin, eight numbers, p and q as exponentials and the inverse of their sums.
+    /// Rows of a block: λ, ∂g/∂t, ∂λ/∂t, and those of a [`Tile`].
     pub const fn rows_of(self) -> usize {
-        self.rows_of_shares().saturating_add(3 + KEPT)
+        self.rows_of_tile().saturating_add(3)
     }
 
-    pub(super) const fn rows_of_shares(self) -> usize {
-        self.bins.saturating_mul(2).saturating_add(2)
+    pub(super) const fn rows_of_tile(self) -> usize {
+        self.bins.saturating_mul(2).saturating_add(KEPT + 2)
+    }
+
+    /// The ends of the parts of a tile of `samples` elements.
+    #[inline(always)]
+    fn ends(self, samples: usize) -> [usize; 3] {
+        [KEPT, KEPT + self.bins, KEPT + 2 * self.bins].map(|rows| rows * samples)
     }
 
     /// Where the bins begin, and L.
@@ -89,19 +159,11 @@ impl Spline {
         [T::of(length * LEAST), T::of(length * (1.0 - LEAST * self.bins as f64))]
     }
 
-    /// The rows of φ with the logits of the shares on an axis; p and q are kept in the same order.
+    /// The rows of φ with the logits of the shares on an axis.
     pub(super) fn rows_of_axis(self, axis: Axis) -> Range<usize> {
         match axis {
             Axis::Widths => 0..self.bins,
             Axis::Heights => self.bins..2 * self.bins,
-        }
-    }
-
-    /// The row behind p and q with the inverse of the sum of their exponentials.
-    pub(super) fn row_of_sum(self, axis: Axis) -> usize {
-        match axis {
-            Axis::Widths => 2 * self.bins,
-            Axis::Heights => 2 * self.bins + 1,
         }
     }
 
@@ -117,13 +179,13 @@ impl Spline {
         }
     }
 
-    /// The row of φ with the slope at a knot, or where it isn't free, at one beside it.
-    pub(super) fn slope_row_near(self, knot: usize) -> usize {
+    /// The rows of φ with the slopes at the knots 0, 1 and K, or where they aren't free, at one beside them; the inner knots follow that of knot 1.
+    pub(super) fn slope_rows_near(self) -> [usize; 3] {
         let first = 2 * self.bins;
         match self.form {
-            Form::Line { .. } => first + knot.clamp(1, self.bins - 1) - 1,
-            Form::Odd { .. } => first + knot.min(self.bins - 1),
-            Form::Circle => first + knot % self.bins,
+            Form::Line { .. } => [first, first, first + self.bins - 2],
+            Form::Odd { .. } => [first, first + 1, first + self.bins - 1],
+            Form::Circle => [first, first + 1, first],
         }
     }
 

@@ -1,183 +1,144 @@
 //! The knots of the splines of a chunk of elements, and the bins that hold their arguments.
 
 use super::{
-    form::{Axis, CHUNK, Spline},
+    form::{Axis, CHUNK, Chunk, Spline, Tile, elements, load, select, store},
     rational::UNIT_SLOPE,
     way::Way,
 };
-use crate::elementwise::{Phi, PhiMut};
+use crate::elementwise::Phi;
+use std::ops::Range;
 use upg_core::Real;
 use upg_core::vmath::{MulAdd, scalar};
 
 /// The bins that hold the arguments of a chunk, one of each element.
 pub(super) struct Bins<T> {
     /// The left knot (x_k, y_k).
-    pub x: [T; CHUNK],
-    pub y: [T; CHUNK],
+    pub x: Chunk<T>,
+    pub y: Chunk<T>,
     /// Width and height.
-    pub w: [T; CHUNK],
-    pub h: [T; CHUNK],
+    pub w: Chunk<T>,
+    pub h: Chunk<T>,
     /// θ_d + c at the left and the right knot; c where it isn't free.
-    pub left: [T; CHUNK],
-    pub right: [T; CHUNK],
+    pub left: Chunk<T>,
+    pub right: Chunk<T>,
     /// k + 1; 0 for an argument below all knots.
-    pub number: [T; CHUNK],
-    /// The right end of the bins so far.
-    next_x: [T; CHUNK],
-    next_y: [T; CHUNK],
+    pub number: Chunk<T>,
 }
 
-/// The exponentials e^{θ − max θ} of both axes, in as many rows from `from` on, and behind them 1/Σ for each axis.
-pub(super) struct Shares<'a, 's, T> {
-    pub rows: &'s mut PhiMut<'a, T>,
-    pub from: usize,
-}
-
-impl<T: Real> Shares<'_, '_, T> {
-    #[inline(always)]
-    fn row(&self, row: usize, n: usize) -> &[T] {
-        &self.rows.row(self.from + row)[..n]
+/// Fills the exponentials of a tile, and the inverses of their sums, which it returns.
+#[inline(always)]
+pub(super) fn fill_shares<T: Real, M: MulAdd, const WHOLE: bool>(
+    tile: &mut Tile<&mut [T]>,
+    spline: Spline,
+    phi: Phi<'_, T>,
+) -> [Chunk<T>; 2] {
+    let sum_w = fill_axis::<T, M, WHOLE>(tile.w, phi, spline.rows_of_axis(Axis::Widths));
+    let sum_h = fill_axis::<T, M, WHOLE>(tile.h, phi, spline.rows_of_axis(Axis::Heights));
+    let (mut inverse_w, mut inverse_h) = (sum_w, sum_h);
+    for i in 0..CHUNK {
+        // one division for both: they are between 1 and K
+        let inverse = (sum_w[i] * sum_h[i]).recip();
+        (inverse_w[i], inverse_h[i]) = (inverse * sum_h[i], inverse * sum_w[i]);
     }
+    let (to_w, to_h) = tile.inverse_sums.split_at_mut(tile.inverse_sums.len() / 2);
+    store::<T, WHOLE>(to_w, inverse_w);
+    store::<T, WHOLE>(to_h, inverse_h);
+    [inverse_w, inverse_h]
+}
 
-    /// Fills them.
-    #[inline(always)]
-    pub fn fill<M: MulAdd>(&mut self, spline: Spline, phi: Phi<'_, T>) {
-        let mut most = [T::zero(); CHUNK];
-        let mut sum = [T::zero(); CHUNK];
-        for axis in [Axis::Widths, Axis::Heights] {
-            let rows = spline.rows_of_axis(axis);
-            let n = phi.row(0).len().min(CHUNK);
-            let (most, sum) = (&mut most[..n], &mut sum[..n]);
-            fill_largest(phi, rows.clone(), most);
-            sum.fill(T::zero());
-            for row in rows {
-                let (theta, e) = (&phi.row(row)[..n], &mut self.rows.row_mut(self.from + row)[..n]);
-                for i in 0..n {
-                    e[i] = scalar::exp_of_nonpositive::<T, M>(theta[i] - most[i]);
-                    sum[i] += e[i];
-                }
-            }
-            let inverse = self.rows.row_mut(self.from + spline.row_of_sum(axis));
-            inverse.iter_mut().zip(&*sum).for_each(|(inverse, sum)| *inverse = sum.recip());
+/// Fills `shares` with the exponentials of rows of φ, and returns their sum.
+#[inline(always)]
+fn fill_axis<T: Real, M: MulAdd, const WHOLE: bool>(
+    shares: &mut [T],
+    phi: Phi<'_, T>,
+    rows: Range<usize>,
+) -> Chunk<T> {
+    let mut most = load::<T, WHOLE>(phi.row(rows.start));
+    for theta in phi.rows(rows.start + 1..rows.end) {
+        let theta = load::<T, WHOLE>(theta);
+        for i in 0..CHUNK {
+            most[i] = if theta[i] > most[i] { theta[i] } else { most[i] };
         }
     }
-}
-
-/// Fills `most` with the largest of rows.
-#[inline(always)]
-fn fill_largest<T: Real>(phi: Phi<'_, T>, rows: std::ops::Range<usize>, most: &mut [T]) {
-    most.copy_from_slice(phi.row(rows.start));
-    let mut row = rows.start + 1;
-    while row + 1 < rows.end {
-        let pairs = phi.row(row).iter().zip(phi.row(row + 1));
-        most.iter_mut().zip(pairs).for_each(|(most, (&a, &b))| *most = larger(larger(a, b), *most));
-        row += 2;
+    let mut sum = [T::zero(); CHUNK];
+    for (theta, share) in phi.rows(rows).zip(shares.chunks_exact_mut(elements::<WHOLE>(phi.row(0)))) {
+        let mut e = load::<T, WHOLE>(theta);
+        for i in 0..CHUNK {
+            e[i] = scalar::exp_beside_one::<T, M>(e[i] - most[i]);
+            sum[i] += e[i];
+        }
+        store::<T, WHOLE>(share, e);
     }
-    if row < rows.end {
-        most.iter_mut().zip(phi.row(row)).for_each(|(most, &a)| *most = larger(a, *most));
-    }
-}
-
-/// The larger of two; `b` where one of them is NaN.
-#[inline(always)]
-fn larger<T: Real>(a: T, b: T) -> T {
-    if a > b { a } else { b }
+    sum
 }
 
 impl<T: Real> Bins<T> {
+    /// The bins that hold `u`, along x or along y: the last whose left knot isn't above it.
     #[inline(always)]
-    pub fn new() -> Self {
-        let (zero, one) = ([T::zero(); CHUNK], [T::one(); CHUNK]);
-        Self { x: zero, y: zero, w: one, h: one, left: zero, right: zero, number: zero, next_x: zero, next_y: zero }
-    }
-
-    /// Finds the bins that hold `u`, along x or along y: the last whose left knot isn't above it.
-    #[inline(always)]
-    pub fn find<M: MulAdd, W: Way>(
-        &mut self,
+    pub fn find<M: MulAdd, W: Way, const WHOLE: bool>(
         spline: Spline,
         way: W,
-        u: &[T],
+        u: Chunk<T>,
         phi: Phi<'_, T>,
-        shares: &Shares<'_, '_, T>,
-    ) {
-        let low = T::of(spline.interval()[0]);
-        self.number.fill(T::zero());
-        self.next_x.fill(low);
-        self.next_y.fill(low);
-        let mut first = 0;
-        while first + TOGETHER <= spline.bins {
-            self.pass::<M, W, TOGETHER>(spline, way, first, u, phi, shares);
-            first += TOGETHER;
+        shares: &Tile<&mut [T]>,
+        inverse_sums: [Chunk<T>; 2],
+    ) -> Self {
+        let ([least, rest], low) = (spline.shares::<T>(), [T::of(spline.interval()[0]); CHUNK]);
+        let [mut share_w, mut share_h] = inverse_sums;
+        for i in 0..CHUNK {
+            (share_w[i], share_h[i]) = (rest * share_w[i], rest * share_h[i]);
         }
-        while first < spline.bins {
-            self.pass::<M, W, 1>(spline, way, first, u, phi, shares);
-            first += 1;
+        let (mut x, mut y, mut w, mut h) = (low, low, [T::one(); CHUNK], [T::one(); CHUNK]);
+        let [mut left, mut right, mut number] = [[T::zero(); CHUNK]; 3];
+        let [first, second, last] = spline.slope_rows_near();
+        let ([mut next_x, mut next_y], mut next_left) = ([low; 2], raw_slope::<T, WHOLE>(phi.row(first)));
+        let (samples, mut this) = (elements::<WHOLE>(phi.row(first)), T::zero());
+        let rights = phi.rows(second..second + spline.bins - 1).chain([phi.row(last)]);
+        let shares = shares.w.chunks_exact(samples).zip(shares.h.chunks_exact(samples));
+        for ((e_w, e_h), next_right) in shares.zip(rights) {
+            let (e_w, e_h) = (load::<T, WHOLE>(e_w), load::<T, WHOLE>(e_h));
+            let next_right = raw_slope::<T, WHOLE>(next_right);
+            this += T::one();
+            for i in 0..CHUNK {
+                let (this_w, this_h) = (M::mul_add(share_w[i], e_w[i], least), M::mul_add(share_h[i], e_h[i], least));
+                let below = way.along(next_x[i], next_y[i]) <= u[i];
+                (x[i], y[i]) = (select(below, next_x[i], x[i]), select(below, next_y[i], y[i]));
+                (w[i], h[i]) = (select(below, this_w, w[i]), select(below, this_h, h[i]));
+                (left[i], right[i]) = (select(below, next_left[i], left[i]), select(below, next_right[i], right[i]));
+                number[i] = select(below, this, number[i]);
+                (next_x[i], next_y[i]) = (next_x[i] + this_w, next_y[i] + this_h);
+            }
+            next_left = next_right;
         }
+        let mut bins = Self { x, y, w, h, left, right, number };
+        bins.fix_ends(spline);
+        bins
+    }
+
+    /// A slope that isn't free has got that of a knot beside it.
+    #[inline(always)]
+    fn fix_ends(&mut self, spline: Spline) {
+        let Self { left, right, number, .. } = self;
         if spline.slope_row(0).is_none() {
-            self.left
-                .iter_mut()
-                .zip(&self.number)
-                .for_each(|(left, &k)| *left = select(k == T::one(), T::of(UNIT_SLOPE), *left));
+            for i in 0..CHUNK {
+                left[i] = select(number[i] == T::one(), T::of(UNIT_SLOPE), left[i]);
+            }
         }
         if spline.slope_row(spline.bins).is_none() {
             let last = T::of(spline.bins as f64);
-            self.right
-                .iter_mut()
-                .zip(&self.number)
-                .for_each(|(right, &k)| *right = select(k == last, T::of(UNIT_SLOPE), *right));
-        }
-    }
-
-    /// Goes past the bins `first` … `first` + J − 1. A slope that isn't free gets that of a knot beside it.
-    #[inline(always)]
-    fn pass<M: MulAdd, W: Way, const J: usize>(
-        &mut self,
-        spline: Spline,
-        way: W,
-        first: usize,
-        u: &[T],
-        phi: Phi<'_, T>,
-        shares: &Shares<'_, '_, T>,
-    ) {
-        let (n, [least, rest]) = (u.len().min(CHUNK), spline.shares::<T>());
-        let [mut ws, mut hs, mut rights] = [[&u[..n]; J]; 3];
-        for j in 0..J {
-            ws[j] = shares.row(first + j, n);
-            hs[j] = shares.row(spline.bins + first + j, n);
-            rights[j] = &phi.row(spline.slope_row_near(first + j + 1))[..n];
-        }
-        let sum_w = shares.row(spline.row_of_sum(Axis::Widths), n);
-        let sum_h = shares.row(spline.row_of_sum(Axis::Heights), n);
-        let (u, lefts, unit_slope) = (&u[..n], &phi.row(spline.slope_row_near(first))[..n], T::of(UNIT_SLOPE));
-        for i in 0..n {
-            let (share_w, share_h, mut next_x, mut next_y) =
-                (rest * sum_w[i], rest * sum_h[i], self.next_x[i], self.next_y[i]);
-            let (mut x, mut y, mut w, mut h) = (self.x[i], self.y[i], self.w[i], self.h[i]);
-            let (mut left, mut right, mut number) = (self.left[i], self.right[i], self.number[i]);
-            let mut this_left = lefts[i] + unit_slope;
-            for j in 0..J {
-                let this_right = rights[j][i] + unit_slope;
-                let (this_w, this_h) = (M::mul_add(share_w, ws[j][i], least), M::mul_add(share_h, hs[j][i], least));
-                let below = way.along(next_x, next_y) <= u[i];
-                (x, y) = (select(below, next_x, x), select(below, next_y, y));
-                (w, h) = (select(below, this_w, w), select(below, this_h, h));
-                (left, right) = (select(below, this_left, left), select(below, this_right, right));
-                number = select(below, T::of((first + j + 1) as f64), number);
-                (next_x, next_y, this_left) = (next_x + this_w, next_y + this_h, this_right);
+            for i in 0..CHUNK {
+                right[i] = select(number[i] == last, T::of(UNIT_SLOPE), right[i]);
             }
-            (self.x[i], self.y[i], self.w[i], self.h[i]) = (x, y, w, h);
-            (self.left[i], self.right[i], self.number[i]) = (left, right, number);
-            (self.next_x[i], self.next_y[i]) = (next_x, next_y);
         }
     }
 }
 
-/// Bins that are passed at a time.
-const TOGETHER: usize = 4;
-
-/// `new` or `old`: a choice of numbers that are there, not of addresses.
+/// θ + c of a row.
 #[inline(always)]
-fn select<T: Real>(takes: bool, new: T, old: T) -> T {
-    if takes { new } else { old }
+fn raw_slope<T: Real, const WHOLE: bool>(theta: &[T]) -> Chunk<T> {
+    let mut slope = load::<T, WHOLE>(theta);
+    for slope in &mut slope {
+        *slope += T::of(UNIT_SLOPE);
+    }
+    slope
 }

@@ -1,59 +1,54 @@
 //! Rows of g and of g⁻¹, with and without what is kept.
 
 use super::{
-    form::{CHUNK, Form, KEPT, Spline, chunks},
-    knots::{Bins, Shares},
+    form::{CHUNK, Chunk, Form, KEPT, Spline, Tile, elements, load, select, store},
+    knots::{Bins, fill_shares},
     rational::{Bin, Local, Place, Slope},
     way::Way,
 };
-use crate::elementwise::{KeptRows, Partials, Phi, PhiMut};
-use std::f64::consts::TAU;
+use crate::elementwise::{KeptNumbers, Phi};
+use std::{f64::consts::TAU, ops::Range};
 use upg_core::vmath::{Kernel, MulAdd};
 use upg_core::{Batch, Real};
 
 /// Arguments as the bins know them.
 struct Reduced<T> {
     /// In the interval of the bins, or anything where it is outside.
-    u: [T; CHUNK],
+    u: Chunk<T>,
     /// 1 or −1, the sign of the argument; 0 outside of the bins.
-    sign: [T; CHUNK],
+    sign: Chunk<T>,
     /// What has been taken off: whole turns.
-    turns: [T; CHUNK],
+    turns: Chunk<T>,
 }
 
 impl<T: Real> Reduced<T> {
     #[inline(always)]
-    fn new() -> Self {
-        Self { u: [T::zero(); CHUNK], sign: [T::one(); CHUNK], turns: [T::zero(); CHUNK] }
-    }
-
-    #[inline(always)]
-    fn fill(&mut self, form: Form, t: &[T]) {
-        let (n, zero) = (t.len().min(CHUNK), T::zero());
-        let (u, sign, turns) = (&mut self.u[..n], &mut self.sign[..n], &mut self.turns[..n]);
+    fn of(form: Form, t: Chunk<T>) -> Self {
+        let zero = T::zero();
+        let (mut u, mut sign, mut turns) = (t, [T::one(); CHUNK], [zero; CHUNK]);
         match form {
             Form::Line { interval } => {
                 let interval = T::of(interval);
-                for i in 0..n {
-                    u[i] = t[i];
-                    sign[i] = if (t[i] >= -interval) & (t[i] < interval) { T::one() } else { zero };
+                for i in 0..CHUNK {
+                    sign[i] = select((t[i] >= -interval) & (t[i] < interval), T::one(), zero);
                 }
             }
             Form::Odd { interval } => {
                 let interval = T::of(interval);
-                for i in 0..n {
+                for i in 0..CHUNK {
                     u[i] = t[i].abs();
-                    sign[i] = if u[i] < interval { T::one().copysign(t[i]) } else { zero };
+                    sign[i] = select(u[i] < interval, T::one().copysign(t[i]), zero);
                 }
             }
             Form::Circle => {
-                for i in 0..n {
+                for i in 0..CHUNK {
                     turns[i] = (t[i] * T::of(1.0 / TAU)).floor() * T::of(TAU);
                     let rest = t[i] - turns[i];
-                    u[i] = if rest < zero { zero } else { rest };
+                    u[i] = select(rest < zero, zero, rest);
                 }
             }
         }
+        Self { u, sign, turns }
     }
 }
 
@@ -63,7 +58,7 @@ pub(super) struct Evaluate<'a, T, W> {
     pub way: W,
     pub t: &'a mut [T],
     pub phi: Phi<'a, T>,
-    pub partials: Partials<'a, T>,
+    pub partials: KeptNumbers<'a, T>,
 }
 
 impl<T: Real, W: Way> Kernel for Evaluate<'_, T, W> {
@@ -71,21 +66,33 @@ impl<T: Real, W: Way> Kernel for Evaluate<'_, T, W> {
 
     #[inline(always)]
     fn run<M: MulAdd>(self) {
-        let Self { spline, way, t, phi, mut partials } = self;
-        let mut argument = Argument::new();
-        let (mut slopes, mut numbers) = ([[T::zero(); CHUNK]; 2], [[T::zero(); CHUNK]; KEPT]);
-        for range in chunks(t.len()) {
-            let KeptRows { lambda, dg_dt, dlambda_dt, mut kept } = partials.part(range.clone()).kept();
-            let (t, phi) = (&mut t[range.clone()], phi.part(range));
-            argument.find::<M, W>(spline, way, t, phi, Shares { rows: &mut kept, from: KEPT });
-            argument.fill::<M, W>(way, t, lambda, &mut slopes, &mut numbers);
-            let n = t.len();
-            dg_dt.copy_from_slice(&slopes[0][..n]);
-            dlambda_dt.copy_from_slice(&slopes[1][..n]);
-            for (k, row) in numbers.iter().enumerate() {
-                kept.row_mut(k).copy_from_slice(&row[..n]);
-            }
-            argument.add_shift(spline, way, t, phi);
+        let (samples, mut all) = (self.t.len(), self);
+        let whole = samples - samples % CHUNK;
+        for first in (0..whole).step_by(CHUNK) {
+            all.chunk::<M, true>(first..first + CHUNK);
+        }
+        if whole < samples {
+            all.chunk::<M, false>(whole..samples);
+        }
+        all.way.take_logs::<T, M>(all.partials.lambda);
+    }
+}
+
+impl<T: Real, W: Way> Evaluate<'_, T, W> {
+    #[inline(always)]
+    fn chunk<M: MulAdd, const WHOLE: bool>(&mut self, range: Range<usize>) {
+        let Self { spline, way, t, phi, partials } = self;
+        let (spline, way) = (*spline, *way);
+        let mut tile = Tile::of_mut(spline, partials.numbers, range.clone());
+        let (t, phi) = (&mut t[range.clone()], phi.part(range.clone()));
+        let argument = Argument::find::<M, W, WHOLE>(spline, way, t, phi, &mut tile);
+        let Results { value, slope_of_g, slope, dlambda, numbers } = argument.results::<M, W>(way);
+        store::<T, WHOLE>(t, argument.shifted::<W, WHOLE>(spline, way, phi, value));
+        store::<T, WHOLE>(&mut partials.lambda[range.clone()], slope_of_g);
+        store::<T, WHOLE>(&mut partials.dg_dt[range.clone()], slope);
+        store::<T, WHOLE>(&mut partials.dlambda_dt[range], dlambda);
+        for (row, numbers) in tile.numbers.chunks_exact_mut(elements::<WHOLE>(t)).zip(numbers) {
+            store::<T, WHOLE>(row, numbers);
         }
     }
 }
@@ -105,46 +112,69 @@ impl<T: Real, W: Way> Kernel for Value<'_, T, W> {
 
     #[inline(always)]
     fn run<M: MulAdd>(self) {
-        let Self { spline, way, t, phi, lambda, memory } = self;
-        let mut argument = Argument::new();
-        for range in chunks(t.len()) {
-            let (t, phi, lambda) = (&mut t[range.clone()], phi.part(range.clone()), &mut lambda[range]);
-            let mut rows = PhiMut::of(memory.as_mut_slice(), 0, 1, CHUNK);
-            argument.find::<M, W>(spline, way, t, phi, Shares { rows: &mut rows.part(0..t.len()), from: 0 });
-            argument.fill_value::<M, W>(way, t, lambda);
-            argument.add_shift(spline, way, t, phi);
+        let (samples, mut all) = (self.t.len(), self);
+        let whole = samples - samples % CHUNK;
+        for first in (0..whole).step_by(CHUNK) {
+            all.chunk::<M, true>(first..first + CHUNK);
         }
+        if whole < samples {
+            all.chunk::<M, false>(whole..samples);
+        }
+        all.way.take_logs::<T, M>(all.lambda);
+    }
+}
+
+impl<T: Real, W: Way> Value<'_, T, W> {
+    #[inline(always)]
+    fn chunk<M: MulAdd, const WHOLE: bool>(&mut self, range: Range<usize>) {
+        let Self { spline, way, t, phi, lambda, memory } = self;
+        let (spline, way) = (*spline, *way);
+        let mut tile = Tile::of_mut(spline, memory.as_mut_slice(), 0..range.len());
+        let (t, phi, lambda) = (&mut t[range.clone()], phi.part(range.clone()), &mut lambda[range]);
+        let argument = Argument::find::<M, W, WHOLE>(spline, way, t, phi, &mut tile);
+        let Results { value, slope_of_g, .. } = argument.results::<M, W>(way);
+        store::<T, WHOLE>(t, argument.shifted::<W, WHOLE>(spline, way, phi, value));
+        store::<T, WHOLE>(lambda, slope_of_g);
     }
 }
 
 /// The arguments of a chunk and the bins that hold them.
 struct Argument<T> {
+    t: Chunk<T>,
     reduced: Reduced<T>,
     bins: Bins<T>,
 }
 
-impl<T: Real> Argument<T> {
-    #[inline(always)]
-    fn new() -> Self {
-        Self { reduced: Reduced::new(), bins: Bins::new() }
-    }
+/// The value, g' at t, ∂/∂argument and ∂λ/∂argument, then the bin and the eight numbers.
+struct Results<T> {
+    value: Chunk<T>,
+    slope_of_g: Chunk<T>,
+    slope: Chunk<T>,
+    dlambda: Chunk<T>,
+    numbers: [Chunk<T>; KEPT],
+}
 
-    /// Takes the arguments `t` of a chunk, and leaves p and q in `shares`.
+impl<T: Real> Argument<T> {
+    /// Takes the arguments `t` of a chunk, and leaves p and q in `tile`.
     #[inline(always)]
-    fn find<M: MulAdd, W: Way>(
-        &mut self,
+    fn find<M: MulAdd, W: Way, const WHOLE: bool>(
         spline: Spline,
         way: W,
-        t: &mut [T],
+        t: &[T],
         phi: Phi<'_, T>,
-        mut shares: Shares<'_, '_, T>,
-    ) {
+        tile: &mut Tile<&mut [T]>,
+    ) -> Self {
+        let mut t = load::<T, WHOLE>(t);
         if let Some(row) = spline.shift_row() {
-            t.iter_mut().zip(phi.row(row)).for_each(|(t, &shift)| *t = way.before(*t, shift));
+            let shift = load::<T, WHOLE>(phi.row(row));
+            for i in 0..CHUNK {
+                t[i] = way.before(t[i], shift[i]);
+            }
         }
-        self.reduced.fill(spline.form, t);
-        shares.fill::<M>(spline, phi);
-        self.bins.find::<M, W>(spline, way, &self.reduced.u[..t.len()], phi, &shares);
+        let reduced = Reduced::of(spline.form, t);
+        let inverse_sums = fill_shares::<T, M, WHOLE>(tile, spline, phi);
+        let bins = Bins::find::<M, W, WHOLE>(spline, way, reduced.u, phi, tile, inverse_sums);
+        Self { t, reduced, bins }
     }
 
     /// The bin and the place of element `i`.
@@ -158,64 +188,42 @@ impl<T: Real> Argument<T> {
         (knot, bin, way.place::<T, M>(self.reduced.u[i], knot, bin))
     }
 
-    /// The result for element `i`, whose argument was `t`.
+    /// All of them but for the shift.
     #[inline(always)]
-    fn result(&self, i: usize, t: T, inside: T) -> T {
+    fn results<M: MulAdd, W: Way>(&self, way: W) -> Results<T> {
+        let zero = T::zero();
         let Reduced { sign, turns, .. } = &self.reduced;
-        let signed = inside * sign[i] + turns[i];
-        if sign[i] == T::zero() { t } else { signed }
-    }
-
-    /// t, λ, then ∂g/∂t and ∂λ/∂t, then the bin and the eight numbers.
-    #[inline(always)]
-    fn fill<M: MulAdd, W: Way>(
-        &self,
-        way: W,
-        t: &mut [T],
-        lambda: &mut [T],
-        slopes: &mut [[T; CHUNK]; 2],
-        numbers: &mut [[T; CHUNK]; KEPT],
-    ) {
-        let (n, zero) = (t.len().min(CHUNK), T::zero());
-        let (t, lambda) = (&mut t[..n], &mut lambda[..n]);
-        let sign = &self.reduced.sign;
-        for i in 0..n {
+        let [mut value, mut slope_of_g, mut slope, mut dlambda] = [[zero; CHUNK]; 4];
+        let mut numbers = [[zero; CHUNK]; KEPT];
+        for i in 0..CHUNK {
             let (knot, bin, place) = self.place::<M, W>(way, i);
             let local = Local::of::<M>(bin, place);
             let inside = way.result::<T, M>(knot, bin, place, local.rise);
-            let [log, slope, dlambda] = way.slopes::<T, M>(local.slope, local.dlambda_dt);
+            let slopes = way.slopes(local.slope, local.dlambda_dt);
             let outside = sign[i] == zero;
-            t[i] = self.result(i, t[i], inside);
-            lambda[i] = if outside { zero } else { log };
-            slopes[0][i] = if outside { T::one() } else { slope };
-            slopes[1][i] = dlambda * sign[i];
+            let signed = inside * sign[i] + turns[i];
+            value[i] = select(outside, self.t[i], signed);
+            slope_of_g[i] = select(outside, T::one(), local.slope);
+            slope[i] = select(outside, T::one(), slopes[0]);
+            dlambda[i] = slopes[1] * sign[i];
             numbers[0][i] = self.bins.number[i] * sign[i];
             for (k, pair) in [local.by_w, local.by_h, local.by_left, local.by_right].into_iter().enumerate() {
                 numbers[1 + 2 * k][i] = pair[0];
                 numbers[2 + 2 * k][i] = pair[1];
             }
         }
+        Results { value, slope_of_g, slope, dlambda, numbers }
     }
 
-    /// t and λ.
+    /// The result with the shift.
     #[inline(always)]
-    fn fill_value<M: MulAdd, W: Way>(&self, way: W, t: &mut [T], lambda: &mut [T]) {
-        let (n, zero) = (t.len().min(CHUNK), T::zero());
-        let (t, lambda) = (&mut t[..n], &mut lambda[..n]);
-        for i in 0..n {
-            let (knot, bin, place) = self.place::<M, W>(way, i);
-            let local = Local::of::<M>(bin, place);
-            let inside = way.result::<T, M>(knot, bin, place, local.rise);
-            let [log, ..] = way.slopes::<T, M>(local.slope, local.dlambda_dt);
-            t[i] = self.result(i, t[i], inside);
-            lambda[i] = if self.reduced.sign[i] == zero { zero } else { log };
-        }
-    }
-
-    #[inline(always)]
-    fn add_shift<W: Way>(&self, spline: Spline, way: W, t: &mut [T], phi: Phi<'_, T>) {
+    fn shifted<W: Way, const WHOLE: bool>(&self, spline: Spline, way: W, phi: Phi<'_, T>, mut value: Chunk<T>) -> Chunk<T> {
         if let Some(row) = spline.shift_row() {
-            t.iter_mut().zip(phi.row(row)).for_each(|(t, &shift)| *t = way.after(*t, shift));
+            let shift = load::<T, WHOLE>(phi.row(row));
+            for i in 0..CHUNK {
+                value[i] = way.after(value[i], shift[i]);
+            }
         }
+        value
     }
 }

@@ -65,7 +65,7 @@ impl<T: Real> Slope<T> {
     #[inline(always)]
     pub fn of<M: MulAdd>(z: T) -> Self {
         let (zero, one) = (T::zero(), T::one());
-        let e = scalar::exp_of_nonpositive::<T, M>(-z.abs());
+        let e = scalar::exp_beside_one::<T, M>(-z.abs());
         let larger = (one + e).recip();
         let positive = if z < zero { zero } else { z };
         Self {

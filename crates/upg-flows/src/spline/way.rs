@@ -15,8 +15,11 @@ pub(super) trait Way: Copy {
     /// The result.
     fn result<T: Real, M: MulAdd>(self, knot: [T; 2], bin: Bin<T>, place: Place<T>, rise: T) -> T;
 
-    /// λ, ∂/∂argument and ∂λ/∂argument from g' and ∂λ/∂t.
-    fn slopes<T: Real, M: MulAdd>(self, slope: T, dlambda_dt: T) -> [T; 3];
+    /// ∂/∂argument and ∂λ/∂argument from g' and ∂λ/∂t.
+    fn slopes<T: Real>(self, slope: T, dlambda_dt: T) -> [T; 2];
+
+    /// λ from g', for a row of any length: by themselves logarithms don't wait for each other.
+    fn take_logs<T: Real, M: MulAdd>(self, row: &mut [T]);
 
     /// (α a on g, the covector on −x_k, β on λ) from the covector α a, what it is pulled back to, and β.
     fn covectors<T: Real>(self, a: T, pulled: T, beta: T) -> [T; 3];
@@ -51,8 +54,15 @@ impl Way for There {
     }
 
     #[inline(always)]
-    fn slopes<T: Real, M: MulAdd>(self, slope: T, dlambda_dt: T) -> [T; 3] {
-        [scalar::ln::<T, M>(slope), slope, dlambda_dt]
+    fn slopes<T: Real>(self, slope: T, dlambda_dt: T) -> [T; 2] {
+        [slope, dlambda_dt]
+    }
+
+    #[inline(always)]
+    fn take_logs<T: Real, M: MulAdd>(self, row: &mut [T]) {
+        for x in row {
+            *x = scalar::ln::<T, M>(*x);
+        }
     }
 
     #[inline(always)]
@@ -90,9 +100,16 @@ impl Way for Back {
 
     /// MATH (6).
     #[inline(always)]
-    fn slopes<T: Real, M: MulAdd>(self, slope: T, dlambda_dt: T) -> [T; 3] {
+    fn slopes<T: Real>(self, slope: T, dlambda_dt: T) -> [T; 2] {
         let inverse = slope.recip();
-        [-scalar::ln::<T, M>(slope), inverse, -dlambda_dt * inverse]
+        [inverse, -dlambda_dt * inverse]
+    }
+
+    #[inline(always)]
+    fn take_logs<T: Real, M: MulAdd>(self, row: &mut [T]) {
+        for x in row {
+            *x = -scalar::ln::<T, M>(*x);
+        }
     }
 
     /// a' = −(α a ∂t/∂y + β ∂λ_inv/∂y), β' = −β, and so a' g' + β' ∂λ/∂t = −α a.
