@@ -49,6 +49,8 @@ pub(crate) mod sealed {
     pub trait Lane: Copy + 'static {
         /// 1.5·2^m with m mantissa bits: adding it rounds to the nearest integer, which then stands in the low bits.
         const ROUNDER: Self;
+        /// That of the exponent in the bits of a number.
+        const EXPONENT_BIAS: Self;
         /// The leading part of ln 2, with enough trailing zeros that n·LN2_HI is exact for every exponent n.
         const LN2_HI: Self;
         /// ln 2 − LN2_HI.
@@ -80,6 +82,8 @@ pub(crate) mod sealed {
         fn rounded(n: u32) -> Self;
         /// 2^n for `rounded` = n + ROUNDER, n an integer within the range of the exponent.
         fn pow2_of_rounded(rounded: Self) -> Self;
+        /// 2^n for `biased` = n + EXPONENT_BIAS + ROUNDER.
+        fn pow2_of_biased(biased: Self) -> Self;
         /// |magnitude| with the sign bit of `of`.
         fn with_sign(magnitude: Self, of: Self) -> Self;
         /// x = 2^n·m with √½ ≤ m < √2 for a positive normal x; returns n and m.
@@ -90,6 +94,7 @@ pub(crate) mod sealed {
 
     impl Lane for f32 {
         const ROUNDER: f32 = 12_582_912.0;
+        const EXPONENT_BIAS: f32 = 127.0;
         const LN2_HI: f32 = 0.693_145_75;
         const LN2_LO: f32 = 1.428_606_8e-6;
         const INVERSE_FACTORIALS: &'static [f32] =
@@ -127,6 +132,11 @@ pub(crate) mod sealed {
         }
 
         #[inline(always)]
+        fn pow2_of_biased(biased: f32) -> f32 {
+            f32::from_bits(biased.to_bits() << 23)
+        }
+
+        #[inline(always)]
         fn with_sign(magnitude: f32, of: f32) -> f32 {
             magnitude.copysign(of)
         }
@@ -151,6 +161,7 @@ pub(crate) mod sealed {
 
     impl Lane for f64 {
         const ROUNDER: f64 = 6_755_399_441_055_744.0;
+        const EXPONENT_BIAS: f64 = 1023.0;
         const LN2_HI: f64 = 0.693_147_180_369_123_8;
         const LN2_LO: f64 = 1.908_214_929_270_587_7e-10;
         const INVERSE_FACTORIALS: &'static [f64] = &[
@@ -255,6 +266,11 @@ pub(crate) mod sealed {
         #[inline(always)]
         fn pow2_of_rounded(rounded: f64) -> f64 {
             f64::from_bits(rounded.to_bits().wrapping_add(1023) << 52)
+        }
+
+        #[inline(always)]
+        fn pow2_of_biased(biased: f64) -> f64 {
+            f64::from_bits(biased.to_bits() << 52)
         }
 
         #[inline(always)]

@@ -169,6 +169,19 @@ pub mod scalar {
         sum
     }
 
+    /// The same for several x, step by step together.
+    #[inline(always)]
+    fn polynomials<T: Real, M: MulAdd, const J: usize>(coefficients: &[T], x: [T; J]) -> [T; J] {
+        let (&highest, others) = coefficients.split_last().expect("a polynomial has coefficients");
+        let mut sums = [highest; J];
+        for &coefficient in others.iter().rev() {
+            for j in 0..J {
+                sums[j] = M::mul_add(sums[j], x[j], coefficient);
+            }
+        }
+        sums
+    }
+
     /// Splits x = n ln 2 + r with |r| ≤ ½ ln 2; returns n + ROUNDER and r.
     #[inline(always)]
     fn split_off_ln_2<T: Real, M: MulAdd>(x: T) -> (T, T) {
@@ -197,22 +210,24 @@ pub mod scalar {
         if x > T::EXP_MAX { T::infinity() } else { value }
     }
 
-    /// e^x for x ≤ 0, at two thirds of the cost; below the smallest argument of `exp` that isn't flushed to zero, what it is there.
-    #[inline(always)]
-    pub fn exp_of_nonpositive<T: Real, M: MulAdd>(x: T) -> T {
-        let (rounded, em1) = reduce::<T, M>(if x < T::EXP_MIN { T::EXP_MIN } else { x });
-        let power = <T as Lane>::pow2_of_rounded(rounded);
-        M::mul_add(em1, power, power)
-    }
-
     /// e^x for x ≤ 0 as a part of something of the size 1 or larger, at half the cost of `exp`: 1 at 0, and within (1 + |x|) ε of e^x, relative to it,
     /// so that the error is below ε in absolute terms. Below the smallest argument of `exp` that isn't flushed to zero, what it is there.
+    ///
+    /// Several at a time go step by step together, so that none waits for another.
     #[inline(always)]
-    pub fn exp_beside_one<T: Real, M: MulAdd>(x: T) -> T {
-        let z = T::of(std::f64::consts::LOG2_E) * if x < T::EXP_MIN { T::EXP_MIN } else { x };
-        let rounded = z + T::ROUNDER;
-        let f = z - (rounded - T::ROUNDER);
-        M::mul_add(polynomial::<T, M>(T::EXP2, f), f, T::one()) * <T as Lane>::pow2_of_rounded(rounded)
+    pub fn exp_beside_one<T: Real, M: MulAdd, const J: usize>(x: [T; J]) -> [T; J] {
+        let rounder = T::ROUNDER + T::EXPONENT_BIAS;
+        let (mut f, mut rounded) = (x, x);
+        for j in 0..J {
+            let z = T::of(std::f64::consts::LOG2_E) * if x[j] < T::EXP_MIN { T::EXP_MIN } else { x[j] };
+            rounded[j] = z + rounder;
+            f[j] = z - (rounded[j] - rounder);
+        }
+        let mut values = polynomials::<T, M, J>(T::EXP2, f);
+        for j in 0..J {
+            values[j] = M::mul_add(values[j], f[j], T::one()) * <T as Lane>::pow2_of_biased(rounded[j]);
+        }
+        values
     }
 
     /// (e^x, e^{−x}) at little more than the cost of one, clamped where one of them would overflow or be flushed to zero.
@@ -263,7 +278,18 @@ pub mod scalar {
     /// log(1 + u) for u in [0, 1].
     #[inline(always)]
     pub fn ln_1p_unit<T: Real, M: MulAdd>(u: T) -> T {
-        u * polynomial::<T, M>(T::LN_1P, u)
+        let [log] = ln_1p_units::<T, M, 1>([u]);
+        log
+    }
+
+    /// The same for several u, step by step together.
+    #[inline(always)]
+    pub fn ln_1p_units<T: Real, M: MulAdd, const J: usize>(u: [T; J]) -> [T; J] {
+        let mut logs = polynomials::<T, M, J>(T::LN_1P, u);
+        for j in 0..J {
+            logs[j] *= u[j];
+        }
+        logs
     }
 
     /// log x of a positive normal number; −∞ for zero and denormal numbers, NaN for negative ones.

@@ -6,7 +6,9 @@ mod partials;
 
 pub use covector::Covector;
 pub use inverse::invert;
-pub use partials::{AllRows, KeptNumbers, KeptRows, PartialRows, Partials, PartialsRef, Phi, PhiMut, PhiPartials, block_rows};
+pub use partials::{
+    AllRows, KeptNumbers, KeptRows, PartialRows, Partials, PartialsRef, Phi, PhiMut, PhiPartials, block_rows,
+};
 
 use upg_core::{Batch, Real};
 

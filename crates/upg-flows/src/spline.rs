@@ -64,7 +64,7 @@ impl<T: Real> Elementwise<T> for Spline {
     }
 
     fn vjp(&self, covector: Covector<'_, T>, partials: PartialsRef<'_, T>, v: PhiMut<'_, T>) {
-        dispatch(covectors::Vjp { spline: *self, way: There, covector, partials, numbers: partials.numbers(), v });
+        dispatch(covectors::Vjp { spline: *self, way: There, covector, partials, v });
     }
 
     fn inverse(&self) -> SplineInverse {
@@ -93,7 +93,7 @@ impl<T: Real> Elementwise<T> for SplineInverse {
     }
 
     fn vjp(&self, covector: Covector<'_, T>, partials: PartialsRef<'_, T>, v: PhiMut<'_, T>) {
-        dispatch(covectors::Vjp { spline: self.spline, way: Back, covector, partials, numbers: partials.numbers(), v });
+        dispatch(covectors::Vjp { spline: self.spline, way: Back, covector, partials, v });
     }
 
     fn inverse(&self) -> Spline {

@@ -96,7 +96,6 @@ macro_rules! accurate {
 
 // Measured on a grid thirty times denser: 1.04, 2.40, 2.23, 2.56, 1.92 and, for log cosh, 2.52 ulp.
 accurate!(exp_is_accurate: exp, reference::exp, f32 (-86.59, 88.7228) => 1.25, f64 (-700.0, 709.78) => 1.25);
-accurate!(exp_of_nonpositive_is_accurate: exp_of_nonpositive, reference::exp, f32 (-86.59, 0.0) => 1.25, f64 (-707.7, 0.0) => 1.25);
 accurate!(tanh_is_accurate: tanh, reference::tanh, f32 (-30.0, 30.0) => 2.75, f64 (-50.0, 50.0) => 2.75);
 accurate!(sigmoid_is_accurate: sigmoid, reference::sigmoid, f32 (-86.59, 90.0) => 2.5, f64 (-700.0, 700.0) => 2.5);
 accurate!(softplus_is_accurate: softplus, reference::softplus, f32 (-86.59, 200.0) => 2.75, f64 (-700.0, 1e4) => 2.75);
@@ -246,21 +245,85 @@ fn exp_both_ways_is_clamped() {
     }
 }
 
-/// Below the range where e^x is a normal number it stays at that of its end; NaN stays NaN.
+/// `scalar::exp_beside_one` of single numbers.
+macro_rules! exp_beside_one {
+    ($T:ty) => {{
+        struct Loop<'a>(&'a mut [$T]);
+        impl Kernel for Loop<'_> {
+            type Output = ();
+            #[inline(always)]
+            fn run<M: MulAdd>(self) {
+                self.0.iter_mut().for_each(|x| [*x] = scalar::exp_beside_one::<$T, M, 1>([*x]));
+            }
+        }
+        let on_slice: OnSlice<$T> = |set, row| dispatch_to(set, Loop(row));
+        on_slice
+    }};
+}
+
+/// Its error is at most (1 + |x|) ε relative to e^x, and ¾ ε in absolute terms.
 #[test]
-fn exp_of_nonpositive_is_clamped() {
-    fn check<T: Real>(on_slice: OnSlice<T>, set: InstructionSet, end: f64) {
+fn exp_beside_one_is_accurate_beside_one() {
+    fn largest<T: Real>(on_slice: OnSlice<T>, set: InstructionSet, low: f64) -> [f64; 2] {
+        let x = grid::<T>(low, 0.0);
+        let mut y = x.clone();
+        on_slice(set, &mut y);
+        x.iter().zip(&y).fold([0.0; 2], |[relative, absolute], (x, &y)| {
+            let error = reference::exp(x.wide().into()).distance(y) / T::epsilon().wide();
+            [relative.max(error / y.wide() / (1.0 + x.wide().abs())), absolute.max(error)]
+        })
+    }
+    for set in sets() {
+        for [relative, absolute] in
+            [largest(exp_beside_one!(f32), set, -86.59), largest(exp_beside_one!(f64), set, -707.7)]
+        {
+            println!("{set:?}: {relative} (1 + |x|) ε, {absolute} ε");
+            assert!(relative < 1.0 && absolute < 0.75, "{set:?}: {relative} (1 + |x|) ε, {absolute} ε");
+        }
+    }
+}
+
+/// Several at a time are what they are alone, to the bit.
+#[test]
+fn exponentials_together_are_those_alone() {
+    struct Both([f32; 4]);
+    impl Kernel for Both {
+        type Output = ([f32; 4], [f32; 4]);
+        #[inline(always)]
+        fn run<M: MulAdd>(self) -> Self::Output {
+            let mut alone = self.0;
+            for x in &mut alone {
+                [*x] = scalar::exp_beside_one::<f32, M, 1>([*x]);
+            }
+            (scalar::exp_beside_one::<f32, M, 4>(self.0), alone)
+        }
+    }
+    for set in sets() {
+        for x in grid::<f32>(-90.0, 0.0).chunks_exact(4).step_by(97) {
+            let (together, alone) = dispatch_to(set, Both([x[0], x[1], x[2], x[3]]));
+            assert_eq!(together, alone, "{set:?} at {x:?}");
+        }
+    }
+}
+
+/// Below the range where e^x is a normal number it stays at that of its end; NaN stays NaN, whatever its payload.
+#[test]
+fn exp_beside_one_is_clamped() {
+    fn check<T: Real>(on_slice: OnSlice<T>, set: InstructionSet, end: f64, nans: &[T]) {
         let last = at(on_slice, set, T::of(end));
         assert!(last >= T::min_positive_value() && last < T::of(8.0) * T::min_positive_value(), "{last} in {set:?}");
         for beyond in [end - 1.0, 2.0 * end, f64::NEG_INFINITY].map(T::of) {
             assert_eq!(at(on_slice, set, beyond), last, "{beyond} in {set:?}");
         }
         assert_eq!(at(on_slice, set, T::zero()), T::one(), "e⁰ in {set:?}");
-        assert!(at(on_slice, set, T::nan()).is_nan(), "NaN in {set:?}");
+        assert!(nans.iter().all(|&nan| at(on_slice, set, nan).is_nan()), "NaN in {set:?}");
     }
     for set in sets() {
-        check(on_slice!(exp_of_nonpositive, f32), set, -86.7);
-        check(on_slice!(exp_of_nonpositive, f64), set, -708.0);
+        let singles: Vec<f32> = (0..9).map(|bit| f32::from_bits(0x7fc0_0000 | 1 << bit)).chain([-f32::NAN]).collect();
+        let doubles: Vec<f64> =
+            (0..12).map(|bit| f64::from_bits(0x7ff8_0000_0000_0000 | 1 << bit)).chain([-f64::NAN]).collect();
+        check(exp_beside_one!(f32), set, -86.7, &singles);
+        check(exp_beside_one!(f64), set, -708.0, &doubles);
     }
 }
 

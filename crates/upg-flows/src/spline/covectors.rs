@@ -1,7 +1,7 @@
 //! v = α a ∂g/∂φ + β ∂λ/∂φ of a spline or its inverse, from what is kept.
 
 use super::{
-    form::{CHUNK, Chunk, KEPT, Spline, Tile, elements, load, select, store},
+    form::{CHUNK, Chunk, InChunks, KEPT, Spline, Tile, elements, load, select, store},
     way::Way,
 };
 use crate::elementwise::{Covector, PartialsRef, PhiMut};
@@ -15,7 +15,6 @@ pub(super) struct Vjp<'a, T, W> {
     pub way: W,
     pub covector: Covector<'a, T>,
     pub partials: PartialsRef<'a, T>,
-    pub numbers: &'a [T],
     pub v: PhiMut<'a, T>,
 }
 
@@ -23,23 +22,21 @@ impl<T: Real, W: Way> Kernel for Vjp<'_, T, W> {
     type Output = ();
 
     #[inline(always)]
-    fn run<M: MulAdd>(self) {
-        let (samples, mut all) = (self.covector.a.len(), self);
-        let whole = samples - samples % CHUNK;
-        for first in (0..whole).step_by(CHUNK) {
-            all.chunk::<M, true>(first..first + CHUNK);
-        }
-        if whole < samples {
-            all.chunk::<M, false>(whole..samples);
-        }
+    fn run<M: MulAdd>(mut self) {
+        self.chunks::<M>();
     }
 }
 
-impl<T: Real, W: Way> Vjp<'_, T, W> {
+impl<T: Real, W: Way> InChunks for Vjp<'_, T, W> {
+    #[inline(always)]
+    fn samples(&self) -> usize {
+        self.covector.a.len()
+    }
+
     #[inline(always)]
     fn chunk<M: MulAdd, const WHOLE: bool>(&mut self, range: Range<usize>) {
         let (spline, mut v) = (self.spline, self.v.part(range.clone()));
-        let tile = Tile::of(spline, self.numbers, range.clone());
+        let tile = Tile::of(spline, self.partials.numbers(), range.clone());
         let slopes = [&self.partials.dg_dt()[range.clone()], &self.partials.dlambda_dt()[range.clone()]];
         let on = OnBins::of::<M, W, WHOLE>(self.way, self.covector.part(range), slopes, tile.numbers);
         on.through_softmax::<M, WHOLE>(spline, tile, &mut v);
@@ -115,12 +112,7 @@ impl<T: Real> OnBins<T> {
 
     /// L (1 − mK) p_j (c_j − Σ_i p_i c_i) for both axes, with c_j = the covector on the knot for bins below, on the size for the bin itself, 0 above.
     #[inline(always)]
-    fn through_softmax<M: MulAdd, const WHOLE: bool>(
-        &self,
-        spline: Spline,
-        tile: Tile<&[T]>,
-        v: &mut PhiMut<'_, T>,
-    ) {
+    fn through_softmax<M: MulAdd, const WHOLE: bool>(&self, spline: Spline, tile: Tile<&[T]>, v: &mut PhiMut<'_, T>) {
         let Self { bin, x, y, w, h, .. } = self;
         let (zero, [_, share]) = (T::zero(), spline.shares::<T>());
         let samples = elements::<WHOLE>(v.row(0));
@@ -133,7 +125,8 @@ impl<T: Real> OnBins<T> {
             for i in 0..CHUNK {
                 let (below, here) = (number < bin[i], number == bin[i]);
                 let (e_w, e_h) = (e_w[i], e_h[i]);
-                (below_w[i], below_h[i]) = (below_w[i] + select(below, e_w, zero), below_h[i] + select(below, e_h, zero));
+                (below_w[i], below_h[i]) =
+                    (below_w[i] + select(below, e_w, zero), below_h[i] + select(below, e_h, zero));
                 (here_w[i], here_h[i]) = (select(here, e_w, here_w[i]), select(here, e_h, here_h[i]));
             }
         }

@@ -1,7 +1,7 @@
 //! What a spline is: its form and its bins, and the rows of φ and of what is kept.
 
 use std::{f64::consts::TAU, hint::select_unpredictable, ops::Range};
-use upg_core::Real;
+use upg_core::{Real, vmath::MulAdd};
 
 /// The least share of a bin in the interval, and the least slope at a knot.
 pub const LEAST: f64 = 1e-3;
@@ -87,6 +87,28 @@ pub(super) const CHUNK: usize = 16;
 /// The numbers of a chunk.
 pub(super) type Chunk<T> = [T; CHUNK];
 
+/// Work on rows, chunk after chunk.
+pub(super) trait InChunks {
+    /// Elements of a row.
+    fn samples(&self) -> usize;
+
+    /// The work on a chunk that is `WHOLE`, or on the shorter one at the end.
+    fn chunk<M: MulAdd, const WHOLE: bool>(&mut self, range: Range<usize>);
+
+    /// All chunks.
+    #[inline(always)]
+    fn chunks<M: MulAdd>(&mut self) {
+        let samples = self.samples();
+        let whole = samples - samples % CHUNK;
+        for first in (0..whole).step_by(CHUNK) {
+            self.chunk::<M, true>(first..first + CHUNK);
+        }
+        if whole < samples {
+            self.chunk::<M, false>(whole..samples);
+        }
+    }
+}
+
 /// Elements of a row of a chunk.
 #[inline(always)]
 pub(super) fn elements<const WHOLE: bool>(row: &[impl Real]) -> usize {
@@ -100,7 +122,10 @@ pub(super) fn load<T: Real, const WHOLE: bool>(row: &[T]) -> Chunk<T> {
         return *row.first_chunk().expect("a row of a whole chunk");
     }
     let mut numbers = [T::zero(); CHUNK];
-    numbers[..row.len()].copy_from_slice(row);
+    copy::<T, 8>(row, &mut numbers, row.len());
+    copy::<T, 4>(row, &mut numbers, row.len());
+    copy::<T, 2>(row, &mut numbers, row.len());
+    copy::<T, 1>(row, &mut numbers, row.len());
     numbers
 }
 
@@ -111,7 +136,20 @@ pub(super) fn store<T: Real, const WHOLE: bool>(row: &mut [T], numbers: Chunk<T>
         *row.first_chunk_mut().expect("a row of a whole chunk") = numbers;
         return;
     }
-    row.copy_from_slice(&numbers[..row.len()]);
+    let len = row.len();
+    copy::<T, 8>(&numbers, row, len);
+    copy::<T, 4>(&numbers, row, len);
+    copy::<T, 2>(&numbers, row, len);
+    copy::<T, 1>(&numbers, row, len);
+}
+
+/// Of `len` numbers the S that this power of two in `len` stands for: copies of constant sizes take no calls.
+#[inline(always)]
+fn copy<T: Real, const S: usize>(from: &[T], to: &mut [T], len: usize) {
+    if len & S != 0 {
+        let first = len & !(2 * S - 1);
+        to[first..][..S].copy_from_slice(&from[first..][..S]);
+    }
 }
 
 /// `new` or `old`: a choice of numbers that are there, not of addresses.

@@ -48,11 +48,7 @@ pub(super) fn fill_shares<T: Real, M: MulAdd, const WHOLE: bool>(
 
 /// Fills `shares` with the exponentials of rows of φ, and returns their sum.
 #[inline(always)]
-fn fill_axis<T: Real, M: MulAdd, const WHOLE: bool>(
-    shares: &mut [T],
-    phi: Phi<'_, T>,
-    rows: Range<usize>,
-) -> Chunk<T> {
+fn fill_axis<T: Real, M: MulAdd, const WHOLE: bool>(shares: &mut [T], phi: Phi<'_, T>, rows: Range<usize>) -> Chunk<T> {
     let mut most = load::<T, WHOLE>(phi.row(rows.start));
     for theta in phi.rows(rows.start + 1..rows.end) {
         let theta = load::<T, WHOLE>(theta);
@@ -60,16 +56,47 @@ fn fill_axis<T: Real, M: MulAdd, const WHOLE: bool>(
             most[i] = if theta[i] > most[i] { theta[i] } else { most[i] };
         }
     }
-    let mut sum = [T::zero(); CHUNK];
-    for (theta, share) in phi.rows(rows).zip(shares.chunks_exact_mut(elements::<WHOLE>(phi.row(0)))) {
-        let mut e = load::<T, WHOLE>(theta);
-        for i in 0..CHUNK {
-            e[i] = scalar::exp_beside_one::<T, M>(e[i] - most[i]);
-            sum[i] += e[i];
-        }
-        store::<T, WHOLE>(share, e);
+    let (mut sum, mut row) = ([T::zero(); CHUNK], rows.start);
+    let samples = elements::<WHOLE>(phi.row(row));
+    let mut fours = shares.chunks_exact_mut(4 * samples);
+    for share in &mut fours {
+        fill_rows::<T, M, 4, WHOLE>(share, phi, row, &most, &mut sum);
+        row += 4;
+    }
+    for share in fours.into_remainder().chunks_exact_mut(samples) {
+        fill_rows::<T, M, 1, WHOLE>(share, phi, row, &most, &mut sum);
+        row += 1;
     }
     sum
+}
+
+/// Fills `shares` with the exponentials of J rows of φ from `first` on, and adds them to `sum`.
+#[inline(always)]
+fn fill_rows<T: Real, M: MulAdd, const J: usize, const WHOLE: bool>(
+    shares: &mut [T],
+    phi: Phi<'_, T>,
+    first: usize,
+    most: &Chunk<T>,
+    sum: &mut Chunk<T>,
+) {
+    let (mut rows, samples) = ([[T::zero(); CHUNK]; J], shares.len() / J);
+    for j in 0..J {
+        rows[j] = load::<T, WHOLE>(phi.row(first + j));
+    }
+    for i in 0..CHUNK {
+        let mut e = [T::zero(); J];
+        for j in 0..J {
+            e[j] = rows[j][i] - most[i];
+        }
+        e = scalar::exp_beside_one::<T, M, J>(e);
+        for j in 0..J {
+            rows[j][i] = e[j];
+            sum[i] += e[j];
+        }
+    }
+    for (row, share) in rows.into_iter().zip(shares.chunks_exact_mut(samples)) {
+        store::<T, WHOLE>(share, row);
+    }
 }
 
 impl<T: Real> Bins<T> {

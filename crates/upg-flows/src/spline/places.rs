@@ -1,7 +1,7 @@
 //! Rows of g and of g⁻¹, with and without what is kept.
 
 use super::{
-    form::{CHUNK, Chunk, Form, KEPT, Spline, Tile, elements, load, select, store},
+    form::{CHUNK, Chunk, Form, InChunks, KEPT, Spline, Tile, elements, load, select, store},
     knots::{Bins, fill_shares},
     rational::{Bin, Local, Place, Slope},
     way::Way,
@@ -65,20 +65,18 @@ impl<T: Real, W: Way> Kernel for Evaluate<'_, T, W> {
     type Output = ();
 
     #[inline(always)]
-    fn run<M: MulAdd>(self) {
-        let (samples, mut all) = (self.t.len(), self);
-        let whole = samples - samples % CHUNK;
-        for first in (0..whole).step_by(CHUNK) {
-            all.chunk::<M, true>(first..first + CHUNK);
-        }
-        if whole < samples {
-            all.chunk::<M, false>(whole..samples);
-        }
-        all.way.take_logs::<T, M>(all.partials.lambda);
+    fn run<M: MulAdd>(mut self) {
+        self.chunks::<M>();
+        self.way.take_logs::<T, M>(self.partials.lambda);
     }
 }
 
-impl<T: Real, W: Way> Evaluate<'_, T, W> {
+impl<T: Real, W: Way> InChunks for Evaluate<'_, T, W> {
+    #[inline(always)]
+    fn samples(&self) -> usize {
+        self.t.len()
+    }
+
     #[inline(always)]
     fn chunk<M: MulAdd, const WHOLE: bool>(&mut self, range: Range<usize>) {
         let Self { spline, way, t, phi, partials } = self;
@@ -111,20 +109,18 @@ impl<T: Real, W: Way> Kernel for Value<'_, T, W> {
     type Output = ();
 
     #[inline(always)]
-    fn run<M: MulAdd>(self) {
-        let (samples, mut all) = (self.t.len(), self);
-        let whole = samples - samples % CHUNK;
-        for first in (0..whole).step_by(CHUNK) {
-            all.chunk::<M, true>(first..first + CHUNK);
-        }
-        if whole < samples {
-            all.chunk::<M, false>(whole..samples);
-        }
-        all.way.take_logs::<T, M>(all.lambda);
+    fn run<M: MulAdd>(mut self) {
+        self.chunks::<M>();
+        self.way.take_logs::<T, M>(self.lambda);
     }
 }
 
-impl<T: Real, W: Way> Value<'_, T, W> {
+impl<T: Real, W: Way> InChunks for Value<'_, T, W> {
+    #[inline(always)]
+    fn samples(&self) -> usize {
+        self.t.len()
+    }
+
     #[inline(always)]
     fn chunk<M: MulAdd, const WHOLE: bool>(&mut self, range: Range<usize>) {
         let Self { spline, way, t, phi, lambda, memory } = self;
@@ -181,9 +177,9 @@ impl<T: Real> Argument<T> {
     #[inline(always)]
     fn place<M: MulAdd, W: Way>(&self, way: W, i: usize) -> ([T; 2], Bin<T>, Place<T>) {
         let Bins { x, y, w, h, left, right, .. } = &self.bins;
-        let (w, h, inverse_w) = (w[i], h[i], w[i].recip());
-        let (left, right) = (Slope::of::<M>(left[i]), Slope::of::<M>(right[i]));
-        let bin = Bin { w, h, inverse_w, s: h * inverse_w, left, right };
+        let (w, h, inverse_w, inverse_h) = (w[i], h[i], w[i].recip(), h[i].recip());
+        let [left, right] = Slope::of::<M>([left[i], right[i]]);
+        let bin = Bin { w, h, inverse_w, inverse_h, s: h * inverse_w, left, right };
         let knot = [x[i], y[i]];
         (knot, bin, way.place::<T, M>(self.reduced.u[i], knot, bin))
     }
@@ -199,7 +195,7 @@ impl<T: Real> Argument<T> {
             let (knot, bin, place) = self.place::<M, W>(way, i);
             let local = Local::of::<M>(bin, place);
             let inside = way.result::<T, M>(knot, bin, place, local.rise);
-            let slopes = way.slopes(local.slope, local.dlambda_dt);
+            let slopes = way.slopes(&local);
             let outside = sign[i] == zero;
             let signed = inside * sign[i] + turns[i];
             value[i] = select(outside, self.t[i], signed);
@@ -217,7 +213,13 @@ impl<T: Real> Argument<T> {
 
     /// The result with the shift.
     #[inline(always)]
-    fn shifted<W: Way, const WHOLE: bool>(&self, spline: Spline, way: W, phi: Phi<'_, T>, mut value: Chunk<T>) -> Chunk<T> {
+    fn shifted<W: Way, const WHOLE: bool>(
+        &self,
+        spline: Spline,
+        way: W,
+        phi: Phi<'_, T>,
+        mut value: Chunk<T>,
+    ) -> Chunk<T> {
         if let Some(row) = spline.shift_row() {
             let shift = load::<T, WHOLE>(phi.row(row));
             for i in 0..CHUNK {

@@ -14,8 +14,9 @@ pub(super) struct Bin<T> {
     pub w: T,
     /// Height.
     pub h: T,
-    /// 1/w and s = h/w.
+    /// 1/w, 1/h and s = h/w.
     pub inverse_w: T,
+    pub inverse_h: T,
     pub s: T,
     /// The slope at the left knot.
     pub left: Slope<T>,
@@ -28,8 +29,8 @@ pub(super) struct Bin<T> {
 pub(super) struct Slope<T> {
     /// δ.
     pub delta: T,
-    /// ∂δ/∂θ.
-    pub by_raw: T,
+    /// ∂δ/∂θ as a ratio; the denominator is between 1 and 2.
+    pub by_raw: [T; 2],
 }
 
 /// A place in a bin, ξ and 1 − ξ.
@@ -48,6 +49,8 @@ pub(super) struct Local<T> {
     pub rise: T,
     /// g'.
     pub slope: T,
+    /// 1/g'.
+    pub inverse_slope: T,
     /// ∂λ/∂t.
     pub dlambda_dt: T,
     /// By w at fixed x_k.
@@ -61,17 +64,20 @@ pub(super) struct Local<T> {
 }
 
 impl<T: Real> Slope<T> {
-    /// δ = m + log(1 + e^z), z = θ + c, and the logistic function of z.
+    /// δ = m + log(1 + e^z), z = θ + c, and the logistic function of z, at the left and at the right knot.
     #[inline(always)]
-    pub fn of<M: MulAdd>(z: T) -> Self {
+    pub fn of<M: MulAdd>(z: [T; 2]) -> [Self; 2] {
+        let e = scalar::exp_beside_one::<T, M, 2>([-z[0].abs(), -z[1].abs()]);
+        let logs = scalar::ln_1p_units::<T, M, 2>(e);
+        [Self::of_parts(z[0], e[0], logs[0]), Self::of_parts(z[1], e[1], logs[1])]
+    }
+
+    /// From e = e^{−|z|} and log(1 + e).
+    #[inline(always)]
+    fn of_parts(z: T, e: T, log: T) -> Self {
         let (zero, one) = (T::zero(), T::one());
-        let e = scalar::exp_beside_one::<T, M>(-z.abs());
-        let larger = (one + e).recip();
         let positive = if z < zero { zero } else { z };
-        Self {
-            delta: T::of(LEAST) + (positive + scalar::ln_1p_unit::<T, M>(e)),
-            by_raw: if z < zero { e * larger } else { larger },
-        }
+        Self { delta: T::of(LEAST) + (positive + log), by_raw: [if z < zero { e } else { one }, one + e] }
     }
 }
 
@@ -79,7 +85,7 @@ impl<T: Real> Place<T> {
     /// The place at a distance from the left knot.
     #[inline(always)]
     pub fn at(distance: T, bin: Bin<T>) -> Self {
-        let xi = unit(distance * bin.inverse_w);
+        let xi = share(distance, bin.inverse_w);
         Self { xi, xi_bar: T::one() - xi }
     }
 
@@ -98,11 +104,12 @@ impl<T: Real> Place<T> {
     }
 }
 
-/// A share in [0, 1]: round-off of the knots may lead out of it. NaN stays NaN.
+/// The share of a part in a whole, in [0, 1]: round-off of the knots may lead out of it. NaN stays NaN.
 #[inline(always)]
-pub(super) fn unit<T: Real>(x: T) -> T {
-    let x = if x < T::zero() { T::zero() } else { x };
-    if x > T::one() { T::one() } else { x }
+pub(super) fn share<T: Real>(part: T, inverse_of_whole: T) -> T {
+    let part = if part < T::zero() { T::zero() } else { part };
+    let share = part * inverse_of_whole;
+    if share > T::one() { T::one() } else { share }
 }
 
 impl<T: Real> Local<T> {
@@ -111,7 +118,7 @@ impl<T: Real> Local<T> {
     /// ∂λ/∂ξ = 2 [δ_{k+1} ξ − δ_k ξ̄ + s (ξ̄ − ξ)]/P − 2 (δ_k + δ_{k+1} − 2s)(ξ̄ − ξ)/D; s = h/w and ξ = (t − x_k)/w depend on w.
     #[inline(always)]
     pub fn of<M: MulAdd>(bin: Bin<T>, place: Place<T>) -> Self {
-        let Bin { h, inverse_w, s, .. } = bin;
+        let Bin { w, h, inverse_w, inverse_h, s, .. } = bin;
         let (Slope { delta: left, by_raw: by_left }, Slope { delta: right, by_raw: by_right }) = (bin.left, bin.right);
         let (Place { xi, xi_bar }, two) = (place, T::of(2.0));
         let (xi2, xi_bar2, e, both) = (xi * xi, xi_bar * xi_bar, xi * xi_bar, left + right);
@@ -119,13 +126,22 @@ impl<T: Real> Local<T> {
         let n = M::mul_add(left, e, s * xi2);
         let (left_part, right_part) = (left * xi_bar2, right * xi2);
         let p = M::mul_add(two * s, e, left_part + right_part);
-        let (inverse_hd, inverse_p) = ((h * d).recip(), p.recip());
+        let inverse_hd = (h * d).recip();
         let inverse_d = h * inverse_hd;
+        // one division for 1/P and the logistic functions: their denominators, at most 2, lead out of no range
+        let ([above_left, below_left], [above_right, below_right]) = (by_left, by_right);
+        let belows = below_left * below_right;
+        let inverse = (belows * p).recip();
+        let (inverse_p, inverse_belows) = (inverse * belows, inverse * p);
+        let (by_left, by_right) =
+            (above_left * below_right * inverse_belows, above_right * below_left * inverse_belows);
         let (e_d, twice_e) = (e * inverse_d, two * e);
         let s_d = s * inverse_d;
 
         let rise = n * inverse_d;
         let slope = s_d * s_d * p;
+        let d_s = d * (w * inverse_h);
+        let inverse_slope = (d_s * inverse_p) * d_s;
         let turn = xi_bar - xi;
         let dp = M::mul_add(right, xi, M::mul_add(s, turn, -(left * xi_bar)));
         let dd = M::mul_add(-two, s, both) * turn;
@@ -140,6 +156,7 @@ impl<T: Real> Local<T> {
         Self {
             rise,
             slope,
+            inverse_slope,
             dlambda_dt,
             by_w,
             by_h: [rise + s_rise_by_s, lambda_by_h],

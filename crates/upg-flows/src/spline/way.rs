@@ -1,6 +1,6 @@
 //! g and g⁻¹, where they differ.
 
-use super::rational::{Bin, Place, unit};
+use super::rational::{Bin, Local, Place, share};
 use upg_core::Real;
 use upg_core::vmath::{MulAdd, scalar};
 
@@ -15,8 +15,8 @@ pub(super) trait Way: Copy {
     /// The result.
     fn result<T: Real, M: MulAdd>(self, knot: [T; 2], bin: Bin<T>, place: Place<T>, rise: T) -> T;
 
-    /// ∂/∂argument and ∂λ/∂argument from g' and ∂λ/∂t.
-    fn slopes<T: Real>(self, slope: T, dlambda_dt: T) -> [T; 2];
+    /// ∂/∂argument and ∂λ/∂argument.
+    fn slopes<T: Real>(self, local: &Local<T>) -> [T; 2];
 
     /// λ from g', for a row of any length: by themselves logarithms don't wait for each other.
     fn take_logs<T: Real, M: MulAdd>(self, row: &mut [T]);
@@ -54,8 +54,8 @@ impl Way for There {
     }
 
     #[inline(always)]
-    fn slopes<T: Real>(self, slope: T, dlambda_dt: T) -> [T; 2] {
-        [slope, dlambda_dt]
+    fn slopes<T: Real>(self, local: &Local<T>) -> [T; 2] {
+        [local.slope, local.dlambda_dt]
     }
 
     #[inline(always)]
@@ -89,7 +89,7 @@ impl Way for Back {
 
     #[inline(always)]
     fn place<T: Real, M: MulAdd>(self, u: T, [_, y]: [T; 2], bin: Bin<T>) -> Place<T> {
-        let eta = unit((u - y) / bin.h);
+        let eta = share(u - y, bin.inverse_h);
         Place::of_rise::<M>(bin, eta, T::one() - eta)
     }
 
@@ -100,9 +100,8 @@ impl Way for Back {
 
     /// MATH (6).
     #[inline(always)]
-    fn slopes<T: Real>(self, slope: T, dlambda_dt: T) -> [T; 2] {
-        let inverse = slope.recip();
-        [inverse, -dlambda_dt * inverse]
+    fn slopes<T: Real>(self, local: &Local<T>) -> [T; 2] {
+        [local.inverse_slope, -local.dlambda_dt * local.inverse_slope]
     }
 
     #[inline(always)]
