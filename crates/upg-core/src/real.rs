@@ -57,6 +57,8 @@ pub(crate) mod sealed {
         const LN2_LO: Self;
         /// 1/k! for k = 2, 3, …: e^r − 1 − r = Σ r^k/k! to round-off on |r| ≤ ½ ln 2.
         const INVERSE_FACTORIALS: &'static [Self];
+        /// 1/(2k+1) for k = 1, 2, …: atanh(s)/s − 1 = Σ s^{2k}/(2k+1) to round-off on |s| ≤ 1/3.
+        const ATANH: &'static [Self];
         /// P with |1 + f P(f) − 2^f| < 2^−28 (f32), 2^−57 (f64) relative, |f| ≤ ½: minimax, as all that follow.
         const EXP2: &'static [Self];
         /// P with |u P(u) − log(1 + u)| < 2^−24 (f32), 2^−56 (f64) relative, 0 ≤ u ≤ 1.
@@ -99,6 +101,7 @@ pub(crate) mod sealed {
         const LN2_LO: f32 = 1.428_606_8e-6;
         const INVERSE_FACTORIALS: &'static [f32] =
             &[1.0 / 2.0, 1.0 / 6.0, 1.0 / 24.0, 1.0 / 120.0, 1.0 / 720.0, 1.0 / 5040.0];
+        const ATANH: &'static [f32] = &[1.0 / 3.0, 1.0 / 5.0, 1.0 / 7.0, 1.0 / 9.0, 1.0 / 11.0, 1.0 / 13.0, 1.0 / 15.0];
         const EXP2: &'static [f32] =
             &[0.693_147_182, 0.240_226_492, 0.055_503_584_4, 0.009_618_442_51, 0.001_339_036_62, 0.000_153_375_79];
         const LN_1P: &'static [f32] = &[
@@ -177,6 +180,24 @@ pub(crate) mod sealed {
             1.0 / 39_916_800.0,
             1.0 / 479_001_600.0,
             1.0 / 6_227_020_800.0,
+        ];
+        const ATANH: &'static [f64] = &[
+            1.0 / 3.0,
+            1.0 / 5.0,
+            1.0 / 7.0,
+            1.0 / 9.0,
+            1.0 / 11.0,
+            1.0 / 13.0,
+            1.0 / 15.0,
+            1.0 / 17.0,
+            1.0 / 19.0,
+            1.0 / 21.0,
+            1.0 / 23.0,
+            1.0 / 25.0,
+            1.0 / 27.0,
+            1.0 / 29.0,
+            1.0 / 31.0,
+            1.0 / 33.0,
         ];
         const EXP2: &'static [f64] = &[
             0.693_147_180_559_945_3,

@@ -278,11 +278,14 @@ pub mod scalar {
     /// log(1 + u) for u in [0, 1].
     #[inline(always)]
     pub fn ln_1p_unit<T: Real, M: MulAdd>(u: T) -> T {
-        let [log] = ln_1p_units::<T, M, 1>([u]);
-        log
+        let s = u / (u + T::of(2.0));
+        let s2 = s * s;
+        let tail = polynomial::<T, M>(T::ATANH, s2);
+        let twice = s + s;
+        M::mul_add(twice * s2, tail, twice)
     }
 
-    /// The same for several u, step by step together.
+    /// log(1 + u) for several u in [0, 1], step by step together and without a division.
     #[inline(always)]
     pub fn ln_1p_units<T: Real, M: MulAdd, const J: usize>(u: [T; J]) -> [T; J] {
         let mut logs = polynomials::<T, M, J>(T::LN_1P, u);

@@ -34,6 +34,22 @@ macro_rules! on_slice {
     }};
 }
 
+/// `scalar::$name` of several numbers, for single ones, as an [`OnSlice`].
+macro_rules! one_of {
+    ($name:ident, $T:ty) => {{
+        struct Loop<'a>(&'a mut [$T]);
+        impl Kernel for Loop<'_> {
+            type Output = ();
+            #[inline(always)]
+            fn run<M: MulAdd>(self) {
+                self.0.iter_mut().for_each(|x| [*x] = scalar::$name::<$T, M, 1>([*x]));
+            }
+        }
+        let on_slice: OnSlice<$T> = |set, row| dispatch_to(set, Loop(row));
+        on_slice
+    }};
+}
+
 /// One half of a function with two results, `scalar::$name(x).$half`, as an [`OnSlice`].
 macro_rules! half_of {
     ($name:ident.$half:tt, $T:ty) => {{
@@ -100,6 +116,8 @@ accurate!(tanh_is_accurate: tanh, reference::tanh, f32 (-30.0, 30.0) => 2.75, f6
 accurate!(sigmoid_is_accurate: sigmoid, reference::sigmoid, f32 (-86.59, 90.0) => 2.5, f64 (-700.0, 700.0) => 2.5);
 accurate!(softplus_is_accurate: softplus, reference::softplus, f32 (-86.59, 200.0) => 2.75, f64 (-700.0, 1e4) => 2.75);
 accurate!(ln_1p_is_accurate: ln_1p_unit, reference::ln_1p, f32 (0.0, 1.0) => 2.25, f64 (0.0, 1.0) => 2.25);
+accurate!(ln_1p_without_a_division_is_accurate: one_of!(ln_1p_units), |u| reference::ln_1p(u.into()), 2.25, 2.25,
+    grid::<f32>(0.0, 1.0), grid::<f64>(0.0, 1.0));
 accurate!(ln_cosh_is_accurate_from_1_on: ln_cosh, reference::ln_cosh, f32 (1.0, 200.0) => 3.0, f64 (1.0, 1e4) => 3.0);
 
 /// Positive normal numbers: 400 to an octave in every octave, and numbers close to 1 and to odd powers of √2, where the
@@ -245,22 +263,6 @@ fn exp_both_ways_is_clamped() {
     }
 }
 
-/// `scalar::exp_beside_one` of single numbers.
-macro_rules! exp_beside_one {
-    ($T:ty) => {{
-        struct Loop<'a>(&'a mut [$T]);
-        impl Kernel for Loop<'_> {
-            type Output = ();
-            #[inline(always)]
-            fn run<M: MulAdd>(self) {
-                self.0.iter_mut().for_each(|x| [*x] = scalar::exp_beside_one::<$T, M, 1>([*x]));
-            }
-        }
-        let on_slice: OnSlice<$T> = |set, row| dispatch_to(set, Loop(row));
-        on_slice
-    }};
-}
-
 /// Its error is at most (1 + |x|) ε relative to e^x, and ¾ ε in absolute terms.
 #[test]
 fn exp_beside_one_is_accurate_beside_one() {
@@ -275,7 +277,7 @@ fn exp_beside_one_is_accurate_beside_one() {
     }
     for set in sets() {
         for [relative, absolute] in
-            [largest(exp_beside_one!(f32), set, -86.59), largest(exp_beside_one!(f64), set, -707.7)]
+            [largest(one_of!(exp_beside_one, f32), set, -86.59), largest(one_of!(exp_beside_one, f64), set, -707.7)]
         {
             println!("{set:?}: {relative} (1 + |x|) ε, {absolute} ε");
             assert!(relative < 1.0 && absolute < 0.75, "{set:?}: {relative} (1 + |x|) ε, {absolute} ε");
@@ -322,8 +324,8 @@ fn exp_beside_one_is_clamped() {
         let singles: Vec<f32> = (0..9).map(|bit| f32::from_bits(0x7fc0_0000 | 1 << bit)).chain([-f32::NAN]).collect();
         let doubles: Vec<f64> =
             (0..12).map(|bit| f64::from_bits(0x7ff8_0000_0000_0000 | 1 << bit)).chain([-f64::NAN]).collect();
-        check(exp_beside_one!(f32), set, -86.7, &singles);
-        check(exp_beside_one!(f64), set, -708.0, &doubles);
+        check(one_of!(exp_beside_one, f32), set, -86.7, &singles);
+        check(one_of!(exp_beside_one, f64), set, -708.0, &doubles);
     }
 }
 
