@@ -5,7 +5,7 @@ use std::fmt;
 /// A field of a flow's description has a value that isn't accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FlowError {
-    /// The field, e.g. `hidden` of a recipe, `net.hidden` of a layer.
+    /// The field, e.g. `hidden` of a recipe, `net.hidden` of a layer; empty for the layer as such.
     pub field: &'static str,
     /// The layer it belongs to, where the description is a list of layers.
     pub layer: Option<usize>,
@@ -43,6 +43,7 @@ impl FlowError {
     /// The field with all names around it: `layers[2].net.hidden`.
     pub fn path(&self) -> String {
         match self.layer {
+            Some(layer) if self.field.is_empty() => format!("layers[{layer}]"),
             Some(layer) => format!("layers[{layer}].{}", self.field),
             None => self.field.to_owned(),
         }

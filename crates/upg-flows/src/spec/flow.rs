@@ -82,9 +82,22 @@ impl FlowSpec {
         }
         if errors.is_empty() {
             errors = self.each(|layer| FlowError::failed([layer.check_shape(&self.shape)]));
-            errors.extend(self.check_base().and_then(|()| self.base.check_shape(&self.shape)).err());
+            let base = || self.check_base().and_then(|()| self.base.check_shape(&self.shape));
+            errors.extend(self.check_domains().and_then(|()| base()).err());
         }
         errors
+    }
+
+    /// Layers of numbers and of angles don't go together.
+    fn check_domains(&self) -> Result<(), FlowError> {
+        let mut known = self.layers.iter().enumerate().filter_map(|(i, layer)| Some((i, layer.domain()?)));
+        let Some((_, first)) = known.next() else { return Ok(()) };
+        let Some((other, domain)) = known.find(|&(_, domain)| domain != first) else { return Ok(()) };
+        let (value, accepted) = match domain {
+            Domain::Line => ("a layer of numbers", "a layer of angles, as those before it"),
+            Domain::Circle => ("a layer of angles", "a layer of numbers, as those before it"),
+        };
+        Err(FlowError::new("", value, accepted).with_value(value).in_layer(other))
     }
 
     fn check_base(&self) -> Result<(), FlowError> {

@@ -33,8 +33,10 @@ impl Description for HouseholderSpec {
         FlowError::failed([require(self.reflections > 0, "reflections", self.reflections, accepted)])
     }
 
-    fn check_shape(&self, _: &[usize]) -> Result<(), FlowError> {
-        Ok(())
+    /// As many reflections as there are numbers make every orthogonal matrix.
+    fn check_shape(&self, shape: &[usize]) -> Result<(), FlowError> {
+        let accepted = "a whole number, at least 1, at most as many as a sample has numbers";
+        require(self.reflections as u64 <= size::dof(shape), "reflections", self.reflections, accepted)
     }
 
     /// On the tape: x and a number for each reflection.

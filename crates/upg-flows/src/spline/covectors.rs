@@ -101,10 +101,10 @@ impl<T: Real> OnBins<T> {
             let right_of = T::of(if around { last } else { knot } as f64);
             let left_of = T::of((knot + 1) as f64);
             let mut all = [zero; CHUNK];
-            for i in 0..CHUNK {
+            for (i, v) in all.iter_mut().enumerate() {
                 let (bin, left, right) = (self.bin[i], self.left[i], self.right[i]);
                 let at_right = select((bin == right_of) & (bin > zero), right, zero);
-                all[i] = select(bin == left_of, left, at_right);
+                *v = select(bin == left_of, left, at_right);
             }
             store::<T, WHOLE>(v.row_mut(row), all);
         }

@@ -80,8 +80,8 @@ fn fill_rows<T: Real, M: MulAdd, const J: usize, const WHOLE: bool>(
     sum: &mut Chunk<T>,
 ) {
     let (mut rows, samples) = ([[T::zero(); CHUNK]; J], shares.len() / J);
-    for j in 0..J {
-        rows[j] = load::<T, WHOLE>(phi.row(first + j));
+    for (j, row) in rows.iter_mut().enumerate() {
+        *row = load::<T, WHOLE>(phi.row(first + j));
     }
     for i in 0..CHUNK {
         let mut e = [T::zero(); J];

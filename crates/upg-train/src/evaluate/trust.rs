@@ -99,8 +99,10 @@ pub fn of_integration(integration: &Integration, error: Option<f64>) -> Option<S
     let Integration { steps, of_samples: Change { log_z, log_weight_std, .. }, .. } = *integration;
     let told = |what: String| format!("{} steps of the integrator in the place of {steps} {what}", 2 * steps);
     let Some(shift) = log_z else { return Some(told("make log-weights that are not finite".into())) };
-    if error.is_none_or(|error| shift.abs() > error) {
-        return Some(told(format!("change it by {shift:.1e}, more than its standard error: it wants more (--ode-steps)")));
+    if shift != 0.0 && error.is_none_or(|error| shift.abs() > error) {
+        return Some(told(format!(
+            "change it by {shift:.1e}, more than its standard error: it wants more (--ode-steps)"
+        )));
     }
     let spread = log_weight_std.filter(|&std| std > SPREAD)?;
     Some(told(format!("change log-weights by {spread:.1e} (standard deviation)")))
@@ -179,13 +181,15 @@ mod tests {
         let told = |log_z, log_weight_std| of_integration(&integration(log_z, log_weight_std), Some(0.01));
         assert_eq!(told(Some(0.009), Some(0.09)), None);
         let eight = "8 steps of the integrator in the place of 4";
-        let shifted = format!("{eight} change it by -1.1e-2, more than its standard error: it wants more (--ode-steps)");
+        let shifted =
+            format!("{eight} change it by -1.1e-2, more than its standard error: it wants more (--ode-steps)");
         assert_eq!(told(Some(-0.011), Some(0.0)), Some(shifted));
         let spread = format!("{eight} change log-weights by 2.0e-1 (standard deviation)");
         assert_eq!(told(Some(0.0), Some(0.2)), Some(spread));
         assert!(told(None, None).unwrap().contains("not finite"));
         let of_no_error = of_integration(&integration(Some(1e-9), Some(0.0)), None);
         assert!(of_no_error.unwrap().contains("change it by 1.0e-9"), "no standard error is no reason for trust");
+        assert_eq!(of_integration(&integration(Some(0.0), Some(0.0)), None), None);
     }
 
     /// One of two equal modes is lost: in it q is e^{−40} of what it should be.

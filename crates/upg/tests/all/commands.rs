@@ -16,7 +16,7 @@ const SCALAR: &str = "(
     target: Phi4(lattice: [4, 2], kappa: 0.2, lambda: 0.1),
     training: (
         steps: 150, batch: 64, seed: 6, precision: F64, ema: 0.9, optimiser: Adam(rate: 0.01),
-        validation: (every: 25, samples: 300), log_every: 50,
+        validation: (every: 25, samples: 300, keep: ReverseEss), log_every: 50,
     ),
     data: (test: Draw(2000), hmc: (chains: 50, warm_up: 30, thin: 5)),
     evaluation: (samples: 4000, blocks: 40),

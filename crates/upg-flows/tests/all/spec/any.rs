@@ -81,10 +81,11 @@ pub fn cells_of(shape: &[usize]) -> Vec<usize> {
     shape.iter().enumerate().map(cell).collect()
 }
 
-/// The layer with cells, where it asks for some, that fit this shape.
+/// The layer with cells, where it asks for some, and with no more reflections than fit this shape.
 fn with_cells(mut layer: LayerSpec, shape: &[usize]) -> LayerSpec {
     match &mut layer {
         LayerSpec::Linear(LinearSpec { cells: Some(cells), .. }) => *cells = cells_of(shape),
+        LayerSpec::Householder(product) => product.reflections = product.reflections.min(shape.iter().product()),
         LayerSpec::Inverse(inner) => **inner = with_cells((**inner).clone(), shape),
         _ => (),
     }

@@ -180,6 +180,25 @@ fn wrong_bases_are_refused() {
 }
 
 #[test]
+fn layers_that_do_not_go_together_are_told_by_their_number() {
+    let torus = TorusSpline { lattice: vec![4], couplings: 2, hidden: vec![3], ..Default::default() }.spec().unwrap();
+    let scaling = LayerSpec::Scaling(ScalingSpec { scales: Scales::One });
+    for base in [BaseSpec::UniformTorus, BaseSpec::StandardNormal] {
+        let layers = [&torus.layers[..], &[scaling.clone()]].concat();
+        let told = FlowSpec { shape: vec![4], base, layers }.errors();
+        assert_eq!(told.len(), 1);
+        let expected = "layers[2] = a layer of numbers: accepted is a layer of angles, as those before it";
+        assert_eq!(told[0].to_string(), expected);
+    }
+    let layers = vec![scaling, torus.layers[0].clone()];
+    let told = FlowSpec { shape: vec![4], base: BaseSpec::StandardNormal, layers }.check().unwrap_err().to_string();
+    assert_eq!(told, "layers[1] = a layer of angles: accepted is a layer of numbers, as those before it");
+    let layers = vec![LayerSpec::Householder(HouseholderSpec { reflections: 5, bias: Bias::No })];
+    let told = FlowSpec { shape: vec![2, 2], base: BaseSpec::StandardNormal, layers }.check().unwrap_err().to_string();
+    assert!(told.starts_with("layers[0].reflections = 5: accepted is a whole number, at least 1, at most "), "{told}");
+}
+
+#[test]
 fn every_wrong_field_of_a_flow_is_told_once() {
     let fields = |errors: Vec<FlowError>| errors.iter().map(FlowError::path).collect::<Vec<_>>();
     let (hidden, transform) = (vec![3, 0], TransformSpec::LogisticMixture { mixtures: 0 });
