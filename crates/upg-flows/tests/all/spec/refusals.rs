@@ -184,7 +184,7 @@ fn layers_that_do_not_go_together_are_told_by_their_number() {
     let torus = TorusSpline { lattice: vec![4], couplings: 2, hidden: vec![3], ..Default::default() }.spec().unwrap();
     let scaling = LayerSpec::Scaling(ScalingSpec { scales: Scales::One });
     for base in [BaseSpec::UniformTorus, BaseSpec::StandardNormal] {
-        let layers = [&torus.layers[..], &[scaling.clone()]].concat();
+        let layers = [&torus.layers[..], std::slice::from_ref(&scaling)].concat();
         let told = FlowSpec { shape: vec![4], base, layers }.errors();
         assert_eq!(told.len(), 1);
         let expected = "layers[2] = a layer of numbers: accepted is a layer of angles, as those before it";
