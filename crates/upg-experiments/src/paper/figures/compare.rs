@@ -103,7 +103,7 @@ fn both(divergence: Divergence) -> [Objective; 2] {
     }
 }
 
-/// A training of `config` with another objective and seed. A continuous flow is tested with more steps of its integrator: the ordinary
+/// A training of `config` with another objective and seed. A continuous flow is tested with the steps of its evaluation: the ordinary
 /// gradient learns to profit from the error of the fewer steps it is trained with.
 pub(super) fn trainer(
     config: &Config,
@@ -118,7 +118,11 @@ pub(super) fn trainer(
     let problem = config.build()?.problem();
     let trainer = Trainer::new(problem, device.clone(), config.training.plan(), data.clone());
     let trainer = trainer.map_err(|refused| AllInvalid::from(Invalid::from(refused)))?;
-    Ok(config.build_for_tests()?.map(Model::problem).into_iter().fold(trainer, Trainer::with_tests_by))
+    let tested = match config.evaluation.ode_steps {
+        Some(_) => Some(config.build_for_evaluation()?),
+        None => config.build_for_tests()?,
+    };
+    Ok(tested.map(Model::problem).into_iter().fold(trainer, Trainer::with_tests_by))
 }
 
 /// What all runs of a problem have in common.
