@@ -1,8 +1,9 @@
 //! Elements a second of rational-quadratic splines on one thread: `cargo bench -p upg-benches --bench spline`.
 //!
 //! An element is one transformed degree of freedom of one sample. A row of 512 of them stays in the second cache with φ and what is kept.
-//! With 8 bins in f32, on one core of an AMD EPYC (family 25, model 17; 2.6 GHz, AVX-512, a shared virtual machine), the same loops measured by themselves, millions of
-//! elements a second at best: value 129, evaluate 113, vjp 233; of the inverse 112, 101, 227; of the circle 132, 113, 204.
+//! With 8 bins in f32, on one core of an AMD EPYC (family 25, model 17; 2.6 GHz, AVX-512, a shared virtual machine), medians of one run in millions of
+//! elements a second: value 110, evaluate 94, vjp 235; of the inverse 109, 93, 215; of the circle 130, 107, 150. In the best of its repetitions evaluate made 100,
+//! and the same loops without Criterion 113 and 101.
 
 use criterion::{
     BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main, measurement::WallTime,
