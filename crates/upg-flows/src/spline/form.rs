@@ -167,7 +167,7 @@ impl Spline {
         }
     }
 
-    /// Rows of a block: λ, ∂g/∂t, ∂λ/∂t, and those of a [`Tile`].
+    /// Rows of a block: λ, ∂g/∂t, ∂λ/∂t, and those of a tile.
     pub const fn rows_of(self) -> usize {
         self.rows_of_tile().saturating_add(3)
     }
