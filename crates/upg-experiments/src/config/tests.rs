@@ -437,3 +437,20 @@ fn a_theory_may_be_given_by_its_mass() {
         assert_eq!(message.lines().count(), if new == "kappa: 0.3" { 2 } else { 1 }, "{message}");
     }
 }
+
+/// Steps of an integrator that the flow hasn't got would change nothing.
+#[test]
+fn steps_of_an_integrator_want_a_continuous_layer() {
+    let config = Config::parse(&FULL.replacen("\n)", "\n    evaluation: (ode_steps: 16),\n)", 1)).unwrap();
+    let told = config.check().unwrap_err().to_string();
+    assert_eq!(told, "config: evaluation.ode_steps = 16: accepted is None, as no layer of this flow is continuous");
+    assert!(Config::parse(FULL).unwrap().build_for_tests::<f64>().unwrap().is_none());
+    let continuous = "(
+        flow: Continuous(lattice: [4, 3], field: Lattice(frequencies: 2, times: 2), steps: 3),
+        target: Phi4(lattice: [4, 3], kappa: 0.1, lambda: 1),
+        evaluation: (ode_steps: 16),
+    )";
+    let config = Config::parse(continuous).unwrap();
+    assert_eq!(config.check(), Ok(()));
+    assert!(config.build_for_tests::<f64>().unwrap().is_some());
+}

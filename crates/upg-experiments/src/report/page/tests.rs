@@ -140,6 +140,7 @@ fn numbers_stand_beside_the_exact_ones() {
         "run",
         json!({"steps": 20_000, "ess_reverse": 0.5, "tau_int": 1.25, "tau_int_error": 0.04,
         "log_z": {"value": 10.0, "error": 1.0, "exact": 14.04}, "nll": null,
+        "integration": {"steps": 16, "of_samples": {"log_z": -0.0048}},
         "observables": {"q2": {"value": 1.0, "error": 0.1, "exact": 1.26}, "my_own": {"value": 3.0, "error": 0.2}}}),
     );
     let rows = rows(&render(std::slice::from_ref(&run)));
@@ -148,6 +149,9 @@ fn numbers_stand_beside_the_exact_ones() {
     assert_eq!(row("⟨Q²⟩"), ["⟨Q²⟩", "1.260", "1.00(10)", "−2.6"]);
     assert_eq!(row("my own"), ["my own", "", "3.00(20)", ""]);
     assert_eq!(row("τint"), ["τint", "", "1.250(40)", ""]);
+    assert_eq!(row("steps of the integrator"), ["steps of the integrator", "", "16", ""]);
+    let change = row("change of log Z by twice as many");
+    assert_eq!((&change[2][..], &change[3][..]), ("−0.004800", ""));
     assert_eq!(row("training steps"), ["training steps", "", "20\u{202f}000", ""]);
     assert!(!rows.iter().any(|row| row[0].contains("likelihood") || row[0] == "weights"));
     let page = render(&[run]);
