@@ -11,7 +11,7 @@ mod tiles;
 
 pub use cpu::Cpu;
 pub use error::DeviceError;
-pub use optimise::{Average, Rule, Update};
+pub use optimise::{Average, Rule, Update, clip_factor};
 
 use crate::real::Real;
 use ndarray::{ArrayView2, ArrayViewMut2};
@@ -112,8 +112,8 @@ pub trait Vectors: Memory {
     fn combine(&self, alpha: f64, x: &Self::Buffer, beta: f64, y: &mut Self::Buffer);
     /// ⟨x, y⟩ of two views of the same length.
     fn dot(&self, x: Self::Params<'_>, y: Self::Params<'_>) -> f64;
-    /// One step of an optimiser, in one pass over memory.
-    fn optimise(&self, rule: Rule, update: Update<'_, Self>);
+    /// One step of an optimiser; returns the norm of the gradient, as it was before clipping. If that isn't finite, no buffer is changed.
+    fn optimise(&self, rule: Rule, update: Update<'_, Self>) -> f64;
 
     /// ‖x‖. Not finite exactly if an element is not, or if the squares overflow f64, which those of f32 cannot.
     fn norm(&self, x: &Self::Buffer) -> f64 {

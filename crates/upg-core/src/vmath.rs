@@ -146,6 +146,27 @@ fn avx512<K: Kernel>(kernel: K) -> K::Output {
     kernel.run::<Fused>()
 }
 
+/// The numbers of the functions by name, as [`scalar`] uses them: for whoever computes the same on another device.
+pub fn constants<T: Real>() -> Vec<(&'static str, Vec<T>)> {
+    vec![
+        ("ROUNDER", vec![T::ROUNDER]),
+        ("LN2_HI", vec![T::LN2_HI]),
+        ("LN2_LO", vec![T::LN2_LO]),
+        ("INVERSE_FACTORIALS", T::INVERSE_FACTORIALS.to_vec()),
+        ("ATANH", T::ATANH.to_vec()),
+        ("EXP2", T::EXP2.to_vec()),
+        ("LN_1P", T::LN_1P.to_vec()),
+        ("EXP_MAX", vec![T::EXP_MAX]),
+        ("EXP_MIN", vec![T::EXP_MIN]),
+        ("TANH_MAX", vec![T::TANH_MAX]),
+        ("LN", T::LN.to_vec()),
+        ("HALF_PI", T::HALF_PI.to_vec()),
+        ("SIN", T::SIN.to_vec()),
+        ("COS", T::COS.to_vec()),
+        ("ATAN", T::ATAN.to_vec()),
+    ]
+}
+
 /// The functions of one number, to be used inside a [`Kernel`].
 pub mod scalar {
     use super::MulAdd;

@@ -16,12 +16,13 @@ pub struct FlowError {
 }
 
 impl FlowError {
-    pub(crate) fn new(field: &'static str, value: impl fmt::Debug, accepted: &'static str) -> Self {
+    /// `field` = `value` isn't accepted, but what `accepted` says is.
+    pub fn new(field: &'static str, value: impl fmt::Debug, accepted: &'static str) -> Self {
         Self { field, layer: None, value: format!("{value:?}"), accepted }
     }
 
     /// The same about layer `layer` of a list.
-    pub(crate) fn in_layer(self, layer: usize) -> Self {
+    pub fn in_layer(self, layer: usize) -> Self {
         Self { layer: Some(layer), ..self }
     }
 

@@ -4,4 +4,14 @@
 //! that it asks of a card is the small trait [`Gpu`](gpu::Gpu), which [`Driver`](driver::Driver) implements with the CUDA driver and, in tests,
 //! `Emulator` on the host, with the very same text of the kernels.
 
+pub mod cuda;
 pub mod gpu;
+pub mod kernels;
+mod layers;
+mod lower;
+mod memory;
+
+pub use cuda::Cuda;
+pub use layers::AnyLayer;
+pub use lower::LowerError;
+pub use memory::{Batch, Buffer, Params, ParamsMut, Sums};

@@ -184,8 +184,12 @@ impl<T: Real> Vectors for Cpu<T> {
         tiles::run(Dot(x, y), |left, right| left + right)
     }
 
-    fn optimise(&self, rule: Rule, update: Update<'_, Self>) {
-        optimise::on_host(rule, update);
+    fn optimise(&self, rule: Rule, update: Update<'_, Self>) -> f64 {
+        let norm = self.norm(update.grad);
+        if norm.is_finite() {
+            optimise::on_host(rule, norm, update);
+        }
+        norm
     }
 }
 

@@ -1,6 +1,6 @@
 //! A step of an optimiser as a device makes it: moments, parameters and average, each read and written once.
 //!
-//! With the gradient g = `scale`·`grad` of step t = 1, 2, … at the learning rate η:
+//! With the gradient g = `grad`·min(1, `clip`/‖`grad`‖) of step t = 1, 2, … at the learning rate η:
 //!
 //! | rule | per parameter |
 //! |---|---|
@@ -63,10 +63,10 @@ impl Rule {
 pub struct Update<'a, D: Memory + ?Sized> {
     /// The parameters θ.
     pub theta: &'a mut D::Buffer,
-    /// The gradient; finite, as its norm tells.
+    /// The gradient.
     pub grad: &'a D::Buffer,
-    /// Factor on the gradient, e.g. the clipping factor; 1 leaves it as it is.
-    pub scale: f64,
+    /// The largest norm: a longer gradient is shortened to it. `None`: any.
+    pub clip: Option<f64>,
     /// As many as the rule keeps.
     pub moments: &'a mut [D::Buffer],
     /// The moving average of the weights, if one is kept.
@@ -83,10 +83,21 @@ pub struct Average<'a, D: Memory + ?Sized> {
     pub decay: f64,
 }
 
-/// The step on the host.
+/// The factor that shortens a gradient of norm `norm` to `max_norm`: min(1, `max_norm`/`norm`); NaN for NaN, 0 for ∞.
+///
+/// ```
+/// use upg_core::device::clip_factor;
+/// assert_eq!((clip_factor(4.0, 1.0), clip_factor(0.5, 1.0)), (0.25, 1.0));
+/// ```
+pub fn clip_factor(norm: f64, max_norm: f64) -> f64 {
+    if norm <= max_norm { 1.0 } else { max_norm / norm }
+}
+
+/// The step on the host, of a gradient whose norm is `norm`, a finite number.
 #[track_caller]
-pub(super) fn on_host<T: Real, D: Memory<Real = T, Buffer = Vec<T>>>(rule: Rule, update: Update<'_, D>) {
-    let Update { theta, grad, scale, moments, average } = update;
+pub(super) fn on_host<T: Real, D: Memory<Real = T, Buffer = Vec<T>>>(rule: Rule, norm: f64, update: Update<'_, D>) {
+    let Update { theta, grad, clip, moments, average } = update;
+    let scale = clip.map_or(1.0, |clip| clip_factor(norm, clip));
     assert_eq!(grad.len(), theta.len(), "elements of the gradient, and parameters");
     assert_eq!(moments.len(), rule.moments(), "moments given, and moments of the rule");
     assert!(moments.iter().all(|moment| moment.len() == theta.len()), "a moment isn't as long as the parameters");

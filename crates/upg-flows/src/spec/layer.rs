@@ -68,6 +68,14 @@ impl LayerSpec {
         }
     }
 
+    /// The layer's parameters, for samples of this shape: names, shapes, initial values, in the order of the flat buffer.
+    ///
+    /// # Panics
+    /// If the layer isn't accepted for this shape.
+    pub fn params(&self, shape: &[usize]) -> ParamLayout {
+        self.kind().params(shape)
+    }
+
     /// Steps of a continuous flow, or of the inverse of one.
     pub fn steps(&self) -> Option<usize> {
         match self {

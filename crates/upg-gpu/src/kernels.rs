@@ -1,0 +1,54 @@
+//! The texts of the kernels, and what specialises them.
+
+use crate::gpu::Source;
+use upg_core::{Real, vmath};
+
+/// A file of kernels, and the files of functions that it needs before it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Text {
+    name: &'static str,
+    parts: &'static [&'static str],
+}
+
+const PRELUDE: &str = include_str!("kernels/prelude.cu");
+const ELEMENTARY: &str = include_str!("kernels/elementary.cu");
+const SUMS: &str = include_str!("kernels/sums.cu");
+
+/// Arithmetic with whole batches, and the optimiser.
+pub(crate) const VECTORS: Text = Text { name: "vectors.cu", parts: &[SUMS, include_str!("kernels/vectors.cu")] };
+/// Global scaling.
+pub(crate) const SCALING: Text =
+    Text { name: "scaling.cu", parts: &[ELEMENTARY, SUMS, include_str!("kernels/scaling.cu")] };
+
+impl Text {
+    /// The text in precision `T`, specialised.
+    pub fn source<T: Real>(self, mut defines: Vec<(&'static str, String)>) -> Source {
+        if size_of::<T>() == size_of::<f64>() {
+            defines.push(("REAL_IS_DOUBLE", "1".into()));
+        }
+        let text = [PRELUDE, &coefficients::<T>()].iter().chain(self.parts).copied().collect::<Vec<_>>().join("\n");
+        Source { name: self.name, text, defines }
+    }
+}
+
+/// The numbers of the elementary functions as the host has them, e.g. `#define SIN_COEFFICIENTS -0.16666655, …`.
+fn coefficients<T: Real>() -> String {
+    let suffix = if size_of::<T>() == size_of::<f64>() { "" } else { "f" };
+    let number = |x: &T| format!("{:e}{suffix}", x.wide());
+    let line = |(name, values): &(&str, Vec<T>)| {
+        let values: Vec<String> = values.iter().map(number).collect();
+        format!("#define {name} {}\n", values.join(", "))
+    };
+    vmath::constants::<T>().iter().map(line).collect()
+}
+
+/// Every text in both precisions, specialised as an example: for tests of what compilers say.
+pub fn catalogue() -> Vec<Source> {
+    let mut all = in_precision::<f32>();
+    all.extend(in_precision::<f64>());
+    all
+}
+
+fn in_precision<T: Real>() -> Vec<Source> {
+    vec![VECTORS.source::<T>(vec![]), SCALING.source::<T>(vec![])]
+}

@@ -1,0 +1,93 @@
+//! Descriptions of flows, lowered to layers on a device.
+
+use crate::cuda::Cuda;
+use crate::gpu::Gpu;
+use crate::layers::{AnyLayer, Scaling};
+use std::fmt;
+use upg_core::{Chain, DeviceError, Real};
+use upg_flows::{FlowError, FlowSpec, LayerSpec};
+
+/// A flow that can't be made on a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LowerError {
+    /// It isn't accepted, on any device or on this one.
+    Flow(FlowError),
+    /// The device refused.
+    Device(DeviceError),
+}
+
+impl fmt::Display for LowerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flow(error) => error.fmt(f),
+            Self::Device(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for LowerError {}
+
+impl From<FlowError> for LowerError {
+    fn from(error: FlowError) -> Self {
+        Self::Flow(error)
+    }
+}
+
+impl From<DeviceError> for LowerError {
+    fn from(error: DeviceError) -> Self {
+        Self::Device(error)
+    }
+}
+
+impl<T: Real, G: Gpu> Cuda<T, G> {
+    /// The layers of a flow on this device.
+    ///
+    /// # Errors
+    /// Names the field that isn't accepted, or the layer that has no kernels; or the device refuses.
+    pub fn flow(&self, spec: &FlowSpec) -> Result<Chain<AnyLayer<T, G>>, LowerError> {
+        spec.check()?;
+        let layer = |(i, layer): (usize, &LayerSpec)| self.layer(layer, &spec.shape).map_err(|error| error.in_layer(i));
+        Ok(Chain::new::<Self>(spec.layers.iter().enumerate().map(layer).collect::<Result<_, _>>()?))
+    }
+
+    /// A layer on this device, for samples of this shape.
+    ///
+    /// # Errors
+    /// As [`flow`](Self::flow).
+    pub fn layer(&self, spec: &LayerSpec, shape: &[usize]) -> Result<AnyLayer<T, G>, LowerError> {
+        let dof = shape.iter().product();
+        let params = || spec.params(shape);
+        Ok(match spec {
+            LayerSpec::Scaling(_) => Box::new(Scaling::new(self, dof, params())?),
+            LayerSpec::Inverse(layer) => self.layer(layer, shape)?.inverse(),
+            other => return Err(FlowError::new("", kind(other), ACCEPTED).into()),
+        })
+    }
+}
+
+/// The layers that have kernels.
+const ACCEPTED: &str = "on a CUDA device Scaling, and inverses";
+
+/// Name of a kind of layer, as configurations have it.
+fn kind(layer: &LayerSpec) -> Kind {
+    let text = format!("{layer:?}");
+    Kind(text.split(['(', ' ']).next().unwrap_or_default().to_owned())
+}
+
+/// A name that is shown as it is.
+struct Kind(String);
+
+impl fmt::Debug for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl LowerError {
+    fn in_layer(self, layer: usize) -> Self {
+        match self {
+            Self::Flow(error) => Self::Flow(error.in_layer(layer)),
+            device @ Self::Device(_) => device,
+        }
+    }
+}
