@@ -1,8 +1,8 @@
 //! How close a step of the optimiser comes to the speed of memory: `cargo bench -p upg-benches --bench optimiser`.
 //!
 //! In one run, in turn: a step of a rule on 25.6 million parameters (about those of the φ⁴ flow of the paper), and a loop that reads and writes
-//! the same arrays and does next to nothing with them: a ← a + s·g for every array a that the step changes, g the
-//! gradient. Both run on all threads. The norm of the gradient stands beside the reading of one array.
+//! the same arrays and does next to nothing with them: a sum over the gradient g, for its norm, then a ← a + s·g for every array a that the step
+//! changes. Both run on all threads. The norm of the gradient alone stands beside the reading of one array.
 
 use rayon::prelude::*;
 use std::hint::black_box;
@@ -63,18 +63,18 @@ impl Bench {
         let Self { grad, theta, average, others, .. } = self;
         let step = || {
             let average = (averaging == Averaging::Yes).then_some(Average { theta: average, decay: 0.999 });
-            optimiser.step(&device, Update { theta, grad, rate: 1e-4, scale: 0.9, average });
+            optimiser.step(&device, Update { theta, grad, rate: 1e-4, clip: Some(1.0), average });
         };
-        let times = interleaved(self.repetitions, step, || yardstick(&mut others[..changed], grad));
-        report(name, times, 2 * changed + 1);
+        let yardstick = || {
+            read(grad);
+            yardstick(&mut others[..changed], grad);
+        };
+        let times = interleaved(self.repetitions, step, yardstick);
+        report(name, times, 2 * changed + 2);
     }
 
     fn norm(&self) {
-        let read = || {
-            let sum: f32 = self.grad.par_chunks(CHUNK).map(|grad| dispatch(Sum(grad))).sum();
-            black_box(sum);
-        };
-        let times = interleaved(self.repetitions, || _ = black_box(Cpu::here().norm(&self.grad)), read);
+        let times = interleaved(self.repetitions, || _ = black_box(Cpu::here().norm(&self.grad)), || read(&self.grad));
         report("norm", times, 1);
     }
 }
@@ -108,6 +108,12 @@ fn report(name: &str, [ours, yardstick]: [Vec<f64>; 2], arrays: usize) {
 
 /// Numbers that a thread of the yardstick takes at a time.
 const CHUNK: usize = 1 << 16;
+
+/// Σ g.
+fn read(grad: &[f32]) {
+    let sum: f32 = grad.par_chunks(CHUNK).map(|grad| dispatch(Sum(grad))).sum();
+    black_box(sum);
+}
 
 /// a ← a + s·g for every array, all arrays in one pass.
 fn yardstick(arrays: &mut [Vec<f32>], grad: &[f32]) {

@@ -53,7 +53,7 @@ fn bare(config: &Config, steps: u64) -> f64 {
         let stream = Purpose::Step(step).samples(training.seed);
         let start = Start::Draw { stream, first: 0, samples: training.batch };
         let grad = engine.reverse_kl(how, &theta, start).expect("the processor doesn't fail").grad;
-        let update = Update { theta: &mut theta, grad, rate: training.optimiser.rate(), scale: 1.0, average: None };
+        let update = Update { theta: &mut theta, grad, rate: training.optimiser.rate(), clip: None, average: None };
         device.install(|| optimiser.step(&device, update));
     }
     begin.elapsed().as_secs_f64()

@@ -7,7 +7,7 @@ use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering::SeqCst},
 };
-use upg_core::device::{Average, Rule, Update};
+use upg_core::device::{Average, Rule, Update, clip_factor};
 use upg_core::{
     Accum, Base, BasePass, Batch, Chain, Cpu, Cut, DeviceError, Engine, Execution, ForwardKl, GradSink, Init, Inverse,
     Invertible, Layer, Memory, ParamLayout, Pass, ReverseKl, SampleStream, Solve, StandardNormal, Start, Target,
@@ -135,12 +135,18 @@ impl Vectors for Rows {
         x.iter().zip(y).map(|(x, y)| x * y).sum()
     }
 
-    fn optimise(&self, rule: Rule, Update { theta, grad, scale, average, .. }: Update<'_, Self>) {
+    fn optimise(&self, rule: Rule, Update { theta, grad, clip, average, .. }: Update<'_, Self>) -> f64 {
         let Rule::Descent { rate } = rule else { panic!("{rule:?} isn't for this device") };
+        let norm = self.norm(grad);
+        if !norm.is_finite() {
+            return norm;
+        }
+        let scale = clip.map_or(1.0, |clip| clip_factor(norm, clip));
         theta.0.iter_mut().zip(&grad.0).for_each(|(theta, grad)| *theta -= rate * scale * grad);
         if let Some(Average { theta: average, decay }) = average {
             average.0.iter_mut().zip(&theta.0).for_each(|(a, theta)| *a += (1.0 - decay) * (theta - *a));
         }
+        norm
     }
 }
 

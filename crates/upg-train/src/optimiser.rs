@@ -1,6 +1,6 @@
 //! Optimisers: the change of the parameters in a step, in one pass over memory.
 //!
-//! With the gradient g = `scale`·`grad` and the learning rate η = `rate` of step t = 1, 2, …:
+//! With the gradient g = `grad`·min(1, `clip`/‖`grad`‖) and the learning rate η = `rate` of step t = 1, 2, …:
 //!
 //! | rule | per parameter |
 //! |---|---|
@@ -21,6 +21,7 @@ mod rule;
 mod tests;
 
 pub use rule::Rule;
+pub use upg_core::device::clip_factor;
 
 use upg_core::Device;
 use upg_core::device::{self, Average};
@@ -37,12 +38,12 @@ pub struct Optimiser<D: Device> {
 pub struct Update<'a, D: Device> {
     /// The parameters θ.
     pub theta: &'a mut D::Buffer,
-    /// The gradient; finite, as the norm tells.
+    /// The gradient.
     pub grad: &'a D::Buffer,
     /// The learning rate η of this step.
     pub rate: f64,
-    /// A factor of the gradient, e.g. the clipping factor; 1 leaves it as it is.
-    pub scale: f64,
+    /// The largest norm: a longer gradient is shortened to it. `None`: any.
+    pub clip: Option<f64>,
     /// The moving average of the weights, if one is kept.
     pub average: Option<Average<'a, D>>,
 }
@@ -79,25 +80,16 @@ impl<D: Device> Optimiser<D> {
         self.moments.iter().map(|moment| device.to_host(moment)).collect()
     }
 
-    /// Makes one step.
+    /// Makes one step, and returns the norm of the gradient, as it was before clipping. If that isn't finite, there was no step.
     ///
     /// # Panics
     /// If the parameters, the gradient or the average aren't as long as the optimiser was made for.
     #[track_caller]
-    pub fn step(&mut self, device: &D, update: Update<'_, D>) {
-        self.steps += 1;
-        let Update { theta, grad, rate, scale, average } = update;
-        let rule = self.rule.at(rate, self.steps);
-        device.optimise(rule, device::Update { theta, grad, scale, moments: &mut self.moments, average });
+    pub fn step(&mut self, device: &D, update: Update<'_, D>) -> f64 {
+        let Update { theta, grad, rate, clip, average } = update;
+        let rule = self.rule.at(rate, self.steps + 1);
+        let norm = device.optimise(rule, device::Update { theta, grad, clip, moments: &mut self.moments, average });
+        self.steps += u64::from(norm.is_finite());
+        norm
     }
-}
-
-/// The factor that shortens a gradient of norm `norm` to `max_norm`: min(1, `max_norm`/`norm`); NaN for NaN, 0 for ∞.
-///
-/// ```
-/// use upg_train::optimiser::clip_factor;
-/// assert_eq!((clip_factor(4.0, 1.0), clip_factor(0.5, 1.0)), (0.25, 1.0));
-/// ```
-pub fn clip_factor(norm: f64, max_norm: f64) -> f64 {
-    if norm <= max_norm { 1.0 } else { max_norm / norm }
 }

@@ -16,7 +16,7 @@ pub use gradient::LogWeights;
 
 use crate::data::DataSets;
 use crate::fault::{self, Fault};
-use crate::optimiser::{Optimiser, Update, clip_factor};
+use crate::optimiser::{Optimiser, Update};
 use crate::plan::{Keep, TrainingPlan};
 use crate::problem::{Known, Problem};
 use crate::purpose::Purpose;
@@ -288,15 +288,12 @@ impl<D: Device + Clone> Trainer<D> {
         let rate = self.scheduler.rate(number);
         let Self { device, engine, plan, sum, scheduler, optimiser, theta, average, .. } = self;
         let (loss, grad) = sum.form(engine, device, plan, number, theta)?;
-        // One visit to the threads for both: small flows would feel a second one.
         let grad_norm = device.install(|| {
-            let grad_norm = device.norm(grad);
-            if loss.is_finite() && grad_norm.is_finite() {
-                let scale = plan.clip.map_or(1.0, |clip| clip_factor(grad_norm, clip));
-                let average = average.as_mut().zip(plan.ema).map(|(theta, decay)| Average { theta, decay });
-                optimiser.step(device, Update { theta, grad, rate, scale, average });
+            if !loss.is_finite() {
+                return device.norm(grad);
             }
-            grad_norm
+            let average = average.as_mut().zip(plan.ema).map(|(theta, decay)| Average { theta, decay });
+            optimiser.step(device, Update { theta, grad, rate, clip: plan.clip, average })
         });
         device.status()?;
         let fault = if loss.is_finite() && grad_norm.is_finite() {

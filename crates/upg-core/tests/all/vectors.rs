@@ -60,9 +60,10 @@ fn on_threads<T: Real>(threads: usize) -> Vec<Vec<u64>> {
         let mut moments = vec![start.iter().map(|x| x.abs()).collect::<Vec<T>>(); rule.moments()];
         let (mut theta, mut average) = (start.clone(), grad.clone());
         let followed = Some(Average { theta: &mut average, decay: 0.9 });
-        let update = Update { theta: &mut theta, grad: &grad, scale: 0.3, moments: &mut moments, average: followed };
-        device.install(|| device.optimise(rule, update));
-        all.extend([bits(&theta), bits(&average)]);
+        let update =
+            Update { theta: &mut theta, grad: &grad, clip: Some(3.0), moments: &mut moments, average: followed };
+        let norm = device.install(|| device.optimise(rule, update));
+        all.extend([bits(&theta), bits(&average), vec![norm.to_bits()]]);
         all.extend(moments.iter().map(|moment| bits(moment)));
     }
     device.install(|| device.combine(0.3, &grad, -1.7, &mut sum));
@@ -70,6 +71,36 @@ fn on_threads<T: Real>(threads: usize) -> Vec<Vec<u64>> {
     let norms = device.install(|| [&sum, &start, &grad].map(|vector| device.norm(vector).to_bits()));
     all.extend([bits(&sum), norms.to_vec(), vec![dot.to_bits()]]);
     all
+}
+
+#[test]
+fn a_step_returns_the_norm_and_clips_by_it() {
+    let device = Cpu::<f64>::here();
+    let step = |grad: [f64; 2], clip| {
+        let (mut theta, grad) = (vec![1.0, 2.0], grad.to_vec());
+        let update = Update { theta: &mut theta, grad: &grad, clip, moments: &mut [], average: None };
+        (device.optimise(Rule::Descent { rate: 0.5 }, update), theta)
+    };
+    assert_eq!(step([3.0, -4.0], None), (5.0, vec![-0.5, 4.0]));
+    assert_eq!(step([3.0, -4.0], Some(5.0)), (5.0, vec![-0.5, 4.0]));
+    assert_eq!(step([3.0, -4.0], Some(2.5)), (5.0, vec![0.25, 3.0]));
+}
+
+#[test]
+fn a_gradient_that_is_not_finite_changes_nothing() {
+    let device = Cpu::<f32>::here();
+    for bad in [f32::NAN, f32::INFINITY] {
+        for clip in [None, Some(1.0)] {
+            let (mut theta, mut average, mut moments) =
+                (vec![1.0, 2.0], vec![3.0, 4.0], [vec![5.0, 6.0], vec![7.0, 8.0]]);
+            let followed = Some(Average { theta: &mut average, decay: 0.9 });
+            let update =
+                Update { theta: &mut theta, grad: &vec![0.0, bad], clip, moments: &mut moments, average: followed };
+            let rule = Rule::Adam { beta: [0.9, 0.99], epsilon: 1e-6, rate: 0.1, decay: 0.01, step: 3 };
+            assert!(!device.optimise(rule, update).is_finite());
+            assert_eq!((theta, average, moments), (vec![1.0, 2.0], vec![3.0, 4.0], [vec![5.0, 6.0], vec![7.0, 8.0]]));
+        }
+    }
 }
 
 #[test]

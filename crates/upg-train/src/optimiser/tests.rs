@@ -97,11 +97,16 @@ fn against_naive<T: Real>(tolerance: f64) {
             let (mut optimiser, mut naive) = (Optimiser::new(&device, rule, len), Naive::new(rule, len));
             let decay = rng.random_range(0.1..0.99);
             for step in 0..if len > 1000 { 4 } else { 40 } {
-                let (rate, scale) = (rule.rate() / f64::from(1 + step), rng.random_range(0.1..2.0));
+                let rate = rule.rate() / f64::from(1 + step);
                 let grad = draw(rng, len, 10.0);
+                let norm = grad.iter().map(|g| g * g).sum::<f64>().sqrt();
+                let share: f64 = rng.random_range(0.1..2.0);
+                let (scale, clip) = if len == 0 { (1.0, Some(1.0)) } else { (share.min(1.0), Some(share * norm)) };
                 let average = (step % 2 == 0).then_some(Average { theta: &mut average, decay });
                 let averages = average.is_some();
-                optimiser.step(&device, Update { theta: &mut theta, grad: &cast(&grad), rate, scale, average });
+                let found =
+                    optimiser.step(&device, Update { theta: &mut theta, grad: &cast(&grad), rate, clip, average });
+                assert!((found - norm).abs() <= 1e-12 * norm, "norm {found}, expected {norm}");
                 naive.step(&mut expected, &grad, rate, scale);
                 if averages {
                     averaged.iter_mut().zip(&expected).for_each(|(a, x)| *a = decay * *a + (1.0 - decay) * x);
@@ -139,7 +144,7 @@ fn three_steps_by_hand() {
         let (mut theta, mut optimiser) = (vec![1.0], Optimiser::new(&device, rule, 1));
         for (grad, expected) in [2.0, -1.0, 0.5].into_iter().zip(expected) {
             optimiser
-                .step(&device, Update { theta: &mut theta, grad: &vec![grad], rate: 0.1, scale: 1.0, average: None });
+                .step(&device, Update { theta: &mut theta, grad: &vec![grad], rate: 0.1, clip: None, average: None });
             assert_close(text, &theta, &[expected], 1e-13);
         }
     }
@@ -160,7 +165,7 @@ fn quadratics_are_minimised() {
         for step in 0..3000 {
             let grad: Vec<f64> = (0..40).map(|i| curvature[i] * (theta[i] - centre[i])).collect();
             let rate = rule.rate() * if step < 1500 { 1.0 } else { 0.99_f64.powi(step - 1500) };
-            optimiser.step(&device, Update { theta: &mut theta, grad: &grad, rate, scale: 1.0, average: None });
+            optimiser.step(&device, Update { theta: &mut theta, grad: &grad, rate, clip: None, average: None });
         }
         assert_close(text, &theta, &centre, 1e-6);
     }
@@ -173,7 +178,7 @@ fn the_average_leaves_the_step_alone() {
         let [grad, start] = [(); 2].map(|()| cast::<f32>(&draw(rng, 1009, 1.0)));
         let step = |average: Option<Average<'_, Cpu<f32>>>| {
             let (mut theta, mut optimiser) = (start.clone(), Optimiser::new(&device, rule, 1009));
-            optimiser.step(&device, Update { theta: &mut theta, grad: &grad, rate: 0.1, scale: 1.0, average });
+            optimiser.step(&device, Update { theta: &mut theta, grad: &grad, rate: 0.1, clip: None, average });
             (theta, optimiser.moments(&device))
         };
         let (alone, _) = step(None);
@@ -191,7 +196,7 @@ fn lengths_are_compared() {
     let device = Cpu::<f32>::here();
     let mut optimiser = Optimiser::new(&device, Rule::Sgd { rate: 0.1, momentum: 0.0 }, 3);
     let (theta, grad) = (&mut vec![0.0; 3], &vec![0.0; 2]);
-    optimiser.step(&device, Update { theta, grad, rate: 0.1, scale: 1.0, average: None });
+    optimiser.step(&device, Update { theta, grad, rate: 0.1, clip: None, average: None });
 }
 
 #[test]
@@ -203,12 +208,32 @@ fn a_restored_optimiser_continues_to_the_bit() {
         let (mut theta, mut optimiser) = (start.clone(), Optimiser::new(&device, rule, 103));
         let (mut resumed_theta, mut resumed) = (start, Optimiser::new(&device, rule, 103));
         for grad in &grads {
-            optimiser.step(&device, Update { theta: &mut theta, grad, rate: 0.1, scale: 1.0, average: None });
+            optimiser.step(&device, Update { theta: &mut theta, grad, rate: 0.1, clip: None, average: None });
             resumed = Optimiser::restore(&device, rule, resumed.steps(), &resumed.moments(&device));
-            resumed.step(&device, Update { theta: &mut resumed_theta, grad, rate: 0.1, scale: 1.0, average: None });
+            resumed.step(&device, Update { theta: &mut resumed_theta, grad, rate: 0.1, clip: None, average: None });
         }
         assert_eq!((bits(&theta), optimiser.steps()), (bits(&resumed_theta), resumed.steps()));
         assert_eq!(optimiser.moments(&device), resumed.moments(&device));
+    }
+}
+
+#[test]
+fn a_gradient_that_is_not_finite_makes_no_step() {
+    let (rng, device) = (&mut rng(7), Cpu::<f32>::here());
+    for rule in rules(rng) {
+        let (mut theta, mut optimiser) = (vec![1.0, 2.0], Optimiser::new(&device, rule, 2));
+        let mut step = |grad: [f32; 2]| {
+            let update = Update { theta: &mut theta, grad: &grad.to_vec(), rate: 0.1, clip: Some(1.0), average: None };
+            let norm = optimiser.step(&device, update);
+            (norm, optimiser.steps(), theta.clone(), optimiser.moments(&device))
+        };
+        let before = step([0.5, -0.25]);
+        for bad in [f32::NAN, f32::INFINITY] {
+            let after = step([bad, 1.0]);
+            assert!(!after.0.is_finite());
+            assert_eq!((after.1, &after.2, &after.3), (before.1, &before.2, &before.3));
+        }
+        assert_eq!(step([0.5, -0.25]).1, 2);
     }
 }
 
