@@ -1,0 +1,22 @@
+//! Devices on the emulator, and flows on both devices.
+
+use upg_core::Real;
+use upg_flows::LayerSpec;
+use upg_gpu::emulator::Emulator;
+use upg_gpu::{AnyLayer, Cuda};
+use upg_testkit::on_host::OnHost;
+
+/// A device on the host.
+pub type Device<T> = Cuda<T, Emulator>;
+
+pub fn device<T: Real>() -> Device<T> {
+    Cuda::new(Emulator::new()).expect("the kernels compile")
+}
+
+/// The layer on the emulated device, as one of the host.
+#[track_caller]
+pub fn on_device<T: Real>(spec: &LayerSpec, shape: &[usize]) -> OnHost<Device<T>, AnyLayer<T, Emulator>> {
+    let device = device();
+    let layer = device.layer(spec, shape).unwrap_or_else(|error| panic!("{error}"));
+    OnHost::new(device, layer)
+}
