@@ -5,7 +5,9 @@
 
 use crate::gpu::{Address, Argument, Gpu, Launch, Matrix, Numbers, Product, Products};
 use crate::kernels::{self, Text};
+use crate::launch::{Spread, THREADS, arguments};
 use crate::memory::{Batch, Buffer, Params, ParamsMut, Store, Sums, bytes_of, bytes_of_mut};
+use crate::product::{self, Precision};
 use ndarray::{ArrayView2, ArrayViewMut2};
 use std::collections::HashMap;
 use std::marker::PhantomData;
@@ -18,13 +20,13 @@ use upg_core::{DeviceError, Execution, Memory, Real, Vectors};
 /// A GPU in precision `T`. A clone is the same device.
 pub struct Cuda<T, G: Gpu> {
     inner: Arc<Inner<G>>,
-    products: Products,
+    precision: Precision,
     real: PhantomData<fn() -> T>,
 }
 
 impl<T, G: Gpu> Clone for Cuda<T, G> {
     fn clone(&self) -> Self {
-        Self { inner: self.inner.clone(), products: self.products, real: PhantomData }
+        Self { inner: self.inner.clone(), precision: self.precision, real: PhantomData }
     }
 }
 
@@ -34,6 +36,8 @@ struct Inner<G: Gpu> {
     failure: OnceLock<DeviceError>,
     vectors: Arc<Kernels<G>>,
     modules: Mutex<HashMap<Key, Arc<Kernels<G>>>>,
+    /// Products of our own, if they are asked for.
+    own_products: OnceLock<Arc<Kernels<G>>>,
     /// Parts of a sum over a buffer, and the sum.
     parts: Mutex<Store<G>>,
 }
@@ -44,73 +48,11 @@ type Key = (&'static str, Vec<(&'static str, String)>);
 /// Compiled kernels.
 pub(crate) struct Kernels<G: Gpu>(G::Module);
 
-/// How a kernel is spread.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Spread {
-    /// Blocks in x, y and z.
-    pub grid: [u32; 3],
-    /// Threads of a block, in x and y.
-    pub block: [u32; 2],
-    /// Bytes of dynamic shared memory.
-    pub shared: u32,
-}
-
-impl Spread {
-    /// One thread an element, 256 a block.
-    pub fn elements(count: usize) -> Self {
-        Self { grid: [count.div_ceil(THREADS as usize) as u32, 1, 1], block: [THREADS, 1], shared: 0 }
-    }
-
-    /// Blocks of 32 samples and 8 groups of rows.
-    pub fn rows(samples: usize) -> Self {
-        Self { grid: [samples.div_ceil(32) as u32, 1, 1], block: [32, 8], shared: 0 }
-    }
-}
-
-/// Threads of a block of most kernels.
-const THREADS: u32 = 256;
 /// Blocks of a sum, at most, and the terms that are worth one.
 const MOST_PARTS: usize = 1024;
 const TERMS: usize = 4096;
 /// Elements of a batch or a buffer, less than: kernels count in 32 bits.
 const MOST_ELEMENTS: usize = i32::MAX as usize;
-
-/// The arguments of a kernel: `arguments![x.at(), n, 0.5_f64]`.
-macro_rules! arguments {
-    ($($argument:expr),* $(,)?) => { &[$($crate::gpu::Argument::from($argument)),*] };
-}
-pub(crate) use arguments;
-
-impl From<Address> for Argument {
-    fn from(at: Address) -> Self {
-        Self::Address(at)
-    }
-}
-
-impl From<usize> for Argument {
-    /// A size, as `int`.
-    fn from(size: usize) -> Self {
-        Self::Int(i32::try_from(size).expect("sizes are below 2^31"))
-    }
-}
-
-impl From<i32> for Argument {
-    fn from(number: i32) -> Self {
-        Self::Int(number)
-    }
-}
-
-impl From<u64> for Argument {
-    fn from(word: u64) -> Self {
-        Self::Long(word)
-    }
-}
-
-impl From<f64> for Argument {
-    fn from(number: f64) -> Self {
-        Self::Double(number)
-    }
-}
 
 impl<T: Real, G: Gpu> Cuda<T, G> {
     /// The device, its own kernels compiled.
@@ -128,19 +70,27 @@ impl<T: Real, G: Gpu> Cuda<T, G> {
             failure: OnceLock::new(),
             vectors,
             modules: Mutex::default(),
+            own_products: OnceLock::new(),
             parts: Mutex::new(parts),
         };
-        Ok(Self { inner: Arc::new(inner), products: Products::Full, real: PhantomData })
+        Ok(Self { inner: Arc::new(inner), precision: Precision::Full, real: PhantomData })
     }
 
-    /// With these products of matrices.
-    pub fn with_products(self, products: Products) -> Self {
-        Self { products, ..self }
+    /// With products of matrices in this precision.
+    ///
+    /// # Errors
+    /// If their kernels can't be compiled.
+    pub fn with_precision(self, precision: Precision) -> Result<Self, DeviceError> {
+        if precision == Precision::Split && size_of::<T>() == size_of::<f32>() {
+            let compiled = self.kernels(kernels::PRODUCT, vec![])?;
+            self.inner.own_products.get_or_init(|| compiled);
+        }
+        Ok(Self { precision, ..self })
     }
 
     /// How products of matrices are computed.
-    pub fn products(&self) -> Products {
-        self.products
+    pub fn precision(&self) -> Precision {
+        self.precision
     }
 
     /// The GPU.
@@ -184,13 +134,24 @@ impl<T: Real, G: Gpu> Cuda<T, G> {
 
     /// C ← α op(A) op(B) + β C, `shape` being the rows of C, its columns, and the terms of a sum; nothing where there are no elements of C.
     pub(crate) fn product(&self, shape: [usize; 3], alpha: f64, [a, b]: [Matrix; 2], beta: f64, c: (Address, usize)) {
+        if shape.contains(&0) {
+            return;
+        }
+        if let Some(own) = self.own_products(shape) {
+            let call = product::call(shape, alpha, [a, b], beta, c);
+            return self.launch(own, call.kernel, call.spread, &call.arguments);
+        }
         let double = size_of::<T>() == size_of::<f64>();
         let numbers = if double { Numbers::Double } else { Numbers::Single };
-        let products = if double { Products::Full } else { self.products };
+        let products = if self.precision == Precision::Tf32 { Products::Tf32 } else { Products::Full };
         let product = Product { numbers, products, shape, alpha, a, b, beta, c: c.0, c_stride: c.1 };
-        if !shape.contains(&0) {
-            self.ask(|gpu| gpu.product(&product));
-        }
+        self.ask(|gpu| gpu.product(&product));
+    }
+
+    /// Kernels of our own for a product that is worth them.
+    fn own_products(&self, shape: [usize; 3]) -> Option<&Kernels<G>> {
+        let wanted = self.precision == Precision::Split && product::is_worth_it(shape);
+        self.inner.own_products.get().filter(|_| wanted).map(|kernels| &**kernels)
     }
 
     /// Asks the GPU for something, unless it has failed before.

@@ -16,6 +16,8 @@ const SUMS: &str = include_str!("kernels/sums.cu");
 
 /// Arithmetic with whole batches, and the optimiser.
 pub(crate) const VECTORS: Text = Text { name: "vectors.cu", parts: &[SUMS, include_str!("kernels/vectors.cu")] };
+/// Matrix products on tensor cores.
+pub(crate) const PRODUCT: Text = Text { name: "product.cu", parts: &[include_str!("kernels/product.cu")] };
 /// Global scaling.
 pub(crate) const SCALING: Text =
     Text { name: "scaling.cu", parts: &[ELEMENTARY, SUMS, include_str!("kernels/scaling.cu")] };
@@ -50,5 +52,5 @@ pub fn catalogue() -> Vec<Source> {
 }
 
 fn in_precision<T: Real>() -> Vec<Source> {
-    vec![VECTORS.source::<T>(vec![]), SCALING.source::<T>(vec![])]
+    vec![VECTORS.source::<T>(vec![]), PRODUCT.source::<T>(vec![]), SCALING.source::<T>(vec![])]
 }

@@ -5,7 +5,8 @@ mod scaling;
 pub(crate) use scaling::Scaling;
 
 use crate::cuda::Cuda;
-use crate::gpu::{Argument, Gpu};
+use crate::gpu::Argument;
+use crate::gpu::Gpu;
 use upg_core::{Accum, Invertible};
 
 /// Any invertible layer of a device.

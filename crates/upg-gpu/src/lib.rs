@@ -7,11 +7,14 @@
 pub mod cuda;
 pub mod gpu;
 pub mod kernels;
+mod launch;
 mod layers;
 mod lower;
 mod memory;
+mod product;
 
 pub use cuda::Cuda;
 pub use layers::AnyLayer;
 pub use lower::LowerError;
 pub use memory::{Batch, Buffer, Params, ParamsMut, Sums};
+pub use product::Precision;

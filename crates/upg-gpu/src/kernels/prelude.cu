@@ -17,6 +17,7 @@ typedef float REAL;
 #ifndef EMULATED
 #define KERNEL(threads) extern "C" __global__ void __launch_bounds__(threads)
 #define DEVICE static __device__ __forceinline__
+#define DEVICE_METHOD __device__ __forceinline__
 #define SHARED(type, name, count) __shared__ type name[count]
 #define DYNAMIC_SHARED(type, name) extern __shared__ __align__(16) unsigned char dynamic_shared[]; type* name = (type*)dynamic_shared
 #define BARRIER() __syncthreads()

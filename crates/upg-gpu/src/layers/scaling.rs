@@ -1,9 +1,10 @@
 //! Global scaling, y = x·e^σ: see [`upg_flows::scaling`]. Kernels: `scaling.cu`.
 
 use super::{AnyLayer, add};
-use crate::cuda::{Cuda, Kernels, Spread, arguments};
+use crate::cuda::{Cuda, Kernels};
 use crate::gpu::Gpu;
 use crate::kernels;
+use crate::launch::{Spread, arguments};
 use crate::memory::{Batch, Params, Sums};
 use std::sync::Arc;
 use upg_core::{DeviceError, GradSink, Invertible, Layer, Memory, ParamLayout, Pass, Prepared, Real};
