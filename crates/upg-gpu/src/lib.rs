@@ -5,6 +5,8 @@
 //! `Emulator` on the host, with the very same text of the kernels.
 
 pub mod cuda;
+#[cfg(feature = "emulator")]
+pub mod emulator;
 pub mod gpu;
 pub mod kernels;
 mod launch;

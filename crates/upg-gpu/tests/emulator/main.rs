@@ -1,0 +1,9 @@
+//! The emulator finds what is wrong with kernels, and computes what is right.
+#![cfg(feature = "emulator")]
+
+mod counts;
+mod faults;
+mod memory;
+mod products;
+mod support;
+mod words;
