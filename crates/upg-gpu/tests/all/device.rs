@@ -2,7 +2,7 @@
 
 use crate::support::device;
 use upg_core::device::{Average, Rule, Update};
-use upg_core::{Cpu, Device, Memory, Real};
+use upg_core::{Cpu, Device, Real};
 use upg_testkit::draw;
 use upg_testkit::on_host::check_device;
 
@@ -24,7 +24,7 @@ fn step<D: Device>(device: &D, rule: Rule, clip: Option<f64>, grad: &[f64], aver
     let numbers = |seed| -> Vec<D::Real> {
         draw::cast(&draw::normal(&mut draw::rng(seed), len, 1, 1.0).into_iter().collect::<Vec<f64>>())
     };
-    let positive: Vec<D::Real> = numbers(3).iter().map(|x| x.abs()).collect();
+    let positive: Vec<D::Real> = numbers(3).iter().map(|x| D::Real::of(x.wide().abs())).collect();
     let (mut theta, mut followed) = (device.buffer(&numbers(1)), device.buffer(&numbers(2)));
     let mut moments: Vec<_> = (0..rule.moments()).map(|_| device.buffer(&positive)).collect();
     let grad = device.buffer(&draw::cast(grad));

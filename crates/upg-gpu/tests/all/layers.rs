@@ -7,6 +7,6 @@ use upg_flows::{LayerSpec, Scales};
 use upg_testkit::layer_battery;
 
 layer_battery! {
-    scaling(rng) => on_device::<T>(&LayerSpec::Scaling(ScalingSpec { scales: Scales::One }), &[rng.random_range(1..40)]);
-    scaling_of_each(rng) => on_device::<T>(&LayerSpec::Scaling(ScalingSpec { scales: Scales::PerDof }), &[rng.random_range(1..300)]);
+    scaling(rng) => on_device::<T>(&LayerSpec::Scaling(ScalingSpec { scales: Scales::One }), &[rng.random_range(1..20)]);
+    scaling_of_each(rng) => on_device::<T>(&LayerSpec::Scaling(ScalingSpec { scales: Scales::PerDof }), &[rng.random_range(1..20)]);
 }

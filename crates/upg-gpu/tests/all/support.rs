@@ -10,7 +10,7 @@ use upg_testkit::on_host::OnHost;
 pub type Device<T> = Cuda<T, Emulator>;
 
 pub fn device<T: Real>() -> Device<T> {
-    Cuda::new(Emulator::new()).expect("the kernels compile")
+    Emulator::new().and_then(Cuda::new).expect("g++ compiles the kernels")
 }
 
 /// The layer on the emulated device, as one of the host.
