@@ -1,9 +1,9 @@
 // Global scaling, y = x e^sigma (scaling.rs of upg-flows): x has shape [dof, samples], sigma one element or dof.
 
 // factors[i] <- e^(slope sigma_i), factors[scales + i] <- e^(-slope sigma_i), log_det <- repeated slope sum_i sigma_i; one block.
-// limits: 64 registers, 2048 bytes shared
+// limits: 64 registers, 2176 bytes shared
 KERNEL(256) scaling_prepare(const REAL* sigma, REAL* factors, double* log_det, REAL slope, double repeated, int scales) {
-    SHARED(double, shared, 256);
+    SHARED(double, shared, 272);
     double sum = 0;
     for (int i = (int)threadIdx.x; i < scales; i += 256) {
         REAL log = slope * sigma[i];
@@ -30,9 +30,9 @@ KERNEL(256) scaling_log_det(double* sums, const double* value, int samples) {
 }
 
 // parts[i] <- sum_s (a_is y_is + w); one block a row.
-// limits: 40 registers, 2048 bytes shared
+// limits: 40 registers, 2176 bytes shared
 KERNEL(256) scaling_terms(const REAL* a, const REAL* y, double w, double* parts, int samples) {
-    SHARED(double, shared, 256);
+    SHARED(double, shared, 272);
     const REAL* of_a = a + (u64)blockIdx.x * samples;
     const REAL* of_y = y + (u64)blockIdx.x * samples;
     double sum = 0;

@@ -1,7 +1,7 @@
 // Arithmetic with whole batches, buffers and sums (the trait Vectors of upg-core), and the optimiser's step.
 //
 // One thread does one element, but for `square_parts` and `dot_parts`: there each thread adds up every (256 * blocks)-th product in f64, a block
-// its threads by a tree, and `sum_parts` the blocks. The number of blocks follows from the length alone, so sums repeat to the bit.
+// its threads, and `sum_parts` the blocks. The number of blocks follows from the length alone, so sums repeat to the bit.
 
 // y <- alpha x + beta y, n elements.
 KERNEL(256) axpby(const REAL* x, REAL* y, REAL alpha, REAL beta, int n) {
@@ -35,7 +35,7 @@ KERNEL(256) negate_sums(double* sums, int n) {
 
 // parts[block] <- the block's share of <x, y>, n elements; 256 threads a block.
 KERNEL(256) dot_parts(const REAL* x, const REAL* y, double* parts, int n) {
-    SHARED(double, shared, 256);
+    SHARED(double, shared, 272);
     double sum = 0;
     for (int i = THREAD; i < n; i += THREADS) sum = fma((double)x[i], (double)y[i], sum);
     sum = sum_of_block(sum, shared);
@@ -44,7 +44,7 @@ KERNEL(256) dot_parts(const REAL* x, const REAL* y, double* parts, int n) {
 
 // result <- the sum of the parts; one block of 256 threads.
 KERNEL(256) sum_parts(const double* parts, double* result, int count) {
-    SHARED(double, shared, 256);
+    SHARED(double, shared, 272);
     double sum = 0;
     for (int i = (int)threadIdx.x; i < count; i += 256) sum += parts[i];
     sum = sum_of_block(sum, shared);
