@@ -71,3 +71,6 @@ pub(crate) fn call(shape: [usize; 3], alpha: f64, [a, b]: [Matrix; 2], beta: f64
         arguments,
     }
 }
+
+#[cfg(all(test, feature = "emulator"))]
+mod tests;

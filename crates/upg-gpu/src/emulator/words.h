@@ -11,6 +11,7 @@
 #define KERNEL(threads) static void
 #endif
 #define DEVICE static inline
+#define DEVICE_METHOD inline
 #define SHARED(type, name, count) type (&name)[count] = *(type (*)[count])emulator_shared(sizeof(type[count]), #name)
 #define DYNAMIC_SHARED(type, name) type* name = (type*)emulator_dynamic_shared()
 #define BARRIER() emulator_barrier(__LINE__)

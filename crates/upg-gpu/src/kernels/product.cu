@@ -82,15 +82,15 @@ DEVICE void split(float x, unsigned& high, unsigned& low) {
 }
 
 // d <- a b + d for a warp, a of 16 x 8, b of 8 x 8, d of 16 x 8, as PTX lays the parts of mma.m16n8k8 out over its threads.
-DEVICE void multiply_fragments(float (&d)[4], const unsigned (&a)[4], const unsigned (&b)[2]) {
+// Where there is no tensor core, `exchange` is memory for the fragments of a block.
+DEVICE void multiply_fragments(float (&d)[4], const unsigned (&a)[4], const unsigned (&b)[2], unsigned* exchange) {
 #ifdef __CUDA_ARCH__
     asm volatile(
         "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
         : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 #else
-    SHARED(unsigned, of_a, 4 * 256);
-    SHARED(unsigned, of_b, 2 * 256);
+    unsigned *of_a = exchange, *of_b = exchange + 4 * 256;
     int me = (int)threadIdx.x, warp = me - me % 32, g = me % 32 / 4, t = me % 4;
     for (int q = 0; q < 4; q++) of_a[4 * me + q] = a[q] & 0xffffe000u;
     for (int q = 0; q < 2; q++) of_b[2 * me + q] = b[q] & 0xffffe000u;
@@ -120,6 +120,11 @@ struct Linear {
 template <Order OF_A, Order OF_B, int WIDE, class End>
 DEVICE void product(Factor a, Factor b, End end) {
     DYNAMIC_SHARED(float, shared);
+#ifdef __CUDA_ARCH__
+    unsigned* exchange = 0;
+#else
+    SHARED(unsigned, exchange, 6 * 256);
+#endif
     int first_row = TILE * (int)blockIdx.y, first_column = TILE * (int)blockIdx.x;
     int lane = (int)threadIdx.x % 32, warp = (int)threadIdx.x / 32;
     int g = lane / 4, t = lane % 4, rows = 64 * (warp / 4), columns = 32 * (warp % 4);
@@ -153,9 +158,9 @@ DEVICE void product(Factor a, Factor b, End end) {
                 for (int q = 0; q < 4; q++) split(tile_at<OF_A>(of_a, rows + 16 * i + g + 8 * (q % 2), k + t + 4 * (q / 2)), a_high[q], a_low[q]);
 #pragma unroll
                 for (int j = 0; j < 4; j++) {
-                    multiply_fragments(sums[i][j], a_low, b_high[j]);
-                    multiply_fragments(sums[i][j], a_high, b_low[j]);
-                    multiply_fragments(sums[i][j], a_high, b_high[j]);
+                    multiply_fragments(sums[i][j], a_low, b_high[j], exchange);
+                    multiply_fragments(sums[i][j], a_high, b_low[j], exchange);
+                    multiply_fragments(sums[i][j], a_high, b_high[j], exchange);
                 }
             }
         }
