@@ -5,6 +5,7 @@
 //! `Emulator` on the host, with the very same text of the kernels.
 
 pub mod cuda;
+pub mod driver;
 #[cfg(feature = "emulator")]
 pub mod emulator;
 pub mod gpu;

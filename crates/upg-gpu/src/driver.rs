@@ -1,0 +1,123 @@
+//! A CUDA card, through the driver, NVRTC and cuBLAS, which are loaded when [`Driver::new`] asks for them.
+//!
+//! All work goes to one stream. Any thread may ask for it; kernels start in the order in which they are asked for. A failure of the card shows in
+//! whatever is asked for next, in the driver's words.
+
+mod cache;
+mod context;
+pub mod libraries;
+mod memory;
+mod module;
+pub mod nvrtc;
+mod products;
+
+pub use module::Module;
+
+use crate::gpu::{Address, Facts, Gpu, Launch, Product, Source};
+use context::Context;
+use memory::Memory;
+use nvrtc::CompileError;
+use products::Blas;
+use std::path::PathBuf;
+use std::sync::Arc;
+use upg_core::DeviceError;
+
+/// A CUDA card. Dropped, it gives back what it has; modules may live longer than it.
+#[derive(Debug)]
+pub struct Driver {
+    facts: Facts,
+    /// What kernels are compiled for, e.g. `sm_80`.
+    architecture: String,
+    version: (i32, i32),
+    cache: Option<PathBuf>,
+    memory: Memory,
+    blas: Blas,
+    context: Arc<Context>,
+}
+
+impl Driver {
+    /// The card of that number.
+    ///
+    /// # Errors
+    /// [`DeviceError::Unavailable`] that says in one line which library is missing and where it was looked for, which cards there are, or
+    /// in the driver's words why it doesn't start.
+    pub fn new(index: usize) -> Result<Self, DeviceError> {
+        let context = Arc::new(Context::new(index)?);
+        let memory = Memory::new(&context)?;
+        let blas = Blas::new(context.clone(), memory)?;
+        let missing = |missing: libraries::Missing| context.unavailable(missing.to_string());
+        let version = nvrtc::version().map_err(missing)?;
+        let mut facts = context.facts(String::new())?;
+        let architecture = nvrtc::architecture(facts.capability).map_err(missing)?;
+        facts.versions = versions(&blas, version, &architecture);
+        Ok(Self { facts, architecture, version, cache: cache::folder(), memory, blas, context })
+    }
+
+    /// Machine code of a text, from disk or from NVRTC.
+    fn image(&self, source: &Source) -> Result<Vec<u8>, CompileError> {
+        let Some(folder) = &self.cache else { return self.compiled(source) };
+        let arguments = nvrtc::arguments(source, &self.architecture, &[]);
+        let file = folder.join(cache::file_name(source, &self.architecture, &arguments, self.version));
+        if let Some(image) = cache::read(&file) {
+            return Ok(image);
+        }
+        let image = self.compiled(source)?;
+        cache::write(&file, &image);
+        Ok(image)
+    }
+
+    fn compiled(&self, source: &Source) -> Result<Vec<u8>, CompileError> {
+        nvrtc::compile(source, &self.architecture, &[]).map(|compiled| compiled.image)
+    }
+}
+
+/// Of the driver and the libraries, with the architecture where it isn't the card's.
+fn versions(blas: &Blas, (major, minor): (i32, i32), architecture: &str) -> String {
+    let (driver, blas) = (context::version(), blas.version());
+    let older = match architecture.starts_with("compute_") {
+        true => format!(" (kernels for {architecture}: it doesn't know the card's own architecture)"),
+        false => String::new(),
+    };
+    format!("driver {driver}, NVRTC {major}.{minor}{older}, cuBLAS {blas}")
+}
+
+impl Gpu for Driver {
+    type Module = Module;
+
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn allocate(&self, bytes: usize) -> Result<Address, DeviceError> {
+        self.memory.allocate(&self.context, bytes)
+    }
+
+    fn free(&self, address: Address) {
+        self.memory.free(&self.context, address);
+    }
+
+    fn write(&self, from: &[u8], to: Address) -> Result<(), DeviceError> {
+        self.memory.write(&self.context, from, to)
+    }
+
+    fn read(&self, from: Address, to: &mut [u8]) -> Result<(), DeviceError> {
+        memory::read(&self.context, from, to)
+    }
+
+    fn copy(&self, from: Address, to: Address, bytes: usize) -> Result<(), DeviceError> {
+        memory::copy(&self.context, from, to, bytes)
+    }
+
+    fn compile(&self, source: &Source) -> Result<Module, DeviceError> {
+        let image = self.image(source).map_err(|error| self.context.unavailable(error.to_string()))?;
+        Module::new(self.context.clone(), source.name, &image)
+    }
+
+    fn launch(&self, module: &Module, launch: &Launch<'_>) -> Result<(), DeviceError> {
+        module.launch(launch)
+    }
+
+    fn product(&self, product: &Product) -> Result<(), DeviceError> {
+        self.blas.product(product)
+    }
+}

@@ -1,0 +1,187 @@
+//! The three libraries that are loaded when a program runs: the driver, NVRTC and cuBLAS. The program is built without them.
+//!
+//! `cudarc` panics at the first call into a library, or to a function, that isn't there: all are asked for here, once, before anything is called.
+
+use cudarc::{cublas, driver, nvrtc};
+use std::ffi::OsStr;
+use std::fmt;
+
+/// A library of NVIDIA's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Library {
+    /// `libcuda`, which belongs to the kernel's driver.
+    Driver,
+    /// The compiler of kernels.
+    Nvrtc,
+    /// Matrix products.
+    Cublas,
+}
+
+/// A library that can't be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// It isn't where libraries are looked for.
+    Library(Library),
+    /// It is too old: a function isn't in it.
+    Function(Library, &'static str),
+}
+
+impl Library {
+    /// Whether it can be loaded and has all functions that are called.
+    ///
+    /// # Errors
+    /// What is missing.
+    pub fn find(self) -> Result<(), Missing> {
+        if !self.is_present() {
+            return Err(Missing::Library(self));
+        }
+        match self.functions().iter().find(|name| !self.has(name)) {
+            Some(name) => Err(Missing::Function(self, name)),
+            None => Ok(()),
+        }
+    }
+
+    fn is_present(self) -> bool {
+        // SAFETY: the libraries' initialisers have no preconditions.
+        unsafe {
+            match self {
+                Self::Driver => driver::sys::is_culib_present(),
+                Self::Nvrtc => nvrtc::sys::is_culib_present(),
+                Self::Cublas => cublas::sys::is_culib_present(),
+            }
+        }
+    }
+
+    /// Whether it, being present, has a function.
+    fn has(self, name: &str) -> bool {
+        // SAFETY: the library is present; the function is asked for, not called.
+        unsafe {
+            let library = match self {
+                Self::Driver => driver::sys::culib(),
+                Self::Nvrtc => nvrtc::sys::culib(),
+                Self::Cublas => cublas::sys::culib(),
+            };
+            library.get::<unsafe extern "C" fn()>(name.as_bytes()).is_ok()
+        }
+    }
+
+    /// Every function that this crate calls.
+    fn functions(self) -> &'static [&'static str] {
+        match self {
+            Self::Driver => &[
+                "cuCtxSetCurrent",
+                "cuDeviceGet",
+                "cuDeviceGetAttribute",
+                "cuDeviceGetCount",
+                "cuDeviceGetDefaultMemPool",
+                "cuDeviceGetName",
+                "cuDevicePrimaryCtxRelease_v2",
+                "cuDevicePrimaryCtxRetain",
+                "cuDeviceTotalMem_v2",
+                "cuDriverGetVersion",
+                "cuFuncSetAttribute",
+                "cuGetErrorName",
+                "cuGetErrorString",
+                "cuInit",
+                "cuLaunchKernel",
+                "cuMemAllocAsync",
+                "cuMemAlloc_v2",
+                "cuMemFreeAsync",
+                "cuMemFree_v2",
+                "cuMemPoolSetAttribute",
+                "cuMemcpyDtoDAsync_v2",
+                "cuMemcpyDtoHAsync_v2",
+                "cuMemcpyHtoDAsync_v2",
+                "cuModuleGetFunction",
+                "cuModuleLoadData",
+                "cuModuleUnload",
+                "cuStreamCreate",
+                "cuStreamDestroy_v2",
+                "cuStreamSynchronize",
+            ],
+            Self::Nvrtc => &[
+                "nvrtcCompileProgram",
+                "nvrtcCreateProgram",
+                "nvrtcDestroyProgram",
+                "nvrtcGetCUBIN",
+                "nvrtcGetCUBINSize",
+                "nvrtcGetNumSupportedArchs",
+                "nvrtcGetPTX",
+                "nvrtcGetPTXSize",
+                "nvrtcGetProgramLog",
+                "nvrtcGetProgramLogSize",
+                "nvrtcGetSupportedArchs",
+                "nvrtcVersion",
+            ],
+            Self::Cublas => &[
+                "cublasCreate_v2",
+                "cublasDestroy_v2",
+                "cublasDgemm_v2",
+                "cublasGetVersion_v2",
+                "cublasSetAtomicsMode",
+                "cublasSetMathMode",
+                "cublasSetPointerMode_v2",
+                "cublasSetStream_v2",
+                "cublasSetWorkspace_v2",
+                "cublasSgemm_v2",
+            ],
+        }
+    }
+
+    /// The names of its files that are tried.
+    fn files(self) -> &'static str {
+        match self {
+            Self::Driver => "libcuda.so and libcuda.so.1 were",
+            Self::Nvrtc => "libnvrtc.so, libnvrtc.so.13 and libnvrtc.so.12 were",
+            Self::Cublas => "libcublas.so, libcublas.so.13 and libcublas.so.12 were",
+        }
+    }
+
+    /// Where it comes from.
+    fn origin(self) -> &'static str {
+        match self {
+            Self::Driver => "it is part of NVIDIA's driver",
+            Self::Nvrtc => {
+                "it is part of the CUDA toolkit, and of the Python package nvidia-cuda-nvrtc-cu12 (for CUDA 13 nvidia-cuda-nvrtc), whose folder \
+                 site-packages/nvidia/cuda_nvrtc/lib (nvidia/cu13/lib) then belongs into LD_LIBRARY_PATH"
+            }
+            Self::Cublas => {
+                "it is part of the CUDA toolkit, and of the Python package nvidia-cublas-cu12 (for CUDA 13 nvidia-cublas), whose folder \
+                 site-packages/nvidia/cublas/lib (nvidia/cu13/lib) then belongs into LD_LIBRARY_PATH"
+            }
+        }
+    }
+}
+
+impl fmt::Display for Library {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Driver => "driver",
+            Self::Nvrtc => "NVRTC",
+            Self::Cublas => "cuBLAS",
+        })
+    }
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Library(library) => {
+                let place = search_path(std::env::var_os("LD_LIBRARY_PATH").as_deref());
+                let (files, origin) = (library.files(), library.origin());
+                write!(f, "no {library}: {files} looked for in the system's library folders and in LD_LIBRARY_PATH, {place}; {origin}")
+            }
+            Self::Function(library, name) => {
+                write!(f, "{library} too old: it has no {name}, which came with CUDA 11.2 or before")
+            }
+        }
+    }
+}
+
+/// What the variable of the dynamic loader says, in words.
+fn search_path(variable: Option<&OsStr>) -> String {
+    match variable {
+        Some(path) if !path.is_empty() => format!("which is {}", path.display()),
+        _ => "which isn't set".into(),
+    }
+}
