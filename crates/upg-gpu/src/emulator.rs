@@ -5,13 +5,18 @@
 //! beside an allocation or an array in shared memory. Fresh memory, global and shared, holds NaN. What the
 //! emulator can't see: the memory model of a card, its rounding of products in TF32, and its speed.
 //!
-//! It is chosen, each beside the others:
+//! Three ways to see more:
 //! - [`Order::Reverse`]: threads and blocks run in the opposite order; a result that changes misses a barrier.
 //! - [`Emulator::counting`]: every access to memory is followed: [`Counts`] has bytes and multiply-adds, and two threads that meet at one
-//!   place without a barrier between them are a panic, as is any access beside an allocation. Some ten times slower.
-//! - AddressSanitizer, with all it knows of the two kinds of memory:
-//!   `UPG_EMULATOR_FLAGS="-fsanitize=address,undefined -g" LD_PRELOAD="$(g++ -print-file-name=libasan.so) $(g++ -print-file-name=libubsan.so)"
-//!   ASAN_OPTIONS=detect_leaks=0 cargo test -p upg-gpu --features emulator`.
+//!   place without a barrier between them are a panic, as is any access beside an allocation. Shared memory is followed by words of four
+//!   bytes. Twenty times slower.
+//! - AddressSanitizer, which knows what is an allocation or an array in shared memory, and ends the program where something else is touched:
+//!   ```sh
+//!   UPG_EMULATOR_FLAGS="-fsanitize=address,undefined -g" ASAN_OPTIONS=detect_leaks=0 \
+//!   LD_PRELOAD="$(g++ -print-file-name=libasan.so) $(g++ -print-file-name=libubsan.so)" \
+//!   target/debug/deps/emulator-… --skip writes_beside
+//!   ```
+//!   with the program of the tests, which `cargo test -p upg-gpu --features emulator --no-run` names; the tests left out are those that it would end.
 //!
 //! Environment: `CXX`, the compiler, by default `g++`; `UPG_EMULATOR_FLAGS`, more flags for it; `UPG_EMULATOR_CACHE`, the folder of what is
 //! compiled, by default `upg-emulator-<user>` among the temporary files.

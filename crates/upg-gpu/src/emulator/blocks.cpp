@@ -27,6 +27,7 @@ const size_t GAP = 256, STATIC_LIMIT = 48 << 10, MOST_ARRAYS = 64;
 
 struct Thread {
     Fiber* fiber;
+    emulator_place place;
     // The line of the barrier at which it waits, or FINISHED.
     int line;
     // How many arrays of shared memory it has named.
@@ -42,14 +43,15 @@ struct Machine {
     std::vector<Thread> threads;
     Run* run = nullptr;
     bool failed = false;
-    int current = 0, started = 0;
+    // The thread that runs, and how many have begun; after a barrier, the place of the one that runs in the order of all.
+    int current = 0, started = 0, place = 0;
     size_t used_fibers = 0;
     // Shared memory: all ones in every byte where no thread of this block has written.
     std::unique_ptr<char[]> memory;
     char* arena = nullptr;
     size_t arena_bytes = 0, used_bytes = 0, declared_bytes = 0;
     std::vector<Array> arrays;
-    // Barriers passed since the beginning of this launch, each block beginning with one.
+    // Barriers passed so far, each block beginning with one.
     unsigned long long epoch = 0;
 
     ~Machine() {
@@ -64,15 +66,19 @@ struct Machine {
         }
         return fibers[used_fibers++].get();
     }
-    // What runs next is this thread.
+    // Who runs when this thread can't go on: one that hasn't begun, the next one behind the last barrier, or at the end the host.
+    Fiber* next() {
+        if (started < count()) return fresh_fiber();
+        return ++place < count() ? threads[thread_at(place)].fiber : &host;
+    }
     void enter(int thread) {
         current = thread;
-        emulator_now.thread = {thread % run->block[0], thread / run->block[0], 0};
+        emulator_now.thread = threads[thread].place;
     }
 };
 
 static thread_local Machine own_machine;
-static __thread Machine* machine;
+static __thread Machine* machine __attribute__((tls_model("initial-exec")));
 static void begin_careful(Machine&);
 
 // Ends the launch with what is said, from within a kernel.
@@ -89,19 +95,20 @@ static void begin_careful(Machine&);
     abort();
 }
 
-// Runs threads from their beginning as long as there are some that haven't begun; then the host goes on, and comes back for the next block.
+// Runs threads from their beginning as long as there are some that haven't begun; then others go on, until there is another block.
 static void fiber_main() {
     Machine& m = *machine;
     for (;;) {
         Fiber* self = m.fibers[m.used_fibers - 1].get();
         while (m.started < m.count()) {
             int thread = m.thread_at(m.started++);
-            m.threads[thread] = {self, FINISHED, 0};
+            m.threads[thread].fiber = self;
+            m.threads[thread].arrays = 0;
             m.enter(thread);
             m.run->kernel->call(m.run->arguments);
             m.threads[thread].line = FINISHED;
         }
-        switch_fibers(self, &m.host);
+        switch_fibers(self, m.next());
     }
 }
 
@@ -109,7 +116,7 @@ extern "C" void emulator_barrier(int line) {
     Machine& m = *machine;
     int thread = m.current;
     m.threads[thread].line = line;
-    switch_fibers(m.threads[thread].fiber, m.started < m.count() ? m.fresh_fiber() : &m.host);
+    switch_fibers(m.threads[thread].fiber, m.next());
     m.enter(thread);
 }
 
@@ -175,6 +182,7 @@ extern "C" void* emulator_shared(unsigned long bytes, const char* name) {
 
 static void run_block(Machine& m) {
     m.started = 0;
+    m.place = m.count();
     m.used_fibers = 0;
     m.epoch++;
     m.arrays.push_back({0, m.run->dynamic_bytes, "dynamic_shared"});
@@ -184,10 +192,8 @@ static void run_block(Machine& m) {
     switch_fibers(&m.host, m.fresh_fiber());
     while (!m.failed && all_at_barrier(m)) {
         m.epoch++;
-        for (int place = 0; place < m.count() && !m.failed; place++) {
-            Fiber* fiber = m.threads[m.thread_at(place)].fiber;
-            switch_fibers(&m.host, fiber);
-        }
+        m.place = 0;
+        switch_fibers(&m.host, m.threads[m.thread_at(0)].fiber);
     }
     renew_shared(m);
 }
@@ -202,7 +208,8 @@ static void begin_run(Machine& m, Run* run) {
     }
     m.run = run;
     m.failed = false;
-    m.threads.assign(run->block[0] * run->block[1], {nullptr, FINISHED, 0});
+    m.threads.resize(run->block[0] * run->block[1]);
+    for (unsigned t = 0; t < m.threads.size(); t++) m.threads[t] = {nullptr, {t % run->block[0], t / run->block[0], 0}, FINISHED, 0};
     emulator_now.threads = {run->block[0], run->block[1], 1};
     emulator_now.blocks = {run->grid[0], run->grid[1], run->grid[2]};
     emulator_now.mads = 0;

@@ -1,7 +1,7 @@
 // Every access of a kernel to memory, as g++ tells it by the calls it makes for another tool (-fsanitize=thread): bytes are counted, and
 // two threads that meet at one place without a barrier between them are found, as are accesses beside an allocation.
 
-// Someone who touched a word: the number of its thread in the launch plus 1 (0 is nobody), and the barriers it had passed.
+// Someone who touched a word: the number of its thread in the launch plus 1 (0 is nobody), and the barriers passed before.
 struct Touch { unsigned long long who, epoch; };
 
 // Of a word of four bytes: who wrote it last, the first who read it since, and the last of those who read it and are another.
@@ -14,13 +14,14 @@ struct Careful {
     size_t last_range = 0;
 };
 static thread_local Careful own_careful;
-static __thread Careful* careful;
+static __thread Careful* careful __attribute__((tls_model("initial-exec")));
 
 static void begin_careful(Machine& m) {
     careful = nullptr;
     if (!m.run->careful) return;
     careful = &own_careful;
-    careful->shared.assign(m.arena_bytes / 4, Word());
+    // What earlier launches left there has passed fewer barriers.
+    careful->shared.resize(m.arena_bytes / 4);
     careful->global.clear();
     careful->last_range = 0;
 }
@@ -30,9 +31,9 @@ enum class Space { Shared, Global };
 // Whether an earlier access is by another thread, with no barrier in between. Nothing is between two blocks, which share global memory alone.
 static bool meets(Machine& m, Space space, Touch earlier, Touch now) {
     if (earlier.who == 0 || earlier.who == now.who) return false;
+    if (earlier.epoch == now.epoch) return true;
     unsigned long long threads = m.threads.size();
-    bool same_block = (earlier.who - 1) / threads == (now.who - 1) / threads;
-    return same_block ? earlier.epoch == now.epoch : space == Space::Global;
+    return space == Space::Global && (earlier.who - 1) / threads != (now.who - 1) / threads;
 }
 
 [[noreturn]] static void fail_race(Machine& m, Touch earlier, const char* what, const char* where, unsigned long long byte) {

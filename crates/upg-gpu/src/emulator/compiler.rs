@@ -1,7 +1,7 @@
 //! The C++ compiler of this machine, and what it has compiled: kept on the disk by a hash of all that goes into it, loaded once in a process.
 
 use libloading::os::unix::{self, RTLD_GLOBAL, RTLD_LOCAL, RTLD_NOW};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
@@ -56,12 +56,7 @@ impl Compiler {
     /// That of `CXX`, or g++.
     pub fn find() -> Result<Self, String> {
         let program = std::env::var_os("CXX").unwrap_or_else(|| "g++".into());
-        let out =
-            Command::new(&program).arg("--version").output().map_err(|error| missing(&program, &error.to_string()))?;
-        if !out.status.success() {
-            return Err(missing(&program, &first_lines(&out.stderr)));
-        }
-        let version = String::from_utf8_lossy(&out.stdout).lines().next().unwrap_or_default().into();
+        let version = version(&program)?;
         Ok(Self { program, version, cache: cache_folder()? })
     }
 
@@ -97,7 +92,7 @@ impl Compiler {
         if let Some(library) = *loaded {
             return Ok(library);
         }
-        let path = self.cache.join(format!("{name}-{key:032x}.so"));
+        let path = self.cache.join(format!("{}-{key:032x}.so", plain(name)));
         if !path.exists() {
             self.build(name, &complete(text.into())?, arguments, &path)?;
         }
@@ -141,6 +136,22 @@ impl Compiler {
     }
 }
 
+/// The first line that a compiler says of itself; it is asked once in a process.
+fn version(program: &OsStr) -> Result<String, String> {
+    static KNOWN: Mutex<BTreeMap<OsString, String>> = Mutex::new(BTreeMap::new());
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(version) = known.get(program) {
+        return Ok(version.clone());
+    }
+    let out = Command::new(program).arg("--version").output().map_err(|error| missing(program, &error.to_string()))?;
+    if !out.status.success() {
+        return Err(missing(program, &first_lines(&out.stderr)));
+    }
+    let version: String = String::from_utf8_lossy(&out.stdout).lines().next().unwrap_or_default().into();
+    known.insert(program.into(), version.clone());
+    Ok(version)
+}
+
 /// The library of a key in this process, and a lock for who compiles it.
 fn in_process(key: u128) -> Arc<Mutex<Option<&'static Loaded>>> {
     type Libraries = Mutex<HashMap<u128, Arc<Mutex<Option<&'static Loaded>>>>>;
@@ -162,9 +173,14 @@ fn load(path: &Path, kind: Library) -> Result<&'static Loaded, String> {
 }
 
 fn write_source(folder: &Path, name: &str, text: &str) -> Result<PathBuf, String> {
-    let path = folder.join(format!("{name}.cpp"));
+    let path = folder.join(format!("{}.cpp", plain(name)));
     fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
     Ok(path)
+}
+
+/// A name without folders.
+fn plain(name: &str) -> String {
+    name.replace(std::path::MAIN_SEPARATOR, "-")
 }
 
 /// Flags for the instructions of this processor that matter, its own fused multiply-add above all.
@@ -183,9 +199,9 @@ fn cache_folder() -> Result<PathBuf, String> {
     }
     let chosen = std::env::var_os("UPG_EMULATOR_CACHE").filter(|folder| !folder.is_empty());
     let folder = chosen.map_or_else(|| std::env::temp_dir().join(format!("upg-emulator-{}", getuid())), PathBuf::from);
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(&folder);
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(&folder).and_then(|()| fs::metadata(&folder));
     let owner =
-        made.and_then(|()| fs::metadata(&folder)).map_err(|error| format!("{}: {error}", folder.display()))?.uid();
+        made.map_err(|error| format!("{} for what is compiled (UPG_EMULATOR_CACHE): {error}", folder.display()))?.uid();
     if owner != getuid() {
         return Err(format!("{} belongs to user {owner}, not {}: set UPG_EMULATOR_CACHE", folder.display(), getuid()));
     }

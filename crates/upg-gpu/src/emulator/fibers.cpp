@@ -64,7 +64,7 @@ emulator_switch:
 #endif
 
 // The fiber of which the running one took over, for the sanitizer.
-static __thread Fiber* before;
+static __thread Fiber* before __attribute__((tls_model("initial-exec")));
 
 static void arrived(Fiber* self) {
 #ifdef __SANITIZE_ADDRESS__

@@ -32,59 +32,74 @@ template <typename T> static void pack(const T* from, size_t stride, bool transp
                 }
 }
 
-// R rows and W columns: sums[r][w] = sum over k of a[r * a_row + k * a_term] b[k * b_row + w].
-template <int R, int W, typename T>
-static inline void panel(const T* a, size_t a_row, size_t a_term, const T* b, size_t b_row, size_t terms, T (&sums)[R][W]) {
-    memset(&sums, 0, sizeof sums);
-    for (size_t k = 0; k < terms; k++)
-        for (int r = 0; r < R; r++) {
-            T factor = a[r * a_row + k * a_term];
-            for (int w = 0; w < W; w++) sums[r][w] += factor * b[k * b_row + w];
-        }
+// R rows and W registers of columns: sums[r][w] = sum over k of a[r * a_row + k * a_term] b[k * b_row + w].
+template <int R, int W, typename T, typename V>
+static inline void panel(const T* a, size_t a_row, size_t a_term, const T* b, size_t b_row, size_t terms, V (&out)[R][W]) {
+    V sums[R][W] = {};
+    for (size_t k = 0; k < terms; k++) {
+        const V* row = (const V*)(b + k * b_row);
+#pragma GCC unroll 4
+        for (int r = 0; r < R; r++)
+#pragma GCC unroll 4
+            for (int w = 0; w < W; w++) sums[r][w] += a[r * a_row + k * a_term] * row[w];
+    }
+    memcpy(&out, &sums, sizeof sums);
 }
 
+// The factors as the loops read them: op(A)[i, k] = a[i * a_row + k * a_term], op(B)[k, j] = b[k * b_row + j]; of the columns
+// that fill no register, the last `rest`, a copy with zeros behind them.
+template <typename T> struct Factors {
+    static const size_t REGISTER = 32 / sizeof(T);
+    const T *a, *b;
+    size_t a_row, a_term, b_row, rest;
+    std::vector<T> a_packed, b_packed, b_rest;
+
+    explicit Factors(const Product& p) : a((const T*)p.a), b((const T*)p.b), b_row(p.b_stride), rest(p.columns % REGISTER) {
+        a_row = p.a_transposed ? 1 : p.a_stride, a_term = p.a_transposed ? p.a_stride : 1;
+        if (p.tf32) {
+            a_packed.resize(p.rows * p.terms);
+            pack(a, p.a_stride, p.a_transposed, true, p.rows, p.terms, a_packed.data());
+            a = a_packed.data(), a_row = p.terms, a_term = 1;
+        }
+        if (p.tf32 || p.b_transposed) {
+            b_packed.resize(p.terms * p.columns);
+            pack(b, p.b_stride, p.b_transposed, p.tf32, p.terms, p.columns, b_packed.data());
+            b = b_packed.data(), b_row = p.columns;
+        }
+        b_rest.resize(rest ? p.terms * REGISTER : 0);
+        for (size_t k = 0; k < p.terms; k++)
+            for (size_t j = 0; j < rest; j++) b_rest[k * REGISTER + j] = b[k * b_row + p.columns - rest + j];
+    }
+};
+
+// A tile of C from row i and column j on, of R rows and W registers, the last columns of which may be beyond it.
 template <int R, int W, typename T>
-static inline void finish(const Product& p, size_t i, size_t j, const T (&sums)[R][W]) {
-    for (int r = 0; r < R; r++)
-        for (int w = 0; w < W; w++) {
+static inline void tile(const Product& p, const Factors<T>& factors, const T* b, size_t b_row, size_t i, size_t j) {
+    typedef T V __attribute__((vector_size(32), aligned(sizeof(T)), may_alias));
+    V sums[R][W];
+    panel<R, W>(factors.a + i * factors.a_row, factors.a_row, factors.a_term, b, b_row, p.terms, sums);
+    T plain[R][W * Factors<T>::REGISTER];
+    memcpy(plain, sums, sizeof plain);
+    for (size_t r = 0; r < R; r++)
+        for (size_t w = 0; w < W * Factors<T>::REGISTER && j + w < p.columns; w++) {
             T* c = (T*)p.c + (i + r) * p.c_stride + j + w;
-            *c = p.beta == 0.0 ? (T)p.alpha * sums[r][w] : (T)p.alpha * sums[r][w] + (T)p.beta * *c;
+            *c = p.beta == 0.0 ? (T)p.alpha * plain[r][w] : (T)p.alpha * plain[r][w] + (T)p.beta * *c;
         }
 }
 
-template <int R, int W, typename T>
-static inline void tile(const Product& p, const T* a, size_t a_row, size_t a_term, const T* b, size_t b_row, size_t i, size_t j) {
-    T sums[R][W];
-    panel<R, W>(a + i * a_row, a_row, a_term, b + j, b_row, p.terms, sums);
-    finish<R, W>(p, i, j, sums);
-}
-
-template <int R, typename T>
-static void rows(const Product& p, const T* a, size_t a_row, size_t a_term, const T* b, size_t b_row, size_t i) {
-    const int WIDE = 64 / sizeof(T), NARROW = 8;
+template <int R, typename T> static void rows(const Product& p, const Factors<T>& factors, size_t i) {
+    const size_t REGISTER = Factors<T>::REGISTER;
     size_t j = 0;
-    for (; j + WIDE <= p.columns; j += WIDE) tile<R, WIDE>(p, a, a_row, a_term, b, b_row, i, j);
-    for (; j + NARROW <= p.columns; j += NARROW) tile<R, NARROW>(p, a, a_row, a_term, b, b_row, i, j);
-    for (; j < p.columns; j++) tile<R, 1>(p, a, a_row, a_term, b, b_row, i, j);
+    for (; j + 2 * REGISTER <= p.columns; j += 2 * REGISTER) tile<R, 2>(p, factors, factors.b + j, factors.b_row, i, j);
+    for (; j + REGISTER <= p.columns; j += REGISTER) tile<R, 1>(p, factors, factors.b + j, factors.b_row, i, j);
+    if (j < p.columns) tile<R, 1>(p, factors, factors.b_rest.data(), REGISTER, i, j);
 }
 
 template <typename T> static void product(const Product& p) {
-    const T *a = (const T*)p.a, *b = (const T*)p.b;
-    std::vector<T> a_packed, b_packed;
-    size_t a_row = p.a_transposed ? 1 : p.a_stride, a_term = p.a_transposed ? p.a_stride : 1, b_row = p.b_stride;
-    if (p.tf32) {
-        a_packed.resize(p.rows * p.terms);
-        pack(a, p.a_stride, p.a_transposed, true, p.rows, p.terms, a_packed.data());
-        a = a_packed.data(), a_row = p.terms, a_term = 1;
-    }
-    if (p.tf32 || p.b_transposed) {
-        b_packed.resize(p.terms * p.columns);
-        pack(b, p.b_stride, p.b_transposed, p.tf32, p.terms, p.columns, b_packed.data());
-        b = b_packed.data(), b_row = p.columns;
-    }
+    Factors<T> factors(p);
     size_t i = 0;
-    for (; i + 4 <= p.rows; i += 4) rows<4>(p, a, a_row, a_term, b, b_row, i);
-    for (; i < p.rows; i++) rows<1>(p, a, a_row, a_term, b, b_row, i);
+    for (; i + 4 <= p.rows; i += 4) rows<4>(p, factors, i);
+    for (; i < p.rows; i++) rows<1>(p, factors, i);
 }
 
 extern "C" void emulator_product(const Product* p) {

@@ -117,6 +117,17 @@ fn writes_beside_shared_memory() {
 }
 
 #[test]
+fn arrays_in_shared_memory_are_the_same_for_all_threads() {
+    let gpu = Emulator::new().unwrap();
+    let differ = "KERNEL(4) test(float* x) { if (threadIdx.x == 2) { SHARED(float, b, 4); b[0] = 1; } else { SHARED(float, a, 4); a[0] = x[0]; } }";
+    assert_panics(&["block (0, 0, 0): thread 2 names shared `b`, where another names `a`"], || {
+        drop(changed(&gpu, differ, 1, 4, &[1.0; 4]))
+    });
+    let large = "KERNEL(4) test(float* x) { SHARED(float, a, 12289); a[0] = x[0]; }";
+    assert_panics(&["SHARED makes 49156 bytes, of 49152"], || drop(changed(&gpu, large, 1, 4, &[1.0; 4])));
+}
+
+#[test]
 fn what_was_never_written_is_nan() {
     let text =
         "KERNEL(4) test(float* x) { SHARED(float, all, 4); x[threadIdx.x] += all[threadIdx.x]; all[threadIdx.x] = 1; }";

@@ -30,6 +30,17 @@ fn threads_meet_at_barriers() {
 }
 
 #[test]
+fn one_module_runs_in_several_threads_at_once() {
+    let work = |k: usize| {
+        let gpu = Emulator::new().unwrap();
+        for _ in 0..20 {
+            assert_eq!(changed(&gpu, SUM, 9, 64, &[k as f32; 576]), [64.0 * k as f32; 576]);
+        }
+    };
+    std::thread::scope(|scope| (0..6).for_each(|k| drop(scope.spawn(move || work(k)))));
+}
+
+#[test]
 fn places_in_the_grid() {
     let text = "KERNEL(6) test(int* x) {
         int block = (blockIdx.z * gridDim.y + blockIdx.y) * gridDim.x + blockIdx.x;
