@@ -6,7 +6,6 @@ pub(crate) use scaling::Scaling;
 
 use crate::cuda::Cuda;
 use crate::gpu::Argument;
-use crate::gpu::Gpu;
 use upg_core::{Accum, Invertible};
 
 /// Any invertible layer of a device.

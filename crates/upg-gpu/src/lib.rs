@@ -14,10 +14,13 @@ mod launch;
 mod layers;
 mod lower;
 mod memory;
+mod poisoned;
+mod probe;
 mod product;
 
 pub use cuda::Cuda;
 pub use layers::AnyLayer;
 pub use lower::LowerError;
 pub use memory::{Batch, Buffer, Params, ParamsMut, Sums};
+pub use poisoned::Poisoned;
 pub use product::Precision;
