@@ -4,8 +4,9 @@
 // Someone who touched a word: the number of its thread in the launch plus 1 (0 is nobody), and the barriers passed before.
 struct Touch { unsigned long long who, epoch; };
 
-// Of a word of four bytes: who wrote it last, the first who read it since, and the last of those who read it and are another.
-struct Word { Touch writer, first, other; };
+// Of a word of four bytes: who wrote it last, and one who has read it since. One is enough, for a thread runs from barrier to barrier and
+// a block to its end before others do: whoever meets a later reader meets the one kept too.
+struct Word { Touch writer, reader; };
 
 struct Careful {
     // Words of shared memory, and of global memory by address.
@@ -45,16 +46,9 @@ static bool meets(Machine& m, Space space, Touch earlier, Touch now) {
 
 static void touch_word(Machine& m, Space space, Word& word, Touch now, bool write, const char* where, unsigned long long byte) {
     if (meets(m, space, word.writer, now)) fail_race(m, word.writer, write ? "writes what was written at" : "reads what was written at", where, byte);
-    if (!write) {
-        Touch& reader = word.first.who == 0 || word.first.who == now.who ? word.first : word.other;
-        // One in an earlier interval of the same block can't meet anybody any more: its place is free.
-        if (&reader == &word.other && !meets(m, space, word.first, now)) word.first = now;
-        reader = now;
-        return;
-    }
-    if (meets(m, space, word.first, now)) fail_race(m, word.first, "writes what was read at", where, byte);
-    if (meets(m, space, word.other, now)) fail_race(m, word.other, "writes what was read at", where, byte);
-    word = {now, {0, 0}, {0, 0}};
+    if (write && meets(m, space, word.reader, now)) fail_race(m, word.reader, "writes what was read at", where, byte);
+    if (write) word = {now, {0, 0}};
+    else if (!meets(m, space, word.reader, now)) word.reader = now;
 }
 
 static Touch now_of(Machine& m) {

@@ -20,6 +20,16 @@ fn a_kernel_is_counted_exactly() {
     let expected =
         Counts { launches: 1, kernel_multiply_adds: 64 * 3, loaded: 64 * 16, stored: 64 * 12, ..Counts::default() };
     assert_eq!(gpu.counts(), expected);
+    changed(&gpu, KERNEL, 2, 32, &[1.0; 256]);
+    let twice = |count| 2 * count;
+    let expected = Counts {
+        launches: 2,
+        kernel_multiply_adds: twice(expected.kernel_multiply_adds),
+        loaded: twice(expected.loaded),
+        stored: twice(expected.stored),
+        ..expected
+    };
+    assert_eq!(gpu.counts(), expected);
     gpu.reset_counts();
     assert_eq!(gpu.counts(), Counts::default());
 }

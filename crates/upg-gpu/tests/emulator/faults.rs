@@ -2,7 +2,7 @@
 
 use crate::support::*;
 use crate::words::SUM;
-use upg_gpu::emulator::Emulator;
+use upg_gpu::emulator::{Emulator, Order};
 use upg_gpu::gpu::{Address, Argument, Gpu, Launch};
 
 /// Every number from its neighbour, which lacks a barrier in between.
@@ -22,6 +22,12 @@ fn a_missing_barrier_shows_in_reverse_order() {
 }
 
 #[test]
+fn blocks_that_depend_on_their_order_show_in_reverse_order() {
+    let text = "KERNEL(1) test(float* x) { x[0] = blockIdx.x; }";
+    assert_eq!(both_orders().map(|gpu| changed(&gpu, text, 5, 1, &[9.0])[0]), [4.0, 0.0]);
+}
+
+#[test]
 fn threads_that_meet_in_shared_memory() {
     let gpu = Emulator::counting().unwrap();
     assert_panics(
@@ -30,14 +36,28 @@ fn threads_that_meet_in_shared_memory() {
             changed(&gpu, SHIFT, 1, 32, &[1.0; 32]);
         },
     );
-    let gpu = gpu.order(upg_gpu::emulator::Order::Reverse);
+    let gpu = gpu.order(Order::Reverse);
     assert_panics(&["thread 30 writes what was read at byte 120 of all", "thread 31 of block (0, 0, 0)"], || {
         changed(&gpu, SHIFT, 1, 32, &[1.0; 32]);
     });
+    let gpu = gpu.order(Order::Forward);
     let one_place =
         "KERNEL(8) test(float* x) { SHARED(float, all, 8); BARRIER(); all[threadIdx.x / 2] = x[threadIdx.x]; }";
-    assert_panics(&["thread 6 writes what was written at byte 12 of all", "thread 7"], || {
+    assert_panics(&["thread 1 writes what was written at byte 0 of all", "thread 0"], || {
         changed(&gpu, one_place, 1, 8, &[1.0; 8]);
+    });
+    let later = "KERNEL(8) test(float* x) {
+        SHARED(float, all, 1);
+        int t = threadIdx.x;
+        if (t == 0) all[0] = 1;
+        BARRIER();
+        if (t == 7) x[t] = all[0];
+        BARRIER();
+        if (t == 0) x[t] = all[0];
+        if (t == 7) all[0] = 2;
+    }";
+    assert_panics(&["thread 7 writes what was read at byte 0 of all", "thread 0"], || {
+        drop(changed(&gpu, later, 1, 8, &[1.0; 8]))
     });
     let last = SUM.replace("    BARRIER();\n    x[THREAD] = part[0]", "    x[THREAD] = part[0]");
     assert_panics(&["byte 0 of part"], || {
