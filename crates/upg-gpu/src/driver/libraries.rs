@@ -169,7 +169,10 @@ impl fmt::Display for Missing {
             Self::Library(library) => {
                 let place = search_path(std::env::var_os("LD_LIBRARY_PATH").as_deref());
                 let (files, origin) = (library.files(), library.origin());
-                write!(f, "no {library}: {files} looked for in the system's library folders and in LD_LIBRARY_PATH, {place}; {origin}")
+                write!(
+                    f,
+                    "no {library}: {files} looked for in the system's library folders and in LD_LIBRARY_PATH, {place}; {origin}"
+                )
             }
             Self::Function(library, name) => {
                 write!(f, "{library} too old: it has no {name}, which came with CUDA 11.2 or before")

@@ -77,7 +77,8 @@ impl Memory {
 
     pub fn write(self, context: &Context, from: &[u8], to: Address) -> Result<(), DeviceError> {
         // SAFETY: `from` is read before this returns, and the caller's memory at `to` has its length.
-        context.call(|| unsafe { sys::cuMemcpyHtoDAsync_v2(to.0, from.as_ptr().cast(), from.len(), context.stream) })?;
+        context
+            .call(|| unsafe { sys::cuMemcpyHtoDAsync_v2(to.0, from.as_ptr().cast(), from.len(), context.stream) })?;
         match self.uploads {
             Uploads::Staged => Ok(()),
             Uploads::Direct => context.wait(),

@@ -78,7 +78,8 @@ impl Blas {
 
     pub fn product(&self, product: &Product) -> Result<(), DeviceError> {
         let sizes = Sizes::of(product).ok_or_else(|| {
-            self.context.unavailable(format!("a product with sizes beyond 2^31 - 1, which cuBLAS doesn't take: {product:?}"))
+            self.context
+                .unavailable(format!("a product with sizes beyond 2^31 - 1, which cuBLAS doesn't take: {product:?}"))
         })?;
         let mut state = self.state();
         let products = match product.numbers {

@@ -4,36 +4,42 @@
 // its threads, and `sum_parts` the blocks. The number of blocks follows from the length alone, so sums repeat to the bit.
 
 // y <- alpha x + beta y, n elements.
+// limits: 32 registers, 0 bytes shared
 KERNEL(256) axpby(const REAL* x, REAL* y, REAL alpha, REAL beta, int n) {
     int i = THREAD;
     if (i < n) y[i] = alpha * x[i] + beta * y[i];
 }
 
 // y <- alpha y, n elements.
+// limits: 32 registers, 0 bytes shared
 KERNEL(256) scale(REAL* y, REAL alpha, int n) {
     int i = THREAD;
     if (i < n) y[i] = alpha * y[i];
 }
 
 // x <- value, n elements.
+// limits: 32 registers, 0 bytes shared
 KERNEL(256) fill(REAL* x, REAL value, int n) {
     int i = THREAD;
     if (i < n) x[i] = value;
 }
 
 // sums <- value, one double a sample.
+// limits: 32 registers, 0 bytes shared
 KERNEL(256) fill_sums(double* sums, double value, int n) {
     int i = THREAD;
     if (i < n) sums[i] = value;
 }
 
 // sums <- -sums.
+// limits: 32 registers, 0 bytes shared
 KERNEL(256) negate_sums(double* sums, int n) {
     int i = THREAD;
     if (i < n) sums[i] = -sums[i];
 }
 
 // parts[block] <- the block's share of <x, y>, n elements; 256 threads a block.
+// limits: 40 registers, 2048 bytes shared
 KERNEL(256) dot_parts(const REAL* x, const REAL* y, double* parts, int n) {
     SHARED(double, shared, 272);
     double sum = 0;
@@ -43,6 +49,7 @@ KERNEL(256) dot_parts(const REAL* x, const REAL* y, double* parts, int n) {
 }
 
 // result <- the sum of the parts; one block of 256 threads.
+// limits: 40 registers, 2048 bytes shared
 KERNEL(256) sum_parts(const double* parts, double* result, int count) {
     SHARED(double, shared, 272);
     double sum = 0;
@@ -66,6 +73,7 @@ DEVICE void change_by(REAL* theta, REAL change, REAL* average, REAL share, int i
 }
 
 // Adam and AdamW with the corrections of the bias in `step` and `epsilon` (optimise.rs of upg-core), n parameters; <grad, grad> in `square`.
+// limits: 40 registers, 0 bytes shared
 KERNEL(256) adam(REAL* theta, const REAL* grad, REAL* m, REAL* v, REAL* average, const double* square, double clip, REAL beta1,
                  REAL beta2, REAL step, REAL epsilon, REAL decay, REAL share, int n) {
     int i = THREAD;
@@ -81,6 +89,7 @@ KERNEL(256) adam(REAL* theta, const REAL* grad, REAL* m, REAL* v, REAL* average,
 }
 
 // Gradient descent with momentum.
+// limits: 40 registers, 0 bytes shared
 KERNEL(256) momentum(REAL* theta, const REAL* grad, REAL* u, REAL* average, const double* square, double clip, REAL kept, REAL rate,
                      REAL share, int n) {
     int i = THREAD;
@@ -92,6 +101,7 @@ KERNEL(256) momentum(REAL* theta, const REAL* grad, REAL* u, REAL* average, cons
 }
 
 // Gradient descent.
+// limits: 40 registers, 0 bytes shared
 KERNEL(256) descent(REAL* theta, const REAL* grad, REAL* average, const double* square, double clip, REAL rate, REAL share, int n) {
     int i = THREAD;
     REAL factor;

@@ -46,7 +46,8 @@ fn no_nvrtc() {
     }
     run("messages::no_nvrtc", Setup { libraries: &["libcuda.so", "libcublas.so"], ..Setup::default() }, || {
         let words = reason(0);
-        let start = "no NVRTC: libnvrtc.so, libnvrtc.so.13 and libnvrtc.so.12 were looked for in the system's library folders";
+        let start =
+            "no NVRTC: libnvrtc.so, libnvrtc.so.13 and libnvrtc.so.12 were looked for in the system's library folders";
         assert!(words.starts_with(start) && words.contains("nvidia-cuda-nvrtc-cu12"), "{words}");
     });
 }
@@ -99,7 +100,11 @@ fn one_device_and_none() {
 
 #[test]
 fn an_old_card() {
-    run("messages::an_old_card", Setup { libraries: ALL, variables: &[("STUB_CAPABILITY", "75")], ..Setup::default() }, || {
-        assert_eq!(reason(0), "Stub 40 is of compute capability 7.5, and 8.0 is the oldest that is used");
-    });
+    run(
+        "messages::an_old_card",
+        Setup { libraries: ALL, variables: &[("STUB_CAPABILITY", "75")], ..Setup::default() },
+        || {
+            assert_eq!(reason(0), "Stub 40 is of compute capability 7.5, and 8.0 is the oldest that is used");
+        },
+    );
 }
