@@ -139,8 +139,11 @@ fn every_text_compiles_within_its_limits() {
     }
     let sources = catalogue();
     assert!(!sources.is_empty());
-    let faults: Vec<String> =
-        sources.iter().flat_map(|source| ARCHITECTURES.map(|one| faults(source, one))).flatten().collect();
+    let on = &|architecture| sources.iter().flat_map(|source| faults(source, architecture)).collect::<Vec<_>>();
+    let faults = std::thread::scope(|scope| {
+        let compiling = ARCHITECTURES.map(|architecture| scope.spawn(move || on(architecture)));
+        compiling.into_iter().flat_map(|one| one.join().unwrap()).collect::<Vec<_>>()
+    });
     assert!(faults.is_empty(), "\n{}", faults.join("\n"));
 }
 
