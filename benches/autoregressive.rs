@@ -15,7 +15,7 @@ use upg_flows::{
 fn main() {
     let shapes = Shapes::read();
     let pool = rayon::ThreadPoolBuilder::new().num_threads(shapes.threads).build().expect("threads start");
-    println!("best of {REPETITIONS} interleaved repetitions, {} threads, f32", shapes.threads);
+    println!("best of {REPETITIONS} interleaved repetitions, {} threads of the cpu, f32", shapes.threads);
     for shape in &shapes.autoregressive {
         for &batch in &shape.batches {
             pool.install(|| {

@@ -26,7 +26,7 @@ const LINKS: [([usize; 2], usize); 4] = [([8, 8], 32), ([8, 8], 1024), ([16, 16]
 
 fn main() {
     let repetitions = std::env::var("UPG_BENCH_REPETITIONS").ok().and_then(|n| n.parse().ok()).unwrap_or(15);
-    println!("medians of {repetitions} interleaved repetitions, {THREADS} threads, f32, {STEPS} steps");
+    println!("medians of {repetitions} interleaved repetitions, {THREADS} threads of the cpu, f32, {STEPS} steps");
     println!(
         "{:>10} {:>7} {:>6} {:>12} {:>12} {:>7} {:>11}",
         "flow", "lattice", "batch", "reparam/ms", "path-fast/ms", "ratio", "transforms"

@@ -15,7 +15,7 @@ const THREADS: usize = 2;
 
 fn main() {
     let repetitions = std::env::var("UPG_BENCH_REPETITIONS").ok().and_then(|n| n.parse().ok()).unwrap_or(15);
-    println!("medians of {repetitions} interleaved repetitions, {THREADS} threads, f32");
+    println!("medians of {repetitions} interleaved repetitions, {THREADS} threads of the cpu, f32");
     println!("{:>6} {:>8} {:>12} {:>12} {:>10}", "n", "samples", "verb", "seconds", "of GEMM");
     let device = Cpu::new(THREADS);
     for [n, samples] in SHAPES {

@@ -17,7 +17,9 @@ const PARAMETERS: usize = 25_600_000;
 fn main() {
     let repetitions = std::env::var("UPG_BENCH_REPETITIONS").ok().and_then(|n| n.parse().ok()).unwrap_or(41);
     let threads = rayon::current_num_threads();
-    println!("{PARAMETERS} parameters, f32, {threads} threads, medians of {repetitions} interleaved repetitions");
+    println!(
+        "{PARAMETERS} parameters, f32, {threads} threads of the cpu, medians of {repetitions} interleaved repetitions"
+    );
     println!("{:>26} {:>10} {:>8} {:>15} {:>8}", "what", "seconds", "GB/s", "yardstick GB/s", "ratio");
     // On a thread of the pool, as in training.
     rayon::scope(|_| {

@@ -13,7 +13,7 @@ use upg_core::{ReverseKl, Start};
 fn main() {
     let shapes = Shapes::read();
     let repetitions = std::env::var("UPG_BENCH_REPETITIONS").ok().and_then(|n| n.parse().ok()).unwrap_or(15);
-    println!("medians of {repetitions} interleaved repetitions, {} threads, f32", shapes.threads);
+    println!("medians of {repetitions} interleaved repetitions, {} threads of the cpu, f32", shapes.threads);
     println!(
         "{:>14} {:>6} {:>13} {:>10} {:>10} {:>10} {:>10}",
         "flow", "batch", "what", "seconds", "GFLOP/s", "of GEMM", "ratio"

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use upg_core::{Base, Cpu, Cut, Engine, Layer, SampleStream, StandardNormal, Streams, Target, UniformTorus};
+use upg_experiments::commands::place::PlaceArgs;
 use upg_experiments::commands::train::{self, TrainArgs};
 use upg_experiments::io::metrics::Line;
 use upg_flows::{ConvNvp, Flow, RealNvp, Symmetry, U1Flow, Z2Nice};
@@ -190,7 +191,7 @@ pub fn training_seconds(config: &Path, steps: u64, threads: Option<usize>) -> f6
         out: Some(folder.0.clone()),
         resume: false,
         force: false,
-        threads,
+        place: PlaceArgs { threads, ..PlaceArgs::default() },
         seed: None,
     };
     train::run(&args).unwrap_or_else(|e| panic!("{e}"));

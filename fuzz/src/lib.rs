@@ -1,7 +1,7 @@
 //! The models whose files the fuzz targets load, and the check of every outcome.
 
 use std::path::{Path, PathBuf};
-use upg_core::{Cpu, Layer, ParamLayout};
+use upg_core::{Layer, ParamLayout};
 use upg_experiments::config::{Config, ConfigFile};
 
 /// The repository.
@@ -39,7 +39,7 @@ pub fn runs() -> [Config; 4] {
 
 /// The layout of the parameters.
 pub fn layout(config: &Config) -> ParamLayout {
-    Layer::<Cpu<f32>>::params(&config.build::<f32>().expect("a model").flow)
+    config.build::<f32>().expect("a model").flow.params()
 }
 
 /// Checks what is said about a wrong file: one line, not too long.

@@ -7,6 +7,7 @@ pub mod flows;
 pub mod gradient;
 pub mod hmc;
 pub mod log_prob;
+pub mod place;
 pub mod report;
 pub mod run_weights;
 pub mod sample;

@@ -33,6 +33,8 @@ mod notation;
 mod overrides;
 mod parse;
 mod phi4;
+mod place;
+mod precision;
 pub mod schema;
 mod target;
 mod training;
@@ -46,10 +48,14 @@ pub use invalid::{AllInvalid, Invalid};
 pub use limits::MOST_SAMPLES;
 pub use locate::Position;
 pub use mistakes::{ConfigError, Mistake, Origin};
-pub use model::{AnyBase, Model};
+pub use model::{AnyBase, Doubled, Model};
 pub(crate) use notation::plain_text;
 pub use overrides::Override;
 pub use phi4::{Convention, Phi4Config};
+#[cfg(test)]
+pub(crate) use place::mirror::Mirror;
+pub use place::{DeviceName, Place};
+pub use precision::{PrecisionConfig, Products};
 pub use target::{AnyTarget, TargetConfig, Theory};
 pub use training::{Anneal, Checkpoint, Precision, Tensorboard, Training};
 

@@ -21,6 +21,25 @@ impl FlowError {
         Self { field, layer: None, value: format!("{value:?}"), accepted }
     }
 
+    /// Something that a device has no kernels for: `value` in the field `field` of a layer, or of the flow where that is `None`. `accepted` is what it has
+    /// kernels for.
+    ///
+    /// ```
+    /// use upg_flows::FlowError;
+    /// let error = FlowError::without_kernels(Some(3), "", "Householder", "cuda:0", "Coupling or Scaling");
+    /// let told = "layers[3] = Householder, which has no kernels for cuda:0: accepted is Coupling or Scaling";
+    /// assert_eq!(error.to_string(), told);
+    /// ```
+    pub fn without_kernels(
+        layer: Option<usize>,
+        field: &'static str,
+        value: &str,
+        device: &str,
+        accepted: &'static str,
+    ) -> Self {
+        Self { field, layer, value: format!("{value}, which has no kernels for {device}"), accepted }
+    }
+
     /// The same about layer `layer` of a list.
     pub fn in_layer(self, layer: usize) -> Self {
         Self { layer: Some(layer), ..self }

@@ -173,6 +173,7 @@ pub(super) fn list(extent: Extent) -> String {
 mod tests {
     use super::*;
     use std::collections::BTreeSet;
+    use upg_core::Cpu;
 
     const EXTENTS: [Extent; 2] = [Extent::Quick, Extent::Full];
 
@@ -189,7 +190,7 @@ mod tests {
             for problem in all {
                 assert!(problem.config.data.is_some(), "{}", problem.name);
                 assert!(problem.config.training.validation.every > 0, "{}", problem.name);
-                problem.config.build_for_evaluation::<f32>().unwrap();
+                problem.config.build_for_evaluation(&Cpu::<f32>::here()).unwrap();
             }
         }
     }

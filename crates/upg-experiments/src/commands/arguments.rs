@@ -1,7 +1,7 @@
 //! Arguments that several commands have.
 
 use crate::Error;
-use crate::config::Precision;
+use crate::config::{DeviceName, Precision, Products};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use upg_core::Cpu;
 use upg_train::method::{Divergence, Estimator};
@@ -12,6 +12,11 @@ pub fn threads_parser() -> impl TypedValueParser<Value = usize> {
         let threads = text.parse().ok().filter(|threads| (1..=1024_usize).contains(threads));
         threads.ok_or("accepted is a whole number from 1 to 1024")
     }
+}
+
+/// Accepts the name of a device.
+pub fn device_parser() -> impl TypedValueParser<Value = DeviceName> {
+    |text: &str| text.parse::<DeviceName>()
 }
 
 /// The processor with so many threads, by default one per core.
@@ -28,6 +33,13 @@ pub fn precision_parser() -> impl TypedValueParser<Value = Precision> {
     let values = [("f32", "Single precision"), ("f64", "Double precision")];
     let values = values.map(|(name, explained)| PossibleValue::new(name).help(explained));
     PossibleValuesParser::new(values).map(|name| if name == "f32" { Precision::F32 } else { Precision::F64 })
+}
+
+/// Accepts the precision of products.
+pub fn products_parser() -> impl TypedValueParser<Value = Products> {
+    let values = [("full", "That of f32"), ("tf32", "TF32, on cuda alone")];
+    let values = values.map(|(name, explained)| PossibleValue::new(name).help(explained));
+    PossibleValuesParser::new(values).map(|name| if name == "full" { Products::Full } else { Products::Tf32 })
 }
 
 /// Accepts the name of an estimator.

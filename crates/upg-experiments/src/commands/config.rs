@@ -7,6 +7,7 @@ use crate::io::data::DataRequest;
 use crate::text::Shown;
 use clap::Subcommand;
 use std::path::PathBuf;
+use upg_core::Cpu;
 use upg_train::Purpose;
 
 /// The commands of `upg config`.
@@ -39,16 +40,19 @@ pub fn run(command: &ConfigCommand) -> Result<String, Error> {
                 read_start::<f64>(path, &model.layout()).map_err(Error::StartFrom)?;
             }
             check_data(&config.config, &model)?;
-            Ok(format!("{}: accepted: {dof} degrees of freedom, {parameters} parameters", file.shown()))
+            let products = config.config.precision.products;
+            let products =
+                if products.are_full() { String::new() } else { format!(", products in {products}, on cuda alone") };
+            Ok(format!("{}: accepted: {dof} degrees of freedom, {parameters} parameters{products}", file.shown()))
         }
         ConfigCommand::Schema => Ok(schema::EXAMPLE.trim_end().to_owned()),
     }
 }
 
 /// Reads the data files, to see whether they are there and fit.
-fn check_data(config: &Config, model: &Model<f64>) -> Result<(), Error> {
+fn check_data(config: &Config, model: &Model<Cpu<f64>>) -> Result<(), Error> {
     let Some(data) = config.data() else { return Ok(()) };
-    let Model { target, sample_shape, .. } = model;
+    let Model { theory: target, sample_shape, .. } = model;
     let request = DataRequest { data: &data, target, sample_shape, seed: config.training.seed, keep: None };
     for purpose in [Purpose::TrainData, Purpose::TestData] {
         request.given(purpose)?;

@@ -4,9 +4,10 @@ mod table;
 
 pub(super) use table::with_error;
 
+use super::place::Work;
 use super::run_weights::{Loaded, RunArgs};
 use crate::Error;
-use crate::config::{MOST_SAMPLES, Precision};
+use crate::config::{MOST_SAMPLES, Place};
 use crate::io::output::{OutputFile, Provenance, finish_together};
 use crate::io::results::{checksum, seal};
 use crate::io::run_dir::{DETAILS, RunDir, RunError};
@@ -14,7 +15,6 @@ use crate::io::samples::encode;
 use clap::Args;
 use serde_json::{Map, Value};
 use std::path::PathBuf;
-use upg_core::Real;
 use upg_train::evaluate::Summary;
 use upg_train::{Evaluation, EvaluationPlan, Purpose};
 
@@ -40,15 +40,24 @@ pub struct EvaluateArgs {
 /// # Errors
 /// If the run or an argument is wrong, or a file can't be written.
 pub fn run(args: &EvaluateArgs) -> Result<String, Error> {
-    let (dir, precision) = args.run.open()?;
-    match precision {
-        Precision::F32 => run_in::<f32>(args, &dir),
-        Precision::F64 => run_in::<f64>(args, &dir),
+    args.run.have_done(None, |dir| Job { args, dir })
+}
+
+struct Job<'a> {
+    args: &'a EvaluateArgs,
+    dir: RunDir,
+}
+
+impl Work for Job<'_> {
+    type Outcome = Result<String, Error>;
+
+    fn on<D: Place>(self, device: D) -> Self::Outcome {
+        run_on(self.args, &self.dir, device)
     }
 }
 
-fn run_in<T: Real>(args: &EvaluateArgs, dir: &RunDir) -> Result<String, Error> {
-    let mut loaded = Loaded::<T>::new(dir, &args.run, args.seed)?;
+fn run_on<D: Place>(args: &EvaluateArgs, dir: &RunDir, device: D) -> Result<String, Error> {
+    let mut loaded = Loaded::new(device, dir, &args.run, args.seed)?;
     let blocks = loaded.config.evaluation.blocks;
     let samples = args.samples.unwrap_or(loaded.config.evaluation.samples);
     if !(blocks..=MOST_SAMPLES).contains(&samples) {
@@ -60,7 +69,8 @@ fn run_in<T: Real>(args: &EvaluateArgs, dir: &RunDir) -> Result<String, Error> {
     let data = loaded.data(dir, &results, Purpose::TestData)?;
     let plan = EvaluationPlan { samples, blocks, seed: loaded.config.training.seed };
     let evaluation = loaded.trained.evaluate(plan, data.as_ref())?;
-    let weights = table::Weights { name: loaded.weights, origin: loaded.origin.as_deref() };
+    let words = loaded.trained.device().words();
+    let weights = table::Weights { name: loaded.weights, origin: loaded.origin.as_deref(), device: &words };
     write(&evaluation, &weights, &loaded.provenance(), &results, out)?;
     Ok(table::text(&evaluation.summary, &weights, data.is_some(), &results.summary()))
 }

@@ -10,11 +10,12 @@
 //!
 //! The metadata entry `provenance` says, as JSON, what made them.
 
-use super::arguments::{divergence_parser, estimator_parser, precision_parser, processor, threads_parser};
+use super::arguments::{divergence_parser, estimator_parser, precision_parser};
+use super::place::{self, PlaceArgs, Work};
 use crate::text::Shown;
 use crate::{
     Error,
-    config::{ConfigFile, Model, Override, Precision},
+    config::{ConfigFile, Model, Override, Place, Precision},
     io::{
         output::{OutputFile, Provenance},
         samples::{Samples, read_samples},
@@ -23,7 +24,7 @@ use crate::{
 };
 use clap::Args;
 use std::path::PathBuf;
-use upg_core::{Cpu, EndSamples, Engine, Gradient, ParamLayout, Real, Start};
+use upg_core::{EndSamples, Engine, Gradient, ParamLayout, Real, Start};
 use upg_targets::space::wrap;
 use upg_train::method::{Divergence, Estimator, Method};
 
@@ -54,9 +55,9 @@ pub struct GradientArgs {
     /// Where the results go.
     #[arg(long, value_name = "SAFETENSORS")]
     pub out: PathBuf,
-    /// Threads; by default one per core. The result does not depend on it.
-    #[arg(long, value_parser = threads_parser())]
-    pub threads: Option<usize>,
+    /// Where to compute.
+    #[command(flatten)]
+    pub place: PlaceArgs,
     /// The seed the samples were made with, for the record: nothing is drawn here.
     #[arg(long)]
     pub seed: Option<u64>,
@@ -69,40 +70,55 @@ pub struct GradientArgs {
 pub fn run(args: &GradientArgs) -> Result<String, Error> {
     let method = Method::new(args.estimator, args.divergence)?;
     let config = ConfigFile::read_with(&args.config, &args.set)?;
-    match args.dtype {
-        Precision::F32 => run_in::<f32>(args, method, &config),
-        Precision::F64 => run_in::<f64>(args, method, &config),
+    config.check_products(args.place.device)?;
+    place::on(&args.place, config.config.precision.products, args.dtype, Job { args, method, config: &config })?
+}
+
+struct Job<'a> {
+    args: &'a GradientArgs,
+    method: Method,
+    config: &'a ConfigFile,
+}
+
+impl Work for Job<'_> {
+    type Outcome = Result<String, Error>;
+
+    fn on<D: Place>(self, device: D) -> Self::Outcome {
+        run_on(&self, device)
     }
 }
 
-fn run_in<T: Real>(args: &GradientArgs, method: Method, config: &ConfigFile) -> Result<String, Error> {
-    let model = config.build::<T>()?;
+fn run_on<D: Place>(&Job { args, method, config }: &Job<'_>, device: D) -> Result<String, Error> {
+    let model = config.build_on(&device)?;
     let inputs = [("--config", &args.config), ("--params", &args.params), ("--samples", &args.samples)];
     let out = OutputFile::create_beside(&args.out, &inputs.map(|(name, path)| (name, path.as_path())))?;
-    let theta = read_params::<T>(&args.params, &model.layout())?;
-    let mut samples = read_samples::<T>(&args.samples, &model.sample_shape)?;
-    wrap(&*model.target, &mut samples.values);
+    let theta = read_params::<D::Real>(&args.params, &model.layout())?;
+    let mut samples = read_samples::<D::Real>(&args.samples, &model.sample_shape)?;
+    wrap(&*model.theory, &mut samples.values);
 
-    let device = processor(args.threads)?;
-    let provenance = Provenance {
-        overrides: config.overrides(),
-        ..Provenance::new(device.threads(), T::NAME, args.seed, config.config.to_ron())
-    };
+    let provenance =
+        Provenance { overrides: config.overrides(), ..place::provenance(&device, args.seed, config.config.to_ron()) };
+    let (words, theta) = (device.words(), device.buffer(&theta));
     let Model { flow, cut, base, target, .. } = model;
-    let mut engine = Engine::new(device, flow, base, target, cut).with_end_samples(EndSamples::Keep);
+    let mut engine = Engine::new(device.clone(), flow, base, target, cut).with_end_samples(EndSamples::Keep);
     let layout = engine.layout();
     let gradient = match method {
         Method::Reverse(how) => engine.reverse_kl(how, &theta, Start::Given(samples.values.view())),
         Method::Forward(how) => engine.forward_kl(how, &theta, samples.values.view()),
     }?;
-    let tensors = tensors(&gradient, &layout, &samples);
-    all_finite(&tensors, T::NAME)?;
+    let tensors = tensors(&device, &gradient, &layout, &samples);
+    all_finite(&tensors, D::Real::NAME)?;
     write_tensors(out, &tensors, &provenance)?;
-    Ok(summary(args, gradient.loss, &samples))
+    Ok(summary(args, gradient.loss, &samples, &words))
 }
 
 /// The results by name, in the order of the table above.
-fn tensors<T: Real>(gradient: &Gradient<'_, Cpu<T>>, layout: &ParamLayout, samples: &Samples<T>) -> Vec<OutTensor> {
+fn tensors<D: Place>(
+    device: &D,
+    gradient: &Gradient<'_, D>,
+    layout: &ParamLayout,
+    samples: &Samples<D::Real>,
+) -> Vec<OutTensor> {
     let batch = [samples.values.nrows()];
     let mut tensors = vec![
         OutTensor::new("end", &samples.shape[..], gradient.end.iter()),
@@ -110,7 +126,7 @@ fn tensors<T: Real>(gradient: &Gradient<'_, Cpu<T>>, layout: &ParamLayout, sampl
         OutTensor::new("log_weight", batch, gradient.log_weights),
         OutTensor::new("loss", [], [&gradient.loss]),
     ];
-    tensors.extend(OutTensor::of_layout("grad.", layout, gradient.grad));
+    tensors.extend(OutTensor::of_layout("grad.", layout, &device.to_host(gradient.grad)));
     tensors
 }
 
@@ -121,8 +137,10 @@ fn all_finite(tensors: &[OutTensor], precision: &'static str) -> Result<(), Erro
     }
 }
 
-fn summary<T: Real>(args: &GradientArgs, loss: f64, samples: &Samples<T>) -> String {
+fn summary<T: Real>(args: &GradientArgs, loss: f64, samples: &Samples<T>, words: &str) -> String {
     let GradientArgs { estimator, divergence, out, .. } = args;
     let (batch, precision, out) = (samples.values.nrows(), T::NAME, out.shown());
-    format!("{estimator} gradient of the {divergence} KL, batch {batch}, {precision}: loss {loss}; written to {out}")
+    format!(
+        "{estimator} gradient of the {divergence} KL, batch {batch}, {precision} on {words}: loss {loss}; written to {out}"
+    )
 }

@@ -1,16 +1,16 @@
 //! `upg log-prob`: log q(x) of a trained flow at given points, from a `.npy` file to another.
 
 use super::arguments::precision_parser;
+use super::place::Work;
 use super::run_weights::{Loaded, RunArgs};
 use crate::Error;
-use crate::config::Precision;
+use crate::config::{Place, Precision};
 use crate::io::output::{OutputFile, finish_together};
 use crate::io::run_dir::{RunDir, named_files};
 use crate::io::samples::{RowWriter, read_samples};
 use crate::text::Shown;
 use clap::Args;
 use std::path::PathBuf;
-use upg_core::Real;
 use upg_targets::space::wrap;
 
 /// Options of `upg log-prob`.
@@ -38,27 +38,36 @@ pub struct LogProbArgs {
 /// # Errors
 /// If the run or an argument is wrong, or a file can't be written. There is no output file then.
 pub fn run(args: &LogProbArgs) -> Result<String, Error> {
-    let (dir, precision) = args.run.open()?;
-    match args.dtype.unwrap_or(precision) {
-        Precision::F32 => run_in::<f32>(args, &dir),
-        Precision::F64 => run_in::<f64>(args, &dir),
+    args.run.have_done(args.dtype, |dir| Job { args, dir })
+}
+
+struct Job<'a> {
+    args: &'a LogProbArgs,
+    dir: RunDir,
+}
+
+impl Work for Job<'_> {
+    type Outcome = Result<String, Error>;
+
+    fn on<D: Place>(self, device: D) -> Self::Outcome {
+        run_on(self.args, &self.dir, device)
     }
 }
 
-fn run_in<T: Real>(args: &LogProbArgs, dir: &RunDir) -> Result<String, Error> {
-    let mut loaded = Loaded::<T>::new(dir, &args.run, None)?;
+fn run_on<D: Place>(args: &LogProbArgs, dir: &RunDir, device: D) -> Result<String, Error> {
+    let mut loaded = Loaded::new(device, dir, &args.run, None)?;
     let own = dir.own_files();
     let taken = [&named_files(&own)[..], &[("--samples", &args.samples)]].concat();
     let named = [("--out", Some(&*args.out)), ("--latent", args.latent.as_deref())];
     let [out, latent] = OutputFile::create_all(&taken, named)?;
     let out = out.expect("an argument that must be there");
-    let mut x = read_samples::<T>(&args.samples, &loaded.sample_shape)?.values;
+    let mut x = read_samples::<D::Real>(&args.samples, &loaded.sample_shape)?.values;
     wrap(loaded.space(), &mut x);
     let points = x.nrows();
     let mut out = RowWriter::<f64>::begin(out, points, &[])?;
     let shape = loaded.sample_shape.clone();
-    let mut latent = latent.map(|file| RowWriter::<T>::begin(file, points, &shape)).transpose()?;
-    let (mut not_finite, mut missed) = (0, 0);
+    let mut latent = latent.map(|file| RowWriter::<D::Real>::begin(file, points, &shape)).transpose()?;
+    let (aside, mut not_finite, mut missed) = (loaded.trained.device().aside(), 0, 0);
     loaded.trained.log_prob(x.view(), |of| {
         not_finite += of.log_prob.iter().filter(|log_prob| !log_prob.is_finite()).count();
         missed += of.missed;
@@ -71,5 +80,5 @@ fn run_in<T: Real>(args: &LogProbArgs, dir: &RunDir) -> Result<String, Error> {
         0 => String::new(),
         some => format!(", {some} of them missed by the inverse, where a slope of the flow is below the precision"),
     };
-    Ok(format!("log q of {points} points{not_finite}{missed}; written to {}", args.out.shown()))
+    Ok(format!("log q of {points} points{aside}{not_finite}{missed}; written to {}", args.out.shown()))
 }

@@ -1,8 +1,8 @@
 //! The model and the weights of a run that is there: what `evaluate`, `sample`, `variance` and `report` start from.
 
-use super::arguments::{processor, threads_parser};
+use super::place::{self, PlaceArgs, Work};
 use crate::Error;
-use crate::config::{AnyTarget, Config, Precision};
+use crate::config::{AnyTarget, Config, DeviceName, Place, Precision, Products};
 use crate::io::checkpoint::{read_config, read_ema, read_origin, read_progress, read_weights};
 use crate::io::data::DataRequest;
 use crate::io::output::Provenance;
@@ -13,7 +13,7 @@ use ndarray::Array2;
 use serde::Serialize;
 use std::fmt;
 use std::path::PathBuf;
-use upg_core::{Cpu, Execution, ParamLayout, Real};
+use upg_core::{Execution, ParamLayout, Real};
 use upg_targets::SampleSpace;
 use upg_train::data::{Fingerprints, fingerprint};
 use upg_train::{Purpose, Trained};
@@ -27,23 +27,32 @@ pub struct RunArgs {
     /// Which weights.
     #[arg(long, default_value = "best")]
     pub weights: Weights,
-    /// Threads; by default one per core. The result does not depend on it.
-    #[arg(long, value_parser = threads_parser())]
-    pub threads: Option<usize>,
+    /// Where to compute.
+    #[command(flatten)]
+    pub place: PlaceArgs,
     /// Steps of continuous flows, instead of `evaluation.ode_steps`, or of those of the training.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub ode_steps: Option<u64>,
 }
 
 impl RunArgs {
-    /// The folder and the precision of its run.
+    /// Opens the folder of the run, and has `work` done on the device asked for, in `precision` or in that of the run. Products are those of the
+    /// run where the device has them: a flow that was trained in TF32 is none the worse for full ones.
     ///
     /// # Errors
-    /// If it holds no run, or a wrong configuration.
-    pub fn open(&self) -> Result<(RunDir, Precision), Error> {
+    /// If it holds no run, or a wrong configuration, or the device can't be had; else if the work fails.
+    pub(super) fn have_done<W, F>(&self, precision: Option<Precision>, work: F) -> Result<String, Error>
+    where
+        W: Work<Outcome = Result<String, Error>>,
+        F: FnOnce(RunDir) -> W,
+    {
         let dir = RunDir::open(&self.run)?;
-        let precision = dir.config().map_err(RunError::from)?.config.training.precision;
-        Ok((dir, precision))
+        let config = dir.config().map_err(RunError::from)?.config;
+        let products = match self.place.device {
+            DeviceName::Cpu => Products::Full,
+            DeviceName::Cuda(_) => config.precision.products,
+        };
+        place::on(&self.place, products, precision.unwrap_or(config.training.precision), work(dir))?
     }
 }
 
@@ -66,14 +75,14 @@ impl fmt::Display for Weights {
 }
 
 /// A run's trained flow.
-pub struct Loaded<T: Real> {
+pub struct Loaded<D: Place> {
     /// Configuration of the run, but for the seed, which decides what is drawn now.
     pub config: Config,
     /// The seed of the run, which decided its data.
     run_seed: u64,
     /// The flow with its weights.
-    pub trained: Trained<Cpu<T>>,
-    target: AnyTarget<T>,
+    pub trained: Trained<D>,
+    theory: AnyTarget<D::Real>,
     /// Shape of one sample.
     pub sample_shape: Vec<usize>,
     /// Of the data that the run began with.
@@ -84,24 +93,25 @@ pub struct Loaded<T: Real> {
     pub origin: Option<String>,
 }
 
-impl<T: Real> Loaded<T> {
-    /// Loads a run; what is drawn is decided by `seed`, or by that of the run.
+impl<D: Place> Loaded<D> {
+    /// Loads a run on `device`; what is drawn is decided by `seed`, or by that of the run.
     ///
     /// # Errors
     /// If the folder holds no run, or the weights asked for are missing or damaged.
-    pub fn new(dir: &RunDir, args: &RunArgs, seed: Option<u64>) -> Result<Self, Error> {
-        Self::with_steps(dir, args, seed, |config| config.evaluation.ode_steps)
+    pub fn new(device: D, dir: &RunDir, args: &RunArgs, seed: Option<u64>) -> Result<Self, Error> {
+        Self::with_steps(device, dir, args, seed, |config| config.evaluation.ode_steps)
     }
 
     /// The same with the flow as it is trained: continuous flows with their own steps, unless an argument gives others.
     ///
     /// # Errors
     /// As [`new`](Self::new).
-    pub fn as_trained(dir: &RunDir, args: &RunArgs, seed: Option<u64>) -> Result<Self, Error> {
-        Self::with_steps(dir, args, seed, |_| None)
+    pub fn as_trained(device: D, dir: &RunDir, args: &RunArgs, seed: Option<u64>) -> Result<Self, Error> {
+        Self::with_steps(device, dir, args, seed, |_| None)
     }
 
     fn with_steps(
+        device: D,
         dir: &RunDir,
         args: &RunArgs,
         seed: Option<u64>,
@@ -110,9 +120,9 @@ impl<T: Real> Loaded<T> {
         let mut file = dir.config().map_err(RunError::from)?;
         let saved = file.config.clone();
         file.config.evaluation.ode_steps = args.ode_steps.map(|steps| steps as usize).or(steps(&saved));
-        let model = file.build_for_evaluation::<T>()?;
+        let model = file.build_for_evaluation(&device)?;
         let mut config = saved;
-        let (target, sample_shape) = (model.target.clone(), model.sample_shape.clone());
+        let (theory, sample_shape) = (model.theory.clone(), model.sample_shape.clone());
         if args.weights == Weights::Ema && config.training.ema.is_none() {
             let run = dir.path().shown();
             let problem = format!("--weights = ema: training.ema is absent in {run}: accepted are best and latest");
@@ -133,21 +143,20 @@ impl<T: Real> Loaded<T> {
             if too_early { origin.map(|origin| origin + ": no validation has chosen any yet") } else { origin };
         let progress = read_progress(&dir.latest()).ok().flatten(); // the weights alone may be good
         let fingerprints = progress.map_or_else(Fingerprints::default, |progress| progress.data);
-        let trained = Trained::new(problem, processor(args.threads)?, &theta);
+        let trained = Trained::new(problem, device, &theta);
         let run_seed = config.training.seed;
         config.training.seed = seed.unwrap_or(run_seed);
-        Ok(Self { config, run_seed, trained, target, sample_shape, fingerprints, weights, origin })
+        Ok(Self { config, run_seed, trained, theory, sample_shape, fingerprints, weights, origin })
     }
 
     /// Where samples live.
     pub fn space(&self) -> &dyn SampleSpace {
-        &*self.target
+        &*self.theory
     }
 
     /// The provenance of the results of this process.
     pub fn provenance(&self) -> Provenance {
-        let threads = self.trained.device().threads();
-        Provenance::new(threads, T::NAME, Some(self.config.training.seed), self.config.to_ron())
+        place::provenance(self.trained.device(), Some(self.config.training.seed), self.config.to_ron())
     }
 
     /// The samples of the target that the run has for `purpose`, shape `[samples, dof]`: those it kept, or those it would have drawn, which
@@ -155,12 +164,12 @@ impl<T: Real> Loaded<T> {
     ///
     /// # Errors
     /// If they can't be read or drawn, or aren't those that the run began with.
-    pub fn data(&self, dir: &RunDir, results: &RunDir, purpose: Purpose) -> Result<Option<Array2<T>>, Error> {
+    pub fn data(&self, dir: &RunDir, results: &RunDir, purpose: Purpose) -> Result<Option<Array2<D::Real>>, Error> {
         let Some(data) = self.config.data() else { return Ok(None) };
-        let Self { target, sample_shape, run_seed, .. } = self;
+        let Self { theory: target, sample_shape, run_seed, .. } = self;
         let request = |keep| DataRequest { data: &data, target, sample_shape, seed: *run_seed, keep: Some(keep) };
         let request = if request(dir).is_kept(purpose) { request(dir) } else { request(results) };
-        let samples = self.trained.device().install(|| request.fetch(purpose))?;
+        let samples = self.trained.device().host().install(|| request.fetch(purpose))?;
         match self.fingerprint(purpose) {
             Some(expected) if fingerprint(&samples) != expected => {
                 Err(RunError::OtherData(request.path(purpose)).into())

@@ -4,16 +4,16 @@
 //! is sample n, or state n−1 again where it was rejected. Files are written piece by piece; memory doesn't grow with them.
 
 use super::arguments::precision_parser;
+use super::place::Work;
 use super::run_weights::{Loaded, RunArgs};
 use crate::Error;
-use crate::config::{MOST_SAMPLES, Precision};
+use crate::config::{MOST_SAMPLES, Place, Precision};
 use crate::io::output::{OutputFile, finish_together};
 use crate::io::run_dir::{RunDir, named_files};
 use crate::io::samples::RowWriter;
 use crate::text::Shown;
 use clap::Args;
 use std::path::PathBuf;
-use upg_core::Real;
 use upg_train::{Draw, SamplePlan};
 
 /// Options of `upg sample`.
@@ -65,15 +65,24 @@ pub fn run(args: &SampleArgs) -> Result<String, Error> {
             args.first, args.samples
         )));
     }
-    let (dir, precision) = args.run.open()?;
-    match args.dtype.unwrap_or(precision) {
-        Precision::F32 => run_in::<f32>(args, &dir),
-        Precision::F64 => run_in::<f64>(args, &dir),
+    args.run.have_done(args.dtype, |dir| Job { args, dir })
+}
+
+struct Job<'a> {
+    args: &'a SampleArgs,
+    dir: RunDir,
+}
+
+impl Work for Job<'_> {
+    type Outcome = Result<String, Error>;
+
+    fn on<D: Place>(self, device: D) -> Self::Outcome {
+        run_on(self.args, &self.dir, device)
     }
 }
 
-fn run_in<T: Real>(args: &SampleArgs, dir: &RunDir) -> Result<String, Error> {
-    let mut loaded = Loaded::<T>::new(dir, &args.run, args.seed)?;
+fn run_on<D: Place>(args: &SampleArgs, dir: &RunDir, device: D) -> Result<String, Error> {
+    let mut loaded = Loaded::new(device, dir, &args.run, args.seed)?;
     let shape = loaded.sample_shape.clone();
     let named = [
         ("--out", Some(&*args.out)),
@@ -81,9 +90,9 @@ fn run_in<T: Real>(args: &SampleArgs, dir: &RunDir) -> Result<String, Error> {
         ("--latent", args.latent.as_deref()),
     ];
     let [out, log_weights, latent] = OutputFile::create_all(&named_files(&dir.own_files()), named)?;
-    let mut out = RowWriter::<T>::begin(out.expect("an argument that must be there"), args.samples, &shape)?;
+    let mut out = RowWriter::<D::Real>::begin(out.expect("an argument that must be there"), args.samples, &shape)?;
     let mut log_weights = log_weights.map(|file| RowWriter::<f64>::begin(file, args.samples, &[])).transpose()?;
-    let mut latent = latent.map(|file| RowWriter::<T>::begin(file, args.samples, &shape)).transpose()?;
+    let mut latent = latent.map(|file| RowWriter::<D::Real>::begin(file, args.samples, &shape)).transpose()?;
     let plan = SamplePlan {
         seed: loaded.config.training.seed,
         first: args.first,
@@ -91,6 +100,7 @@ fn run_in<T: Real>(args: &SampleArgs, dir: &RunDir) -> Result<String, Error> {
         draw: if args.metropolis { Draw::Metropolis } else { Draw::Independent },
         latent: latent.is_some(),
     };
+    let aside = loaded.trained.device().aside();
     let drawn = loaded.trained.sample(plan, |piece| {
         out.append(piece.x)?;
         log_weights.as_mut().map_or(Ok(()), |file| file.append(piece.log_weights))?;
@@ -103,5 +113,5 @@ fn run_in<T: Real>(args: &SampleArgs, dir: &RunDir) -> Result<String, Error> {
         0 => String::new(),
         some => format!(", {some} log-weights not finite"),
     };
-    Ok(format!("{} samples{acceptance}{not_finite}; written to {}", args.samples, args.out.shown()))
+    Ok(format!("{} samples{aside}{acceptance}{not_finite}; written to {}", args.samples, args.out.shown()))
 }

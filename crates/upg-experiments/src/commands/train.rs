@@ -15,10 +15,14 @@ mod progress;
 mod session;
 mod signals;
 
+#[cfg(test)]
+mod tests;
+
 pub use session::TrainArgs;
 
+use super::place::{self, Work};
 use crate::Error;
-use crate::config::Precision;
+use crate::config::Place;
 use session::Plan;
 
 /// Trains; returns one line that says what was done.
@@ -27,8 +31,17 @@ use session::Plan;
 /// If an input is wrong, the gradient isn't finite too often, a file can't be written, or the run is interrupted. What was saved stays.
 pub fn run(args: &TrainArgs) -> Result<String, Error> {
     let plan = Plan::new(args)?;
-    match plan.config().training.precision {
-        Precision::F32 => session::run_in::<f32>(&plan),
-        Precision::F64 => session::run_in::<f64>(&plan),
+    plan.check()?;
+    let config = plan.config();
+    place::on(plan.place(), config.precision.products, config.training.precision, Job(&plan))?
+}
+
+struct Job<'a>(&'a Plan);
+
+impl Work for Job<'_> {
+    type Outcome = Result<String, Error>;
+
+    fn on<D: Place>(self, device: D) -> Self::Outcome {
+        session::run_on(self.0, device)
     }
 }

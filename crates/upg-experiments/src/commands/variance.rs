@@ -1,8 +1,9 @@
 //! `upg variance`: how noisy each estimator of the gradient is at the present weights, [`upg_train::variance`].
 
+use super::place::Work;
 use super::run_weights::{Loaded, RunArgs};
 use crate::Error;
-use crate::config::Precision;
+use crate::config::{DeviceName, Place};
 use crate::io::memory::{Bytes, of_machine};
 use crate::io::output::OutputFile;
 use crate::io::results::seal;
@@ -11,7 +12,6 @@ use crate::text::Shown;
 use clap::Args;
 use std::fmt::Write;
 use std::path::PathBuf;
-use upg_core::Real;
 use upg_train::Purpose;
 use upg_train::stats::Estimate;
 use upg_train::variance::{Noise, Repetitions};
@@ -41,16 +41,27 @@ pub struct VarianceArgs {
 /// # Errors
 /// If the run or an argument is wrong, or the file can't be written.
 pub fn run(args: &VarianceArgs) -> Result<String, Error> {
-    let (dir, precision) = args.run.open()?;
-    match precision {
-        Precision::F32 => run_in::<f32>(args, &dir),
-        Precision::F64 => run_in::<f64>(args, &dir),
+    args.run.have_done(None, |dir| Job { args, dir })
+}
+
+struct Job<'a> {
+    args: &'a VarianceArgs,
+    dir: RunDir,
+}
+
+impl Work for Job<'_> {
+    type Outcome = Result<String, Error>;
+
+    fn on<D: Place>(self, device: D) -> Self::Outcome {
+        run_on(self.args, &self.dir, device)
     }
 }
 
-fn run_in<T: Real>(args: &VarianceArgs, dir: &RunDir) -> Result<String, Error> {
-    let mut loaded = Loaded::<T>::as_trained(dir, &args.run, args.seed)?;
-    check_memory::<T>(args.batch, loaded.trained.dof())?;
+fn run_on<D: Place>(args: &VarianceArgs, dir: &RunDir, device: D) -> Result<String, Error> {
+    let mut loaded = Loaded::as_trained(device, dir, &args.run, args.seed)?;
+    if args.run.place.device == DeviceName::Cpu {
+        check_memory::<D::Real>(args.batch, loaded.trained.dof())?;
+    }
     let results = dir.results(args.out.as_deref())?;
     let path = results.file("variance.json");
     let out = OutputFile::create(&path)?;
@@ -67,7 +78,7 @@ fn run_in<T: Real>(args: &VarianceArgs, dir: &RunDir) -> Result<String, Error> {
         "provenance": loaded.provenance(),
     });
     out.commit(seal(object).as_bytes())?;
-    Ok(format!("{}written to {}", table(&noise), path.shown()))
+    Ok(format!("{}computed on {}, written to {}", table(&noise), loaded.trained.device().words(), path.shown()))
 }
 
 /// Refuses a batch whose samples alone take more than the memory of this machine.

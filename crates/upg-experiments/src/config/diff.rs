@@ -33,7 +33,8 @@ impl fmt::Display for Difference {
 impl Config {
     /// The first field whose change would make a resumed run another run.
     ///
-    /// Whatever is only written or computed afterwards may change: checkpoints, logging, the evaluation.
+    /// Whatever is only written or computed afterwards may change: checkpoints, logging, the evaluation. So may the products of accelerators,
+    /// as the device may: the run goes on from the same state, if not to the same bits.
     pub fn first_difference(&self, now: &Self) -> Option<Difference> {
         let (run, now) = (self.decisive().values(), now.decisive().values());
         let changed = |field: &&String| run.get(*field) != now.get(*field);
@@ -99,5 +100,10 @@ mod tests {
     fn what_is_only_written_may_change() {
         assert_eq!(difference("steps: 9", "steps: 9, log_every: 3, checkpoint: (every: 5)"), None);
         assert_eq!(difference("steps: 9)", "steps: 9), evaluation: (samples: 200)"), None);
+    }
+
+    #[test]
+    fn products_may_change_as_the_device_may() {
+        assert_eq!(difference("steps: 9)", "steps: 9), precision: (products: Tf32)"), None);
     }
 }

@@ -3,6 +3,7 @@
 use super::data::{Data, EvaluationConfig};
 use super::flow::FlowConfig;
 use super::notation;
+use super::precision::PrecisionConfig;
 use super::target::TargetConfig;
 use super::training::Training;
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,9 @@ pub struct Config {
     /// How the flow is trained.
     #[serde(default)]
     pub training: Training,
+    /// How accelerators multiply.
+    #[serde(default)]
+    pub precision: PrecisionConfig,
     /// Samples of the target. `None`: none, unless the training needs some.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<Data>,
@@ -30,7 +34,8 @@ pub struct Config {
 impl Config {
     /// A flow and a target, all else at its default.
     pub fn new(flow: FlowConfig, target: TargetConfig) -> Self {
-        Self { flow, target, training: Training::default(), data: None, evaluation: EvaluationConfig::default() }
+        let (training, precision) = (Training::default(), PrecisionConfig::default());
+        Self { flow, target, training, precision, data: None, evaluation: EvaluationConfig::default() }
     }
 
     /// The configuration in one line of RON, default values spelled out.

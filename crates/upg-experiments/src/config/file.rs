@@ -7,13 +7,14 @@ use super::mistakes::{ConfigError, Mistake, Origin};
 use super::model::Model;
 use super::overrides::{self, Override};
 use super::parse::parse;
+use super::place::{DeviceName, Place};
 use crate::io::memory;
 use crate::io::read::{MOST_MIB, read_text};
 use crate::io::refusal::is_of_machine;
 use crate::text::one_line;
 use std::io;
 use std::path::{Path, PathBuf};
-use upg_core::Real;
+use upg_core::{Cpu, Real};
 
 /// A configuration and the text it was read from.
 #[derive(Clone, Debug)]
@@ -80,20 +81,36 @@ impl ConfigFile {
         self.config.check_memory(memory).map_err(|invalid| self.locate(&invalid))
     }
 
-    /// Makes the flow and the target.
+    /// Checks that a device multiplies as it is asked to.
+    ///
+    /// # Errors
+    /// That it doesn't.
+    pub fn check_products(&self, device: DeviceName) -> Result<(), ConfigError> {
+        device.check(self.config.precision.products).map_err(|invalid| self.locate(&invalid.into()))
+    }
+
+    /// Makes the flow and the target, on the host.
     ///
     /// # Errors
     /// Every field whose value isn't accepted; else if the target doesn't live where the flow does.
-    pub fn build<T: Real>(&self) -> Result<Model<T>, ConfigError> {
-        self.config.build().map_err(|invalid| self.locate(&invalid))
+    pub fn build<T: Real>(&self) -> Result<Model<Cpu<T>>, ConfigError> {
+        self.build_on(&Cpu::here())
+    }
+
+    /// The same on `device`, see [`Config::build_on`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn build_on<D: Place>(&self, device: &D) -> Result<Model<D>, ConfigError> {
+        self.config.build_on(device).map_err(|invalid| self.locate(&invalid))
     }
 
     /// The same for an evaluation, see [`Config::build_for_evaluation`].
     ///
     /// # Errors
-    /// As [`build`](Self::build).
-    pub fn build_for_evaluation<T: Real>(&self) -> Result<Model<T>, ConfigError> {
-        self.config.build_for_evaluation().map_err(|invalid| self.locate(&invalid))
+    /// As there.
+    pub fn build_for_evaluation<D: Place>(&self, device: &D) -> Result<Model<D>, ConfigError> {
+        self.config.build_for_evaluation(device).map_err(|invalid| self.locate(&invalid))
     }
 
     fn locate(&self, invalid: &AllInvalid) -> ConfigError {

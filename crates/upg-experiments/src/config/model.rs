@@ -5,61 +5,65 @@ use super::experiment::Config;
 use super::from_target;
 use super::invalid::{AllInvalid, Invalid};
 use super::limits;
+use super::place::Place;
 use super::target::AnyTarget;
 use crate::text::shape_text;
-use upg_core::{Base, Cpu, Cut, Domain, Layer, ParamLayout, Real};
-use upg_flows::{Flow, FlowSpec};
+use std::sync::Arc;
+use upg_core::{Base, Cpu, Cut, Domain, Invertible, ParamLayout, Real, Target};
+use upg_flows::FlowSpec;
 use upg_targets::{Misfit, space::check_fit};
 use upg_train::{Annealing, Keep, Problem};
 
 pub use upg_flows::spec::AnyBase;
 
 /// A flow with twice the steps of its integrator.
-pub struct Doubled<T: Real> {
+pub struct Doubled<D: Place> {
     /// Steps of the flow of the problem.
     pub steps: usize,
     /// With twice as many.
-    pub flow: Flow<T>,
+    pub flow: Box<dyn Invertible<D>>,
     /// Its base.
-    pub base: AnyBase<T>,
+    pub base: Box<dyn Base<D>>,
 }
 
-/// Everything an engine is made of.
-pub struct Model<T: Real> {
+/// Everything an engine on a device is made of.
+pub struct Model<D: Place> {
     /// The flow.
-    pub flow: Flow<T>,
+    pub flow: Box<dyn Invertible<D>>,
     /// How it likes its batches cut.
     pub cut: Cut,
     /// The base density.
-    pub base: AnyBase<T>,
+    pub base: Box<dyn Base<D>>,
     /// The target.
-    pub target: AnyTarget<T>,
+    pub target: Arc<dyn Target<D>>,
+    /// The target on the host, with all that is known of it.
+    pub theory: AnyTarget<D::Real>,
     /// Shape of a single sample, `[lattice…]` or `[2, lattice…]`; its product is the number of degrees of freedom.
     pub sample_shape: Vec<usize>,
     /// Number of sites; of degrees of freedom where there is no lattice.
     pub sites: usize,
     /// The flow with twice the steps of its integrator, if it has one and is to be evaluated.
-    pub doubled: Option<Doubled<T>>,
+    pub doubled: Option<Doubled<D>>,
 }
 
-impl<T: Real> Model<T> {
+impl<D: Place> Model<D> {
     /// Layout of the parameters: the base's, if it has any, then the flow's.
     pub fn layout(&self) -> ParamLayout {
         let mut layout = ParamLayout::default();
-        layout.nest("base.", &Base::<Cpu<T>>::params(&self.base));
-        layout.nest("", &Layer::<Cpu<T>>::params(&self.flow));
+        layout.nest("base.", &self.base.params());
+        layout.nest("", &self.flow.params());
         layout
     }
 
     /// The problem to be trained and evaluated.
-    pub fn problem(self) -> Problem<Cpu<T>> {
-        let Self { flow, cut, base, target, sites, doubled, .. } = self;
-        let problem = Problem::new(flow, base, target.clone())
+    pub fn problem(self) -> Problem<D> {
+        let Self { flow, cut, base, target, theory, sites, doubled, .. } = self;
+        let problem = Problem::new(flow, base, target)
             .with_cut(cut)
             .with_sites(sites)
-            .with_observables(target.clone())
-            .with_exact(target.clone())
-            .with_sampler(target);
+            .with_observables(theory.clone())
+            .with_exact(theory.clone())
+            .with_sampler(theory);
         match doubled {
             Some(Doubled { steps, flow, base }) => problem.with_doubled_steps(steps, flow, base),
             None => problem,
@@ -87,64 +91,81 @@ impl Config {
         Ok(limits::check_memory(self, &spec, bytes)?)
     }
 
-    /// Makes the flow and the target.
+    /// Makes the flow and the target, on the host.
     ///
     /// # Errors
     /// Every field whose value isn't accepted; else if the target doesn't live where the flow does.
-    pub fn build<T: Real>(&self) -> Result<Model<T>, AllInvalid> {
-        let target = self.target.build::<T>().map_err(Invalid::from);
-        AllInvalid::none_of(self.invalid().into_iter().chain(target.as_ref().err().cloned()))?;
-        self.assemble(target?, self.flow_spec().map_err(Invalid::from)?)
+    pub fn build<T: Real>(&self) -> Result<Model<Cpu<T>>, AllInvalid> {
+        self.build_on(&Cpu::here())
+    }
+
+    /// Makes the flow and the target, on `device`.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build); else if the device has no kernels for a layer, the base or the target.
+    pub fn build_on<D: Place>(&self, device: &D) -> Result<Model<D>, AllInvalid> {
+        let theory = self.target.build::<D::Real>().map_err(Invalid::from);
+        AllInvalid::none_of(self.invalid().into_iter().chain(theory.as_ref().err().cloned()))?;
+        self.assemble(device, theory?, self.flow_spec().map_err(Invalid::from)?)
     }
 
     /// The same for the tests of a training, if the flow is continuous: it makes twice its steps.
     ///
     /// # Errors
-    /// As [`build`](Self::build).
-    pub fn build_for_tests<T: Real>(&self) -> Result<Option<Model<T>>, AllInvalid> {
-        let model = self.build()?;
+    /// As [`build_on`](Self::build_on).
+    pub fn build_for_tests<D: Place>(&self, device: &D) -> Result<Option<Model<D>>, AllInvalid> {
+        let model = self.build_on(device)?;
         let spec = self.flow_spec().map_err(Invalid::from)?;
         if spec.steps().is_none() {
             return Ok(None);
         }
-        Ok(Some(self.assemble(model.target, spec.map_steps(|steps| 2 * steps))?))
+        Ok(Some(self.assemble(device, model.theory, spec.map_steps(|steps| 2 * steps))?))
     }
 
     /// The same for an evaluation: a continuous flow makes `evaluation.ode_steps` steps, if there are some, and comes with one that makes
     /// twice as many.
     ///
     /// # Errors
-    /// As [`build`](Self::build).
-    pub fn build_for_evaluation<T: Real>(&self) -> Result<Model<T>, AllInvalid> {
-        let model = self.build()?;
+    /// As [`build_on`](Self::build_on).
+    pub fn build_for_evaluation<D: Place>(&self, device: &D) -> Result<Model<D>, AllInvalid> {
+        let model = self.build_on(device)?;
         let spec = self.flow_spec().map_err(Invalid::from)?;
         let Some(trained) = spec.steps() else { return Ok(model) };
         let steps = self.evaluation.ode_steps.unwrap_or(trained);
         let spec = spec.map_steps(|own| steps * own / trained); // of several layers with different steps, each in proportion
         let doubled = spec.clone().map_steps(|steps| 2 * steps);
-        let (flow, base) = (doubled.build().map_err(Invalid::from)?, doubled.build_base());
-        let model = self.assemble(model.target, spec)?;
+        let flow = device.flow(&doubled).map_err(Invalid::from)?;
+        let base = device.base(&doubled).map_err(Invalid::from)?;
+        let model = self.assemble(device, model.theory, spec)?;
         Ok(Model { doubled: Some(Doubled { steps, flow, base }), ..model })
     }
 
-    fn assemble<T: Real>(&self, target: AnyTarget<T>, spec: FlowSpec) -> Result<Model<T>, AllInvalid> {
-        let fit = check_fit(&*target, target.dof(), &spec.shape, spec.domain());
+    fn assemble<D: Place>(
+        &self,
+        device: &D,
+        theory: AnyTarget<D::Real>,
+        spec: FlowSpec,
+    ) -> Result<Model<D>, AllInvalid> {
+        let fit = check_fit(&*theory, theory.dof(), &spec.shape, spec.domain());
         fit.map_err(|misfit| self.misfit(&misfit, &spec))?;
-        let (flow, base) = (spec.build().map_err(Invalid::from)?, spec.build_base());
-        let sites = self.flow.lattice().iter().product();
-        Ok(Model { flow, cut: spec.cut(), base, target, sample_shape: spec.shape, sites, doubled: None })
+        let target = device.target(&self.target, &theory)?;
+        let flow = device.flow(&spec).map_err(Invalid::from)?;
+        let base = device.base(&spec).map_err(Invalid::from)?;
+        let (cut, sites) = (device.cut(&spec), self.flow.lattice().iter().product());
+        Ok(Model { flow, cut, base, target, theory, sample_shape: spec.shape, sites, doubled: None })
     }
 
     /// The course of the coupling that moves during a training, if one does.
     ///
     /// # Panics
     /// If the configuration isn't accepted.
-    pub fn annealing<T: Real>(&self) -> Option<Annealing<Cpu<T>>> {
+    pub fn annealing<D: Place>(&self, device: &D) -> Option<Annealing<D>> {
         let anneal = self.training.anneal.clone()?;
         let (ramp, to, target) = (*anneal.ramp(), self.target.coupling(&anneal), self.target.clone());
+        let (device, accepted) = (device.clone(), "every value between two accepted ones is accepted");
         Some(Annealing::new(ramp, to, move |value| {
-            let moved = target.annealed(&anneal, value).and_then(|target| target.theory::<T>());
-            moved.expect("every value between two accepted ones is accepted")
+            let moved = target.annealed(&anneal, value).expect(accepted);
+            moved.theory().and_then(|theory| device.target(&moved, &theory)).expect(accepted)
         }))
     }
 

@@ -1,7 +1,7 @@
 //! Configurations that are read, and those that are refused.
 
 use super::*;
-use upg_core::Layer;
+use upg_core::Cpu;
 use upg_flows::{Activation, MaskPattern, RealNvp, StartAt};
 
 const FULL: &str = "(
@@ -270,7 +270,7 @@ fn a_list_of_layers_is_read_and_refused() {
     assert_eq!(Config::parse(&config.to_ron()).unwrap(), config);
     assert_eq!(Config::parse(&config.to_pretty_ron()).unwrap(), config);
     let model = config.build::<f32>().unwrap();
-    assert_eq!((model.flow.len(), model.sample_shape), (3, vec![4, 2]));
+    assert_eq!((config.flow_spec().unwrap().layers.len(), model.sample_shape), (3, vec![4, 2]));
     refuses_of(
         LAYERS,
         &[
@@ -407,9 +407,9 @@ fn a_theory_may_be_given_by_its_mass() {
         training: (anneal: MassSquared(from: 1, steps: 9)))";
     let config = Config::parse(text).unwrap();
     assert_eq!(Config::parse(&config.to_ron()).unwrap(), config);
-    let log_z = config.build::<f64>().unwrap().target.log_z().unwrap();
+    let log_z = config.build::<f64>().unwrap().theory.log_z().unwrap();
     assert!((log_z - 0.9144339784252).abs() < 1e-11, "{log_z}");
-    let moved = config.annealing::<f64>().unwrap();
+    let moved = config.annealing(&Cpu::<f64>::here()).unwrap();
     assert_eq!((moved.value(0), moved.value(9)), (1.0, -4.0));
     Config::parse(&text.replace("MassSquared", "Lambda")).unwrap().check().unwrap();
     for (old, new, told) in [
@@ -444,7 +444,7 @@ fn steps_of_an_integrator_want_a_continuous_layer() {
     let config = Config::parse(&FULL.replacen("\n)", "\n    evaluation: (ode_steps: 16),\n)", 1)).unwrap();
     let told = config.check().unwrap_err().to_string();
     assert_eq!(told, "config: evaluation.ode_steps = 16: accepted is None, as no layer of this flow is continuous");
-    assert!(Config::parse(FULL).unwrap().build_for_tests::<f64>().unwrap().is_none());
+    assert!(Config::parse(FULL).unwrap().build_for_tests(&Cpu::<f64>::here()).unwrap().is_none());
     let continuous = "(
         flow: Continuous(lattice: [4, 3], field: Lattice(frequencies: 2, times: 2), steps: 3),
         target: Phi4(lattice: [4, 3], kappa: 0.1, lambda: 1),
@@ -452,5 +452,5 @@ fn steps_of_an_integrator_want_a_continuous_layer() {
     )";
     let config = Config::parse(continuous).unwrap();
     assert_eq!(config.check(), Ok(()));
-    assert!(config.build_for_tests::<f64>().unwrap().is_some());
+    assert!(config.build_for_tests(&Cpu::<f64>::here()).unwrap().is_some());
 }

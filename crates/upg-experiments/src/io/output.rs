@@ -320,11 +320,19 @@ pub struct Provenance {
     pub version: &'static str,
     /// Commit the program was built from, with `-modified` behind it if the sources differed; `unknown` if it doesn't [tell](tell_commit).
     pub commit: &'static str,
+    /// The device: `cpu`, or `cuda:0`.
+    pub device: String,
+    /// The card, in the words of its driver, if the device is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub card: Option<String>,
+    /// The precision of products of matrices of f32, if it isn't full: `Tf32`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub products: Option<String>,
     /// Name of the processor.
     pub processor: String,
     /// The instruction set the loops were dispatched to.
     pub instruction_set: String,
-    /// Number of threads.
+    /// Number of threads of the processor.
     pub threads: usize,
     /// `f32` or `f64`.
     pub precision: &'static str,
@@ -344,11 +352,14 @@ pub struct Provenance {
 }
 
 impl Provenance {
-    /// The record of a run of this program on this machine.
+    /// The record of a run of this program on the processor of this machine.
     pub fn new(threads: usize, precision: &'static str, seed: Option<u64>, config: String) -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION"),
             commit: COMMIT.get().copied().unwrap_or("unknown"),
+            device: "cpu".into(),
+            card: None,
+            products: None,
             processor: processor(),
             instruction_set: format!("{:?}", InstructionSet::detect()).to_lowercase(),
             threads,

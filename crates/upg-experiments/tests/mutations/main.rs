@@ -8,7 +8,7 @@ mod seeds;
 
 use mutate::{Mutator, headers_of, numbers_of, texts_of};
 use seeds::{CheckpointSeed, configs, golden_files};
-use upg_core::{Cpu, Layer, ParamLayout};
+use upg_core::{Layer, ParamLayout};
 use upg_experiments::config::{Config, ConfigFile};
 use upg_experiments::io::checkpoint::Format;
 use upg_experiments::io::metrics::{Lines, lines_up_to};
@@ -54,7 +54,7 @@ fn holds<V, E: ToString>(what: &str, len: usize, load: impl FnOnce() -> Result<V
 
 /// The layout of the parameters of a configuration.
 fn layout_of(config: &Config) -> ParamLayout {
-    Layer::<Cpu<f64>>::params(&config.build::<f64>().unwrap().flow)
+    config.build::<f64>().unwrap().flow.params()
 }
 
 /// A model is made from an altered configuration only if it is small; that large ones are refused, `check` must tell.

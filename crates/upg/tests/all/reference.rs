@@ -83,7 +83,7 @@ impl Case {
         let (device, config) = (Cpu::here(), ConfigFile::read(&self.folder.join("config.ron")).unwrap());
         let model = config.build::<f64>().unwrap();
         let theta = read_params::<f64>(&self.folder.join("params.safetensors"), &model.layout()).unwrap();
-        let (of_base, of_flow) = theta.split_at(Base::<Cpu<f64>>::params(&model.base).size());
+        let (of_base, of_flow) = theta.split_at(model.base.params().size());
         let mut base = BaseRunner::new(&device, &*model.base, of_base);
         let sum = |log_base: &[f64], sign: f64, log_det: &[f64]| -> Vec<f64> {
             log_base.iter().zip(log_det).map(|(log_base, log_det)| log_base + sign * log_det).collect()
@@ -97,7 +97,7 @@ impl Case {
         self.check("score", score.as_slice().unwrap());
         self.check("action", &Evaluated::of(&device, &*model.target, &x).action);
 
-        let (x, inverse) = (self.samples("x_data.npy"), model.flow.inverse_chain::<Cpu<f64>>());
+        let (x, inverse) = (self.samples("x_data.npy"), model.flow.inverse());
         let force = Evaluated::of(&device, &*model.target, &x).force;
         let (Mapped { y: z, log_det }, score) = Runner::new(&device, &inverse, of_flow).forward_with_score(&x, &force);
         self.check("log_q_of_x_data", &sum(&base.log_density(&z), 1.0, &log_det));

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use std::time::Duration;
+use upg_core::Cpu;
 use upg_experiments::config::Config;
 use upg_experiments::io::output::Provenance;
 use upg_experiments::paper::table2::{self, Case, Folder, Plan};
@@ -18,7 +19,7 @@ fn plan(batch: usize, rounds: u32, budget: Duration) -> Plan {
 fn measured(divergences: &'static [Divergence]) -> (Value, String, String) {
     let case = Case { flow: "z2nice", target: "phi4", config: Config::parse(SMALL).unwrap(), divergences };
     let plan = [plan(5, 4, Duration::from_secs(60)), plan(17, 1000, Duration::ZERO)];
-    let rows = table2::run(&[case], &plan, 2).unwrap();
+    let rows = table2::run(&[case], &plan, &Cpu::<f32>::new(2)).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("a/new/folder");
     Folder::create(&out).unwrap().write(&rows, &Provenance::new(2, "f32", Some(3), SMALL.into())).unwrap();

@@ -10,6 +10,8 @@ use upg_train::evaluate::{Change, Integration, Number, Summary};
 pub(super) struct Weights<'a> {
     pub name: run_weights::Weights,
     pub origin: Option<&'a str>,
+    /// Where they were computed.
+    pub device: &'a str,
 }
 
 /// The table that is printed, and where the numbers are; `has_data` tells what there is not from what is not finite.
@@ -21,6 +23,7 @@ pub(super) fn text(summary: &Summary, weights: &Weights<'_>, has_data: bool, pat
     if let Some(origin) = weights.origin {
         line("weights", origin.to_owned());
     }
+    line("device", weights.device.to_owned());
     line("ESS, reverse", of(summary.ess_reverse, 4));
     line("ESS, forward", if has_data { of(summary.ess_forward, 4) } else { "not computed (no data)".into() });
     line("tail index of the weights", tail(summary));

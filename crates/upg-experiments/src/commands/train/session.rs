@@ -4,8 +4,8 @@ use super::events::Events;
 use super::progress::ProgressLine;
 use super::signals::Signals;
 use crate::Error;
-use crate::commands::arguments::{processor, threads_parser};
-use crate::config::{Config, ConfigFile, Data, Invalid, Model, Override, Tensorboard};
+use crate::commands::place::{self, PlaceArgs};
+use crate::config::{Config, ConfigFile, Data, DeviceName, Invalid, Model, Override, Place, Tensorboard};
 use crate::io::checkpoint::{Format, Found, Latest, read_config, read_start, read_weights, save_weights};
 use crate::io::console::say;
 use crate::io::data::DataRequest;
@@ -16,7 +16,7 @@ use crate::text::Shown;
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use upg_core::{Cpu, Execution, ParamLayout, Real};
+use upg_core::{Execution, ParamLayout, Real};
 use upg_train::stats::{DataWeightSums, WeightSums};
 use upg_train::{DataSets, Purpose, Step, Tested, Trainer};
 
@@ -41,9 +41,9 @@ pub struct TrainArgs {
     /// Delete the run in the folder and begin anew.
     #[arg(long)]
     pub force: bool,
-    /// Threads; by default one per core. The result does not depend on it.
-    #[arg(long, value_parser = threads_parser())]
-    pub threads: Option<usize>,
+    /// Where to compute; a run that goes on may do so on another device.
+    #[command(flatten)]
+    pub place: PlaceArgs,
     /// Instead of `training.seed`.
     #[arg(long)]
     pub seed: Option<u64>,
@@ -55,7 +55,7 @@ pub(super) struct Plan {
     steps: u64,
     out: PathBuf,
     existing: Existing,
-    threads: Option<usize>,
+    place: PlaceArgs,
 }
 
 impl Plan {
@@ -71,11 +71,24 @@ impl Plan {
         };
         let out = args.out.clone().unwrap_or_else(|| default_folder(args.config.as_deref()));
         let steps = args.steps.unwrap_or(file.config.training.steps);
-        Ok(Self { file, steps, out, existing, threads: args.threads })
+        Ok(Self { file, steps, out, existing, place: args.place.clone() })
     }
 
     pub(super) fn config(&self) -> &Config {
         &self.file.config
+    }
+
+    pub(super) fn place(&self) -> &PlaceArgs {
+        &self.place
+    }
+
+    /// Checks the configuration before a device is opened; the memory that is looked at is that of the host.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        match self.place.device {
+            DeviceName::Cpu => self.file.check_memory()?,
+            DeviceName::Cuda(_) => self.file.check()?,
+        }
+        Ok(self.file.check_products(self.place.device)?)
     }
 
     /// The overrides to be recorded: those that a run that goes on was begun with, and those given.
@@ -108,45 +121,44 @@ fn default_folder(config: Option<&Path>) -> PathBuf {
     Path::new("runs").join(config.and_then(Path::file_stem).unwrap_or("run".as_ref()))
 }
 
-pub(super) fn run_in<T: Real>(plan: &Plan) -> Result<String, Error> {
+pub(super) fn run_on<D: Place>(plan: &Plan, device: D) -> Result<String, Error> {
     let config = plan.config();
-    plan.file.check_memory()?;
-    let model = plan.file.build::<T>()?; // all that is wrong is said before anything is touched
+    let model = plan.file.build_on(&device)?; // all that is wrong is said before anything is touched
     let signals = Signals::listen().map_err(Error::Signals)?;
     let given = given_data(config, &model)?;
     let start = start(plan, &model.layout())?;
     let dir = RunDir::begin(&plan.out, config, plan.existing)?;
-    let session = begin(plan, model, given, start, dir, signals)?;
+    let session = begin(plan, device, model, given, start, dir, signals)?;
     session.run().map_err(|error| Error::Failed(Box::new(error)))
 }
 
 /// The run in its folder, ready for its next step; if it can't begin, nothing of it is left.
-fn begin<'a, T: Real>(
+fn begin<'a, D: Place>(
     plan: &'a Plan,
-    model: Model<T>,
-    given: DataSets<T>,
-    start: Option<Vec<T>>,
+    device: D,
+    model: Model<D>,
+    given: DataSets<D::Real>,
+    start: Option<Vec<D::Real>>,
     dir: LockedRun,
     signals: Signals,
-) -> Result<Session<'a, T>, Error> {
+) -> Result<Session<'a, D>, Error> {
     let config = plan.config();
-    let device = processor(plan.threads)?;
     let provenance = Provenance {
         overrides: plan.overrides(&dir),
         flow: config.flow_to_ron(),
-        ..Provenance::new(device.threads(), T::NAME, Some(config.training.seed), config.to_ron())
+        ..place::provenance(&device, Some(config.training.seed), config.to_ron())
     };
-    let data = device.install(|| data_sets(given, config, &model, &dir)).inspect_err(|error| {
+    let data = device.host().install(|| data_sets(given, config, &model, &dir)).inspect_err(|error| {
         if matches!(error, Error::Data(error) if error.is_refusal()) {
             dir.abandon();
         }
     })?;
-    let trainer = Trainer::new(model.problem(), device, config.training.plan(), data);
+    let trainer = Trainer::new(model.problem(), device.clone(), config.training.plan(), data);
     let trainer = trainer.map_err(Invalid::from).inspect_err(|_| dir.abandon())?;
-    let finer = config.build_for_tests()?.map(Model::problem);
+    let finer = config.build_for_tests(&device)?.map(Model::problem);
     let trainer = finer.into_iter().fold(trainer, Trainer::with_tests_by);
     let trainer = start.iter().fold(trainer, |trainer, theta| trainer.with_weights(theta));
-    let mut trainer = match config.annealing() {
+    let mut trainer = match config.annealing(&device) {
         Some(annealing) => trainer.with_annealing(annealing),
         None => trainer,
     };
@@ -154,15 +166,17 @@ fn begin<'a, T: Real>(
     OutputFile::create(&dir.provenance())?.commit(provenance.to_json().as_bytes())?;
     dir.keep_config(config)?;
     let paused = saved.filter(|step| !step.is_multiple_of(config.training.checkpoint.every));
-    Ok(Session { saved, paused, ..Session::new(plan, dir, trainer, provenance, signals)? })
+    Ok(Session { saved, paused, ..Session::new(plan, &device, dir, trainer, provenance, signals)? })
 }
 
 /// Goes on from the checkpoint in the folder, if there is one; returns the step of the latest.
-fn resume<T: Real>(trainer: &mut Trainer<Cpu<T>>, config: &Config, dir: &RunDir) -> Result<Option<u64>, Error> {
+fn resume<D: Place>(trainer: &mut Trainer<D>, config: &Config, dir: &RunDir) -> Result<Option<u64>, Error> {
     let format = Format::new(config, trainer.layout());
     let (mut state, saved) = match format.load(dir)? {
         Found::Latest(state) => {
-            dir.compare_with(read_config(&dir.latest())?.as_ref(), config)?;
+            let of_weights = read_config(&dir.latest())?;
+            dir.compare_with(of_weights.as_ref(), config)?;
+            of_weights.iter().for_each(|before| note_products(before, config));
             let step = state.progress.step;
             (state, Some(step))
         }
@@ -175,13 +189,21 @@ fn resume<T: Real>(trainer: &mut Trainer<Cpu<T>>, config: &Config, dir: &RunDir)
         Found::Nothing => return Ok(None),
     };
     if state.progress.best.is_some()
-        && let Err(reason) = read_weights::<T>(&dir.best(), trainer.layout())
+        && let Err(reason) = read_weights::<D::Real>(&dir.best(), trainer.layout())
     {
         say(format_args!("warning: {reason}; the next validation begins the search for the best weights anew"));
         state.progress.best = None;
     }
     trainer.restore(&state)?;
     Ok(saved)
+}
+
+/// Says that a run goes on with other products than before, which a resumed run may.
+fn note_products(before: &Config, now: &Config) {
+    let [before, now] = [before, now].map(|config| config.precision.products);
+    if before != now {
+        say(format_args!("note: products in {now} from here on, in {before} before (precision.products)"));
+    }
 }
 
 /// The weights to begin with, if the configuration names some and no checkpoint is there to go on from.
@@ -192,7 +214,7 @@ fn start<T: Real>(plan: &Plan, layout: &ParamLayout) -> Result<Option<Vec<T>>, E
 }
 
 /// Samples in files of the user's; whether they are what they should be is known before anything is written.
-fn given_data<T: Real>(config: &Config, model: &Model<T>) -> Result<DataSets<T>, Error> {
+fn given_data<D: Place>(config: &Config, model: &Model<D>) -> Result<DataSets<D::Real>, Error> {
     let Some(data) = config.data() else { return Ok(DataSets::default()) };
     let request = request(&data, config, model, None);
     let train = if config.training.objective.needs_data() { request.given(Purpose::TrainData)? } else { None };
@@ -200,12 +222,12 @@ fn given_data<T: Real>(config: &Config, model: &Model<T>) -> Result<DataSets<T>,
 }
 
 /// The samples of the target that the run needs: those given, the others drawn.
-fn data_sets<T: Real>(
-    given: DataSets<T>,
+fn data_sets<D: Place>(
+    given: DataSets<D::Real>,
     config: &Config,
-    model: &Model<T>,
+    model: &Model<D>,
     dir: &RunDir,
-) -> Result<DataSets<T>, Error> {
+) -> Result<DataSets<D::Real>, Error> {
     let Some(data) = config.data() else { return Ok(given) };
     let request = request(&data, config, model, Some(dir));
     let train = match given.train {
@@ -216,21 +238,23 @@ fn data_sets<T: Real>(
     Ok(DataSets { train, test: Some(test) })
 }
 
-fn request<'a, T: Real>(
+fn request<'a, D: Place>(
     data: &'a Data,
     config: &Config,
-    model: &'a Model<T>,
+    model: &'a Model<D>,
     keep: Option<&'a RunDir>,
-) -> DataRequest<'a, T> {
-    let Model { target, sample_shape, .. } = model;
+) -> DataRequest<'a, D::Real> {
+    let Model { theory: target, sample_shape, .. } = model;
     DataRequest { data, target, sample_shape, seed: config.training.seed, keep }
 }
 
 /// A run under way.
-struct Session<'a, T: Real> {
+struct Session<'a, D: Place> {
     plan: &'a Plan,
     dir: LockedRun,
-    trainer: Trainer<Cpu<T>>,
+    trainer: Trainer<D>,
+    /// Where it computes, in words.
+    words: String,
     provenance: Provenance,
     signals: Signals,
     metrics: Metrics,
@@ -248,11 +272,12 @@ struct Session<'a, T: Real> {
     logged: (Instant, u64),
 }
 
-impl<'a, T: Real> Session<'a, T> {
+impl<'a, D: Place> Session<'a, D> {
     fn new(
         plan: &'a Plan,
+        device: &D,
         dir: LockedRun,
-        trainer: Trainer<Cpu<T>>,
+        trainer: Trainer<D>,
         provenance: Provenance,
         signals: Signals,
     ) -> Result<Self, Error> {
@@ -263,14 +288,18 @@ impl<'a, T: Real> Session<'a, T> {
             Tensorboard::On => Some(Events::open(&dir)?),
         };
         let (progress, now) = (ProgressLine::new(step, plan.steps), Instant::now());
-        if step > 0 {
-            progress.say(&format!("going on after step {step}"));
+        let aside = device.aside();
+        match step {
+            0 if aside.is_empty() => {}
+            0 => progress.say(&format!("training{aside}")),
+            _ => progress.say(&format!("going on after step {step}{aside}")),
         }
         let (clock, saved_at, logged) = (now, now, (now, step));
         Ok(Self {
             plan,
             dir,
             trainer,
+            words: device.words(),
             provenance,
             signals,
             metrics,
@@ -412,8 +441,8 @@ impl<'a, T: Real> Session<'a, T> {
     }
 
     /// An update that overflows leaves weights that no later step can mend: better the checkpoint that is there.
-    fn check_weights_finite(&self, theta: &[T], layout: &ParamLayout) -> Result<(), Error> {
-        let overflown = layout.ranges().find(|(_, range)| !theta[range.clone()].iter().all(|x| x.is_finite()));
+    fn check_weights_finite(&self, theta: &[D::Real], layout: &ParamLayout) -> Result<(), Error> {
+        let overflown = layout.ranges().find(|(_, range)| !theta[range.clone()].iter().all(|x| x.wide().is_finite()));
         let Some((tensor, _)) = overflown else { return Ok(()) };
         let (step, tensor, saved) = (self.trainer.progress().step, tensor.name.clone(), self.saved.unwrap_or(0));
         Err(Error::Overflown { step, tensor, saved })
@@ -426,7 +455,7 @@ impl<'a, T: Real> Session<'a, T> {
             0 => String::new(),
             skipped => format!(", {skipped} steps skipped"),
         };
-        let (step, seconds, dir) = (progress.step, progress.seconds, self.dir.path().shown());
-        format!("{step} steps in {seconds:.1} s{best}{skipped}; the run is in {dir}")
+        let (step, seconds, words, dir) = (progress.step, progress.seconds, &self.words, self.dir.path().shown());
+        format!("{step} steps in {seconds:.1} s on {words}{best}{skipped}; the run is in {dir}")
     }
 }

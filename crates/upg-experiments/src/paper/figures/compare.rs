@@ -87,7 +87,7 @@ pub fn compare(
 
 /// Samples of the target of `config`, to train and to test on.
 pub(super) fn data_of(config: &Config, device: &Cpu<T>) -> Result<DataSets<T>, FiguresError> {
-    let Model { target, sample_shape, .. } = config.build::<T>()?;
+    let Model { theory: target, sample_shape, .. } = config.build::<T>()?;
     let data = config.data().unwrap_or_default();
     let seed = config.training.seed;
     let request = DataRequest { data: &data, target: &target, sample_shape: &sample_shape, seed, keep: None };
@@ -119,8 +119,8 @@ pub(super) fn trainer(
     let trainer = Trainer::new(problem, device.clone(), config.training.plan(), data.clone());
     let trainer = trainer.map_err(|refused| AllInvalid::from(Invalid::from(refused)))?;
     let tested = match config.evaluation.ode_steps {
-        Some(_) => Some(config.build_for_evaluation()?),
-        None => config.build_for_tests()?,
+        Some(_) => Some(config.build_for_evaluation(device)?),
+        None => config.build_for_tests(device)?,
     };
     Ok(tested.map(Model::problem).into_iter().fold(trainer, Trainer::with_tests_by))
 }

@@ -11,6 +11,9 @@ pub enum TableError {
     /// A case describes no model.
     #[error(transparent)]
     Config(#[from] AllInvalid),
+    /// The device can't be had.
+    #[error(transparent)]
+    Device(#[from] Box<crate::Error>),
     /// There is no row of this name.
     #[error("--only = {name}: accepted are {accepted}")]
     Unknown {
@@ -37,6 +40,7 @@ impl TableError {
     pub fn exit_status(&self) -> u8 {
         match self {
             Self::Config(_) | Self::Unknown { .. } | Self::Folder { .. } => 2,
+            Self::Device(error) => error.exit_status(),
             Self::Output(error) => error.exit_status(),
         }
     }

@@ -1,6 +1,6 @@
 //! The table as a page of its own, in the style of the reports.
 
-use super::report::{HEAD, begins_group, cells};
+use super::report::{HEAD, begins_group, cells, in_products};
 use super::rows::Row;
 use crate::io::output::Provenance;
 use crate::report::page::{document, plain_table, section};
@@ -14,9 +14,11 @@ const HOW: &str = "Medians of the times of one gradient, in seconds; the estimat
 /// The page, HTML in UTF-8.
 pub fn html(rows: &[Row], provenance: &Provenance) -> String {
     let Provenance { version, commit, processor, threads, precision, .. } = provenance;
-    let (commit, processor) = (escape(commit), escape(processor));
-    let made =
-        format!("<p class=\"how\">upg {version}, commit {commit}; {processor}, {threads} threads, {precision}.</p>");
+    let (commit, device) = (escape(commit), escape(rows.first().map_or(processor, |row| &row.device)));
+    let products = rows.first().map_or(String::new(), in_products);
+    let made = format!(
+        "<p class=\"how\">upg {version}, commit {commit}; {device}, {threads} threads, {precision}{products}.</p>"
+    );
     let head = HEAD.map(|(name, _)| escape(name));
     let group = |group: &[Row]| {
         let lines: Vec<_> = group.iter().map(|row| cells(row, rows).map(|cell| escape(&cell))).collect();

@@ -1,6 +1,6 @@
 //! The table for a paper: a floating `table` of the package `booktabs`.
 
-use super::report::{HEAD, begins_group, cells};
+use super::report::{HEAD, begins_group, cells, in_products};
 use super::rows::Row;
 use crate::io::output::Provenance;
 use std::fmt::Write;
@@ -34,11 +34,12 @@ fn joined(cells: [String; 10]) -> String {
 
 fn caption(first: &Row, provenance: &Provenance) -> String {
     format!(
-        "Cost of a gradient on {}, {} threads, {}: medians of estimators that took turns. The ratio is against the first estimator of each \
+        "Cost of a gradient on {}, {} threads, {}{}: medians of estimators that took turns. The ratio is against the first estimator of each \
          group, round by round, mean $\\pm$ standard deviation; the floor is that of the multiply-adds; upg {}, commit {}.",
         escape(&first.device),
         first.threads,
         provenance.precision,
+        in_products(first),
         provenance.version,
         escape(provenance.commit),
     )

@@ -3,7 +3,7 @@
 use super::cases::{Case, LEAST_ROUNDS, Plan};
 use super::error::TableError;
 use super::rows::{Group, Row};
-use crate::config::{AnyBase, Model};
+use crate::config::{AnyBase, Model, Place};
 use crate::io::console::say;
 use crate::io::output::processor;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -11,24 +11,21 @@ use ndarray::{Array2, s};
 use std::hint::black_box;
 use std::io::IsTerminal;
 use std::time::Instant;
-use upg_core::{Base, Batch, Cpu, Domain, Engine, SampleStream, StandardNormal, Start, Streams, Target, UniformTorus};
+use upg_core::{Base, Batch, Cpu, Domain, Engine, Real, SampleStream, StandardNormal, Start, Streams, UniformTorus};
 use upg_train::method::Method;
-
-/// The precision of the table.
-type T = f32;
 
 /// Seed of the parameters, of the base samples and of the data; their values don't matter to the time.
 pub const SEED: u64 = 1;
 
-/// Measures all cases; tells on standard error how far it is.
+/// Measures all cases on `device`; tells on standard error how far it is.
 ///
 /// # Errors
-/// If a case describes no model.
-pub fn run(cases: &[Case], plan: &[Plan], threads: usize) -> Result<Vec<Row>, TableError> {
+/// If a case describes no model, or the device has no kernels for it.
+pub fn run<D: Place>(cases: &[Case], plan: &[Plan], device: &D) -> Result<Vec<Row>, TableError> {
     let progress = Progress::new(cases, plan);
     let mut rows = vec![];
     for case in cases {
-        rows.extend(measure(case, plan, threads, &progress)?);
+        rows.extend(measure(case, plan, device, &progress)?);
     }
     progress.finish();
     Ok(rows)
@@ -37,13 +34,14 @@ pub fn run(cases: &[Case], plan: &[Plan], threads: usize) -> Result<Vec<Row>, Ta
 /// Measures all groups of one case. They share one engine, so memory is that of the hungriest estimator.
 ///
 /// # Errors
-/// If the case describes no model.
-pub fn measure(case: &Case, plan: &[Plan], threads: usize, progress: &Progress) -> Result<Vec<Row>, TableError> {
-    let mut bench = Bench::new(case.config.build()?, plan, threads);
-    let device = processor();
+/// As [`run`].
+pub fn measure<D: Place>(case: &Case, plan: &[Plan], device: &D, progress: &Progress) -> Result<Vec<Row>, TableError> {
+    let mut bench = Bench::new(case.config.build_on(device)?, plan, device);
+    let (name, threads, products) = (hardware(device), device.host().threads(), device.products());
     let mut rows = vec![];
     for &plan in plan {
-        let group = Group { flow: case.flow, target: case.target, batch: plan.batch, device: &device, threads };
+        let (flow, target, batch) = (case.flow, case.target, plan.batch);
+        let group = Group { flow, target, batch, device: &name, threads, products };
         for &divergence in case.divergences {
             let methods: Vec<_> = Method::of(divergence).collect();
             progress.say(format!("{} {divergence} batch {}", case.flow, plan.batch));
@@ -54,24 +52,32 @@ pub fn measure(case: &Case, plan: &[Plan], threads: usize, progress: &Progress) 
     Ok(rows)
 }
 
+/// Name of the processor, or the words of the card.
+fn hardware<D: Place>(device: &D) -> String {
+    match device.card() {
+        None => processor(),
+        Some(card) => format!("{} ({card})", device.name()),
+    }
+}
+
 /// An engine with parameters and data.
-struct Bench {
-    engine: Engine<Cpu<T>>,
-    theta: Vec<T>,
+struct Bench<D: Place> {
+    engine: Engine<D>,
+    theta: D::Buffer,
     /// Number of the round.
     round: u64,
     /// Shape `[largest batch, dof]`.
-    data: Array2<T>,
+    data: Array2<D::Real>,
 }
 
-impl Bench {
-    fn new(model: Model<T>, plan: &[Plan], threads: usize) -> Self {
-        let Model { flow, cut, base, target, .. } = model;
+impl<D: Place> Bench<D> {
+    fn new(model: Model<D>, plan: &[Plan], device: &D) -> Self {
+        let Model { flow, cut, base, target, theory, .. } = model;
         let largest = plan.iter().map(|plan| plan.batch).max().unwrap_or(1);
-        let data = draw(target.domain(0), target.dof(), largest);
-        let engine = Engine::new(Cpu::new(threads), flow, base, target, cut);
-        let theta = engine.layout().initialise(&mut Streams::new(SEED).next_stream());
-        Self { engine, theta, round: 0, data }
+        let data = draw(theory.domain(0), theory.dof(), largest);
+        let engine = Engine::new(device.clone(), flow, base, target, cut);
+        let theta: Vec<D::Real> = engine.layout().initialise(&mut Streams::new(SEED).next_stream());
+        Self { engine, theta: device.buffer(&theta), round: 0, data }
     }
 
     /// Times of every method in every counted round, `[method][round]`, seconds.
@@ -96,23 +102,25 @@ impl Bench {
         times
     }
 
-    /// Seconds that one gradient takes.
+    /// Seconds that one gradient takes, until one of its numbers is on the host: no device is still at work then.
     fn time(&mut self, method: Method, batch: usize) -> f64 {
         let Self { engine, theta, round, data } = self;
         let start = Start::Draw { stream: SampleStream::new(SEED, 1, *round), first: 0, samples: batch };
+        let device = engine.device().clone();
         let begin = Instant::now();
         let gradient = match method {
             Method::Reverse(how) => engine.reverse_kl(how, theta, start),
             Method::Forward(how) => engine.forward_kl(how, theta, data.slice(s![..batch, ..])),
         }
-        .expect("the processor doesn't fail");
-        black_box(gradient.grad);
+        .unwrap_or_else(|error| panic!("{error}"));
+        let first = || D::slice(device.params(gradient.grad), 0..1);
+        black_box(device.dot(first(), first()));
         begin.elapsed().as_secs_f64()
     }
 }
 
 /// Points of `domain`, shape `[samples, dof]`: as good data as any, for a time.
-fn draw(domain: Domain, dof: usize, samples: usize) -> Array2<T> {
+fn draw<T: Real>(domain: Domain, dof: usize, samples: usize) -> Array2<T> {
     let base: AnyBase<T> = match domain {
         Domain::Line => Box::new(StandardNormal::new(dof)),
         Domain::Circle => Box::new(UniformTorus::new(dof)),
@@ -170,7 +178,7 @@ mod tests {
     fn the_first_round_is_not_counted_and_the_budget_ends_the_rest() {
         let rounds = |rounds, budget| {
             let plan = Plan { batch: 3, rounds, budget };
-            let mut bench = Bench::new(Config::parse(SMALL).unwrap().build().unwrap(), &[plan], 1);
+            let mut bench = Bench::new(Config::parse(SMALL).unwrap().build().unwrap(), &[plan], &Cpu::<f32>::new(1));
             let methods: Vec<_> = Method::of(Divergence::Forward).collect();
             bench.group(&methods, &plan, &Progress(None)).iter().map(Vec::len).collect::<Vec<_>>()
         };

@@ -35,7 +35,8 @@ pub(super) fn begins_group(row: &Row) -> bool {
 /// If `to` can't be written to.
 pub fn print(rows: &[Row], to: &mut impl Write) -> io::Result<()> {
     let Some(first) = rows.first() else { return Ok(()) };
-    writeln!(to, "{}, {} threads, f32; times are medians of one gradient", first.device, first.threads)?;
+    let (device, threads, products) = (&first.device, first.threads, in_products(first));
+    writeln!(to, "{device}, {threads} threads, f32{products}; times are medians of one gradient")?;
     line(to, HEAD.map(|(name, _)| name.to_owned()))?;
     for (i, row) in rows.iter().enumerate() {
         if begins_group(row) && i > 0 {
@@ -44,6 +45,11 @@ pub fn print(rows: &[Row], to: &mut impl Write) -> io::Result<()> {
         line(to, cells(row, rows))?;
     }
     Ok(())
+}
+
+/// The precision of the products, if it isn't full.
+pub(super) fn in_products(row: &Row) -> String {
+    if row.products.are_full() { String::new() } else { format!(", products in {}", row.products) }
 }
 
 fn line(
@@ -100,16 +106,24 @@ fn paper(row: &Row, rows: &[Row]) -> String {
 mod tests {
     use super::super::rows::Group;
     use super::*;
+    use crate::config::Products;
 
     #[test]
     fn floors_and_factors_stand_beside_the_measurement() {
-        let group = Group { flow: "realnvp", target: "phi4", batch: 8, device: "a processor", threads: 3 };
+        let group = Group {
+            flow: "realnvp",
+            target: "phi4",
+            batch: 8,
+            device: "a processor",
+            threads: 3,
+            products: Products::Tf32,
+        };
         let methods: Vec<_> = Method::of(Divergence::Reverse).collect();
         let mut text = Vec::new();
         print(&group.rows(&methods, &[vec![3.0], vec![4.2], vec![6.3], vec![5.1]]), &mut text).unwrap();
         let text = String::from_utf8(text).unwrap();
         let line = |name: &str| text.lines().find(|line| line.contains(name)).unwrap();
-        assert!(line("a processor").contains("3 threads"));
+        assert!(line("a processor").contains("3 threads, f32, products in Tf32;"));
         assert!(line(" path-fast  ").contains("1.400 ± 0.000") && line(" path-fast  ").contains("4/3    1.4-2.3"));
         assert!(line("path-two-pass  ").contains(" 2      1.3-8 x path-fast, here 1.50"), "{text}");
         assert!(line("path-two-pass-lean").contains("5/3") && line("path-two-pass-lean").ends_with('-'));

@@ -1,5 +1,6 @@
 //! Rows of the table.
 
+use crate::config::Products;
 use serde::Serialize;
 use upg_train::method::{Divergence, Estimator, Method};
 
@@ -24,10 +25,13 @@ pub struct Row {
     pub seconds: Seconds,
     /// Time over that of the baseline in the same round.
     pub ratio: Mean,
-    /// Name of the processor.
+    /// Name of the processor, or of the card.
     pub device: String,
-    /// Number of threads.
+    /// Number of threads of the processor.
     pub threads: usize,
+    /// The precision of products, if it isn't full.
+    #[serde(skip_serializing_if = "Products::are_full")]
+    pub products: Products,
 }
 
 /// Statistics of repeated timings, seconds.
@@ -77,6 +81,7 @@ pub(super) struct Group<'a> {
     pub batch: usize,
     pub device: &'a str,
     pub threads: usize,
+    pub products: Products,
 }
 
 impl Group<'_> {
@@ -100,6 +105,7 @@ impl Group<'_> {
             ratio: Mean::of(&ratios),
             device: self.device.to_owned(),
             threads: self.threads,
+            products: self.products,
         }
     }
 }
@@ -117,7 +123,7 @@ mod tests {
 
     #[test]
     fn ratios_are_paired_round_by_round() {
-        let group = Group { flow: "f", target: "t", batch: 10, device: "d", threads: 2 };
+        let group = Group { flow: "f", target: "t", batch: 10, device: "d", threads: 2, products: Products::Full };
         let methods: Vec<_> = Method::of(Divergence::Forward).take(2).collect();
         let rows = group.rows(&methods, &[vec![1.0, 10.0, 4.0], vec![2.0, 20.0, 8.0]]);
         assert_eq!(rows[1].ratio, Mean { mean: 2.0, std: 0.0 }); // the ratio of the medians or means would do as well …

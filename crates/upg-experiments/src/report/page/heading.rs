@@ -5,7 +5,8 @@ use crate::report::plot::escape;
 use serde_json::{Map, Value};
 
 /// Order of what made a run; the rest comes behind. The configuration has its own place on the page.
-const FIRST: [&str; 7] = ["version", "commit", "processor", "instruction_set", "threads", "precision", "seed"];
+const FIRST: [&str; 10] =
+    ["version", "commit", "device", "card", "products", "processor", "instruction_set", "threads", "precision", "seed"];
 
 pub(super) fn html(runs: &[Run]) -> String {
     let cards: String = runs.iter().enumerate().map(|(i, run)| card(i, run)).collect();

@@ -22,6 +22,21 @@ const CALLS: &[Call] = &[
     (&["train", "--config", "CONFIG", "--out", "OUT", "--steps", "-3"], &["'-3'"]),
     (&["train", "--config", "CONFIG", "--out", "OUT", "--steps", "3.5"], &["'3.5'", "--steps"]),
     (&["train", "--config", "CONFIG", "--out", "OUT", "--threads", "0"], &["'0'", "--threads"]),
+    (
+        &["train", "--config", "CONFIG", "--out", "OUT", "--device", "gpu"],
+        &["'gpu'", "--device", "accepted is cpu, cuda, or cuda:N for the card number N"],
+    ),
+    (&["train", "--config", "CONFIG", "--out", "OUT", "--device", "cuda"], &["--device = cuda:0: "]),
+    (&["evaluate", "--run", "RUN", "--device", "cuda:1"], &["--device = cuda:1: "]),
+    (&["sample", "--run", "RUN", "-n", "3", "--out", "OUT", "--device", "cuda:-1"], &["'cuda:-1'", "--device"]),
+    (
+        &["train", "--config", "CONFIG", "--out", "OUT", "--set", "precision.products=Tf32"],
+        &["precision.products = Tf32: accepted is Full on cpu, Full or Tf32 on cuda"],
+    ),
+    (
+        &["train", "--config", "CONFIG", "--out", "OUT", "--set", "precision.products=Half"],
+        &["precision.products = Half: accepted"],
+    ),
     (&["train", "--config", "CONFIG", "--out", "OUT", "--seed=-1"], &["'-1'", "--seed"]),
     (&["train", "--config", "CONFIG", "--out", "OUT", "--batch", "3"], &["'--batch'"]),
     (&["evaluate"], &["required arguments"]),

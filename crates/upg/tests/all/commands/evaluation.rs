@@ -94,7 +94,7 @@ fn check_summary(summary: &Value, sites: f64, exact: &[(&str, bool)], has_data: 
     let provenance = &summary["provenance"];
     assert_eq!(
         keys(provenance),
-        ["commit", "config", "instruction_set", "precision", "processor", "seed", "threads", "version"]
+        ["commit", "config", "device", "instruction_set", "precision", "processor", "seed", "threads", "version"]
     );
 }
 
