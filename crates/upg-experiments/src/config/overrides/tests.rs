@@ -52,7 +52,7 @@ fn an_override_is_what_the_file_could_say() {
 fn what_cannot_be_set_is_refused_by_the_name_of_the_argument() {
     for (set, told) in [
         ("training.optimiser.rat=1", "accepted are the fields rate, beta1, beta2, epsilon"),
-        ("trainin.batch=1", "accepted are the fields flow, target, training, data, evaluation"),
+        ("trainin.batch=1", "accepted are the fields flow, target, training, precision, data, evaluation"),
         ("training.batch=abc", "Expected a whole number up to 1000000000"),
         ("training.batch=", "accepted is one value"),
         ("training.batch=3, seed: 5", "accepted is one value"),
