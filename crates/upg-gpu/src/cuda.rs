@@ -3,7 +3,7 @@
 //! Work is done in one stream, in the order in which it is asked for. The first failure is kept ([`Memory::status`]); from then on nothing is asked
 //! of the GPU any more.
 
-use crate::gpu::{Address, Argument, Gpu, Launch, Matrix, Numbers, Product, Products};
+use crate::gpu::{Address, Argument, Gpu, Launch, Matrix, Numbers, Product, Products, Source};
 use crate::kernels::{self, Text};
 use crate::launch::{Spread, THREADS, arguments};
 use crate::memory::{Batch, Buffer, Params, ParamsMut, Store, Sums, bytes_of, bytes_of_mut};
@@ -35,15 +35,12 @@ struct Inner<G: Gpu> {
     failed: AtomicBool,
     failure: OnceLock<DeviceError>,
     vectors: Arc<Kernels<G>>,
-    modules: Mutex<HashMap<Key, Arc<Kernels<G>>>>,
+    modules: Mutex<HashMap<Source, Arc<Kernels<G>>>>,
     /// Products of our own, if they are asked for.
     own_products: OnceLock<Arc<Kernels<G>>>,
     /// Parts of a sum over a buffer, and the sum.
     parts: Mutex<Store<G>>,
 }
-
-/// A text and what specialises it.
-type Key = (&'static str, Vec<(&'static str, String)>);
 
 /// Compiled kernels.
 pub(crate) struct Kernels<G: Gpu>(G::Module);
@@ -112,14 +109,20 @@ impl<T: Real, G: Gpu> Cuda<T, G> {
         text: Text,
         defines: Vec<(&'static str, String)>,
     ) -> Result<Arc<Kernels<G>>, DeviceError> {
-        let source = text.source::<T>(defines);
-        let key = (source.name, source.defines.clone());
+        self.compiled(text.source::<T>(defines))
+    }
+
+    /// The kernels of what is in precision `T` already, compiled once for a device.
+    ///
+    /// # Errors
+    /// If they can't be compiled.
+    pub(crate) fn compiled(&self, source: Source) -> Result<Arc<Kernels<G>>, DeviceError> {
         let mut modules = lock(&self.inner.modules);
-        if let Some(found) = modules.get(&key) {
+        if let Some(found) = modules.get(&source) {
             return Ok(found.clone());
         }
         let compiled = Arc::new(Kernels(self.gpu().compile(&source)?));
-        modules.insert(key, compiled.clone());
+        modules.insert(source, compiled.clone());
         Ok(compiled)
     }
 

@@ -1,6 +1,7 @@
 //! The texts of the kernels, and what specialises them.
 
 use crate::gpu::Source;
+use crate::layers::transform;
 use upg_core::{Real, vmath};
 
 /// A file of kernels, and the files of functions that it needs before it.
@@ -21,14 +22,33 @@ pub(crate) const PRODUCT: Text = Text { name: "product.cu", parts: &[include_str
 /// Global scaling.
 pub(crate) const SCALING: Text =
     Text { name: "scaling.cu", parts: &[ELEMENTARY, SUMS, include_str!("kernels/scaling.cu")] };
+/// Rows that a mask names.
+pub(crate) const ROWS: Text = Text { name: "rows.cu", parts: &[ELEMENTARY, include_str!("kernels/rows.cu")] };
+/// A fully connected net, beside its products.
+pub(crate) const MLP: Text = Text {
+    name: "mlp.cu",
+    parts: &[ELEMENTARY, SUMS, include_str!("kernels/activation.cu"), include_str!("kernels/mlp.cu")],
+};
+/// Couplings, behind the functions of a transform.
+pub(crate) const COUPLING: Text = Text { name: "coupling.cu", parts: &[SUMS, include_str!("kernels/coupling.cu")] };
+
+/// Functions of the affine transform.
+pub(crate) const AFFINE: &[&str] = &[ELEMENTARY, include_str!("kernels/transform/affine.cu")];
 
 impl Text {
     /// The text in precision `T`, specialised.
-    pub fn source<T: Real>(self, mut defines: Vec<(&'static str, String)>) -> Source {
+    pub fn source<T: Real>(self, defines: Vec<(&'static str, String)>) -> Source {
+        self.source_behind::<T>(&[], defines)
+    }
+
+    /// The same, with other parts in front of its own, e.g. the functions of a transform.
+    pub fn source_behind<T: Real>(self, before: &[&str], mut defines: Vec<(&'static str, String)>) -> Source {
         if size_of::<T>() == size_of::<f64>() {
             defines.push(("REAL_IS_DOUBLE", "1".into()));
         }
-        let text = [PRELUDE, &coefficients::<T>()].iter().chain(self.parts).copied().collect::<Vec<_>>().join("\n");
+        let coefficients = coefficients::<T>();
+        let parts = [PRELUDE, &coefficients].into_iter().chain(before.iter().chain(self.parts).copied());
+        let text = parts.collect::<Vec<_>>().join("\n");
         Source { name: self.name, text, defines }
     }
 }
@@ -52,5 +72,5 @@ pub fn catalogue() -> Vec<Source> {
 }
 
 fn in_precision<T: Real>() -> Vec<Source> {
-    vec![VECTORS.source::<T>(vec![]), PRODUCT.source::<T>(vec![]), SCALING.source::<T>(vec![])]
+    vec![VECTORS.source::<T>(vec![]), PRODUCT.source::<T>(vec![]), SCALING.source::<T>(vec![]), ROWS.source::<T>(vec![]), MLP.source::<T>(vec![])]
 }

@@ -1,6 +1,7 @@
 //! Layers on a device. Each is the layer of the same name of upg-flows, whose file has the equations.
 
 mod scaling;
+pub(crate) mod transform;
 
 pub(crate) use scaling::Scaling;
 
