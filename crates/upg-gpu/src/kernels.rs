@@ -72,5 +72,7 @@ pub fn catalogue() -> Vec<Source> {
 }
 
 fn in_precision<T: Real>() -> Vec<Source> {
-    vec![VECTORS.source::<T>(vec![]), PRODUCT.source::<T>(vec![]), SCALING.source::<T>(vec![]), ROWS.source::<T>(vec![]), MLP.source::<T>(vec![])]
+    let mut all: Vec<Source> = [VECTORS, PRODUCT, SCALING, ROWS, MLP].map(|text| text.source::<T>(vec![])).into();
+    all.extend(transform::examples().into_iter().map(|transform| transform.source::<T>(COUPLING, vec![])));
+    all
 }

@@ -19,6 +19,11 @@ impl Spread {
         Self { grid: [count.div_ceil(THREADS as usize) as u32, 1, 1], block: [THREADS, 1], shared: 0 }
     }
 
+    /// So many blocks of 256 threads, e.g. one a row.
+    pub fn blocks(count: usize) -> Self {
+        Self { grid: [count as u32, 1, 1], block: [THREADS, 1], shared: 0 }
+    }
+
     /// Blocks of 32 samples and 8 groups of rows.
     pub fn rows(samples: usize) -> Self {
         Self { grid: [samples.div_ceil(32) as u32, 1, 1], block: [32, 8], shared: 0 }

@@ -1,8 +1,13 @@
 //! Layers on a device. Each is the layer of the same name of upg-flows, whose file has the equations.
 
+mod conditioner;
+mod coupling;
+mod mlp;
 mod scaling;
 pub(crate) mod transform;
 
+pub(crate) use coupling::{Coupling, Map, Space};
+pub(crate) use mlp::Mlp;
 pub(crate) use scaling::Scaling;
 
 use crate::cuda::Cuda;

@@ -2,10 +2,12 @@
 
 use crate::cuda::Cuda;
 use crate::gpu::Gpu;
-use crate::layers::{AnyLayer, Scaling};
+use crate::layers::transform::{Transform, Way};
+use crate::layers::{AnyLayer, Coupling, Map, Mlp, Scaling, Space};
 use std::fmt;
-use upg_core::{Chain, DeviceError, Real};
-use upg_flows::{FlowError, FlowSpec, LayerSpec};
+use upg_core::{Chain, DeviceError, ParamLayout, Real};
+use upg_flows::spec::{AngleCouplingSpec, CouplingSpec, NetSpec, TransformSpec};
+use upg_flows::{FlowError, FlowSpec, LayerSpec, Mask};
 
 /// A flow that can't be made on a device.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +60,8 @@ impl<T: Real, G: Gpu> Cuda<T, G> {
         let dof = shape.iter().product();
         let params = || spec.params(shape);
         Ok(match spec {
+            LayerSpec::Coupling(coupling) => self.coupling(coupling, params(), shape)?,
+            LayerSpec::AngleCoupling(coupling) => self.angle_coupling(coupling, params(), shape)?,
             LayerSpec::Scaling(_) => Box::new(Scaling::new(self, dof, params())?),
             LayerSpec::Inverse(layer) => self.layer(layer, shape)?.inverse(),
             other => return Err(FlowError::new("", kind(other), ACCEPTED).into()),
@@ -65,8 +69,56 @@ impl<T: Real, G: Gpu> Cuda<T, G> {
     }
 }
 
+impl<T: Real, G: Gpu> Cuda<T, G> {
+    fn coupling(
+        &self,
+        spec: &CouplingSpec,
+        params: ParamLayout,
+        shape: &[usize],
+    ) -> Result<AnyLayer<T, G>, LowerError> {
+        let CouplingSpec { mask, net, transform } = spec;
+        let map = match transform {
+            TransformSpec::Additive => Map::additive(),
+            transform => self.map(Space::Line, |way| Transform::of_numbers(transform, way))?,
+        };
+        self.with_net(&mask.mask(shape)?, net, params, Space::Line, map)
+    }
+
+    fn angle_coupling(
+        &self,
+        spec: &AngleCouplingSpec,
+        params: ParamLayout,
+        shape: &[usize],
+    ) -> Result<AnyLayer<T, G>, LowerError> {
+        let AngleCouplingSpec { mask, net, transform } = spec;
+        let map = self.map(Space::Circle, |way| Transform::of_angles(transform, way))?;
+        self.with_net(&mask.mask(shape)?, net, params, Space::Circle, map)
+    }
+
+    fn map(&self, space: Space, transform: impl Fn(Way) -> Result<Transform, FlowError>) -> Result<Map<G>, LowerError> {
+        Ok(Map::of_transform(self, space, [transform(Way::There)?, transform(Way::Back)?])?)
+    }
+
+    fn with_net(
+        &self,
+        mask: &Mask,
+        net: &NetSpec,
+        params: ParamLayout,
+        space: Space,
+        map: Map<G>,
+    ) -> Result<AnyLayer<T, G>, LowerError> {
+        match net {
+            NetSpec::Mlp(net) => {
+                let net = Mlp::new(self, net.activation, params)?;
+                Ok(Box::new(Coupling::new(self, mask, net, space, map)?))
+            }
+            NetSpec::Cnn(_) => Err(FlowError::new("net", Kind("Cnn".into()), "on a CUDA device Mlp").into()),
+        }
+    }
+}
+
 /// The layers that have kernels.
-const ACCEPTED: &str = "on a CUDA device Scaling, and inverses";
+const ACCEPTED: &str = "on a CUDA device Coupling, AngleCoupling and Scaling, and inverses";
 
 /// Name of a kind of layer, as configurations have it.
 fn kind(layer: &LayerSpec) -> Kind {

@@ -16,9 +16,10 @@ DEVICE REAL in_space(REAL y) {
 #endif
 }
 
-// t_i <- g(t_i; phi_i), what the transform keeps, and log_det[s] += sum_i lambda_i; blocks of 32 samples, in which 8 groups share the elements.
+// t_i <- g(t_i; phi_i), what the transform keeps, and log_det[s] += sum_i lambda_i; c <- the m rows of x in kept_rows (m may be 0), which don't
+// move: a copy for the net's gradient. Blocks of 32 samples, in which 8 groups share the elements.
 // limits: 64 registers, 2048 bytes shared
-KERNEL(256) coupling_evaluate(REAL* x, const int* rows, const REAL* phi, const REAL* bias, REAL* kept, double* log_det, int n, int samples) {
+KERNEL(256) coupling_evaluate(REAL* x, const int* rows, const REAL* phi, const REAL* bias, REAL* kept, double* log_det, const int* kept_rows, REAL* c, int n, int m, int samples) {
     SHARED(double, shared, 256);
     int s = (int)(blockIdx.x * 32 + threadIdx.x);
     double sum = 0;
@@ -30,6 +31,7 @@ KERNEL(256) coupling_evaluate(REAL* x, const int* rows, const REAL* phi, const R
 #pragma unroll
         for (int k = 0; k < KEPT; k++) kept[(i * KEPT + k) * samples + s] = mine[k];
     }
+    for (int i = (int)threadIdx.y; i < m && s < samples; i += 8) c[i * samples + s] = x[kept_rows[i] * samples + s];
     sum = sum_of_groups(sum, shared);
     if (threadIdx.y == 0 && s < samples) log_det[s] += sum;
 }

@@ -1,0 +1,291 @@
+//! Fully connected conditioner: see [`upg_flows::mlp`]. Kernels: `mlp.cu`, and products.
+//!
+//! Per call, with n linear maps: `forward` n products and n − 1 kernels, `vjp` n and n − 1, n more products with a gradient; the sums of biases
+//! are part of the kernels. Multiply-adds per sample: F = Σ width_k·width_{k−1} each for the forward pass, for netᵀ v and for the weight gradients.
+
+use super::add;
+use super::conditioner::{Conditioner, Multiple, On, Output, Rows, Sink, Vjp, beta};
+use crate::cuda::{Cuda, Kernels};
+use crate::gpu::{Address, Argument, Gpu, Matrix, Transposed};
+use crate::kernels;
+use crate::launch::{Spread, arguments};
+use crate::memory::{Batch, Params};
+use std::ops::Range;
+use std::sync::Arc;
+use upg_core::{Accum, DeviceError, Memory, ParamLayout, Real};
+use upg_flows::Activation;
+
+/// A multi-layer perceptron of any depth and widths.
+pub(crate) struct Mlp<G: Gpu> {
+    linears: Arc<[Linear]>,
+    activation: Activation,
+    layout: ParamLayout,
+    kernels: Arc<Kernels<G>>,
+}
+
+impl<G: Gpu> Clone for Mlp<G> {
+    fn clone(&self) -> Self {
+        let Self { linears, activation, layout, kernels } = self;
+        Self { linears: linears.clone(), activation: *activation, layout: layout.clone(), kernels: kernels.clone() }
+    }
+}
+
+/// A linear map W h + b: where W, shape `[outputs, inputs]`, and b lie among the parameters.
+#[derive(Clone, Debug)]
+struct Linear {
+    outputs: usize,
+    inputs: usize,
+    weight: Range<usize>,
+    bias: Option<Range<usize>>,
+}
+
+impl Linear {
+    /// The linear maps of a net with these parameters.
+    fn all(layout: &ParamLayout) -> Arc<[Self]> {
+        let mut all: Vec<Self> = Vec::new();
+        for (tensor, range) in layout.ranges() {
+            match (&tensor.shape[..], all.last_mut()) {
+                (&[outputs, inputs], _) => all.push(Self { outputs, inputs, weight: range, bias: None }),
+                (_, Some(linear)) => linear.bias = Some(range),
+                (shape, None) => panic!("the first parameters of a net are a matrix, not {shape:?}"),
+            }
+        }
+        all.into()
+    }
+
+    fn weight<T: Real>(&self, theta: Params<'_, T>, transposed: Transposed) -> Matrix {
+        Matrix { at: theta.part(self.weight.clone()), stride: self.inputs, transposed }
+    }
+
+    /// Where the bias lies; nowhere if there is none.
+    fn bias<T: Real>(&self, theta: Params<'_, T>) -> Address {
+        self.bias.clone().map_or_else(Address::default, |range| theta.part(range))
+    }
+
+    /// Gives W h to `to`.
+    fn apply<T: Real, G: Gpu>(&self, on: &On<'_, T, G>, h: Rows, to: Output) {
+        let factors = [self.weight(on.theta, Transposed::No), h.matrix(Transposed::No)];
+        let shape = [self.outputs, on.samples, self.inputs];
+        on.device.product(shape, to.by, factors, to.beta(), (to.rows.at, to.rows.stride));
+    }
+
+    /// Gives Wᵀ v to `to`.
+    fn apply_transposed<T: Real, G: Gpu>(&self, on: &On<'_, T, G>, v: Multiple, to: Output) {
+        let factors = [self.weight(on.theta, Transposed::Yes), v.rows.matrix(Transposed::No)];
+        let shape = [self.inputs, on.samples, self.outputs];
+        on.device.product(shape, v.by * to.by, factors, to.beta(), (to.rows.at, to.rows.stride));
+    }
+
+    /// ∂W (+)= v hᵀ, if there is a sink.
+    fn weight_gradient<T: Real, G: Gpu>(&self, on: &On<'_, T, G>, v: Multiple, h: Rows, grad: Option<&Sink<'_, T>>) {
+        let Some(sink) = grad else { return };
+        let factors = [v.rows.matrix(Transposed::No), h.matrix(Transposed::Yes)];
+        let (shape, to) = ([self.outputs, self.inputs, on.samples], sink.into.part(self.weight.clone()));
+        on.device.product(shape, v.by, factors, beta(sink.accum), (to, self.inputs));
+    }
+
+    /// Where ∂b goes; nowhere if there is no bias or no sink.
+    fn bias_gradient<T: Real>(&self, sink: Option<&Sink<'_, T>>) -> Address {
+        match (sink, self.bias.clone()) {
+            (Some(sink), Some(range)) => sink.into.part(range),
+            _ => Address::default(),
+        }
+    }
+}
+
+/// Hidden values h_1 … h_{n−1}, and their derivatives where the activation needs them stored.
+pub(crate) struct MlpTape<T, G: Gpu> {
+    hidden: Vec<Batch<T, G>>,
+    derivatives: Vec<Batch<T, G>>,
+}
+
+impl<T, G: Gpu> Default for MlpTape<T, G> {
+    fn default() -> Self {
+        Self { hidden: Vec::new(), derivatives: Vec::new() }
+    }
+}
+
+/// Hidden values or cotangents of two successive layers.
+pub(crate) struct MlpScratch<T, G: Gpu> {
+    this: Batch<T, G>,
+    next: Batch<T, G>,
+}
+
+impl<T, G: Gpu> Default for MlpScratch<T, G> {
+    fn default() -> Self {
+        Self { this: Batch::default(), next: Batch::default() }
+    }
+}
+
+impl<G: Gpu> Mlp<G> {
+    /// A net of this activation with these parameters.
+    ///
+    /// # Errors
+    /// If its kernels can't be compiled.
+    pub fn new<T: Real>(device: &Cuda<T, G>, activation: Activation, layout: ParamLayout) -> Result<Self, DeviceError> {
+        Ok(Self { linears: Linear::all(&layout), activation, layout, kernels: device.kernels(kernels::MLP, vec![])? })
+    }
+
+    /// The last linear map, and those before it.
+    fn split_last(&self) -> (&Linear, &[Linear]) {
+        self.linears.split_last().expect("a net has a linear map")
+    }
+
+    /// h ← act(W h_before + b), and its derivative if there is a place for it.
+    fn hidden_layer<T: Real>(
+        &self,
+        on: &On<'_, T, G>,
+        linear: &Linear,
+        before: Rows,
+        h: &mut Batch<T, G>,
+        derivative: Option<&mut Batch<T, G>>,
+    ) {
+        on.device.reshape(h, linear.outputs, on.samples);
+        linear.apply(on, before, Output::replace(h));
+        let derivative = derivative.map_or_else(Address::default, |derivative| {
+            on.device.reshape(derivative, linear.outputs, on.samples);
+            derivative.at()
+        });
+        let [activation, slope] = self.activation_arguments(on.device);
+        let arguments = arguments![h.at(), linear.bias(on.theta), derivative, activation, slope, on.samples, h.len()];
+        on.device.launch(&self.kernels, "mlp_activate", Spread::elements(h.len()), arguments);
+    }
+
+    /// The activation's number in activation.cu, and its slope.
+    fn activation_arguments<T: Real>(&self, device: &Cuda<T, G>) -> [Argument; 2] {
+        let (number, slope) = match self.activation {
+            Activation::Tanh => (0, 0.0),
+            Activation::Relu => (1, 0.0),
+            Activation::LeakyRelu(slope) => (2, slope),
+            Activation::Silu => (3, 0.0),
+            Activation::Softplus => (4, 0.0),
+            Activation::Elu => (5, 0.0),
+            Activation::Gelu => (6, 0.0),
+            Activation::Identity => (7, 0.0),
+        };
+        [Argument::Int(number), device.real(slope)]
+    }
+
+    /// Whether the derivative of the activation is stored, because it doesn't follow from the value.
+    fn stores_derivative(&self) -> bool {
+        matches!(self.activation, Activation::Silu | Activation::Gelu)
+    }
+
+    /// The source of the derivative of hidden layer `k`: its value, or the stored derivative.
+    fn derivative_source<'t, T>(&self, tape: &'t MlpTape<T, G>, k: usize) -> &'t Batch<T, G> {
+        if self.stores_derivative() { &tape.derivatives[k] } else { &tape.hidden[k] }
+    }
+
+    /// v ← v act' of a hidden layer, if there is one, and the gradients of its bias and, with `last`, of the last bias.
+    fn back<T: Real>(
+        &self,
+        on: &On<'_, T, G>,
+        hidden: Option<Hidden<'_, T, G>>,
+        last: Option<(Multiple, Address)>,
+        grad: Option<&Sink<'_, T>>,
+    ) {
+        let nowhere = Address::default();
+        let (width, v, source, of_bias) = hidden.map_or((0, nowhere, nowhere, nowhere), |hidden| {
+            (hidden.v.rows(), hidden.v.at(), hidden.source.at(), hidden.of_bias)
+        });
+        let none = Multiple { rows: Rows { at: nowhere, stride: 0 }, by: 1.0 };
+        let (Multiple { rows, by }, of_last) = last.unwrap_or((none, nowhere));
+        let outputs = if of_last == nowhere { 0 } else { self.split_last().0.outputs };
+        let (by, add) = (on.device.real(by), add(grad.map_or(Accum::Replace, |sink| sink.accum)));
+        let [activation, slope] = self.activation_arguments(on.device);
+        let arguments = arguments![
+            v,
+            source,
+            of_bias,
+            rows.at,
+            rows.stride,
+            by,
+            of_last,
+            add,
+            activation,
+            slope,
+            width,
+            on.samples
+        ];
+        on.device.launch(&self.kernels, "mlp_back", Spread::blocks(width + outputs), arguments);
+    }
+}
+
+/// The cotangent of a hidden layer's values, the source of the derivative of the activation, and where the bias's gradient goes, if anywhere.
+struct Hidden<'a, T, G: Gpu> {
+    v: &'a Batch<T, G>,
+    source: &'a Batch<T, G>,
+    of_bias: Address,
+}
+
+impl<T: Real, G: Gpu> Conditioner<T, G> for Mlp<G> {
+    type Tape = MlpTape<T, G>;
+    type Scratch = MlpScratch<T, G>;
+
+    fn inputs(&self) -> usize {
+        self.linears[0].inputs
+    }
+
+    fn outputs(&self) -> usize {
+        self.split_last().0.outputs
+    }
+
+    fn params(&self) -> ParamLayout {
+        self.layout.clone()
+    }
+
+    fn last_bias(&self, theta: Params<'_, T>) -> Address {
+        self.split_last().0.bias(theta)
+    }
+
+    fn forward(&self, on: &On<'_, T, G>, c: Rows, tape: &mut MlpTape<T, G>, to: Output, _: &mut MlpScratch<T, G>) {
+        let (last, before_last) = self.split_last();
+        let MlpTape { hidden, derivatives } = tape;
+        hidden.resize_with(before_last.len(), Batch::default);
+        derivatives.resize_with(before_last.len(), Batch::default);
+        let mut h = c;
+        for ((linear, value), derivative) in before_last.iter().zip(hidden).zip(derivatives) {
+            self.hidden_layer(on, linear, h, value, self.stores_derivative().then_some(derivative));
+            h = Rows::of(value);
+        }
+        last.apply(on, h, to);
+    }
+
+    fn value(&self, on: &On<'_, T, G>, c: Rows, to: Output, scratch: &mut MlpScratch<T, G>) {
+        let (last, before_last) = self.split_last();
+        let MlpScratch { this, next } = scratch;
+        let mut h = c;
+        for linear in before_last {
+            self.hidden_layer(on, linear, h, next, None);
+            std::mem::swap(this, next);
+            h = Rows::of(this);
+        }
+        last.apply(on, h, to);
+    }
+
+    fn vjp(&self, on: &On<'_, T, G>, vjp: Vjp<'_, T, MlpTape<T, G>>, scratch: &mut MlpScratch<T, G>) {
+        let Vjp { c, tape, mut v, grad, to } = vjp;
+        let MlpScratch { this, next } = scratch;
+        let grad = grad.as_ref();
+        let mut last = Some((v, self.split_last().0.bias_gradient(grad))); // until some kernel has summed the last bias's gradient
+        for k in (1..self.linears.len()).rev() {
+            let linear = &self.linears[k];
+            linear.weight_gradient(on, v, Rows::of(&tape.hidden[k - 1]), grad);
+            on.device.reshape(next, linear.inputs, on.samples);
+            linear.apply_transposed(on, v, Output::replace(next));
+            let hidden = Hidden {
+                v: next,
+                source: self.derivative_source(tape, k - 1),
+                of_bias: self.linears[k - 1].bias_gradient(grad),
+            };
+            self.back(on, Some(hidden), last.take(), grad);
+            std::mem::swap(this, next);
+            v = Multiple { rows: Rows::of(this), by: 1.0 };
+        }
+        if let Some(last) = last {
+            self.back(on, None, Some(last), grad);
+        }
+        self.linears[0].weight_gradient(on, v, c, grad);
+        self.linears[0].apply_transposed(on, v, to);
+    }
+}
