@@ -200,23 +200,39 @@ impl<T: Real> BatchStart<Cpu<T>> for ActNorm {
     fn start(&self, _: &Cpu<T>, x: &Batch<T>, _: usize, theta: &mut [T]) {
         let (scales, shifts) = theta.split_at_mut(self.dof);
         for (i, (sigma, shift)) in scales.iter_mut().zip(shifts).enumerate() {
-            let (mean, variance) = moments(x.row(i));
-            let mean = if mean.is_finite() { mean } else { 0.0 };
-            let deviation = if variance.is_normal() { variance.sqrt() } else { 1.0 };
-            let (scale, centre) = match self.direction {
-                Direction::Map => (deviation.recip(), -mean / deviation),
-                Direction::Inverse => (deviation, mean),
+            let moments = moments(x.row(i));
+            let first = match self.direction {
+                Direction::Map => first_of_map(moments),
+                Direction::Inverse => first_of_inverse(moments),
             };
-            (*sigma, *shift) = (T::of(scale.ln()), T::of(centre));
+            [*sigma, *shift] = first.map(T::of);
         }
     }
 }
 
+/// σ and b that take what has this mean and variance to mean 0 and variance 1. What doesn't vary keeps its scale; what has no finite mean, its
+/// place too.
+pub fn first_of_map(moments: [f64; 2]) -> [f64; 2] {
+    let [mean, deviation] = centre_and_deviation(moments);
+    [deviation.recip().ln(), -mean / deviation]
+}
+
+/// The same for the inverse of the map.
+pub fn first_of_inverse(moments: [f64; 2]) -> [f64; 2] {
+    let [mean, deviation] = centre_and_deviation(moments);
+    [deviation.ln(), mean]
+}
+
+fn centre_and_deviation([mean, variance]: [f64; 2]) -> [f64; 2] {
+    let mean = if mean.is_finite() { mean } else { 0.0 };
+    [mean, if variance.is_normal() { variance.sqrt() } else { 1.0 }]
+}
+
 /// Mean and variance of a row.
-fn moments<T: Real>(row: &[T]) -> (f64, f64) {
+fn moments<T: Real>(row: &[T]) -> [f64; 2] {
     let mean_of = |term: &dyn Fn(f64) -> f64| row.iter().map(|x| term(x.wide())).sum::<f64>() / row.len() as f64;
     let mean = mean_of(&|x| x);
-    (mean, mean_of(&|x| (x - mean).powi(2)))
+    [mean, mean_of(&|x| (x - mean).powi(2))]
 }
 
 impl<T: Real> Invertible<Cpu<T>> for ActNorm {

@@ -32,16 +32,16 @@ pub struct LuLinear {
 }
 
 /// Where channels lie, and what is fixed about them.
-#[derive(Debug)]
-struct Places {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Places {
     /// Flat index of x for row j·cells + cell.
-    inputs: Vec<usize>,
+    pub inputs: Vec<usize>,
     /// Flat index of y for row j of L u and a cell, P included.
-    outputs: Vec<usize>,
+    pub outputs: Vec<usize>,
     /// The channel of y that row j of L u becomes.
-    channel_of_row: Vec<usize>,
+    pub channel_of_row: Vec<usize>,
     /// Rows whose diagonal element of U is negative.
-    is_negative: Vec<bool>,
+    pub is_negative: Vec<bool>,
 }
 
 /// The choices of a linear layer.
@@ -140,13 +140,13 @@ fn start_of_upper_row(i: usize, n: usize) -> usize {
     i * (2 * n - i - 1) / 2
 }
 
-impl LuLinear {
-    /// The layer on samples of this shape.
+impl Places {
+    /// Those of samples of this shape.
     ///
     /// # Errors
     /// If cells don't fill the lattice, the order isn't one of the channels, or there is no such row.
     pub fn new(choices: &LuChoices, shape: &[usize]) -> Result<Self, FlowError> {
-        let LuChoices { cells, order, negative, bias, start } = choices;
+        let LuChoices { cells, order, negative, .. } = choices;
         let channels = channels(cells.as_deref(), shape)?;
         check_negative(negative, channels)?;
         let cell = cells.as_deref().unwrap_or(shape);
@@ -155,8 +155,18 @@ impl LuLinear {
         let of_channels: Vec<&[usize]> = inputs.chunks_exact(inputs.len() / channels).collect();
         let outputs = channel_of_row.iter().flat_map(|&channel| of_channels[channel]).copied().collect();
         let is_negative = (0..channels).map(|row| negative.contains(&row)).collect();
-        let places = Arc::new(Places { outputs, inputs, channel_of_row, is_negative });
-        Ok(Self { channels, places, bias: *bias, start: *start })
+        Ok(Self { inputs, outputs, channel_of_row, is_negative })
+    }
+}
+
+impl LuLinear {
+    /// The layer on samples of this shape.
+    ///
+    /// # Errors
+    /// If cells don't fill the lattice, the order isn't one of the channels, or there is no such row.
+    pub fn new(choices: &LuChoices, shape: &[usize]) -> Result<Self, FlowError> {
+        let places = Arc::new(Places::new(choices, shape)?);
+        Ok(Self { channels: places.channel_of_row.len(), places, bias: choices.bias, start: choices.start })
     }
 
     fn dof(&self) -> usize {

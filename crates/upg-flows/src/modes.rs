@@ -13,6 +13,8 @@
 mod axis;
 mod line;
 
+pub use axis::mode;
+
 use crate::simd::{self, lanes};
 use axis::Axis;
 use line::Lines;

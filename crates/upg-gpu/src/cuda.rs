@@ -298,8 +298,7 @@ impl<T: Real, G: Gpu> Memory for Cuda<T, G> {
     }
 
     fn clear(&self, sums: &mut Sums<G>, samples: usize) {
-        self.grow(&mut sums.store, samples * size_of::<f64>());
-        sums.len = samples;
+        self.resize(sums, samples);
         self.fill_sums(sums, 0.0);
     }
 
@@ -327,7 +326,13 @@ impl<T: Real, G: Gpu> Memory for Cuda<T, G> {
 }
 
 impl<T: Real, G: Gpu> Cuda<T, G> {
-    fn write(&self, bytes: &[u8], to: Address) {
+    /// Room for so many sums; their values are unspecified.
+    pub(crate) fn resize(&self, sums: &mut Sums<G>, samples: usize) {
+        self.grow(&mut sums.store, samples * size_of::<f64>());
+        sums.len = samples;
+    }
+
+    pub(crate) fn write(&self, bytes: &[u8], to: Address) {
         if !bytes.is_empty() {
             self.ask(|gpu| gpu.write(bytes, to));
         }
@@ -362,6 +367,11 @@ impl<T: Real, G: Gpu> Cuda<T, G> {
         self.grow(&mut store, bytes.len());
         self.write(&bytes, store.at());
         Table(store)
+    }
+
+    /// Indices, as [`table`](Self::table) has them.
+    pub(crate) fn indices(&self, values: &[usize]) -> Table<G> {
+        self.table(&values.iter().map(|&value| i32::try_from(value).expect("sizes are below 2^31")).collect::<Vec<_>>())
     }
 
     /// Numbers of a layer that depend on neither θ nor the batch.

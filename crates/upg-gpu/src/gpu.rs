@@ -145,6 +145,22 @@ pub struct Matrix {
     pub transposed: Transposed,
 }
 
+impl Matrix {
+    /// The matrix that lies there, with so many elements from one row to the next.
+    pub fn new(at: Address, stride: usize) -> Self {
+        Self { at, stride, transposed: Transposed::No }
+    }
+
+    /// Its transpose.
+    pub fn t(self) -> Self {
+        let transposed = match self.transposed {
+            Transposed::No => Transposed::Yes,
+            Transposed::Yes => Transposed::No,
+        };
+        Self { transposed, ..self }
+    }
+}
+
 /// Whether a product takes the transpose of a matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transposed {

@@ -23,7 +23,7 @@ pub(crate) const PRODUCT: Text = Text { name: "product.cu", parts: &[include_str
 pub(crate) const SCALING: Text =
     Text { name: "scaling.cu", parts: &[ELEMENTARY, SUMS, include_str!("kernels/scaling.cu")] };
 /// Rows that a mask names.
-pub(crate) const ROWS: Text = Text { name: "rows.cu", parts: &[ELEMENTARY, include_str!("kernels/rows.cu")] };
+pub(crate) const MASKED: Text = Text { name: "masked.cu", parts: &[ELEMENTARY, include_str!("kernels/masked.cu")] };
 /// A fully connected net, beside its products.
 pub(crate) const MLP: Text = Text {
     name: "mlp.cu",
@@ -34,6 +34,56 @@ pub(crate) const COUPLING: Text = Text { name: "coupling.cu", parts: &[SUMS, inc
 
 /// Functions of the affine transform.
 pub(crate) const AFFINE: &[&str] = &[ELEMENTARY, include_str!("kernels/transform/affine.cu")];
+
+/// Random numbers of samples.
+pub(crate) const RANDOM: Text = Text {
+    name: "random.cu",
+    parts: &[ELEMENTARY, include_str!("kernels/generator.cu"), include_str!("kernels/random.cu")],
+};
+/// Normal densities.
+pub(crate) const BASE: Text = Text { name: "base.cu", parts: &[ELEMENTARY, SUMS, include_str!("kernels/base.cu")] };
+/// The transform to the modes of a lattice.
+pub(crate) const MODES: Text = Text { name: "modes.cu", parts: &[include_str!("kernels/modes.cu")] };
+/// Gaussian fields.
+pub(crate) const FIELD: Text = Text { name: "field.cu", parts: &[ELEMENTARY, SUMS, include_str!("kernels/field.cu")] };
+/// φ⁴ theory.
+pub(crate) const PHI4: Text = Text { name: "phi4.cu", parts: &[SUMS, include_str!("kernels/phi4.cu")] };
+/// U(1) gauge theory.
+pub(crate) const U1: Text = Text { name: "u1.cu", parts: &[ELEMENTARY, SUMS, include_str!("kernels/u1.cu")] };
+/// The Gaussian mixture.
+pub(crate) const GMM: Text = Text { name: "gmm.cu", parts: &[ELEMENTARY, SUMS, include_str!("kernels/gmm.cu")] };
+/// The Gaussian.
+pub(crate) const GAUSSIAN: Text = Text { name: "gaussian.cu", parts: &[SUMS, include_str!("kernels/gaussian.cu")] };
+/// Rows of batches, moved, shifted and summed.
+pub(crate) const ROWS: Text = Text { name: "rows.cu", parts: &[SUMS, include_str!("kernels/rows.cu")] };
+/// ActNorm.
+pub(crate) const ACT_NORM: Text =
+    Text { name: "act_norm.cu", parts: &[ELEMENTARY, SUMS, include_str!("kernels/act_norm.cu")] };
+/// Products of reflections.
+pub(crate) const HOUSEHOLDER: Text = Text { name: "householder.cu", parts: &[include_str!("kernels/householder.cu")] };
+/// Linear layers by their LU factors.
+pub(crate) const LU: Text = Text { name: "lu.cu", parts: &[ELEMENTARY, SUMS, include_str!("kernels/lu.cu")] };
+
+/// What isn't specialised.
+const PLAIN: [Text; 17] = [
+    VECTORS,
+    PRODUCT,
+    MASKED,
+    MLP,
+    SCALING,
+    RANDOM,
+    BASE,
+    MODES,
+    FIELD,
+    PHI4,
+    U1,
+    GMM,
+    GAUSSIAN,
+    ROWS,
+    ACT_NORM,
+    HOUSEHOLDER,
+    LU,
+];
 
 impl Text {
     /// The text in precision `T`, specialised.
@@ -72,7 +122,7 @@ pub fn catalogue() -> Vec<Source> {
 }
 
 fn in_precision<T: Real>() -> Vec<Source> {
-    let mut all: Vec<Source> = [VECTORS, PRODUCT, SCALING, ROWS, MLP].map(|text| text.source::<T>(vec![])).into();
+    let mut all: Vec<Source> = PLAIN.iter().map(|text| text.source::<T>(vec![])).collect();
     all.extend(transform::examples().into_iter().map(|transform| transform.source::<T>(COUPLING, vec![])));
     all
 }

@@ -24,6 +24,11 @@ impl Spread {
         Self { grid: [count as u32, 1, 1], block: [THREADS, 1], shared: 0 }
     }
 
+    /// One block of 256 threads.
+    pub fn one_block() -> Self {
+        Self::blocks(1)
+    }
+
     /// Blocks of 32 samples and 8 groups of rows.
     pub fn rows(samples: usize) -> Self {
         Self { grid: [samples.div_ceil(32) as u32, 1, 1], block: [32, 8], shared: 0 }

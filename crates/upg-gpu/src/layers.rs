@@ -1,13 +1,21 @@
 //! Layers on a device. Each is the layer of the same name of upg-flows, whose file has the equations.
 
+mod act_norm;
 mod conditioner;
 mod coupling;
+mod householder;
+mod lu;
 mod mlp;
+mod permutation;
 mod scaling;
 pub(crate) mod transform;
 
+pub(crate) use act_norm::ActNorm;
 pub(crate) use coupling::{Coupling, Map, Space};
+pub(crate) use householder::Householder;
+pub(crate) use lu::LuLinear;
 pub(crate) use mlp::Mlp;
+pub(crate) use permutation::Permutation;
 pub(crate) use scaling::Scaling;
 
 use crate::cuda::Cuda;
@@ -18,6 +26,6 @@ use upg_core::{Accum, Invertible};
 pub type AnyLayer<T, G> = Box<dyn Invertible<Cuda<T, G>>>;
 
 /// Whether a kernel adds to what is there, as it reads it.
-fn add(accum: Accum) -> Argument {
+pub(crate) fn add(accum: Accum) -> Argument {
     Argument::Int(i32::from(accum == Accum::Add))
 }

@@ -4,6 +4,7 @@
 //! that it asks of a card is the small trait [`Gpu`](gpu::Gpu), which [`Driver`](driver::Driver) implements with the CUDA driver and, in tests,
 //! `Emulator` on the host, with the very same text of the kernels.
 
+mod bases;
 pub mod cuda;
 pub mod driver;
 #[cfg(feature = "emulator")]
@@ -14,13 +15,18 @@ mod launch;
 mod layers;
 mod lower;
 mod memory;
+mod modes;
 mod poisoned;
 mod probe;
 mod product;
+mod random;
+mod targets;
 
+pub use bases::AnyBase;
 pub use cuda::Cuda;
 pub use layers::AnyLayer;
 pub use lower::LowerError;
 pub use memory::{Batch, Buffer, Params, ParamsMut, Sums};
 pub use poisoned::Poisoned;
 pub use product::Precision;
+pub use targets::AnyTarget;

@@ -1,13 +1,15 @@
 //! Descriptions of flows, lowered to layers on a device.
 
+use crate::bases::{AnyBase, DiagonalNormal, FieldBase, Signs, StandardNormal, UniformTorus};
 use crate::cuda::Cuda;
 use crate::gpu::Gpu;
 use crate::layers::transform::{Transform, Way};
-use crate::layers::{AnyLayer, Coupling, Map, Mlp, Scaling, Space};
+use crate::layers::{ActNorm, AnyLayer, Coupling, Householder, LuLinear, Map, Mlp, Permutation, Scaling, Space};
 use std::fmt;
 use upg_core::{Chain, DeviceError, ParamLayout, Real};
+use upg_flows::lu::Places;
 use upg_flows::spec::{AngleCouplingSpec, CouplingSpec, NetSpec, TransformSpec};
-use upg_flows::{FlowError, FlowSpec, LayerSpec, Mask};
+use upg_flows::{BaseSpec, FlowError, FlowSpec, LayerSpec, Mask};
 
 /// A flow that can't be made on a device.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,8 +65,30 @@ impl<T: Real, G: Gpu> Cuda<T, G> {
             LayerSpec::Coupling(coupling) => self.coupling(coupling, params(), shape)?,
             LayerSpec::AngleCoupling(coupling) => self.angle_coupling(coupling, params(), shape)?,
             LayerSpec::Scaling(_) => Box::new(Scaling::new(self, dof, params())?),
+            LayerSpec::ActNorm(spec) => Box::new(ActNorm::new(self, dof, spec.start, params())?),
+            LayerSpec::Linear(spec) => Box::new(LuLinear::new(self, &Places::new(&spec.choices(), shape)?, params())?),
+            LayerSpec::Householder(spec) => Box::new(Householder::new(self, dof, spec.reflections, params())?),
+            LayerSpec::Permutation(spec) => Box::new(Permutation::new(self, &spec.order.indices(shape)?)?),
             LayerSpec::Inverse(layer) => self.layer(layer, shape)?.inverse(),
             other => return Err(FlowError::new("", kind(other), ACCEPTED).into()),
+        })
+    }
+
+    /// The base on this device, for samples of this shape.
+    ///
+    /// # Errors
+    /// If the device refuses.
+    ///
+    /// # Panics
+    /// If a number is missing.
+    pub fn base(&self, spec: &BaseSpec, shape: &[usize]) -> Result<AnyBase<T, G>, LowerError> {
+        let (dof, params) = (shape.iter().product(), spec.params(shape));
+        Ok(match spec {
+            BaseSpec::StandardNormal => Box::new(StandardNormal::new(self, dof)?),
+            BaseSpec::UniformTorus => Box::new(UniformTorus::new(self, dof)?),
+            BaseSpec::DiagonalNormal => Box::new(DiagonalNormal::new(self, dof, params)?),
+            BaseSpec::FreeField { .. } => Box::new(FieldBase::new(self, shape, Signs::None, params)?),
+            BaseSpec::TwoSigns { .. } => Box::new(FieldBase::new(self, shape, Signs::Both, params)?),
         })
     }
 }
@@ -118,7 +142,8 @@ impl<T: Real, G: Gpu> Cuda<T, G> {
 }
 
 /// The layers that have kernels.
-const ACCEPTED: &str = "on a CUDA device Coupling, AngleCoupling and Scaling, and inverses";
+const ACCEPTED: &str =
+    "on a CUDA device ActNorm, AngleCoupling, Coupling, Householder, Linear, Permutation, Scaling, and inverses";
 
 /// Name of a kind of layer, as configurations have it.
 fn kind(layer: &LayerSpec) -> Kind {

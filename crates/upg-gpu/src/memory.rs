@@ -1,6 +1,6 @@
 //! Memory of a device: blocks that are given back when they are dropped, and what lies in them.
 
-use crate::gpu::{Address, Gpu};
+use crate::gpu::{Address, Gpu, Matrix};
 use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::Arc;
@@ -102,6 +102,16 @@ impl<T: Real, G: Gpu> Batch<T, G> {
     /// The first element of a row.
     pub fn row(&self, row: usize) -> Address {
         self.at().offset(row * self.samples * size_of::<T>())
+    }
+
+    /// The batch as a matrix `[rows, samples]`.
+    pub(crate) fn matrix(&self) -> Matrix {
+        Matrix::new(self.at(), self.samples)
+    }
+
+    /// The batch as what a product writes.
+    pub(crate) fn target(&self) -> (Address, usize) {
+        (self.at(), self.samples)
     }
 
     /// Bytes of the elements.

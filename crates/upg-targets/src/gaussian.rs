@@ -54,6 +54,14 @@ impl Gaussian {
         &self.mean
     }
 
+    /// Element i, j of C⁻¹.
+    ///
+    /// # Panics
+    /// If there is no such element.
+    pub fn precision(&self, i: usize, j: usize) -> f64 {
+        self.precision[(i, j)]
+    }
+
     /// C_ii = Σ_j L_ij².
     fn variance(&self, i: usize) -> f64 {
         self.factor.row(i).norm_squared()

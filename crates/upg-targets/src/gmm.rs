@@ -45,6 +45,11 @@ impl Gmm {
         self.dim
     }
 
+    /// The part of S that doesn't depend on x.
+    pub fn constant(&self) -> f64 {
+        self.dim as f64 * constant()
+    }
+
     /// ⟨x_i²⟩ = 1 + ½, exact.
     pub fn x2(&self) -> f64 {
         1.5
@@ -112,7 +117,7 @@ impl<T: Real> Target<Cpu<T>> for Gmm {
     }
 
     fn action_and_force(&self, _: &Cpu<T>, x: &Batch<T>, action: &mut Vec<f64>, force: Option<&mut Batch<T>>) {
-        action_and_force(self, self.dim as f64 * constant(), x, action, force);
+        action_and_force(self, self.constant(), x, action, force);
     }
 }
 

@@ -121,6 +121,11 @@ impl Phi4 {
     pub fn quadratic(&self) -> f64 {
         self.quadratic
     }
+
+    /// Flat indices of the 2d neighbours of every site, shape `[sites, 2d]`.
+    pub fn neighbours(&self) -> &[usize] {
+        &self.neighbours
+    }
 }
 
 /// The neighbours x+μ̂, x−μ̂ of a site, for μ = 0 … d−1.

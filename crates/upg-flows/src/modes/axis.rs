@@ -130,7 +130,7 @@ impl<T: Real> Block<T> {
 }
 
 /// m_r(n), orthonormal over the sites of the axis.
-pub(crate) fn mode(extent: usize, r: usize, n: usize) -> f64 {
+pub fn mode(extent: usize, r: usize, n: usize) -> f64 {
     let k = frequency(r);
     let angle = TAU * ((k * n) % extent) as f64 / extent as f64;
     let norm = if r == 0 || 2 * k == extent { 1.0 } else { 2.0 } / extent as f64;

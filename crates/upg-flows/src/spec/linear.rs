@@ -36,7 +36,7 @@ pub struct LinearSpec {
 
 impl LinearSpec {
     /// The same as choices of the layer.
-    pub(super) fn choices(&self) -> LuChoices {
+    pub fn choices(&self) -> LuChoices {
         let Self { cells, order, negative, bias, start } = self.clone();
         LuChoices { cells, order, negative, bias, start }
     }

@@ -1,34 +1,54 @@
-// Rows that a mask names: x and covectors have shape [dof, samples], and row i of n is row rows[i] of them.
+// Rows of batches, shape [rows, samples]: what linear layers and permutations share.
 
-// to_i <- x_rows[i]; one thread an element.
+// to[i, s] <- from[order_i, s]; one thread an element.
 // limits: 32 registers, 0 bytes shared
-KERNEL(256) rows_gather(const REAL* x, const int* rows, REAL* to, int n, int samples) {
-    int e = THREAD, i = e / samples;
-    if (i < n) to[e] = x[rows[i] * samples + (e - i * samples)];
+KERNEL(256) gather_rows(const REAL* from, REAL* to, const int* order, int samples, int count) {
+    int k = THREAD;
+    if (k < count) to[k] = from[(u64)order[k / samples] * samples + k % samples];
 }
 
-// x_rows[i] += by (from_i + bias[i]), one of the two none where its pointer is null; one thread an element.
+// to[i, s] <- from[order_i, s] - bias[channel_i], the channel being that of row i of `to`, `cells` rows each; no bias where that is 0.
 // limits: 32 registers, 0 bytes shared
-KERNEL(256) rows_add(REAL* x, const int* rows, const REAL* from, const REAL* bias, REAL by, int n, int samples) {
-    int e = THREAD, i = e / samples;
-    if (i >= n) return;
-    REAL sum = (from ? from[e] : R(0)) + (bias ? bias[i] : R(0));
-    REAL* to = x + rows[i] * samples + (e - i * samples);
-    *to = fma(by, sum, *to);
+KERNEL(256) gather_rows_without_bias(const REAL* from, REAL* to, const int* order, const REAL* bias, const int* channels, int cells, int samples,
+                                     int count) {
+    int k = THREAD;
+    if (k >= count) return;
+    int row = k / samples;
+    to[k] = from[(u64)order[row] * samples + k % samples] - (bias ? bias[channels[row / cells]] : R(0));
 }
 
-// features <- the cosines of x_rows, then their sines, [2 n, samples], MATH (24); one thread an angle.
-// limits: 40 registers, 0 bytes shared
-KERNEL(256) rows_features(const REAL* x, const int* rows, REAL* features, int n, int samples) {
-    int e = THREAD, i = e / samples;
-    if (i < n) sin_cos_of(x[rows[i] * samples + (e - i * samples)], features[n * samples + e], features[e]);
+// to[order_i, s] <- from[i, s] + bias[channel_i], as above.
+// limits: 32 registers, 0 bytes shared
+KERNEL(256) scatter_rows(const REAL* from, REAL* to, const int* order, const REAL* bias, const int* channels, int cells, int samples, int count) {
+    int k = THREAD;
+    if (k >= count) return;
+    int row = k / samples;
+    to[(u64)order[row] * samples + k % samples] = from[k] + (bias ? bias[channels[row / cells]] : R(0));
 }
 
-// a_rows[i] += the cotangents of the features, pulled back to the angles: -sin of that of the cosine, cos of that of the sine; one thread an angle.
+// x[i, s] += factor bias_i.
 // limits: 32 registers, 0 bytes shared
-KERNEL(256) rows_features_pull(REAL* a, const int* rows, const REAL* features, const REAL* v, int n, int samples) {
-    int e = THREAD, i = e / samples;
-    if (i >= n) return;
-    int sine = n * samples + e;
-    a[rows[i] * samples + (e - i * samples)] += v[sine] * features[e] - v[e] * features[sine];
+KERNEL(256) add_bias(REAL* x, const REAL* bias, REAL factor, int samples, int count) {
+    int k = THREAD;
+    if (k < count) x[k] += factor * bias[k / samples];
+}
+
+// into[places_i] (+)= factor sum_s x[i, s], places_i = i where `places` is 0; one block a row.
+// limits: 32 registers, 2048 bytes shared
+KERNEL(256) sum_rows(const REAL* x, REAL* into, const int* places, REAL factor, int add, int samples) {
+    SHARED(double, shared, 256);
+    const REAL* row = x + (u64)blockIdx.x * samples;
+    double sum = 0;
+    for (int s = (int)threadIdx.x; s < samples; s += 256) sum += (double)row[s];
+    sum = sum_of_block(sum, shared);
+    if (threadIdx.x > 0) return;
+    REAL* to = into + (places ? places[blockIdx.x] : (int)blockIdx.x);
+    to[0] = factor * R(sum) + (add ? to[0] : R(0));
+}
+
+// sums[s] += factor value[0].
+// limits: 32 registers, 0 bytes shared
+KERNEL(256) add_to_sums(double* sums, const double* value, double factor, int samples) {
+    int s = THREAD;
+    if (s < samples) sums[s] += factor * value[0];
 }

@@ -3,7 +3,7 @@
 use crate::agreement::check_agreement;
 use crate::layers::{any_activation, any_coupling};
 use crate::support::device;
-use upg_core::{Accum, Device, GradSink, Layer, Memory, Pass, Prepared, Rng, Workspace};
+use upg_core::{Accum, GradSink, Layer, Memory, Pass, Prepared, Rng, Workspace};
 use upg_flows::spec::{CouplingSpec, MlpSpec, NetSpec, TransformSpec};
 use upg_flows::{Activation, Bias, LayerSpec, MaskSpec, Parity, StartAt};
 use upg_gpu::Batch;

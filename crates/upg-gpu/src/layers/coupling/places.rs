@@ -22,7 +22,7 @@ impl<G: Gpu> Parts<G> {
     /// # Errors
     /// If the kernels can't be compiled.
     pub fn new<T: Real>(device: &Cuda<T, G>, mask: &Mask) -> Result<Self, DeviceError> {
-        let kernels = device.kernels(kernels::ROWS, vec![])?;
+        let kernels = device.kernels(kernels::MASKED, vec![])?;
         let places = |rows: &[usize]| Places::new(device, rows, kernels.clone());
         Ok(Self { kept: places(mask.kept()), transformed: places(mask.transformed()) })
     }
