@@ -8,8 +8,8 @@
 //! Three ways to see more:
 //! - [`Order::Reverse`]: threads and blocks run in the opposite order; a result that changes misses a barrier.
 //! - [`Emulator::counting`]: every access to memory is followed: [`Counts`] has bytes and multiply-adds, and two threads that meet at one
-//!   place without a barrier between them are a panic, as is any access beside an allocation. Shared memory is followed by words of four
-//!   bytes. Twenty times slower.
+//!   place without a barrier between them are a panic, as is any access beside an allocation. Memory is followed by words of four bytes, so
+//!   two threads may not have bytes in one word. Twenty times slower.
 //! - AddressSanitizer, which knows what is an allocation or an array in shared memory, and ends the program where something else is touched:
 //!   ```sh
 //!   UPG_EMULATOR_FLAGS="-fsanitize=address,undefined -g" ASAN_OPTIONS=detect_leaks=0 \

@@ -176,7 +176,8 @@ extern "C" void* emulator_shared(unsigned long bytes, const char* name) {
     if (n == m.arrays.size()) add_array(m, bytes, name);
     if (m.arrays[n].bytes != bytes || strcmp(m.arrays[n].name, name) != 0)
         fail("thread %d names shared `%s`, where another names `%s`", m.current, name, m.arrays[n].name);
-    if (m.declared_bytes - m.arrays[0].bytes > STATIC_LIMIT) fail("SHARED makes %zu bytes, of %zu", m.declared_bytes - m.arrays[0].bytes, STATIC_LIMIT);
+    size_t declared = m.declared_bytes - m.arrays[0].bytes;
+    if (declared > STATIC_LIMIT) fail("SHARED makes %zu bytes, of %zu", declared, STATIC_LIMIT);
     return m.arena + m.arrays[n].at;
 }
 

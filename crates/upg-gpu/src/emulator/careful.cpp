@@ -45,7 +45,8 @@ static bool meets(Machine& m, Space space, Touch earlier, Touch now) {
 }
 
 static void touch_word(Machine& m, Space space, Word& word, Touch now, bool write, const char* where, unsigned long long byte) {
-    if (meets(m, space, word.writer, now)) fail_race(m, word.writer, write ? "writes what was written at" : "reads what was written at", where, byte);
+    const char* what = write ? "writes what was written at" : "reads what was written at";
+    if (meets(m, space, word.writer, now)) fail_race(m, word.writer, what, where, byte);
     if (write && meets(m, space, word.reader, now)) fail_race(m, word.reader, "writes what was read at", where, byte);
     if (write) word = {now, {0, 0}};
     else if (!meets(m, space, word.reader, now)) word.reader = now;
@@ -95,7 +96,7 @@ static void touch_global(Machine& m, unsigned long long at, size_t bytes, bool w
         fail("thread %d %s byte %lld of an allocation of %llu bytes", m.current, write ? "writes" : "reads", byte, range->to - range->from);
     (write ? m.run->stored : m.run->loaded) += bytes;
     for (unsigned long long word = at / 4; word <= (at + bytes - 1) / 4; word++)
-        touch_word(m, Space::Global, careful->global[word], now_of(m), write, "global memory's allocation", byte);
+        touch_word(m, Space::Global, careful->global[word], now_of(m), write, "an allocation", byte);
 }
 
 static void touch(const void* at, size_t bytes, bool write) {

@@ -72,7 +72,7 @@ fn threads_that_meet_in_global_memory() {
     let blocks = "KERNEL(4) test(float* x) { x[threadIdx.x] = blockIdx.x; }";
     assert_panics(
         &[
-            "block (1, 0, 0): thread 0 writes what was written at byte 0 of global memory",
+            "block (1, 0, 0): thread 0 writes what was written at byte 0 of an allocation",
             "thread 0 of block (0, 0, 0)",
         ],
         || {
@@ -81,7 +81,7 @@ fn threads_that_meet_in_global_memory() {
     );
     let reads = "KERNEL(4) test(float* x) { float last = x[3]; BARRIER(); x[threadIdx.x] = last; }";
     changed(&gpu, reads, 1, 4, &[1.0; 8]);
-    assert_panics(&["block (1, 0, 0): thread 0 reads what was written at byte 12 of global memory"], || {
+    assert_panics(&["block (1, 0, 0): thread 0 reads what was written at byte 12 of an allocation"], || {
         changed(&gpu, reads, 2, 4, &[1.0; 8]);
     });
 }
