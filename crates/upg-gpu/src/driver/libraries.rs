@@ -1,8 +1,10 @@
 //! The three libraries that are loaded when a program runs: the driver, NVRTC and cuBLAS. The program is built without them.
 //!
-//! `cudarc` panics at the first call into a library, or to a function, that isn't there: all are asked for here, once, before anything is called.
+//! `cudarc` panics at the first call into a library, or to a function, that isn't there: all are asked for here before anything is called. What
+//! is loaded here stays loaded, and `cudarc`, which tries the same names, finds it.
 
-use cudarc::{cublas, driver, nvrtc};
+use cudarc::{cublas, driver, get_lib_name_candidates, nvrtc};
+use std::error::Error;
 use std::ffi::OsStr;
 use std::fmt;
 
@@ -22,6 +24,8 @@ pub enum Library {
 pub enum Missing {
     /// It isn't where libraries are looked for.
     Library(Library),
+    /// It is there and can't be loaded, in the loader's words: damaged, or a library is missing that it needs itself.
+    Load(Library, String),
     /// It is too old: a function isn't in it.
     Function(Library, &'static str),
 }
@@ -32,29 +36,46 @@ impl Library {
     /// # Errors
     /// What is missing.
     pub fn find(self) -> Result<(), Missing> {
-        if !self.is_present() {
-            return Err(Missing::Library(self));
-        }
+        self.load()?;
         match self.functions().iter().find(|name| !self.has(name)) {
             Some(name) => Err(Missing::Function(self, name)),
             None => Ok(()),
         }
     }
 
-    fn is_present(self) -> bool {
-        // SAFETY: the libraries' initialisers have no preconditions.
-        unsafe {
-            match self {
-                Self::Driver => driver::sys::is_culib_present(),
-                Self::Nvrtc => nvrtc::sys::is_culib_present(),
-                Self::Cublas => cublas::sys::is_culib_present(),
+    /// Loads it under the first of its names that works.
+    fn load(self) -> Result<(), Missing> {
+        let mut missing = Missing::Library(self);
+        for name in get_lib_name_candidates(self.stem()) {
+            // SAFETY: the libraries' initialisers have no preconditions.
+            match unsafe { libloading::Library::new(&name) } {
+                Ok(library) => {
+                    std::mem::forget(library);
+                    return Ok(());
+                }
+                Err(error) => {
+                    let words = error.source().map_or(error.to_string(), ToString::to_string);
+                    if !words.starts_with(&format!("{name}: cannot open")) && missing == Missing::Library(self) {
+                        missing = Missing::Load(self, words);
+                    }
+                }
             }
+        }
+        Err(missing)
+    }
+
+    /// Its name without `lib` and `.so`.
+    fn stem(self) -> &'static str {
+        match self {
+            Self::Driver => "cuda",
+            Self::Nvrtc => "nvrtc",
+            Self::Cublas => "cublas",
         }
     }
 
-    /// Whether it, being present, has a function.
+    /// Whether it, being loaded, has a function.
     fn has(self, name: &str) -> bool {
-        // SAFETY: the library is present; the function is asked for, not called.
+        // SAFETY: the library is loaded; the function is asked for, not called.
         unsafe {
             let library = match self {
                 Self::Driver => driver::sys::culib(),
@@ -174,6 +195,7 @@ impl fmt::Display for Missing {
                     "no {library}: {files} looked for in the system's library folders and in LD_LIBRARY_PATH, {place}; {origin}"
                 )
             }
+            Self::Load(library, words) => write!(f, "{library} can't be loaded: {words}"),
             Self::Function(library, name) => {
                 write!(f, "{library} too old: it has no {name}, which came with CUDA 11.2 or before")
             }

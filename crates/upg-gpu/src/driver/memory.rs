@@ -76,9 +76,9 @@ impl Memory {
     }
 
     pub fn write(self, context: &Context, from: &[u8], to: Address) -> Result<(), DeviceError> {
+        let (start, bytes) = (from.as_ptr().cast(), from.len());
         // SAFETY: `from` is read before this returns, and the caller's memory at `to` has its length.
-        context
-            .call(|| unsafe { sys::cuMemcpyHtoDAsync_v2(to.0, from.as_ptr().cast(), from.len(), context.stream) })?;
+        context.call(|| unsafe { sys::cuMemcpyHtoDAsync_v2(to.0, start, bytes, context.stream) })?;
         match self.uploads {
             Uploads::Staged => Ok(()),
             Uploads::Direct => context.wait(),

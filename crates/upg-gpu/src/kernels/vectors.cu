@@ -39,7 +39,7 @@ KERNEL(256) negate_sums(double* sums, int n) {
 }
 
 // parts[block] <- the block's share of <x, y>, n elements; 256 threads a block.
-// limits: 40 registers, 2048 bytes shared
+// limits: 40 registers, 2176 bytes shared
 KERNEL(256) dot_parts(const REAL* x, const REAL* y, double* parts, int n) {
     SHARED(double, shared, 272);
     double sum = 0;
@@ -49,7 +49,7 @@ KERNEL(256) dot_parts(const REAL* x, const REAL* y, double* parts, int n) {
 }
 
 // result <- the sum of the parts; one block of 256 threads.
-// limits: 40 registers, 2048 bytes shared
+// limits: 40 registers, 2176 bytes shared
 KERNEL(256) sum_parts(const double* parts, double* result, int count) {
     SHARED(double, shared, 272);
     double sum = 0;

@@ -7,7 +7,7 @@ use upg_core::DeviceError;
 use upg_gpu::driver::Driver;
 use upg_gpu::gpu::{Argument, Gpu, Launch, Source};
 
-const STUBS: Setup<'static> = Setup { libraries: ALL, options: &[], variables: &[] };
+const STUBS: Setup<'static> = Setup { libraries: ALL, damaged: &[], options: &[], variables: &[] };
 
 fn source(text: &str) -> Source {
     Source { name: "some.cu", text: text.into(), defines: vec![("REAL_IS_DOUBLE", "1".into())] }

@@ -64,6 +64,21 @@ fn no_cublas() {
 }
 
 #[test]
+fn a_damaged_library() {
+    if system_has(Library::Cublas) {
+        return;
+    }
+    let [others, damaged] = [&["libcuda.so", "libnvrtc.so"][..], &["libcublas.so.12"]];
+    run("messages::a_damaged_library", Setup { libraries: others, damaged, ..Setup::default() }, || {
+        let words = reason(0);
+        assert!(
+            words.starts_with("cuBLAS can't be loaded: ") && words.contains("libcublas.so.12: file too short"),
+            "{words}"
+        );
+    });
+}
+
+#[test]
 fn an_old_driver() {
     run("messages::an_old_driver", Setup { libraries: ALL, options: &["-DOLD"], ..Setup::default() }, || {
         assert!(reason(0).starts_with("driver too old: it has no cuMemAllocAsync"), "{}", reason(0));

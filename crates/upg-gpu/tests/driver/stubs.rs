@@ -13,6 +13,8 @@ const TEST: &str = "UPG_STUBS";
 pub struct Setup<'a> {
     /// Libraries that are there.
     pub libraries: &'a [&'a str],
+    /// Files with the names of libraries that aren't libraries.
+    pub damaged: &'a [&'a str],
     /// Options of the C compiler.
     pub options: &'a [&'a str],
     /// Variables of the environment.
@@ -44,6 +46,9 @@ fn start(test: &str, setup: Setup<'_>) {
     let folder = tempfile::tempdir().unwrap();
     for library in setup.libraries {
         link(folder.path(), library, setup.options);
+    }
+    for library in setup.damaged {
+        std::fs::write(folder.path().join(library), "damaged").unwrap();
     }
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args([test, "--exact", "--nocapture", "--test-threads=1"]);
