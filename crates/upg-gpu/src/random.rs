@@ -4,9 +4,10 @@ use crate::cuda::{Cuda, Kernels};
 use crate::gpu::{Address, Gpu};
 use crate::kernels;
 use crate::launch::{Spread, arguments};
-use crate::memory::Batch;
+use crate::memory::{Batch, Sums};
+use std::ops::Range;
 use std::sync::Arc;
-use upg_core::{DeviceError, Real, SampleStream};
+use upg_core::{DeviceError, Memory, Real, SampleStream};
 
 /// What draws them.
 pub(crate) struct Random<G: Gpu>(Arc<Kernels<G>>);
@@ -52,5 +53,30 @@ impl<G: Gpu> Random<G> {
     pub fn angles<T: Real>(&self, device: &Cuda<T, G>, stream: SampleStream, first: u64, z: &Batch<T, G>) {
         let arguments = arguments![stream.start(), first, z.at(), z.rows(), z.samples()];
         device.launch(&self.0, "random_angles", samples_alone(z.samples()), arguments);
+    }
+}
+
+impl<T: Real, G: Gpu> Cuda<T, G> {
+    /// Words number `words` of the samples from `first` on, shape `[words.len(), samples]`, drawn by the device and read.
+    ///
+    /// For a check of the device: they must be those of [`SampleStream::fill_words`].
+    ///
+    /// # Errors
+    /// If the kernel can't be compiled, or the device has failed.
+    pub fn random_words(
+        &self,
+        stream: SampleStream,
+        first: u64,
+        words: Range<usize>,
+        samples: usize,
+    ) -> Result<Vec<u64>, DeviceError> {
+        let (random, count) = (Random::new(self)?, words.len());
+        let (mut on_device, mut out) = (Sums::default(), vec![0.0; count * samples]);
+        self.resize(&mut on_device, count * samples);
+        let arguments = arguments![stream.start(), first, on_device.at(), words.start, count, samples];
+        self.launch(&random.0, "random_words", samples_alone(samples), arguments);
+        self.read(&on_device, &mut out);
+        self.status()?;
+        Ok(out.into_iter().map(f64::to_bits).collect())
     }
 }

@@ -1,12 +1,13 @@
-//! A layer of another device, seen from the host: uploads, runs, downloads. The batteries take it as they take any layer.
+//! A layer, base or target of another device, seen from the host: uploads, runs, downloads. The batteries take it as they take any layer.
 
 use crate::draw;
 use ndarray::Array2;
 use upg_core::{
-    Accum, Batch, Cpu, Device, GradSink, Invertible, Layer, ParamLayout, Pass, Prepared, Real, Target, Workspace,
+    Accum, Base, BasePass, Batch, Cpu, Device, GradSink, Invertible, Layer, ParamLayout, Pass, Prepared, Real,
+    SampleStream, Target, Workspace,
 };
 
-/// A layer or target `L` of device `D` as one of the host.
+/// A layer, base or target `L` of device `D` as one of the host.
 ///
 /// Parameters are uploaded by `prepare`; every verb uploads its batch and downloads the results. A failure of the device panics.
 pub struct OnHost<D, L> {
@@ -163,6 +164,83 @@ impl<D: Device + Clone, L: Layer<D>> Layer<OnCpu<D>> for OnHost<D, L> {
 impl<D: Device + Clone, L: Invertible<D>> Invertible<OnCpu<D>> for OnHost<D, L> {
     fn inverse(&self) -> Box<dyn Invertible<OnCpu<D>>> {
         Box::new(OnHost { device: self.device.clone(), inner: self.inner.inverse() })
+    }
+}
+
+impl<D: Device, L: Base<D>> OnHost<D, L> {
+    /// Runs a verb of a base.
+    fn with_base<R: Send>(
+        &self,
+        pass: &mut BasePass<'_, OnCpu<D>>,
+        verb: impl FnOnce(&L, &mut BasePass<'_, D>) -> R + Send,
+    ) -> R {
+        let (device, Uploaded { theta, prepared }) = (&self.device, pass.prepared.get::<Uploaded<D>>());
+        let theta = device.params(theta.as_ref().expect("uploaded by `prepare`"));
+        let scratch = &mut pass.scratch.get::<Scratch<D>>().inner;
+        device.install(|| verb(&self.inner, &mut BasePass { device, theta, prepared, scratch }))
+    }
+
+    /// A batch on the device.
+    fn uploaded(&self, batch: &Batch<D::Real>) -> D::Batch {
+        let mut on_device = D::Batch::default();
+        upload(&self.device, batch, &mut on_device);
+        on_device
+    }
+}
+
+impl<D: Device, L: Base<D>> Base<OnCpu<D>> for OnHost<D, L> {
+    fn dof(&self) -> usize {
+        self.inner.dof()
+    }
+
+    fn params(&self) -> ParamLayout {
+        self.inner.params()
+    }
+
+    fn prepare(&self, _: &OnCpu<D>, theta: &[D::Real], prepared: &mut Prepared) {
+        let Uploaded { theta: buffer, prepared } = prepared.get_mut::<Uploaded<D>>();
+        let buffer = buffer.insert(self.device.buffer(theta));
+        self.device.install(|| self.inner.prepare(&self.device, self.device.params(buffer), prepared));
+    }
+
+    fn sample(&self, pass: &mut BasePass<'_, OnCpu<D>>, stream: SampleStream, first: u64, z: &mut Batch<D::Real>) {
+        let mut on_device = self.uploaded(z);
+        self.with_base(pass, |base, pass| base.sample(pass, stream, first, &mut on_device));
+        download(&self.device, &on_device, z);
+    }
+
+    fn log_density_and_score(
+        &self,
+        pass: &mut BasePass<'_, OnCpu<D>>,
+        z: &Batch<D::Real>,
+        log_density: &mut Vec<f64>,
+        score: Option<&mut Batch<D::Real>>,
+    ) {
+        let (on_device, mut sums, mut of_score) = (self.uploaded(z), D::PerSample::default(), D::Batch::default());
+        let wanted = score.is_some().then_some(&mut of_score);
+        self.with_base(pass, |base, pass| base.log_density_and_score(pass, &on_device, &mut sums, wanted));
+        log_density.clear();
+        log_density.resize(z.samples(), 0.0);
+        self.device.read(&sums, log_density);
+        if let Some(score) = score {
+            score.reshape(z.rows(), z.samples());
+            download(&self.device, &of_score, score);
+        }
+    }
+
+    fn pull_back(
+        &self,
+        pass: &mut BasePass<'_, OnCpu<D>>,
+        z: &Batch<D::Real>,
+        cotangent: Option<&Batch<D::Real>>,
+        weight: f64,
+        GradSink { into, accum }: GradSink<'_, OnCpu<D>>,
+    ) {
+        let (z, cotangent) = (self.uploaded(z), cotangent.map(|a| self.uploaded(a)));
+        let mut buffer = self.device.buffer(into);
+        let sink = GradSink { into: self.device.params_mut(&mut buffer), accum };
+        self.with_base(pass, |base, pass| base.pull_back(pass, &z, cotangent.as_ref(), weight, sink));
+        self.device.read_buffer(&buffer, into);
     }
 }
 

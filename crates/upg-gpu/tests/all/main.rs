@@ -2,7 +2,11 @@
 #![cfg(feature = "emulator")]
 
 mod agreement;
+mod bases;
 mod couplings;
 mod device;
 mod layers;
+mod linear;
+mod linear_agreement;
 mod support;
+mod targets;

@@ -1,9 +1,9 @@
 //! Devices on the emulator, and flows on both devices.
 
 use upg_core::Real;
-use upg_flows::LayerSpec;
+use upg_flows::{BaseSpec, LayerSpec};
 use upg_gpu::emulator::Emulator;
-use upg_gpu::{AnyLayer, Cuda};
+use upg_gpu::{AnyBase, AnyLayer, Cuda};
 use upg_testkit::on_host::OnHost;
 
 /// A device on the host.
@@ -19,4 +19,12 @@ pub fn on_device<T: Real>(spec: &LayerSpec, shape: &[usize]) -> OnHost<Device<T>
     let device = device();
     let layer = device.layer(spec, shape).unwrap_or_else(|error| panic!("{error}"));
     OnHost::new(device, layer)
+}
+
+/// The base on the emulated device, as one of the host.
+#[track_caller]
+pub fn base_on_device<T: Real>(spec: &BaseSpec, shape: &[usize]) -> OnHost<Device<T>, AnyBase<T, Emulator>> {
+    let device = device();
+    let base = device.base(spec, shape).unwrap_or_else(|error| panic!("{error}"));
+    OnHost::new(device, base)
 }
