@@ -10,23 +10,22 @@ use crate::memory::{Batch, Buffer, Params, ParamsMut, Store, Sums, bytes_of, byt
 use crate::product::{self, Precision};
 use ndarray::{ArrayView2, ArrayViewMut2};
 use std::collections::HashMap;
-use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use upg_core::device::{Average, Rule, Update};
-use upg_core::{DeviceError, Execution, Memory, Real, Vectors};
+use upg_core::{Cpu, DeviceError, Execution, Memory, Real, Vectors};
 
 /// A GPU in precision `T`. A clone is the same device.
 pub struct Cuda<T, G: Gpu> {
     inner: Arc<Inner<G>>,
     precision: Precision,
-    real: PhantomData<fn() -> T>,
+    host: Cpu<T>,
 }
 
 impl<T, G: Gpu> Clone for Cuda<T, G> {
     fn clone(&self) -> Self {
-        Self { inner: self.inner.clone(), precision: self.precision, real: PhantomData }
+        Self { inner: self.inner.clone(), precision: self.precision, host: self.host.clone() }
     }
 }
 
@@ -70,7 +69,7 @@ impl<T: Real, G: Gpu> Cuda<T, G> {
             own_products: OnceLock::new(),
             parts: Mutex::new(parts),
         };
-        Ok(Self { inner: Arc::new(inner), precision: Precision::Full, real: PhantomData })
+        Ok(Self { inner: Arc::new(inner), precision: Precision::Full, host: Cpu::here() })
     }
 
     /// With products of matrices in this precision.
@@ -83,6 +82,16 @@ impl<T: Real, G: Gpu> Cuda<T, G> {
             self.inner.own_products.get_or_init(|| compiled);
         }
         Ok(Self { precision, ..self })
+    }
+
+    /// With the threads of `host` for what isn't computed on the device.
+    pub fn with_host(self, host: Cpu<T>) -> Self {
+        Self { host, ..self }
+    }
+
+    /// The processor beside the device.
+    pub fn host(&self) -> &Cpu<T> {
+        &self.host
     }
 
     /// How products of matrices are computed.
@@ -163,10 +172,15 @@ impl<T: Real, G: Gpu> Cuda<T, G> {
             return R::default();
         }
         work(self.gpu()).unwrap_or_else(|error| {
-            self.inner.failure.get_or_init(|| error);
-            self.inner.failed.store(true, Ordering::Release);
+            self.fail(error);
             R::default()
         })
+    }
+
+    /// Keeps a failure, if it is the first: nothing is asked of the GPU any more.
+    pub fn fail(&self, error: DeviceError) {
+        self.inner.failure.get_or_init(|| error);
+        self.inner.failed.store(true, Ordering::Release);
     }
 
     /// Memory that grows, unless the GPU refuses.

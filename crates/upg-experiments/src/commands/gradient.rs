@@ -89,7 +89,7 @@ impl Work for Job<'_> {
 }
 
 fn run_on<D: Place>(&Job { args, method, config }: &Job<'_>, device: D) -> Result<String, Error> {
-    let model = config.build_on(&device)?;
+    let model = place::made(&device, config.build_on(&device))?;
     let inputs = [("--config", &args.config), ("--params", &args.params), ("--samples", &args.samples)];
     let out = OutputFile::create_beside(&args.out, &inputs.map(|(name, path)| (name, path.as_path())))?;
     let theta = read_params::<D::Real>(&args.params, &model.layout())?;

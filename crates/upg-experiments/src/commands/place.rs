@@ -7,10 +7,13 @@ mod tests;
 
 use super::arguments::{device_parser, processor, threads_parser};
 use crate::Error;
-use crate::config::{DeviceName, Place, Precision, Products};
+use crate::config::{ConfigError, DeviceName, Place, Precision, Products};
 use crate::io::output::Provenance;
 use clap::Args;
 use upg_core::Real;
+use upg_gpu::Cuda;
+use upg_gpu::driver::Driver;
+use upg_gpu::gpu::Gpu;
 
 /// The arguments of every command that computes with a flow.
 #[derive(Clone, Debug, Default, Args)]
@@ -43,11 +46,40 @@ pub fn on<W: Work>(place: &PlaceArgs, products: Products, precision: Precision, 
         (DeviceName::Cpu, Precision::F64) => Ok(work.on(processor::<f64>(place.threads)?)),
         #[cfg(test)]
         (DeviceName::Cuda(7), Precision::F64) => Ok(work.on(crate::config::Mirror::<f64>::new(products))),
-        (DeviceName::Cuda(_), _) => {
-            let device = place.device;
-            Err(Error::Usage(format!("--device = {device}: this program has no kernels for it: accepted is cpu")))
+        (DeviceName::Cuda(number), Precision::F32) => {
+            Ok(work.on(cuda::<f32, _>(Driver::new(number)?, products, place.threads)?))
+        }
+        (DeviceName::Cuda(number), Precision::F64) => {
+            Ok(work.on(cuda::<f64, _>(Driver::new(number)?, products, place.threads)?))
+        }
+        #[cfg(feature = "emulator")]
+        (DeviceName::Emulated, Precision::F32) => {
+            Ok(work.on(cuda::<f32, _>(upg_gpu::emulator::Emulator::new()?, products, place.threads)?))
+        }
+        #[cfg(feature = "emulator")]
+        (DeviceName::Emulated, Precision::F64) => {
+            Ok(work.on(cuda::<f64, _>(upg_gpu::emulator::Emulator::new()?, products, place.threads)?))
         }
     }
+}
+
+/// A CUDA device with such products, and so many threads of the host.
+fn cuda<T: Real, G: Gpu>(gpu: G, products: Products, threads: Option<usize>) -> Result<Cuda<T, G>, Error> {
+    let precision = match products {
+        Products::Full => upg_gpu::Precision::Full,
+        Products::Split => upg_gpu::Precision::Split,
+        Products::Tf32 => upg_gpu::Precision::Tf32,
+    };
+    Ok(Cuda::new(gpu)?.with_precision(precision)?.with_host(processor(threads)?))
+}
+
+/// What a configuration was made into on a device, or why it wasn't: a failure of the device comes first.
+///
+/// # Errors
+/// That failure, or what is wrong with the configuration.
+pub fn made<D: Place, R>(device: &D, outcome: Result<R, ConfigError>) -> Result<R, Error> {
+    device.status()?;
+    Ok(outcome?)
 }
 
 /// The record of what is computed on a device.

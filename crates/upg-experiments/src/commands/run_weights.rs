@@ -120,7 +120,7 @@ impl<D: Place> Loaded<D> {
         let mut file = dir.config().map_err(RunError::from)?;
         let saved = file.config.clone();
         file.config.evaluation.ode_steps = args.ode_steps.map(|steps| steps as usize).or(steps(&saved));
-        let model = file.build_for_evaluation(&device)?;
+        let model = place::made(&device, file.build_for_evaluation(&device))?;
         let mut config = saved;
         let (theory, sample_shape) = (model.theory.clone(), model.sample_shape.clone());
         if args.weights == Weights::Ema && config.training.ema.is_none() {

@@ -4,6 +4,7 @@
 //! [`on`](crate::commands::place::on). What isn't done by kernels stays on the host, with threads of its own ([`Place::host`]): data, HMC,
 //! observables, statistics.
 
+mod cuda;
 #[cfg(test)]
 pub(crate) mod mirror;
 
@@ -24,6 +25,9 @@ pub enum DeviceName {
     Cpu,
     /// The CUDA device of this number.
     Cuda(usize),
+    /// The kernels of a CUDA device on the processor.
+    #[cfg(feature = "emulator")]
+    Emulated,
 }
 
 impl FromStr for DeviceName {
@@ -34,6 +38,8 @@ impl FromStr for DeviceName {
         match (text, text.strip_prefix("cuda:").and_then(number)) {
             ("cpu", _) => Ok(Self::Cpu),
             ("cuda", _) => Ok(Self::Cuda(0)),
+            #[cfg(feature = "emulator")]
+            ("emulated" | "emulated:0", _) => Ok(Self::Emulated),
             (_, Some(number)) => Ok(Self::Cuda(number)),
             _ => Err("accepted is cpu, cuda, or cuda:N for the card number N"),
         }
@@ -45,6 +51,8 @@ impl fmt::Display for DeviceName {
         match self {
             Self::Cpu => f.pad("cpu"),
             Self::Cuda(number) => f.pad(&format!("cuda:{number}")),
+            #[cfg(feature = "emulator")]
+            Self::Emulated => f.pad("emulated"),
         }
     }
 }
@@ -56,10 +64,10 @@ impl DeviceName {
     /// That it doesn't, about `precision.products`.
     pub fn check(self, products: Products) -> Result<(), Invalid> {
         match (self, products) {
-            (Self::Cpu, Products::Tf32) => Err(Invalid {
+            (Self::Cpu, Products::Split | Products::Tf32) => Err(Invalid {
                 field: "precision.products".into(),
                 value: products.to_string(),
-                accepted: "Full on cpu, Full or Tf32 on cuda".into(),
+                accepted: "Full on cpu, Full, Split or Tf32 on cuda".into(),
             }),
             _ => Ok(()),
         }
@@ -176,6 +184,6 @@ mod tests {
         assert_eq!(DeviceName::Cuda(0).check(Products::Tf32), Ok(()));
         assert_eq!(DeviceName::Cpu.check(Products::Full), Ok(()));
         let told = DeviceName::Cpu.check(Products::Tf32).unwrap_err().to_string();
-        assert_eq!(told, "precision.products = Tf32: accepted is Full on cpu, Full or Tf32 on cuda");
+        assert_eq!(told, "precision.products = Tf32: accepted is Full on cpu, Full, Split or Tf32 on cuda");
     }
 }

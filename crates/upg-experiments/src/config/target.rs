@@ -226,7 +226,7 @@ impl TargetConfig {
 }
 
 /// The matrix with these rows.
-fn matrix(rows: &[Vec<f64>]) -> Result<Array2<f64>, TargetError> {
+pub(super) fn matrix(rows: &[Vec<f64>]) -> Result<Array2<f64>, TargetError> {
     let (n, accepted) = (rows.len(), "a square matrix, row by row");
     if let Some(row) = rows.iter().find(|row| row.len() != n) {
         return Err(TargetError { field: "covariance", value: format!("{n} rows, {row:?} among them"), accepted });

@@ -123,7 +123,7 @@ fn default_folder(config: Option<&Path>) -> PathBuf {
 
 pub(super) fn run_on<D: Place>(plan: &Plan, device: D) -> Result<String, Error> {
     let config = plan.config();
-    let model = plan.file.build_on(&device)?; // all that is wrong is said before anything is touched
+    let model = place::made(&device, plan.file.build_on(&device))?; // all that is wrong is said before anything is touched
     let signals = Signals::listen().map_err(Error::Signals)?;
     let given = given_data(config, &model)?;
     let start = start(plan, &model.layout())?;
