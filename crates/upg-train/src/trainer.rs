@@ -216,6 +216,14 @@ impl<D: Device + Clone> Trainer<D> {
         Ok(())
     }
 
+    /// Whether all that was read from the device is what was there: to be asked before it is saved.
+    ///
+    /// # Errors
+    /// The first failure of the device.
+    pub fn status(&self) -> Result<(), DeviceError> {
+        self.device.status()
+    }
+
     /// All that is to be saved.
     pub fn state(&self) -> State<D::Real> {
         State {

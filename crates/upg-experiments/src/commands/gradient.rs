@@ -107,6 +107,7 @@ fn run_on<D: Place>(&Job { args, method, config }: &Job<'_>, device: D) -> Resul
         Method::Forward(how) => engine.forward_kl(how, &theta, samples.values.view()),
     }?;
     let tensors = tensors(&device, &gradient, &layout, &samples);
+    device.status()?;
     all_finite(&tensors, D::Real::NAME)?;
     write_tensors(out, &tensors, &provenance)?;
     Ok(summary(args, gradient.loss, &samples, &words))

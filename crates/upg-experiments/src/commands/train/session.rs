@@ -425,6 +425,7 @@ impl<'a, D: Place> Session<'a, D> {
         self.read_clock();
         self.metrics.sync()?;
         let (state, layout) = (self.trainer.state(), self.trainer.layout().clone());
+        self.trainer.status()?;
         self.check_weights_finite(&state.theta, &layout)?;
         if let Some(best) = self.trainer.take_best() {
             let weights = state.progress.best.map(|best| best.to_string());

@@ -89,3 +89,20 @@ fn a_layer_without_kernels_is_refused_before_anything_is_touched() {
     assert!(error.to_string().ends_with(told), "{error}");
     assert!(!folder.path().join("run").exists());
 }
+
+/// Weights, two moments and the average are read for the first checkpoint, the best weights in the test after step 4, and then the weights for
+/// the second checkpoint.
+#[test]
+fn what_a_lost_device_hands_out_is_not_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = arguments(folder.path(), "run", &CONFIG.replace("steps: 6", "steps: 2"), false, 4);
+    for reads in 5..10 {
+        let args = TrainArgs { force: true, ..args.clone() };
+        let error = train(&args, Mirror::<f64>::lost_after(reads)).unwrap_err();
+        assert_eq!(error.to_string(), "cuda:7: lost: told to be", "after {reads} reads");
+        assert_eq!(state(&folder.path().join("run")).progress.step, 0, "after {reads} reads");
+    }
+    let args = TrainArgs { force: true, ..args };
+    train(&args, Mirror::<f64>::lost_after(10)).unwrap();
+    assert_eq!(state(&folder.path().join("run")).progress.step, 4);
+}

@@ -5,6 +5,7 @@ use crate::config::Invalid;
 use ndarray::{ArrayView2, ArrayViewMut2};
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use upg_core::device::{Average, Execution, Memory, Rule, Update, Vectors};
 use upg_core::{
     Base, BasePass, Batch, Cpu, DeviceError, GradSink, Invertible, Layer, ParamLayout, Pass, Prepared, Real,
@@ -17,11 +18,18 @@ use upg_flows::{FlowError, FlowSpec, LayerSpec};
 pub(crate) struct Mirror<T: Real> {
     host: Cpu<T>,
     products: Products,
+    /// Buffers that can be read before it is lost.
+    reads: Arc<AtomicU64>,
 }
 
 impl<T: Real> Mirror<T> {
     pub fn new(products: Products) -> Self {
-        Self { host: Cpu::new(2), products }
+        Self { host: Cpu::new(2), products, reads: Arc::new(u64::MAX.into()) }
+    }
+
+    /// One that is lost after so many reads of buffers.
+    pub fn lost_after(reads: u64) -> Self {
+        Self { reads: Arc::new(reads.into()), ..Self::new(Products::Full) }
     }
 }
 
@@ -176,7 +184,10 @@ impl<T: Real> Memory for Mirror<T> {
     }
 
     fn read_buffer(&self, buffer: &Vec<T>, out: &mut [T]) {
-        self.host.read_buffer(buffer, out);
+        let left = self.reads.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1));
+        if left.is_ok_and(|left| left > 0) {
+            self.host.read_buffer(buffer, out);
+        }
     }
 
     fn copy_buffer(&self, from: &Vec<T>, to: &mut Vec<T>) {
@@ -232,7 +243,10 @@ impl<T: Real> Memory for Mirror<T> {
     }
 
     fn status(&self) -> Result<(), DeviceError> {
-        Ok(())
+        match self.reads.load(SeqCst) {
+            0 => Err(DeviceError::Lost { device: self.name().to_string(), reason: "told to be".into() }),
+            _ => Ok(()),
+        }
     }
 }
 
