@@ -14,12 +14,13 @@ KERNEL(256) mlp_activate(REAL* h, const REAL* bias, REAL* derivative, int activa
 // The first `width` blocks: a row of v <- v act', and its sum over the samples to `grad`, unless that is null; h is the source of the derivative.
 // Those behind: the sum of a row of `last`, the cotangent of the net's output, whose rows are `stride` apart, times `by`, to `last_grad`.
 // limits: 40 registers, 2176 bytes shared
-KERNEL(256) mlp_back(REAL* v, const REAL* h, REAL* grad, const REAL* last, int stride, REAL by, REAL* last_grad, int add, int activation, REAL slope, int width, int samples) {
+KERNEL(256) mlp_back(REAL* __restrict__ v, const REAL* __restrict__ h, REAL* grad, const REAL* __restrict__ last, int stride, REAL by, REAL* last_grad, int add, int activation, REAL slope, int width, int samples) {
     SHARED(double, shared, 272);
     int row = (int)blockIdx.x;
     bool hidden = row < width;
     double sum = 0;
     if (hidden) {
+#pragma unroll 4
         for (int s = (int)threadIdx.x; s < samples; s += 256) {
             int e = row * samples + s;
             REAL value = v[e] * activation_slope(activation, slope, h[e]);
@@ -28,6 +29,7 @@ KERNEL(256) mlp_back(REAL* v, const REAL* h, REAL* grad, const REAL* last, int s
         }
     } else {
         row -= width;
+#pragma unroll 4
         for (int s = (int)threadIdx.x; s < samples; s += 256) sum += (double)last[(u64)row * stride + s];
         sum *= (double)by;
     }
