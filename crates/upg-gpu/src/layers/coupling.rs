@@ -4,16 +4,17 @@
 //! place. An additive coupling of such rows has no kernel but for a bias: the net's last product is added to what moves, and a covector's rows
 //! are the cotangent of φ.
 
+mod map;
 mod places;
+
+pub(crate) use map::{Map, Space};
 
 use super::AnyLayer;
 use super::conditioner::{Conditioner, Multiple, On, Output, Rows, Sink, Vjp};
-use super::transform::Transform;
-use crate::cuda::{Cuda, Kernels};
+use crate::cuda::Cuda;
 use crate::gpu::{Address, Gpu};
-use crate::kernels;
-use crate::launch::{Spread, arguments};
 use crate::memory::{Batch, Sums};
+use map::{Kept, Phi, Verb};
 use places::Parts;
 use std::sync::Arc;
 use upg_core::{DeviceError, GradSink, Invertible, Layer, Memory, ParamLayout, Pass, Real};
@@ -25,70 +26,6 @@ pub(crate) struct Coupling<C, G: Gpu> {
     net: C,
     space: Space,
     map: Map<G>,
-}
-
-/// Where the degrees of freedom live: what the net reads of those that are kept, and where those that move end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Space {
-    /// Numbers; the net reads them.
-    Line,
-    /// Angles in [0, 2π); the net reads the cosines of all, then the sines.
-    Circle,
-}
-
-/// How those that move do.
-pub(crate) enum Map<G: Gpu> {
-    /// By a multiple of φ.
-    Shift(f64),
-    /// By a transform, and the inverse map.
-    Transform([Compiled<G>; 2]),
-}
-
-/// The kernels of a transform, numbers φ of an element, and numbers kept of it.
-pub(crate) struct Compiled<G: Gpu> {
-    kernels: Arc<Kernels<G>>,
-    width: usize,
-    kept: usize,
-}
-
-impl<G: Gpu> Clone for Compiled<G> {
-    fn clone(&self) -> Self {
-        Self { kernels: self.kernels.clone(), ..*self }
-    }
-}
-
-impl<G: Gpu> Map<G> {
-    /// The additive map.
-    pub fn additive() -> Self {
-        Self::Shift(1.0)
-    }
-
-    /// Compiles a transform and its inverse.
-    ///
-    /// # Errors
-    /// If a kernel can't be compiled.
-    pub fn of_transform<T: Real>(device: &Cuda<T, G>, space: Space, both: [Transform; 2]) -> Result<Self, DeviceError> {
-        let circle = (space == Space::Circle).then(|| ("CIRCLE", "1".to_owned()));
-        let [there, back] = both.map(|transform| {
-            let kernels = transform.kernels(device, kernels::COUPLING, circle.iter().cloned().collect())?;
-            Ok(Compiled { kernels, width: transform.width, kept: transform.kept })
-        });
-        Ok(Self::Transform([there?, back?]))
-    }
-
-    fn inverse(&self) -> Self {
-        match self {
-            Self::Shift(by) => Self::Shift(-by),
-            Self::Transform([there, back]) => Self::Transform([back.clone(), there.clone()]),
-        }
-    }
-
-    fn width(&self) -> usize {
-        match self {
-            Self::Shift(_) => 1,
-            Self::Transform([there, _]) => there.width,
-        }
-    }
 }
 
 /// The tape of a coupling.
@@ -120,22 +57,6 @@ impl<T, G: Gpu, N: Default> Default for Scratch<T, G, N> {
     fn default() -> Self {
         Self { net: N::default(), input: Batch::default(), phi: Batch::default() }
     }
-}
-
-/// What a transform keeps, and c, of which it copies so many rows.
-struct Kept<'a, T, G: Gpu> {
-    numbers: &'a mut Batch<T, G>,
-    c: &'a Batch<T, G>,
-    copied: usize,
-}
-
-/// Which way a covector goes, and its weight w.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Verb {
-    /// With the map, by J^{-T}.
-    Push(f64),
-    /// Against the map, by Jᵀ.
-    PullBack(f64),
 }
 
 impl<C, G: Gpu> Coupling<C, G> {
@@ -200,30 +121,18 @@ impl<C, G: Gpu> Coupling<C, G> {
         &self,
         device: &Cuda<T, G>,
         x: &Batch<T, G>,
-        [phi, bias]: [Address; 2],
+        phi: Phi,
         kept: Option<Kept<'_, T, G>>,
         log_det: &Sums<G>,
     ) {
-        let (places, samples) = (&self.mask.transformed, x.samples());
-        let (n, rows) = (places.len, places.table());
-        match (&self.map, kept) {
-            (Map::Shift(by), _) => self.shift(device, x, [phi, bias], *by),
-            (Map::Transform([transform, _]), Some(Kept { numbers, c, copied })) => {
-                device.reshape(numbers, transform.kept * n, samples);
-                let (kept, of_c) = (numbers.at(), self.mask.kept.table());
-                let arguments =
-                    arguments![x.at(), rows, phi, bias, kept, log_det.at(), of_c, c.at(), n, copied, samples];
-                device.launch(&transform.kernels, "coupling_evaluate", Spread::rows(samples), arguments);
-            }
-            (Map::Transform([transform, _]), None) => {
-                let arguments = arguments![x.at(), rows, phi, bias, log_det.at(), n, samples];
-                device.launch(&transform.kernels, "coupling_value", Spread::rows(samples), arguments);
-            }
+        match &self.map {
+            Map::Shift(by) => self.shift(device, x, phi, *by),
+            Map::Transform([transform, _]) => transform.apply(device, x, &self.mask, phi, kept, log_det),
         }
     }
 
     /// What is left to be added where φ shifts.
-    fn shift<T: Real>(&self, device: &Cuda<T, G>, x: &Batch<T, G>, [phi, bias]: [Address; 2], by: f64) {
+    fn shift<T: Real>(&self, device: &Cuda<T, G>, x: &Batch<T, G>, Phi { rows: phi, bias }: Phi, by: f64) {
         let (places, nowhere) = (&self.mask.transformed, Address::default());
         let phi = if places.in_place(x).is_some() { nowhere } else { phi };
         if [phi, bias] != [nowhere; 2] {
@@ -232,33 +141,25 @@ impl<C, G: Gpu> Coupling<C, G> {
     }
 
     /// The cotangent v of φ, and the transformed rows of the covector, MATH (4) or (5).
-    fn carry_transformed<T: Real, N>(
+    fn carry_transformed<T: Real>(
         &self,
         verb: Verb,
         device: &Cuda<T, G>,
         a: &Batch<T, G>,
-        bias: Address,
-        Tape { phi, kept, .. }: &Tape<T, G, N>,
+        (phi, kept): (Phi, &Batch<T, G>),
         v: &mut Batch<T, G>,
     ) -> Multiple {
-        let (places, samples) = (&self.mask.transformed, a.samples());
-        let (kernel, w, slope) = match verb {
-            Verb::Push(w) => ("coupling_push", w, -1.0),
-            Verb::PullBack(w) => ("coupling_pull", w, 1.0),
-        };
+        let places = &self.mask.transformed;
         match &self.map {
             Map::Shift(by) => {
                 let rows = places.in_place(a).unwrap_or_else(|| {
                     places.gather(device, a, v);
                     Rows::of(v)
                 });
-                Multiple { rows, by: slope * by }
+                Multiple { rows, by: verb.sign() * by }
             }
             Map::Transform([transform, _]) => {
-                device.reshape(v, transform.width * places.len, samples);
-                let (rows, w) = (places.table(), device.real(w));
-                let arguments = arguments![a.at(), rows, phi.at(), bias, kept.at(), v.at(), w, places.len, samples];
-                device.launch(&transform.kernels, kernel, Spread::elements(places.len * samples), arguments);
+                transform.carry(verb, device, a, places, (phi, kept), v);
                 Multiple { rows: Rows::of(v), by: 1.0 }
             }
         }
@@ -279,8 +180,8 @@ impl<C, G: Gpu> Coupling<C, G> {
         let shape = (self.mask.dof(), tape.input.samples());
         assert_eq!((a.rows(), samples), shape, "shapes of the covector, and of the batch of `forward`");
         let Scratch { net, input, phi } = pass.scratch.get::<Scratch<T, G, C::Scratch>>();
-        let bias = self.net.last_bias(pass.theta);
-        let v = self.carry_transformed(verb, device, a, bias, tape, phi);
+        let of_tape = Phi { rows: tape.phi.at(), bias: self.net.last_bias(pass.theta) };
+        let v = self.carry_transformed(verb, device, a, (of_tape, &tape.kept), phi);
         let in_place = self.kept_in_place(a);
         let to = in_place.map_or_else(
             || {
@@ -319,7 +220,7 @@ impl<T: Real, G: Gpu, C: Conditioner<T, G>> Layer<Cuda<T, G>> for Coupling<C, G>
         let on = On { device, theta, samples: x.samples() };
         self.net.forward(&on, c, net, to, scratch);
         let kept = Kept { numbers: kept, c: input, copied };
-        self.apply(device, x, [phi.at(), self.net.last_bias(theta)], Some(kept), log_det);
+        self.apply(device, x, Phi { rows: phi.at(), bias: self.net.last_bias(theta) }, Some(kept), log_det);
     }
 
     fn push(
@@ -353,7 +254,7 @@ impl<T: Real, G: Gpu, C: Conditioner<T, G>> Layer<Cuda<T, G>> for Coupling<C, G>
         let to = self.output(device, x, phi);
         let on = On { device, theta, samples: x.samples() };
         self.net.value(&on, c, to, net);
-        self.apply(device, x, [phi.at(), self.net.last_bias(theta)], None, log_det);
+        self.apply(device, x, Phi { rows: phi.at(), bias: self.net.last_bias(theta) }, None, log_det);
     }
 }
 
