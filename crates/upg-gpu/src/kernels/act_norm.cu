@@ -1,9 +1,9 @@
 // ActNorm, y_i = x_i e^sigma_i + b_i (act_norm.rs of upg-flows): x and y have shape [dof, samples].
 
 // factor_i <- e^sigma_i, reciprocal_i <- e^-sigma_i, log_det <- sum_i sigma_i; one block.
-// limits: 40 registers, 2048 bytes shared
+// limits: 40 registers, 2176 bytes shared
 KERNEL(256) act_norm_prepare(const REAL* sigma, REAL* factor, REAL* reciprocal, double* log_det, int dof) {
-    SHARED(double, shared, 256);
+    SHARED(double, shared, 272);
     double sum = 0;
     for (int i = (int)threadIdx.x; i < dof; i += 256) {
         factor[i] = exp_of(sigma[i]);
@@ -42,10 +42,10 @@ KERNEL(256) act_norm_invert(REAL* y, REAL* kept, const REAL* reciprocal, const R
 
 // a_i <- a_i factor_i and, for a cotangent at y, of_sigma_i (+)= sign (e^sigma_i sum_s a_is x_is + w samples), of_b_i (+)= sign sum_s a_is, if they
 // aren't 0; the cotangent at y is a after the product where `after`, before it otherwise. One block a row.
-// limits: 40 registers, 2048 bytes shared
+// limits: 40 registers, 2176 bytes shared
 KERNEL(256) act_norm_carry(REAL* a, const REAL* x, const REAL* factor, const REAL* scale, double sign, double w, int after, REAL* of_sigma,
                            REAL* of_b, int add, int samples) {
-    SHARED(double, shared, 256);
+    SHARED(double, shared, 272);
     int i = (int)blockIdx.x;
     u64 row = (u64)i * samples;
     double with_x = 0, alone = 0;
@@ -65,9 +65,9 @@ KERNEL(256) act_norm_carry(REAL* a, const REAL* x, const REAL* factor, const REA
 }
 
 // moments[i] <- the mean of row i, moments[rows + i] <- its variance; one block a row.
-// limits: 40 registers, 2048 bytes shared
+// limits: 40 registers, 2176 bytes shared
 KERNEL(256) act_norm_moments(const REAL* x, double* moments, int rows, int samples) {
-    SHARED(double, shared, 256);
+    SHARED(double, shared, 272);
     const REAL* row = x + (u64)blockIdx.x * samples;
     double sum = 0, squares = 0;
     for (int s = (int)threadIdx.x; s < samples; s += 256) sum += (double)row[s];

@@ -2,9 +2,9 @@
 // [dof, samples], with e_i = (z_i - mu_i) e^-sigma_i.
 
 // scale_i <- e^sigma_i, reciprocal_i <- e^-sigma_i, at_mean <- constant - sum_i sigma_i; one block.
-// limits: 40 registers, 2048 bytes shared
+// limits: 40 registers, 2176 bytes shared
 KERNEL(256) diagonal_prepare(const REAL* sigma, REAL* scale, REAL* reciprocal, double* at_mean, double constant, int dof) {
-    SHARED(double, shared, 256);
+    SHARED(double, shared, 272);
     double sum = 0;
     for (int i = (int)threadIdx.x; i < dof; i += 256) {
         scale[i] = exp_of(sigma[i]);
@@ -36,10 +36,10 @@ KERNEL(256) normal_density(const REAL* z, const REAL* mean, const REAL* reciproc
 
 // MATH (18): of_sigma_i (+)= sum_s [a_is (z_is - mu_i) + w (e_is^2 - 1)], of_mu_i (+)= sum_s [a_is + w e_is e^-sigma_i], a being 0 where there is no
 // cotangent; one block a row.
-// limits: 48 registers, 2048 bytes shared
+// limits: 48 registers, 2176 bytes shared
 KERNEL(256) diagonal_pull_back(const REAL* z, const REAL* a, const REAL* mean, const REAL* reciprocal, double w, REAL* of_sigma, REAL* of_mu, int add,
                                int samples) {
-    SHARED(double, shared, 256);
+    SHARED(double, shared, 272);
     int i = (int)blockIdx.x;
     u64 row = (u64)i * samples;
     double factor = (double)reciprocal[i], with_z = 0, alone = 0;

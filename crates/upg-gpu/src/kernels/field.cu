@@ -4,9 +4,9 @@
 DEVICE double shift_of(const REAL* v, double root) { return v ? root * (double)v[0] : 0.0; }
 
 // amplitude_r <- e^sigma_o(r), precision_r <- e^(-2 sigma_o(r)), norm <- constant - sum_r sigma_o(r); one block.
-// limits: 40 registers, 2048 bytes shared
+// limits: 40 registers, 2176 bytes shared
 KERNEL(256) field_prepare(const REAL* sigma, const int* orbit_of_mode, REAL* amplitude, REAL* precision, double* norm, double constant, int modes) {
-    SHARED(double, shared, 256);
+    SHARED(double, shared, 272);
     double sum = 0;
     for (int r = (int)threadIdx.x; r < modes; r += 256) {
         REAL of_orbit = sigma[orbit_of_mode[r]];
@@ -51,10 +51,10 @@ KERNEL(256) field_density(REAL* w, const REAL* precision, const double* norm, co
 
 // of_mode_r <- sum_s [alpha_r w_r + weight w_r^2/C_r] for r > 0, and the sums of the constant mode, but for -weight: of sigma in of_mode_0, of m in
 // of_mode[modes]; alpha is 0 where there is no cotangent. One block a mode.
-// limits: 48 registers, 2048 bytes shared
+// limits: 48 registers, 2176 bytes shared
 KERNEL(256) field_terms(const REAL* w, const REAL* alpha, const REAL* precision, const REAL* v, double root, double weight, double* of_mode,
                         int modes, int samples) {
-    SHARED(double, shared, 256);
+    SHARED(double, shared, 272);
     int r = (int)blockIdx.x;
     u64 row = (u64)r * samples;
     double inverse = (double)precision[r], m = shift_of(v, root), of_sigma = 0, of_shift = 0;

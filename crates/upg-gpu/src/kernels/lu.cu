@@ -13,9 +13,9 @@ KERNEL(256) lu_fill(const REAL* theta, const int* negative, REAL* lower, REAL* u
 }
 
 // log_det <- cells sum_i d_i; one block.
-// limits: 32 registers, 2048 bytes shared
+// limits: 32 registers, 2176 bytes shared
 KERNEL(256) lu_log_det(const REAL* d, double* log_det, double cells, int n) {
-    SHARED(double, shared, 256);
+    SHARED(double, shared, 272);
     double sum = 0;
     for (int i = (int)threadIdx.x; i < n; i += 256) sum += (double)d[i];
     sum = sum_of_block(sum, shared);

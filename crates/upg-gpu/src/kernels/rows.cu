@@ -34,9 +34,9 @@ KERNEL(256) add_bias(REAL* x, const REAL* bias, REAL factor, int samples, int co
 }
 
 // into[places_i] (+)= factor sum_s x[i, s], places_i = i where `places` is 0; one block a row.
-// limits: 32 registers, 2048 bytes shared
+// limits: 32 registers, 2176 bytes shared
 KERNEL(256) sum_rows(const REAL* x, REAL* into, const int* places, REAL factor, int add, int samples) {
-    SHARED(double, shared, 256);
+    SHARED(double, shared, 272);
     const REAL* row = x + (u64)blockIdx.x * samples;
     double sum = 0;
     for (int s = (int)threadIdx.x; s < samples; s += 256) sum += (double)row[s];
