@@ -2,6 +2,7 @@
 
 use crate::gpu::Source;
 use crate::layers::transform;
+use crate::plans::{LatticePlan, ShallowPlan};
 use upg_core::{Real, vmath};
 
 /// A file of kernels, and the files of functions that it needs before it.
@@ -85,6 +86,23 @@ const PLAIN: [Text; 17] = [
     LU,
 ];
 
+/// Continuous flows of the lattice field.
+pub(crate) const LATTICE_FIELD: Text = Text {
+    name: "lattice_field.cu",
+    parts: &[
+        ELEMENTARY,
+        SUMS,
+        include_str!("kernels/lattice_modes.cu"),
+        include_str!("kernels/lattice_field.cu"),
+        include_str!("kernels/continuous.cu"),
+    ],
+};
+/// Continuous flows of the shallow field.
+pub(crate) const SHALLOW_FIELD: Text = Text {
+    name: "shallow_field.cu",
+    parts: &[ELEMENTARY, include_str!("kernels/shallow_field.cu"), include_str!("kernels/continuous.cu")],
+};
+
 impl Text {
     /// The text in precision `T`, specialised.
     pub fn source<T: Real>(self, defines: Vec<(&'static str, String)>) -> Source {
@@ -122,7 +140,10 @@ pub fn catalogue() -> Vec<Source> {
 }
 
 fn in_precision<T: Real>() -> Vec<Source> {
+    let lattice = LatticePlan::new(&[32, 32], 5, size_of::<T>());
+    let shallow = ShallowPlan::new(8, 32, size_of::<T>());
     let mut all: Vec<Source> = PLAIN.iter().map(|text| text.source::<T>(vec![])).collect();
     all.extend(transform::examples().into_iter().map(|transform| transform.source::<T>(COUPLING, vec![])));
+    all.extend([LATTICE_FIELD.source::<T>(lattice.defines()), SHALLOW_FIELD.source::<T>(shallow.defines())]);
     all
 }

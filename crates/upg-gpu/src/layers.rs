@@ -2,21 +2,27 @@
 
 mod act_norm;
 mod conditioner;
+mod continuous;
 mod coupling;
 mod householder;
+mod lattice_field;
 mod lu;
 mod mlp;
 mod permutation;
 mod scaling;
+mod shallow_field;
 pub(crate) mod transform;
 
 pub(crate) use act_norm::ActNorm;
+pub(crate) use continuous::Continuous;
 pub(crate) use coupling::{Coupling, Map, Space};
 pub(crate) use householder::Householder;
+pub(crate) use lattice_field::LatticeField;
 pub(crate) use lu::LuLinear;
 pub(crate) use mlp::Mlp;
 pub(crate) use permutation::Permutation;
 pub(crate) use scaling::Scaling;
+pub(crate) use shallow_field::ShallowField;
 
 use crate::cuda::Cuda;
 use crate::gpu::Argument;

@@ -16,6 +16,7 @@ mod layers;
 mod lower;
 mod memory;
 mod modes;
+mod plans;
 mod poisoned;
 mod probe;
 mod product;

@@ -1,5 +1,7 @@
 //! Descriptions of flows, lowered to layers on a device.
 
+mod continuous;
+
 use crate::bases::{AnyBase, DiagonalNormal, FieldBase, Signs, StandardNormal, UniformTorus};
 use crate::cuda::Cuda;
 use crate::gpu::Gpu;
@@ -69,6 +71,7 @@ impl<T: Real, G: Gpu> Cuda<T, G> {
             LayerSpec::Linear(spec) => Box::new(LuLinear::new(self, &Places::new(&spec.choices(), shape)?, params())?),
             LayerSpec::Householder(spec) => Box::new(Householder::new(self, dof, spec.reflections, params())?),
             LayerSpec::Permutation(spec) => Box::new(Permutation::new(self, &spec.order.indices(shape)?)?),
+            LayerSpec::Continuous(flow) => self.continuous(flow, shape, params())?,
             LayerSpec::Inverse(layer) => self.layer(layer, shape)?.inverse(),
             other => return Err(FlowError::new("", kind(other), ACCEPTED).into()),
         })
@@ -143,7 +146,7 @@ impl<T: Real, G: Gpu> Cuda<T, G> {
 
 /// The layers that have kernels.
 const ACCEPTED: &str =
-    "on a CUDA device ActNorm, AngleCoupling, Coupling, Householder, Linear, Permutation, Scaling, and inverses";
+    "on a CUDA device ActNorm, AngleCoupling, Continuous, Coupling, Householder, Linear, Permutation, Scaling, and inverses";
 
 /// Name of a kind of layer, as configurations have it.
 fn kind(layer: &LayerSpec) -> Kind {

@@ -156,6 +156,19 @@ impl<D: Device + Clone, L: Layer<D>> Layer<OnCpu<D>> for OnHost<D, L> {
         self.carry(pass, score, None, |layer, pass, s, _| layer.push_score(pass, s));
     }
 
+    fn forward_with_score(
+        &self,
+        pass: &mut Pass<'_, OnCpu<D>>,
+        x: &mut Batch<D::Real>,
+        log_det: &mut Vec<f64>,
+        score: &mut Batch<D::Real>,
+    ) {
+        let mut of_score = D::Batch::default();
+        upload(&self.device, score, &mut of_score);
+        self.map(pass, x, log_det, |layer, pass, x, log_det| layer.forward_with_score(pass, x, log_det, &mut of_score));
+        download(&self.device, &of_score, score);
+    }
+
     fn forward_without_tape(&self, pass: &mut Pass<'_, OnCpu<D>>, x: &mut Batch<D::Real>, log_det: &mut Vec<f64>) {
         self.map(pass, x, log_det, |layer, pass, x, log_det| layer.forward_without_tape(pass, x, log_det));
     }

@@ -51,7 +51,12 @@ impl Input {
         let Pulled { cotangent: pushed, grad: of_push } = runner.push(&self.covector, self.weight);
         let score = runner.push_score(&self.covector);
         let Pulled { cotangent: pulled, grad } = runner.pull_back(&self.covector, self.weight);
+        let (Mapped { y: alongside, log_det: of_alongside }, pushed_alongside) =
+            runner.forward_with_score(&self.x, &self.covector);
         vec![
+            ("x with a score", flat(alongside)),
+            ("log-det with a score", of_alongside),
+            ("score alongside", flat(pushed_alongside)),
             ("x without a tape", flat(value)),
             ("log-det without a tape", of_value),
             ("x", flat(y)),

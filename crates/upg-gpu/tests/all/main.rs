@@ -3,6 +3,7 @@
 
 mod agreement;
 mod bases;
+mod continuous;
 mod couplings;
 mod device;
 mod layers;

@@ -1,0 +1,195 @@
+// The flow of a vector field by the classical Runge-Kutta method, MATH (30)-(32) (continuous.rs of upg-flows): all steps in one kernel.
+//
+// Before it stands the text of a field, with BLOCK, SAMPLES, THREADS_OF_SAMPLE, OWN and DOF; Field, FIELD_ARGUMENTS and FIELD(times, shared);
+// field_value and field_pull. A block has SAMPLES samples; thread j of a sample owns its coordinates j, j + THREADS_OF_SAMPLE, ..., OWN of them,
+// in registers. Behind the last sample stand copies of it, whose covectors and weights are 0. The tape has the inputs of all stages, shape
+// [step][stage][block of samples][sample][coordinate].
+
+// A block of samples on its way.
+struct Way {
+    int group, groups, samples, steps, back;
+    // +-1/steps.
+    double h;
+    // The sample of this thread among all, and whether it is one.
+    int sample;
+    bool real;
+
+    DEVICE_METHOD double weight(int i) const { return h * (i == 0 || i == 3 ? 1.0 / 6.0 : 1.0 / 3.0); }
+    // h c_(i + 1).
+    DEVICE_METHOD double reach(int i) const { return h * (i == 2 ? 1.0 : i == 3 ? 0.0 : 0.5); }
+    // The place of a stage among all times, which are those of half steps.
+    DEVICE_METHOD int time(int step, int i) const {
+        int halves = 2 * step + (i + 1) / 2;
+        return back ? 2 * steps - halves : halves;
+    }
+    // Where the input of a stage begins.
+    DEVICE_METHOD u64 tape(int step, int i) const { return ((u64)(4 * step + i) * groups + group) * (SAMPLES * DOF); }
+};
+
+DEVICE Way way_of(const Field& f, int group, double h, int steps, int back, int samples) {
+    int sample = group * SAMPLES + f.sample;
+    bool real = sample < samples;
+    return {group, (samples + SAMPLES - 1) / SAMPLES, samples, steps, back, h, real ? sample : samples - 1, real};
+}
+
+// What this thread owns of a batch [DOF, samples].
+DEVICE void load(const Field& f, const Way& way, const REAL* batch, bool zero, REAL (&own)[OWN]) {
+#pragma unroll
+    for (int e = 0; e < OWN; e++) own[e] = f.owns(e) && !zero ? batch[(u64)f.site(e) * way.samples + way.sample] : R(0);
+}
+
+DEVICE void store(const Field& f, const Way& way, const REAL (&own)[OWN], REAL* batch) {
+#pragma unroll
+    for (int e = 0; e < OWN; e++)
+        if (f.owns(e) && way.real) batch[(u64)f.site(e) * way.samples + way.sample] = own[e];
+}
+
+DEVICE int on_tape(const Field& f, int e) { return f.sample * DOF + f.site(e); }
+
+// kappa <- alpha start + beta xi, in the place of xi, for the push (31) or the pull-back (32) at stage i; returns alpha.
+DEVICE double aim(const Way& way, int push, int i, const REAL (&start)[OWN], REAL (&xi)[OWN]) {
+    double alpha = push ? -way.weight(i) : way.weight(i), beta = 0;
+    if (push && i > 0) beta = -way.weight(i) * way.reach(i - 1) / way.weight(i - 1);
+    if (!push) beta = way.reach(i);
+#pragma unroll
+    for (int e = 0; e < OWN; e++) xi[e] = fma(R(alpha), start[e], R(beta) * xi[e]);
+    return alpha;
+}
+
+DEVICE void copy(const REAL (&from)[OWN], REAL (&to)[OWN]) {
+#pragma unroll
+    for (int e = 0; e < OWN; e++) to[e] = from[e];
+}
+
+DEVICE void add_scaled(REAL alpha, const REAL (&x)[OWN], REAL (&y)[OWN]) {
+#pragma unroll
+    for (int e = 0; e < OWN; e++) y[e] = fma(alpha, x[e], y[e]);
+}
+
+// log_det[s] += the sum over the threads of each sample.
+DEVICE void add_log_det(const Field& f, const Way& way, double mine, double* log_det) {
+    const int lanes = THREADS_OF_SAMPLE < 16 ? THREADS_OF_SAMPLE : 16;
+    double* parts = f.reduced + f.sample * THREADS_OF_SAMPLE;
+    BARRIER();
+    parts[f.mine] = mine;
+    BARRIER();
+    if (f.mine < lanes) {
+        mine = 0;
+        for (int j = f.mine; j < THREADS_OF_SAMPLE; j += lanes) mine += parts[j];
+        parts[f.mine] = mine;
+    }
+    BARRIER();
+    if (f.mine != 0 || !way.real) return;
+    mine = 0;
+    for (int j = 0; j < lanes; j++) mine += parts[j];
+    log_det[way.sample] += mine;
+}
+
+// MATH (30), and with SCORE (31) for the score alongside.
+template <int SCORE>
+DEVICE void integrate(Field& f, const Way& way, REAL* batch, double* log_det, REAL* tape, REAL* score) {
+    REAL x[OWN], base[OWN], input[OWN], v[OWN], a[OWN], start[OWN], xi[OWN];
+    load(f, way, batch, false, x);
+    if (SCORE) load(f, way, score, !way.real, a);
+    double sum = 0;
+    for (int step = 0; step < way.steps; step++) {
+        copy(x, base);
+        copy(x, input);
+        if (SCORE) copy(a, start);
+#pragma unroll
+        for (int e = 0; SCORE && e < OWN; e++) xi[e] = 0;
+#pragma unroll 1
+        for (int i = 0; i < 4; i++) {
+            if (tape) {
+#pragma unroll
+                for (int e = 0; e < OWN; e++)
+                    if (f.owns(e)) tape[way.tape(step, i) + on_tape(f, e)] = input[e];
+            }
+            if (SCORE) {
+                double alpha = aim(way, 1, i, start, xi);
+                field_pull<0>(f, way.time(step, i), input, xi, way.real ? R(alpha) : R(0), (double*)0);
+                add_scaled(R(1), xi, a);
+            }
+            double divergence;
+            field_value(f, way.time(step, i), input, v, divergence);
+            add_scaled(R(way.weight(i)), v, x);
+            sum += way.weight(i) * divergence;
+            copy(base, input);
+            add_scaled(R(way.reach(i)), v, input);
+        }
+    }
+    add_log_det(f, way, sum, log_det);
+    store(f, way, x, batch);
+    if (SCORE) store(f, way, a, score);
+}
+
+// MATH (31) or (32) along the tape; with GRADIENT adds to the sums of a block.
+template <int GRADIENT>
+DEVICE void carry(Field& f, const Way& way, REAL* covector, const REAL* tape, double weight, int push, double* sums) {
+    REAL x[OWN], a[OWN], start[OWN], xi[OWN];
+    load(f, way, covector, !way.real, a);
+    for (int n = 0; n < way.steps; n++) {
+        int step = push ? n : way.steps - 1 - n;
+        copy(a, start);
+#pragma unroll
+        for (int e = 0; e < OWN; e++) xi[e] = 0;
+#pragma unroll 1
+        for (int m = 0; m < 4; m++) {
+            int i = push ? m : 3 - m;
+#pragma unroll
+            for (int e = 0; e < OWN; e++) x[e] = f.owns(e) ? tape[way.tape(step, i) + on_tape(f, e)] : R(0);
+            double alpha = aim(way, push, i, start, xi);
+            field_pull<GRADIENT>(f, way.time(step, i), x, xi, way.real ? R(alpha * weight) : R(0), sums);
+            add_scaled(R(1), xi, a);
+        }
+    }
+    store(f, way, a, covector);
+}
+
+// x <- T(x), log_det += l; a tape if there is one. A block for SAMPLES samples.
+// limits: 128 registers, 0 bytes shared
+KERNEL(BLOCK) continuous_forward(REAL* x, double* log_det, REAL* tape, double h, int steps, int back, int samples, FIELD_ARGUMENTS) {
+    DYNAMIC_SHARED(double, shared);
+    Field f = FIELD(2 * steps + 1, shared);
+    integrate<0>(f, way_of(f, (int)blockIdx.x, h, steps, back, samples), x, log_det, tape, (REAL*)0);
+}
+
+// The same with a tape, and the score pushed forward.
+// limits: 128 registers, 0 bytes shared
+KERNEL(BLOCK) continuous_forward_with_score(REAL* x, double* log_det, REAL* tape, REAL* score, double h, int steps, int back, int samples, FIELD_ARGUMENTS) {
+    DYNAMIC_SHARED(double, shared);
+    Field f = FIELD(2 * steps + 1, shared);
+    integrate<1>(f, way_of(f, (int)blockIdx.x, h, steps, back, samples), x, log_det, tape, score);
+}
+
+// a <- its push or pull-back. A block for SAMPLES samples.
+// limits: 128 registers, 0 bytes shared
+KERNEL(BLOCK) continuous_carry(REAL* a, const REAL* tape, double weight, int push, double h, int steps, int back, int samples, FIELD_ARGUMENTS) {
+    DYNAMIC_SHARED(double, shared);
+    Field f = FIELD(2 * steps + 1, shared);
+    carry<0>(f, way_of(f, (int)blockIdx.x, h, steps, back, samples), a, tape, weight, push, (double*)0);
+}
+
+// The same, and parts[block] <- the sums for the gradient over the samples of the blocks number block, block + blocks, ... of the other kernels.
+// limits: 128 registers, 0 bytes shared
+KERNEL(BLOCK) continuous_carry_with_sums(REAL* a, const REAL* tape, double weight, int push, double* parts, int sums, double h, int steps, int back, int samples, FIELD_ARGUMENTS) {
+    DYNAMIC_SHARED(double, shared);
+    Field f = FIELD(2 * steps + 1, shared);
+    double* into = parts + (u64)blockIdx.x * sums;
+    for (int i = ME; i < sums; i += BLOCK) into[i] = 0;
+    BARRIER();
+    for (int group = (int)blockIdx.x; group * SAMPLES < samples; group += (int)gridDim.x) {
+        Way way = way_of(f, group, h, steps, back, samples);
+        carry<1>(f, way, a, tape, weight, push, into);
+    }
+}
+
+// parts[0] <- the sum of all parts; one thread a sum.
+// limits: 32 registers, 0 bytes shared
+KERNEL(256) continuous_add_parts(double* parts, int count, int sums) {
+    int i = THREAD;
+    if (i >= sums) return;
+    double sum = parts[i];
+    for (int part = 1; part < count; part++) sum += parts[(u64)part * sums + i];
+    parts[i] = sum;
+}

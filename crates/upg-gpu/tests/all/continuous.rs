@@ -1,0 +1,92 @@
+//! Continuous flows on the device: the battery, agreement with the host on lattices of all kinds, and what a verb costs.
+
+use crate::agreement::check_agreement;
+use crate::support::{Device, device, on_device};
+use ndarray::Array2;
+use rand::RngExt;
+use upg_core::{Cpu, Real, Rng};
+use upg_flows::LayerSpec;
+use upg_flows::spec::{ContinuousSpec, FieldSpec};
+use upg_testkit::domain::Domain;
+use upg_testkit::runner::Runner;
+use upg_testkit::tolerance::{Tolerance, assert_close};
+use upg_testkit::{draw, layer_battery};
+
+// As on the host, up to the error of the method.
+layer_battery! {
+    lattice_field(rng) up to 1e-9 spread 0.1 => on_device::<T>(&lattice(2, rng.random_range(1..3), FINE, rng.random_range(6.0..12.0)), any_lattice(rng));
+    shallow_field(rng) up to 1e-9 spread 0.5 => on_device::<T>(&shallow(5, rng.random_range(1..4), FINE), &[rng.random_range(2..4)]);
+}
+
+const FINE: usize = 40;
+
+fn any_lattice(rng: &mut Rng) -> &'static [usize] {
+    let lattices: [&[usize]; 3] = [&[1], &[3], &[2, 1, 2]];
+    lattices[rng.random_range(0..lattices.len())]
+}
+
+fn lattice(frequencies: usize, times: usize, steps: usize, scale: f64) -> LayerSpec {
+    LayerSpec::Continuous(ContinuousSpec { field: FieldSpec::Lattice { frequencies, times, scale: Some(scale) }, steps })
+}
+
+fn shallow(width: usize, times: usize, steps: usize) -> LayerSpec {
+    LayerSpec::Continuous(ContinuousSpec { field: FieldSpec::Shallow { width, times }, steps })
+}
+
+#[test]
+fn lattices_of_all_kinds_agree_with_the_host() {
+    let rng = &mut draw::rng(1);
+    let lattices: [&[usize]; 8] = [&[6], &[16, 8], &[5, 7], &[10, 10], &[1, 12], &[4, 2, 3], &[2, 3, 2, 4], &[33, 32]];
+    for (i, shape) in lattices.into_iter().enumerate() {
+        let spec = lattice(1 + i % 5, 1 + i % 3, 1 + i % 2, 8.0);
+        check_agreement(&spec, shape, Domain::Line, rng);
+    }
+}
+
+#[test]
+fn nets_of_all_sizes_agree_with_the_host() {
+    let rng = &mut draw::rng(2);
+    for (dof, width, times, steps) in [(1, 1, 1, 1), (3, 70, 2, 2), (90, 7, 3, 1), (300, 20, 2, 1)] {
+        check_agreement(&shallow(width, times, steps), &[dof], Domain::Line, rng);
+    }
+}
+
+/// More samples than there are blocks which leave sums, so that some of them add up more than one.
+#[test]
+fn gradients_are_sums_over_many_blocks() {
+    assert_gradients_agree::<f64>(&lattice(2, 2, 1, 6.0), &[16, 16], 300);
+    assert_gradients_agree::<f64>(&shallow(8, 2, 1), &[70], 1100);
+}
+
+/// In f32 the smallest features of the largest lattice of the paper are there too.
+#[test]
+fn a_large_lattice_agrees_with_the_host() {
+    assert_gradients_agree::<f32>(&lattice(4, 3, 1, 6.0), &[64, 64], 3);
+    assert_gradients_agree::<f64>(&lattice(4, 3, 1, 6.0), &[64, 64], 2);
+}
+
+fn assert_gradients_agree<T: Real>(spec: &LayerSpec, shape: &[usize], samples: usize) {
+    let rng = &mut draw::rng(3);
+    let theta = draw::cast::<T>(&draw::parameters_within(rng, &spec.params(shape), 0.3));
+    let dof = shape.iter().product();
+    let mut array = || draw::normal(rng, samples, dof, 1.0).mapv(T::of);
+    let (x, a): (Array2<T>, Array2<T>) = (array(), array());
+    let here = Cpu::here();
+    let (host, layer) = (spec.build::<T>(shape).unwrap(), on_device::<T>(spec, shape));
+    let (mut host, mut device) = (Runner::new(&here, &*host, &theta), Runner::new(&here, &layer, &theta));
+    let (host_x, device_x) = (host.forward(&x), device.forward(&x));
+    let close = |what, device: &[T], host: &[T]| assert_close(what, device, host, Tolerance::theorem::<T>());
+    close("x", device_x.y.as_slice().unwrap(), host_x.y.as_slice().unwrap());
+    assert_close("log-det", &device_x.log_det, &host_x.log_det, Tolerance::theorem::<T>());
+    close("gradient", &device.pull_back(&a, 0.7).grad, &host.pull_back(&a, 0.7).grad);
+    close("gradient of a push", &device.push(&a, -0.4).grad, &host.push(&a, -0.4).grad);
+}
+
+#[test]
+fn a_lattice_too_large_is_refused_in_one_line() {
+    let device: Device<f64> = device();
+    let error = device.layer(&lattice(4, 3, 4, 4.0), &[256, 256]).err().expect("it doesn't fit").to_string();
+    let expected = "on a CUDA device a lattice that fits into it, such as 64 x 64";
+    assert!(error.contains("bytes of shared memory, of 2") && error.contains(expected), "{error}");
+    assert!(!error.contains('\n'), "{error}");
+}
