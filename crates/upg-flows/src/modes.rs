@@ -16,7 +16,6 @@ mod line;
 pub use axis::mode;
 
 use crate::simd::{self, lanes};
-pub use axis::mode;
 use axis::Axis;
 use line::Lines;
 use upg_core::Real;

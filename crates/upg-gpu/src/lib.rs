@@ -1,6 +1,6 @@
 //! The flows, targets and optimisers of upg on CUDA devices.
 //!
-//! [`Cuda`](cuda::Cuda) is a [`Device`](upg_core::Device): the estimators, the engine and the training loop work on it as they work on the host. All
+//! [`Cuda`] is a [`Device`](upg_core::Device): the estimators, the engine and the training loop work on it as they work on the host. All
 //! that it asks of a card is the small trait [`Gpu`](gpu::Gpu), which [`Driver`](driver::Driver) implements with the CUDA driver and, in tests,
 //! `Emulator` on the host, with the very same text of the kernels.
 

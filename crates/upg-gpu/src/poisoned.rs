@@ -15,7 +15,7 @@ impl<G: Gpu> Poisoned<G> {
 }
 
 /// Bytes that are written at a time; all ones are a NaN in each precision.
-const POISON: [u8; 1 << 16] = [0xff; 1 << 16];
+static POISON: [u8; 1 << 16] = [0xff; 1 << 16];
 
 impl<G: Gpu> Gpu for Poisoned<G> {
     type Module = G::Module;
