@@ -1,11 +1,9 @@
 // The mixture of MIXTURES logistic distributions on the line (logistic_mixture.rs of upg-flows, which has the formulas): phi = (a, b, logits l_k,
 // centres mu_k, log-spreads s_k). Each component is computed in every pass over phi again: no array of components.
 
-#define WIDTH (2 + 3 * MIXTURES)
-
 // Places of what is kept: x, max A, 1/sum e^(A - max A), P, the same of B, Q, and e^a u.
-enum { ARGUMENT = 2, MOST_A, INVERSE_A, SLOPE_P, MOST_B, INVERSE_B, SLOPE_Q, SCALED, KEPT_NUMBERS };
-#define KEPT KEPT_NUMBERS
+enum { ARGUMENT = 2, MOST_A, INVERSE_A, SLOPE_P, MOST_B, INVERSE_B, SLOPE_Q, SCALED, NUMBERS };
+static_assert(NUMBERS == KEPT && WIDTH == 2 + 3 * MIXTURES, "numbers of an element");
 
 // A component at x: A, B, z, e^-s, sigma(z) and sigma(-z).
 struct Component {

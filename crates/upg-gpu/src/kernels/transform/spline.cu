@@ -9,12 +9,11 @@ enum Form { ON_LINE, ODD, ON_CIRCLE };
 #define LEAST 1e-3
 #define SLOPES (2 * BINS)
 #define SPLINE_SHIFT (3 * BINS)
-#define WIDTH (FORM == ON_LINE ? 3 * BINS - 1 : 3 * BINS + 1)
 
 // Places of what is kept: +-(k + 1) for the bin k, 0 outside; xi and 1 - xi; of widths and of heights the largest logit, 1 over the sum of the
 // exponentials, and the sum of those below the bin.
-enum { BIN = 2, XI, XI_BAR, MOST_W, INVERSE_W, BELOW_W, MOST_H, INVERSE_H, BELOW_H, KEPT_NUMBERS };
-#define KEPT KEPT_NUMBERS
+enum { BIN = 2, XI, XI_BAR, MOST_W, INVERSE_W, BELOW_W, MOST_H, INVERSE_H, BELOW_H, NUMBERS };
+static_assert(NUMBERS == KEPT && WIDTH == (FORM == ON_LINE ? 3 * BINS - 1 : 3 * BINS + 1), "numbers of an element");
 
 // L m and L (1 - m K).
 #define LEAST_SIZE R((LENGTH) * LEAST)

@@ -1,10 +1,8 @@
 // The mean of MIXTURES tan transforms of an angle and a shift (tan_mixture.rs of upg-flows, which has the formulas): phi = (s_1 ... s_K, shift).
 
-#define WIDTH (MIXTURES + 1)
-
 // Places of what is kept: sin and cos of half the angle, and 1/sum_k d_k.
-enum { SINE = 2, COSINE, INVERSE_D, KEPT_NUMBERS };
-#define KEPT KEPT_NUMBERS
+enum { SINE = 2, COSINE, INVERSE_D, NUMBERS };
+static_assert(NUMBERS == KEPT && WIDTH == MIXTURES + 1, "numbers of an element");
 
 // 1/K.
 #define SHARE R(1.0 / MIXTURES)
