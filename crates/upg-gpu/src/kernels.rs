@@ -35,6 +35,20 @@ pub(crate) const COUPLING: Text = Text { name: "coupling.cu", parts: &[SUMS, inc
 
 /// Functions of the affine transform.
 pub(crate) const AFFINE: &[&str] = &[ELEMENTARY, include_str!("kernels/transform/affine.cu")];
+/// Functions of splines, both ways.
+pub(crate) const SPLINE: &[&str] = &[ELEMENTARY, include_str!("kernels/transform/spline.cu")];
+/// Functions of the mixture of logistic distributions, and of its inverse.
+pub(crate) const LOGISTIC_MIXTURE: [&[&str]; 2] =
+    [&[ELEMENTARY, BRACKET, OF_LOGISTICS, DIRECT], &[ELEMENTARY, BRACKET, OF_LOGISTICS, IMPLICIT]];
+/// Functions of the mixture of tan transforms, and of its inverse.
+pub(crate) const TAN_MIXTURE: [&[&str]; 2] =
+    [&[ELEMENTARY, BRACKET, OF_TANS, DIRECT], &[ELEMENTARY, BRACKET, OF_TANS, IMPLICIT]];
+
+const BRACKET: &str = include_str!("kernels/transform/bracket.cu");
+const OF_LOGISTICS: &str = include_str!("kernels/transform/logistic_mixture.cu");
+const OF_TANS: &str = include_str!("kernels/transform/tan_mixture.cu");
+const DIRECT: &str = include_str!("kernels/transform/direct.cu");
+const IMPLICIT: &str = include_str!("kernels/transform/implicit.cu");
 
 /// Random numbers of samples.
 pub(crate) const RANDOM: Text = Text {

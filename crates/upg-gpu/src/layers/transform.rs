@@ -12,21 +12,26 @@
 //! `phi(p)` reads φ_p, `v(p, value)` takes v_p; what is kept behind the first two numbers is the transform's own.
 //! The equations are those of the file of the same name in upg-flows.
 
+#[cfg(all(test, feature = "emulator"))]
+mod tests;
+
 use crate::cuda::{Cuda, Kernels};
 use crate::gpu::{Gpu, Source};
 use crate::kernels::{self, Text};
+use std::f64::consts::TAU;
 use std::sync::Arc;
 use upg_core::{DeviceError, Real};
 use upg_flows::FlowError;
 use upg_flows::spec::{AngleTransformSpec, TransformSpec};
+use upg_flows::spline::{Form, Spline};
 
 /// Whether a transform is g or g⁻¹.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Way {
     /// g.
-    There,
+    There = 0,
     /// g⁻¹.
-    Back,
+    Back = 1,
 }
 
 /// The functions of a transform, as text.
@@ -49,16 +54,23 @@ impl Transform {
         let width = spec.width();
         match *spec {
             TransformSpec::Affine { clamp } => Ok(affine(clamp, width, way)),
-            _ => Err(FlowError::new("transform", spec, "on a CUDA device Affine and Additive")),
+            TransformSpec::LogisticMixture { mixtures } => {
+                Ok(mixture(kernels::LOGISTIC_MIXTURE, mixtures, [width, 10], way))
+            }
+            TransformSpec::Spline { bins, interval } => Ok(spline(Form::Line { interval }, bins, way)),
+            TransformSpec::OddSpline { bins, interval } => Ok(spline(Form::Odd { interval }, bins, way)),
+            TransformSpec::Additive => Err(FlowError::new("transform", spec, "on a CUDA device one that scales")),
         }
     }
 
     /// A transform of angles.
-    ///
-    /// # Errors
-    /// Names the transform that has no functions.
-    pub fn of_angles(spec: &AngleTransformSpec, _: Way) -> Result<Self, FlowError> {
-        Err(FlowError::new("transform", spec, "on a CUDA device none of angles"))
+    pub fn of_angles(spec: &AngleTransformSpec, way: Way) -> Self {
+        match *spec {
+            AngleTransformSpec::TanMixture { mixtures } => {
+                mixture(kernels::TAN_MIXTURE, mixtures, [spec.width(), 5], way)
+            }
+            AngleTransformSpec::CircularSpline { bins } => spline(Form::Circle, bins, way),
+        }
     }
 
     /// This text over the functions, in precision `T`.
@@ -89,6 +101,24 @@ fn affine(clamp: Option<f64>, width: usize, way: Way) -> Transform {
     Transform { parts: kernels::AFFINE, defines, width, kept }
 }
 
+/// A mixture, whose texts are those of the map and of its inverse.
+fn mixture(parts: [&'static [&'static str]; 2], mixtures: usize, [width, kept]: [usize; 2], way: Way) -> Transform {
+    let defines = vec![("MIXTURES", mixtures.to_string())];
+    Transform { parts: parts[way as usize], defines, width, kept }
+}
+
+fn spline(form: Form, bins: usize, way: Way) -> Transform {
+    let (name, low, length) = match form {
+        Form::Line { interval } => ("ON_LINE", -interval, 2.0 * interval),
+        Form::Odd { interval } => ("ODD", 0.0, interval),
+        Form::Circle => ("ON_CIRCLE", 0.0, TAU),
+    };
+    let mut defines =
+        vec![("FORM", name.into()), ("BINS", bins.to_string()), ("LOW", number(low)), ("LENGTH", number(length))];
+    defines.extend(inverse(way));
+    Transform { parts: kernels::SPLINE, defines, width: Spline { form, bins }.width_of(), kept: 11 }
+}
+
 /// What says that the inverse is wanted.
 fn inverse(way: Way) -> Option<(&'static str, String)> {
     (way == Way::Back).then(|| ("INVERSE", "1".into()))
@@ -101,7 +131,15 @@ fn number(x: f64) -> String {
 
 /// Every transform both ways, specialised as an example.
 pub(crate) fn examples() -> Vec<Transform> {
-    let numbers = [TransformSpec::Affine { clamp: None }, TransformSpec::Affine { clamp: Some(1.5) }];
+    let numbers = [
+        TransformSpec::Affine { clamp: None },
+        TransformSpec::Affine { clamp: Some(1.5) },
+        TransformSpec::LogisticMixture { mixtures: 8 },
+        TransformSpec::Spline { bins: 8, interval: 3.0 },
+        TransformSpec::OddSpline { bins: 8, interval: 3.0 },
+    ];
+    let angles = [AngleTransformSpec::TanMixture { mixtures: 6 }, AngleTransformSpec::CircularSpline { bins: 8 }];
     let both = |spec| [Way::There, Way::Back].map(|way| Transform::of_numbers(spec, way).expect("it has functions"));
-    numbers.iter().flat_map(both).collect()
+    let both_of_angles = |spec| [Way::There, Way::Back].map(|way| Transform::of_angles(spec, way));
+    numbers.iter().flat_map(both).chain(angles.iter().flat_map(both_of_angles)).collect()
 }
