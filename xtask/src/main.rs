@@ -4,6 +4,7 @@ use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 use upg_experiments::io::output::tell_commit;
 
+mod gpu_check;
 mod reproduce_figures;
 mod reproduce_table2;
 
@@ -21,6 +22,8 @@ enum Task {
     ReproduceTable2(reproduce_table2::Arguments),
     /// Trains the paper's problems with ordinary and with path gradients, at equal steps and at equal seconds.
     ReproduceFigures(reproduce_figures::Arguments),
+    /// Looks whether flows on a card are right, and how fast they are: within six minutes.
+    GpuCheck(gpu_check::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -30,5 +33,6 @@ fn main() -> ExitCode {
     match Cli::parse().task {
         Task::ReproduceTable2(arguments) => reproduce_table2::run(&arguments),
         Task::ReproduceFigures(arguments) => reproduce_figures::run(&arguments),
+        Task::GpuCheck(arguments) => gpu_check::run(&arguments),
     }
 }

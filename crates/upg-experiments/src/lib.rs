@@ -16,6 +16,7 @@
 pub mod commands;
 pub mod config;
 pub mod error;
+pub mod gpu_check;
 pub mod io;
 pub mod paper;
 pub mod report;

@@ -118,7 +118,7 @@ impl<T: Real, G: Gpu> Cuda<T, G> {
         shape: &[usize],
     ) -> Result<AnyLayer<T, G>, LowerError> {
         let AngleCouplingSpec { mask, net, transform } = spec;
-        let map = self.map(Space::Circle, |way| Transform::of_angles(transform, way))?;
+        let map = self.map(Space::Circle, |way| Ok(Transform::of_angles(transform, way)))?;
         self.with_net(&mask.mask(shape)?, net, params, Space::Circle, map)
     }
 
@@ -145,8 +145,7 @@ impl<T: Real, G: Gpu> Cuda<T, G> {
 }
 
 /// The layers that have kernels.
-const ACCEPTED: &str =
-    "on a CUDA device ActNorm, AngleCoupling, Continuous, Coupling, Householder, Linear, Permutation, Scaling, and inverses";
+const ACCEPTED: &str = "on a CUDA device ActNorm, AngleCoupling, Continuous, Coupling, Householder, Linear, Permutation, Scaling, and inverses";
 
 /// Name of a kind of layer, as configurations have it.
 fn kind(layer: &LayerSpec) -> Kind {

@@ -50,7 +50,7 @@ impl RunArgs {
         let config = dir.config().map_err(RunError::from)?.config;
         let products = match self.place.device {
             DeviceName::Cpu => Products::Full,
-            DeviceName::Cuda(_) => config.precision.products,
+            _ => config.precision.products,
         };
         place::on(&self.place, products, precision.unwrap_or(config.training.precision), work(dir))?
     }

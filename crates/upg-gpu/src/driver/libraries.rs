@@ -210,3 +210,19 @@ fn search_path(variable: Option<&OsStr>) -> String {
         _ => "which isn't set".into(),
     }
 }
+
+/// Where the libraries lie that this process has loaded.
+pub fn found() -> Vec<(&'static str, String)> {
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    let path = |name: &str| {
+        let paths = maps.lines().filter_map(|line| line.find('/').map(|at| &line[at..]));
+        paths
+            .filter(|path| path.rsplit('/').next().is_some_and(|file| file.starts_with(name)))
+            .map(str::to_owned)
+            .next()
+    };
+    ["libcuda.so", "libnvrtc.so", "libcublas.so", "libcublasLt.so"]
+        .into_iter()
+        .map(|name| (name, path(name).unwrap_or_else(|| "not loaded".into())))
+        .collect()
+}

@@ -4,6 +4,9 @@
 // [WIDTH n, samples], phi_p of element i being row p n + i; to phi comes a bias of WIDTH n numbers unless its pointer is null. What is kept
 // has shape [n KEPT, samples]. With CIRCLE, what moves is an angle.
 
+#undef FEWEST_BLOCKS
+#define FEWEST_BLOCKS , 1
+
 // phi(p) reads phi_p of element i, sample s; v(p, value) takes its cotangent.
 #define PHI [=](int p) { int row = p * n + i; REAL value = phi[row * samples + s]; return bias ? value + bias[row] : value; }
 #define COTANGENT [=](int p, REAL value) { v[(p * n + i) * samples + s] = value; }

@@ -14,8 +14,11 @@ typedef float REAL;
 
 #define R(x) ((REAL)(x))
 
+// Left empty, the compiler may spill a few registers so that one more block fits on a multiprocessor; `, 1` says that one is enough.
+#define FEWEST_BLOCKS
+
 #ifndef EMULATED
-#define KERNEL(threads) extern "C" __global__ void __launch_bounds__(threads)
+#define KERNEL(threads) extern "C" __global__ void __launch_bounds__(threads FEWEST_BLOCKS)
 #define DEVICE static __device__ __forceinline__
 #define DEVICE_METHOD __device__ __forceinline__
 #define SHARED(type, name, count) __shared__ type name[count]

@@ -38,7 +38,8 @@ impl LatticePlan {
     /// What specialises the kernels.
     pub fn defines(&self) -> Vec<(&'static str, String)> {
         let mut defines = self.tiling.defines();
-        let axes: String = axes(&self.lattice).iter().map(|a| format!("AXIS({},{},{})", a.extent, a.inner, a.table)).collect();
+        let axes: String =
+            axes(&self.lattice).iter().map(|a| format!("AXIS({},{},{})", a.extent, a.inner, a.table)).collect();
         defines.push(("SITES", self.tiling.dof.to_string()));
         defines.push(("LAST", last(&self.lattice).to_string()));
         defines.push(("AXES", axes));

@@ -26,7 +26,10 @@ fn any_lattice(rng: &mut Rng) -> &'static [usize] {
 }
 
 fn lattice(frequencies: usize, times: usize, steps: usize, scale: f64) -> LayerSpec {
-    LayerSpec::Continuous(ContinuousSpec { field: FieldSpec::Lattice { frequencies, times, scale: Some(scale) }, steps })
+    LayerSpec::Continuous(ContinuousSpec {
+        field: FieldSpec::Lattice { frequencies, times, scale: Some(scale) },
+        steps,
+    })
 }
 
 fn shallow(width: usize, times: usize, steps: usize) -> LayerSpec {

@@ -32,7 +32,7 @@ pub fn any_activation(rng: &mut Rng) -> Activation {
 }
 
 /// A net of any depth and widths.
-fn any_net(activation: Activation, rng: &mut Rng) -> NetSpec {
+pub fn any_net(activation: Activation, rng: &mut Rng) -> NetSpec {
     let hidden = (0..rng.random_range(0..4)).map(|_| rng.random_range(1..20)).collect();
     let bias = if rng.random() { Bias::Yes } else { Bias::No };
     let start = if rng.random() { StartAt::Random } else { StartAt::Identity };
@@ -40,7 +40,7 @@ fn any_net(activation: Activation, rng: &mut Rng) -> NetSpec {
 }
 
 /// A mask of any kind on a lattice, and its shape.
-fn any_mask(rng: &mut Rng) -> (MaskSpec, Vec<usize>) {
+pub fn any_mask(rng: &mut Rng) -> (MaskSpec, Vec<usize>) {
     let parity = if rng.random() { Parity::Even } else { Parity::Odd };
     match rng.random_range(0..3) {
         0 => (MaskSpec::Alternating(parity), vec![rng.random_range(2..10)]),

@@ -11,3 +11,4 @@ mod linear;
 mod linear_agreement;
 mod support;
 mod targets;
+mod transforms;

@@ -86,7 +86,7 @@ impl Plan {
     pub(super) fn check(&self) -> Result<(), Error> {
         match self.place.device {
             DeviceName::Cpu => self.file.check_memory()?,
-            DeviceName::Cuda(_) => self.file.check()?,
+            _ => self.file.check()?,
         }
         Ok(self.file.check_products(self.place.device)?)
     }

@@ -1,0 +1,20 @@
+//! The check of a card: whether flows on it are right, and as fast as the counts allow, in six minutes.
+//!
+//! The steps run one after the other, most valuable first, each in a process of its own that is ended at its time limit; what a step finds is appended to a
+//! file as it comes, so that nothing is lost with a step that hangs. [`supervise`] starts them and writes `gpu-check.json` and a page;
+//! [`steps`] are what they do.
+
+mod agreement;
+pub mod bundle;
+mod costs;
+mod finding;
+mod hardware;
+mod numbers;
+mod page;
+mod peer;
+pub mod steps;
+pub mod supervise;
+mod tools;
+
+pub use finding::{Finding, Verdict};
+pub use steps::Step;

@@ -1,0 +1,256 @@
+//! Flows on the card against the same on the host, and against the golden cases: all estimators, both precisions, and steps of a training.
+
+use super::finding::Findings;
+use super::steps::Card;
+use crate::config::{Config, ConfigFile, Model, Place};
+use crate::io::samples::read_samples;
+use crate::io::weights::read_params;
+use ndarray::Array2;
+use safetensors::{Dtype, SafeTensors};
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use upg_core::{Cpu, DeviceError, EndSamples, Engine, Real, SampleStream, Start, Streams};
+use upg_gpu::gpu::Gpu;
+use upg_gpu::{Cuda, Poisoned, Precision};
+use upg_train::data::DataSets;
+use upg_train::method::{Divergence, Method};
+use upg_train::{Trainer, TrainingPlan};
+
+/// Small flows of every family that has kernels. Their weights are random, so that no layer is the identity.
+const FLOWS: &[(&str, &str)] = &[
+    (
+        "z2nice",
+        "(flow: Z2Nice(lattice: [6, 4], couplings: 3, hidden: [40, 33]), target: Phi4(lattice: [6, 4], kappa: 0.2, lambda: 0.02))",
+    ),
+    (
+        "realnvp",
+        "(flow: RealNvp(lattice: [5, 4], couplings: 3, hidden: [40, 33], mask: Checkerboard), target: Phi4(lattice: [5, 4], kappa: 0.2, lambda: 0.02))",
+    ),
+    ("mixture", "(flow: RealNvp(lattice: [6], couplings: 4, hidden: [30], activation: Silu), target: Gmm(dim: 6))"),
+    (
+        "spline",
+        "(flow: SplineNvp(lattice: [4, 4], couplings: 2, hidden: [30]), target: Phi4(lattice: [4, 4], kappa: 0.2, lambda: 0.02))",
+    ),
+    (
+        "u1",
+        "(flow: U1(lattice: [4, 8], layers: 8, mixtures: 3, hidden: [4, 4]), target: U1(lattice: [4, 8], beta: 2.0))",
+    ),
+    (
+        "u1, splines",
+        "(flow: U1(lattice: [4, 8], layers: 8, transform: CircularSpline(bins: 4), hidden: [4, 4]), target: U1(lattice: [4, 8], beta: 2.0))",
+    ),
+    (
+        "conv",
+        "(flow: ConvNvp(lattice: [4, 4], couplings: 2, hidden: [4, 4]), target: Phi4(lattice: [4, 4], kappa: 0.2, lambda: 0.02))",
+    ),
+    (
+        "continuous",
+        "(flow: Continuous(lattice: [4, 6], field: Lattice(frequencies: 3, times: 2), steps: 3), target: Phi4(lattice: [4, 6], kappa: 0.2, lambda: 0.02))",
+    ),
+    ("glow", "(flow: Glow(lattice: [6], steps: 2, hidden: [20]), target: Gmm(dim: 6))"),
+];
+
+/// Deviations that are accepted, norm-wise: in f64, and in f32 with products as accurate as f32.
+const DOUBLE: f64 = 1e-10;
+const SINGLE: f64 = 1e-4;
+
+/// The samples of a gradient, and its micro-batches: two, the second shorter.
+const SAMPLES: usize = 150;
+
+/// Everything.
+///
+/// # Errors
+/// If a case can't be read.
+pub(super) fn compare<G: Gpu>(card: &Card<G>, findings: &mut Findings) -> Result<(), Box<dyn Error>> {
+    let double = Cuda::<f64, G>::new(card.open()?)?;
+    for folder in &card.golden {
+        for case in cases(folder)? {
+            compare_case(&double, &case, findings)?;
+        }
+    }
+    let single = Cuda::<f32, G>::new(card.open()?)?;
+    let poisoned = Cuda::<f64, Poisoned<G>>::new(Poisoned::new(card.open()?))?;
+    for &(name, text) in FLOWS {
+        let config = Config::parse(text)?;
+        let host = Gradients::on(&Cpu::<f64>::all_cores(), &config)?;
+        let Some(there) = on_card(&double, name, &config, findings)? else { continue };
+        host.compare(&there, &format!("{name}, f64"), DOUBLE, findings);
+        let again = Gradients::on(&double, &config)?;
+        findings.holds(format!("{name}, f64, twice"), again == there, "the same bits");
+        let again = Gradients::on(&poisoned, &config)?;
+        findings.holds(format!("{name}, f64, on poisoned memory"), again == there, "the same bits");
+        for precision in [Precision::Full, Precision::Split] {
+            let there = Gradients::on(&single.clone().with_precision(precision)?, &config)?;
+            host.compare(&there, &format!("{name}, f32, products {precision}"), SINGLE, findings);
+        }
+        train(&double, name, &config, findings)?;
+    }
+    Ok(())
+}
+
+/// The smallest work of every kernel, for tools that watch it: one gradient of each flow in f32.
+///
+/// # Errors
+/// If a flow can't be made, or the device fails.
+pub(super) fn smallest<G: Gpu>(card: &Card<G>) -> Result<(), Box<dyn Error>> {
+    let device = Cuda::<f32, G>::new(card.open()?)?;
+    for &(name, text) in FLOWS {
+        let config = Config::parse(text)?;
+        if config.build_on(&device).is_ok() {
+            Gradients::on(&device, &config).map_err(|error| format!("{name}: {error}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// All gradients of a flow on the card; none where it has no kernels for it, which is told.
+fn on_card<D: Place>(
+    device: &D,
+    name: &str,
+    config: &Config,
+    findings: &mut Findings,
+) -> Result<Option<Gradients>, Box<dyn Error>> {
+    match config.build_on(device) {
+        Ok(_) => Ok(Some(Gradients::on(device, config)?)),
+        Err(error) => {
+            findings.not_run(name, error.to_string());
+            Ok(None)
+        }
+    }
+}
+
+/// Loss, log-weights and gradient of every estimator.
+#[derive(PartialEq)]
+struct Gradients(Vec<(String, [Vec<f64>; 3])>);
+
+impl Gradients {
+    fn on<D: Place>(device: &D, config: &Config) -> Result<Self, Box<dyn Error>> {
+        let Model { flow, base, target, cut, .. } = config.build_on(device)?;
+        let cut = upg_core::Cut { micro_batch: 100, ..cut };
+        let mut engine = Engine::new(device.clone(), flow, base, target, cut);
+        let theta: Vec<D::Real> = engine.layout().initialise(&mut Streams::new(5).next_stream());
+        let theta = device.buffer(&theta);
+        let start = Start::Draw { stream: SampleStream::new(1, 2, 3), first: 7, samples: SAMPLES };
+        // Data that are neither of the flow nor of the target.
+        let data = config.build_on(&Cpu::<f64>::here())?;
+        let data = draw::<D::Real>(&*data.base, SAMPLES);
+        let mut all = vec![];
+        for method in Method::of(Divergence::Reverse).chain(Method::of(Divergence::Forward)) {
+            let gradient = match method {
+                Method::Reverse(how) => engine.reverse_kl(how, &theta, start)?,
+                Method::Forward(how) => engine.forward_kl(how, &theta, data.view())?,
+            };
+            let grad = device.to_host(gradient.grad).iter().map(|x| x.wide()).collect();
+            let name = format!("{}, {}", method.estimator().name(), method.divergence().name());
+            all.push((name, [vec![gradient.loss], gradient.log_weights.to_vec(), grad]));
+        }
+        Ok(Self(all))
+    }
+
+    fn compare(&self, other: &Self, name: &str, limit: f64, findings: &mut Findings) {
+        for ((method, here), (_, there)) in self.0.iter().zip(&other.0) {
+            let off = here.iter().zip(there).map(|(here, there)| distance(there, here)).fold(0.0, f64::max);
+            findings.deviation(format!("{name}, {method}"), off, limit);
+        }
+    }
+}
+
+/// ‖a − b‖/‖b‖; infinite where a number is missing or isn't one.
+fn distance(a: &[f64], b: &[f64]) -> f64 {
+    let norm = |terms: &mut dyn Iterator<Item = f64>| terms.map(|x| x * x).sum::<f64>().sqrt();
+    let off = norm(&mut a.iter().zip(b).map(|(a, b)| a - b)) / norm(&mut b.iter().copied()).max(f64::MIN_POSITIVE);
+    if a.len() == b.len() && off.is_finite() { off } else { f64::INFINITY }
+}
+
+fn draw<T: Real>(base: &dyn upg_core::Base<Cpu<f64>>, samples: usize) -> Array2<T> {
+    use upg_core::{BasePass, Batch, Prepared, Workspace};
+    let theta: Vec<f64> = base.params().initialise(&mut Streams::new(6).next_stream());
+    let (device, mut prepared, mut z) = (Cpu::here(), Prepared::default(), Batch::zeros(base.dof(), samples));
+    base.prepare(&device, &theta, &mut prepared);
+    let scratch = &mut Workspace::default();
+    let mut pass = BasePass { device: &device, theta: &theta, prepared: &prepared, scratch };
+    base.sample(&mut pass, SampleStream::new(4, 4, 4), 0, &mut z);
+    z.to_samples().mapv(T::of)
+}
+
+/// Twenty steps on the card: twice the same bits, and the losses of the host.
+fn train<D: Place>(device: &D, name: &str, config: &Config, findings: &mut Findings) -> Result<(), Box<dyn Error>> {
+    let [once, twice] = [losses(device, config)?, losses(device, config)?];
+    findings.holds(format!("{name}, 20 training steps, twice"), once == twice, "the same bits");
+    let here = losses(&Cpu::<f64>::all_cores(), config)?;
+    findings.deviation(format!("{name}, losses of 20 training steps"), distance(&once, &here), 1e-7);
+    Ok(())
+}
+
+fn losses<D: Place>(device: &D, config: &Config) -> Result<Vec<f64>, Box<dyn Error>> {
+    let plan = TrainingPlan { steps: 20, batch: 40, clip: Some(10.0), ema: Some(0.9), ..TrainingPlan::default() };
+    let data = DataSets { train: None, test: None };
+    let mut trainer = Trainer::new(config.build_on(device)?.problem(), device.clone(), plan, data)?;
+    let losses = (0..20).map(|_| trainer.step().map(|step| step.loss));
+    Ok(losses.collect::<Result<Vec<_>, DeviceError>>()?)
+}
+
+/// A tensor of doubles, if there is one of that name.
+fn doubles(file: &SafeTensors<'_>, name: &str) -> Option<Vec<f64>> {
+    let tensor = file.tensor(name).ok().filter(|tensor| tensor.dtype() == Dtype::F64)?;
+    let number = |bytes: &[u8]| f64::from_le_bytes(bytes.try_into().expect("eight bytes"));
+    Some(tensor.data().chunks_exact(8).map(number).collect())
+}
+
+/// The folders of golden cases, in order.
+fn cases(golden: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut cases = vec![];
+    for entry in golden.read_dir()? {
+        let path = entry?.path();
+        if path.join("config.ron").is_file() {
+            cases.push(path);
+        }
+    }
+    cases.sort();
+    Ok(cases)
+}
+
+/// The gradients of a golden case, from its files to its files.
+fn compare_case<D: Place>(device: &D, case: &Path, findings: &mut Findings) -> Result<(), Box<dyn Error>> {
+    let name = format!("case {}", case.file_name().unwrap_or_default().to_string_lossy());
+    let file = ConfigFile::read(&case.join("config.ron"))?;
+    let model = match file.build_on(device) {
+        Ok(model) => model,
+        Err(error) => {
+            findings.not_run(name, error.to_string());
+            return Ok(());
+        }
+    };
+    let layout = model.layout();
+    let theta = device.buffer(&read_params::<D::Real>(&case.join("params.safetensors"), &layout)?);
+    let shape = model.sample_shape.clone();
+    let Model { flow, base, target, cut, .. } = model;
+    let mut engine = Engine::new(device.clone(), flow, base, target, cut).with_end_samples(EndSamples::Keep);
+    let expected = std::fs::read(case.join("expected.safetensors"))?;
+    let expected = SafeTensors::deserialize(&expected)?;
+    for method in Method::of(Divergence::Reverse).chain(Method::of(Divergence::Forward)) {
+        let samples = case.join(if method.divergence() == Divergence::Reverse { "z.npy" } else { "x_data.npy" });
+        if !samples.is_file() {
+            continue;
+        }
+        let samples = read_samples::<D::Real>(&samples, &shape)?;
+        let gradient = match method {
+            Method::Reverse(how) => engine.reverse_kl(how, &theta, Start::Given(samples.values.view()))?,
+            Method::Forward(how) => engine.forward_kl(how, &theta, samples.values.view())?,
+        };
+        let grad: Vec<f64> = device.to_host(gradient.grad).iter().map(|x| x.wide()).collect();
+        let (estimator, divergence) = (method.estimator().name(), method.divergence().name());
+        let mut off = None;
+        for (tensor, range) in layout.ranges() {
+            let of_file = format!("grad.{estimator}.{divergence}.{}", tensor.name);
+            let Some(exact) = doubles(&expected, &of_file) else { continue };
+            // Both may be zero.
+            let this = if grad[range.clone()] == exact { 0.0 } else { distance(&grad[range], &exact) };
+            off = Some(off.unwrap_or(0.0_f64).max(this));
+        }
+        if let Some(off) = off {
+            findings.deviation(format!("{name}, {estimator}, {divergence}"), off, DOUBLE);
+        }
+    }
+    Ok(())
+}

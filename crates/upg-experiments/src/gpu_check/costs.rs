@@ -1,0 +1,41 @@
+//! Table 2 on the card, and what share of the card's peaks it reaches.
+
+use super::finding::Findings;
+use super::steps::Card;
+use crate::paper::table2::{self, Plan};
+use std::error::Error;
+use std::time::Duration;
+use upg_gpu::gpu::Gpu;
+use upg_gpu::{Cuda, Precision};
+
+/// Flows of the table by the time that is left: the paper's first.
+const FLOWS: [&str; 5] = ["realnvp", "u1", "z2nice", "continuous", "spline"];
+
+/// Times of all estimators; multiply-adds a second of path-fast.
+///
+/// # Errors
+/// If a flow can't be measured.
+pub(super) fn measure<G: Gpu>(card: &Card<G>, findings: &mut Findings) -> Result<(), Box<dyn Error>> {
+    let device = Cuda::<f32, G>::new(card.open()?)?;
+    for precision in [Precision::Full, Precision::Split, Precision::Tf32] {
+        let device = device.clone().with_precision(precision)?;
+        let flows = if precision == Precision::Full { &FLOWS[..] } else { &FLOWS[..1] };
+        for &flow in flows {
+            let cases = table2::only(table2::cases(), &[flow.to_owned()])?;
+            for row in table2::run(&cases, &plan(card.emulated), &device)? {
+                let name = format!("{flow}, {}, {}, batch {}, {precision}", row.estimator, row.divergence, row.batch);
+                findings.figure(format!("{name}: time"), 1e3 * row.seconds.median, "ms");
+                findings.figure(format!("{name}: over {}", row.baseline), row.ratio.mean, "");
+            }
+        }
+    }
+    Ok(())
+}
+
+fn plan(emulated: bool) -> Vec<Plan> {
+    let plan = |batch, rounds, milliseconds| Plan { batch, rounds, budget: Duration::from_millis(milliseconds) };
+    match emulated {
+        true => vec![plan(2, 1, 0)],
+        false => vec![plan(64, 40, 700), plan(1024, 20, 1000), plan(8192, 6, 2500)],
+    }
+}

@@ -1,0 +1,52 @@
+//! The card: what it is, how fast it copies, how fast it multiplies.
+
+use super::finding::Findings;
+use super::steps::Card;
+use upg_core::DeviceError;
+use upg_gpu::gpu::Gpu;
+use upg_gpu::{Cuda, Precision};
+
+/// What is measured with: the rows of square matrices, the bytes of a copy, and how often.
+struct Size {
+    rows: usize,
+    bytes: usize,
+    repetitions: usize,
+}
+
+/// Libraries, card, bandwidth, rates of products.
+///
+/// # Errors
+/// The device's.
+pub(super) fn look<G: Gpu>(card: &Card<G>, findings: &mut Findings) -> Result<(), DeviceError> {
+    let device = Cuda::<f32, G>::new(card.open()?)?;
+    let facts = device.gpu().facts().clone();
+    findings.say("card", &facts.name);
+    findings.say("versions", &facts.versions);
+    findings.say("compute capability", format!("{}.{}", facts.capability.0, facts.capability.1));
+    findings.figure("memory", facts.memory as f64 / 1e9, "GB");
+    findings.figure("multiprocessors", f64::from(facts.multiprocessors), "");
+    for (name, path) in upg_gpu::driver::libraries::found() {
+        findings.say(name, path);
+    }
+    let size = match card.emulated {
+        false => Size { rows: 4096, bytes: 1 << 28, repetitions: 10 },
+        true => Size { rows: 160, bytes: 1 << 16, repetitions: 2 },
+    };
+    // A copy reads and writes each byte.
+    let seconds = device.time_copies(size.bytes, size.repetitions)?;
+    findings.figure("copies", 2.0 * size.bytes as f64 / seconds / 1e9, "GB/s");
+    for precision in [Precision::Full, Precision::Split, Precision::Tf32] {
+        let device = device.clone().with_precision(precision)?;
+        let rate = rate(&size, device.time_products(size.rows, size.repetitions)?);
+        findings.figure(format!("products of f32, {precision}"), rate, "TFLOP/s");
+    }
+    let double = Cuda::<f64, G>::new(card.open()?)?;
+    let rate = rate(&size, double.time_products(size.rows, size.repetitions)?);
+    findings.figure("products of f64", rate, "TFLOP/s");
+    Ok(())
+}
+
+/// A multiply-add is two operations.
+fn rate(size: &Size, seconds: f64) -> f64 {
+    2.0 * (size.rows as f64).powi(3) / seconds / 1e12
+}

@@ -1,0 +1,27 @@
+#!/bin/sh
+# Runs the check of the card in this folder; results go to the folder `results` here, or to the first argument.
+# Usage: ./run.sh [RESULTS]
+cd "$(dirname "$0")" || exit 1
+results=${1:-results}
+
+# CUDA's libraries: those of Python's packages, whose folders have names such as nvidia/cu13/lib or nvidia/cublas/lib, and those of CUDA's own folders.
+site=$(python3 -c 'import site, sys; print("\n".join(site.getsitepackages() + [site.getusersitepackages()]))' 2>/dev/null)
+for folder in $site; do
+    for lib in "$folder"/nvidia/*/lib; do
+        [ -d "$lib" ] && LD_LIBRARY_PATH="$LD_LIBRARY_PATH${LD_LIBRARY_PATH:+:}$lib"
+    done
+done
+for lib in /usr/local/cuda/lib64 /usr/local/cuda-*/lib64 /usr/local/nvidia/lib64 /usr/lib/wsl/lib; do
+    [ -d "$lib" ] && LD_LIBRARY_PATH="$LD_LIBRARY_PATH${LD_LIBRARY_PATH:+:}$lib"
+done
+for bin in /usr/local/cuda/bin /usr/local/cuda-*/bin; do
+    [ -d "$bin" ] && PATH="$PATH:$bin"
+done
+export LD_LIBRARY_PATH PATH
+
+# Kernels compiled elsewhere, in case NVRTC is missing or too old; what is compiled here goes to a folder of its own.
+export UPG_CACHE_DIR="$PWD/cache"
+mkdir -p "$UPG_CACHE_DIR"
+[ -d cubins ] && cp -n cubins/* "$UPG_CACHE_DIR"/ 2>/dev/null
+
+exec ./upg-gpu-check gpu-check --golden golden --out "$results"

@@ -1,0 +1,117 @@
+//! Starts the steps, each in a process of its own with its time limit, and puts together what they found.
+
+use super::finding::{self, Finding, Verdict};
+use super::page;
+use super::steps::{Step, file_of};
+use crate::io::console::say;
+use crate::io::output::{OutputFile, Provenance};
+use serde::Serialize;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How a step ended.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Ended {
+    /// The step.
+    pub step: String,
+    /// In words: `done`, `a finding failed`, `ended at its limit of 20 s`, …
+    pub how: String,
+    /// Seconds.
+    pub seconds: f64,
+    /// Whether all is as it has to be.
+    pub passed: bool,
+}
+
+/// All that was found.
+#[derive(Debug, Serialize)]
+pub struct Check {
+    /// Version, commit and processor.
+    pub provenance: Provenance,
+    /// Whether it was the emulator.
+    pub emulated: bool,
+    /// The steps.
+    pub steps: Vec<Ended>,
+    /// Their findings.
+    pub findings: Vec<Finding>,
+}
+
+impl Check {
+    /// Whether all is as it has to be.
+    pub fn passed(&self) -> bool {
+        self.steps.iter().all(|step| step.passed)
+    }
+}
+
+/// Makes the steps in the folder `out`: `start` gives the command of one. After each, `gpu-check.json` and `gpu-check.html` are written anew.
+///
+/// # Errors
+/// If the folder can't be written.
+pub fn run(
+    steps: &[Step],
+    emulated: bool,
+    out: &Path,
+    provenance: &Provenance,
+    start: impl Fn(Step) -> Command,
+) -> io::Result<Check> {
+    std::fs::create_dir_all(out)?;
+    let mut check = Check { provenance: provenance.clone(), emulated, steps: vec![], findings: vec![] };
+    for &step in steps {
+        let file = file_of(out, step);
+        if file.exists() {
+            std::fs::remove_file(&file)?;
+        }
+        let ended =
+            if emulated && step.needs_card() { left_out(step) } else { make(step, step.limit(emulated), start(step))? };
+        say(format_args!("{step}: {} ({:.1} s)", ended.how, ended.seconds));
+        for finding in finding::read(&file).iter().filter(|finding| finding.verdict == Verdict::Failed) {
+            say(format_args!("  FAILED {}: {:?} {}", finding.name, finding.value, finding.note));
+        }
+        check.findings.extend(finding::read(&file));
+        check.steps.push(ended);
+        write(out, &check)?;
+    }
+    Ok(check)
+}
+
+fn left_out(step: Step) -> Ended {
+    Ended { step: step.name().into(), how: "left out: it needs a card".into(), seconds: 0.0, passed: true }
+}
+
+fn make(step: Step, limit: Duration, mut command: Command) -> io::Result<Ended> {
+    let begin = Instant::now();
+    let mut child = command.stdin(Stdio::null()).spawn()?;
+    let (how, passed) = match wait(&mut child, begin + limit)? {
+        None => (format!("ended at its limit of {} s", limit.as_secs()), false),
+        Some(status) if status.success() => ("done".into(), true),
+        Some(status) if status.code() == Some(1) => ("a finding failed".into(), false),
+        Some(status) => (format!("broke off: {status}"), false),
+    };
+    Ok(Ended { step: step.name().into(), how, seconds: begin.elapsed().as_secs_f64(), passed })
+}
+
+/// Waits until then, and ends what isn't done by then.
+fn wait(child: &mut Child, until: Instant) -> io::Result<Option<std::process::ExitStatus>> {
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        if Instant::now() >= until {
+            child.kill()?;
+            child.wait()?;
+            return Ok(None);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn write(out: &Path, check: &Check) -> io::Result<()> {
+    let json = serde_json::to_vec_pretty(check).expect("a check has a text");
+    for (name, bytes) in [("gpu-check.json", json), ("gpu-check.html", page::page(check).into_bytes())] {
+        let path: PathBuf = out.join(name);
+        let file = OutputFile::create(&path).map_err(io::Error::other)?;
+        file.commit(&bytes).map_err(io::Error::other)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,136 @@
+//! `cargo xtask gpu-check`: looks whether flows on a card are right, and how fast they are; or makes the folder that does so elsewhere.
+
+use clap::Args;
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use upg_experiments::commands::arguments::device_parser;
+use upg_experiments::config::DeviceName;
+use upg_experiments::gpu_check::steps::Card;
+use upg_experiments::gpu_check::{Step, bundle, supervise};
+use upg_experiments::io::console::say;
+use upg_experiments::io::output::Provenance;
+use upg_gpu::driver::Driver;
+use upg_gpu::gpu::Gpu;
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// The card: cuda, or cuda:N.
+    #[arg(long, default_value = "cuda:0", value_parser = device_parser())]
+    device: DeviceName,
+    /// On the emulator: every step but those that need a card. For a program built with `--features emulator`.
+    #[arg(long)]
+    emulated: bool,
+    /// These steps only.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<Step>,
+    /// Folder for `gpu-check.json`, `gpu-check.html` and the findings of each step.
+    #[arg(long, default_value = "gpu-check-out")]
+    out: PathBuf,
+    /// Makes a folder with all that a machine with a card needs for the check, without network or cargo, instead of checking here.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["emulated", "only"])]
+    bundle: Option<PathBuf>,
+    /// A folder of golden cases; several may be given. By default those of this repository.
+    #[arg(long)]
+    golden: Vec<PathBuf>,
+    /// Machine code of the kernels for the bundle, as `nvrtc` made it.
+    #[arg(long, value_name = "DIR")]
+    cubins: Option<PathBuf>,
+    /// Makes one step in this process.
+    #[arg(long, hide = true)]
+    step: Option<Step>,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> ExitCode {
+    let outcome = match (&arguments.bundle, arguments.step) {
+        (Some(folder), _) => make_bundle(folder, arguments).map(|()| true),
+        (None, Some(step)) => make_step(step, arguments),
+        (None, None) => check(arguments),
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            say(format_args!("error: {error}"));
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// The folders of golden cases of this repository.
+fn golden(arguments: &Arguments) -> Vec<PathBuf> {
+    if !arguments.golden.is_empty() {
+        return arguments.golden.clone();
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    ["crates/upg-experiments/tests/golden", "tests/reference/cases"].map(|folder| root.join(folder)).to_vec()
+}
+
+/// All steps, each in a process of its own.
+fn check(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
+    let (program, emulated, out) = (std::env::current_exe()?, arguments.emulated, &arguments.out);
+    let steps = if arguments.only.is_empty() { Step::ALL.to_vec() } else { arguments.only.clone() };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let provenance = Provenance::new(threads, "f32", None, String::new());
+    let start = |step: Step| {
+        let mut command = Command::new(&program);
+        command.args(["gpu-check", "--step", step.name(), "--device", &arguments.device.to_string()]);
+        command.arg("--out").arg(out);
+        golden(arguments).iter().for_each(|folder| {
+            command.arg("--golden").arg(folder);
+        });
+        if emulated {
+            command.arg("--emulated");
+        }
+        command
+    };
+    let check = supervise::run(&steps, emulated, out, &provenance, start)?;
+    say(format_args!(
+        "{}: written to {}",
+        if check.passed() { "all is as it has to be" } else { "something isn't as it has to be" },
+        out.join("gpu-check.json").display()
+    ));
+    Ok(check.passed())
+}
+
+fn make_step(step: Step, arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
+    std::fs::create_dir_all(&arguments.out)?;
+    if arguments.emulated {
+        return emulated(step, arguments);
+    }
+    let DeviceName::Cuda(number) = arguments.device else {
+        return Err(
+            format!("--device = {}: accepted is cuda, or cuda:N for the card number N", arguments.device).into()
+        );
+    };
+    on(move || Driver::new(number), step, arguments)
+}
+
+fn on<G: Gpu>(
+    open: impl Fn() -> Result<G, upg_core::DeviceError> + 'static,
+    step: Step,
+    arguments: &Arguments,
+) -> Result<bool, Box<dyn Error>> {
+    Card::new(open, arguments.emulated, golden(arguments), arguments.out.clone()).make(step)
+}
+
+#[cfg(feature = "emulator")]
+fn emulated(step: Step, arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
+    on(upg_gpu::emulator::Emulator::new, step, arguments)
+}
+
+#[cfg(not(feature = "emulator"))]
+fn emulated(_: Step, _: &Arguments) -> Result<bool, Box<dyn Error>> {
+    Err("--emulated: this program is built without the emulator: accepted with \
+         `cargo run --release -p xtask --features emulator -- gpu-check --emulated`"
+        .into())
+}
+
+fn make_bundle(folder: &Path, arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    let golden = golden(arguments);
+    let golden: Vec<&Path> = golden.iter().map(PathBuf::as_path).collect();
+    let bytes = bundle::write(folder, &std::env::current_exe()?, &golden, arguments.cubins.as_deref())
+        .map_err(|error| format!("--bundle = {}: {error}", folder.display()))?;
+    say(format_args!("{}: {:.1} MB; `sh run.sh` there", folder.display(), bytes as f64 / 1e6));
+    Ok(())
+}
