@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use upg_experiments::io::output::tell_commit;
 
 mod gpu_check;
+#[cfg(feature = "emulator")]
+mod gpu_counts;
 mod reproduce_figures;
 mod reproduce_table2;
 
@@ -24,6 +26,9 @@ enum Task {
     ReproduceFigures(reproduce_figures::Arguments),
     /// Looks whether flows on a card are right, and how fast they are: within six minutes.
     GpuCheck(gpu_check::Arguments),
+    /// Counts what the gradients of Table 2 ask of a card, on the emulator.
+    #[cfg(feature = "emulator")]
+    GpuCounts(gpu_counts::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -34,5 +39,7 @@ fn main() -> ExitCode {
         Task::ReproduceTable2(arguments) => reproduce_table2::run(&arguments),
         Task::ReproduceFigures(arguments) => reproduce_figures::run(&arguments),
         Task::GpuCheck(arguments) => gpu_check::run(&arguments),
+        #[cfg(feature = "emulator")]
+        Task::GpuCounts(arguments) => gpu_counts::run(&arguments),
     }
 }

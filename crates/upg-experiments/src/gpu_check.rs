@@ -7,6 +7,8 @@
 mod agreement;
 pub mod bundle;
 mod costs;
+#[cfg(feature = "emulator")]
+pub mod counts;
 mod finding;
 mod hardware;
 mod numbers;

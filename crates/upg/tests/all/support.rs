@@ -17,6 +17,9 @@ pub type Tensors = BTreeMap<String, (Vec<usize>, Dtype, Vec<f64>)>;
 /// The golden cases: configurations, weights, samples, and results of independent programs in double precision.
 pub const GOLDEN: [&str; 5] = ["gmm_6", "phi4_4x4", "u1_4x4", "u1_8x4", "z2nice_4x4"];
 
+/// The device that the gradients of these tests are computed on: the processor, or with the feature `emulator` the kernels of a card.
+pub const DEVICE: &[&str] = if cfg!(feature = "emulator") { &["--device", "emulated"] } else { &[] };
+
 /// The folder of a golden case.
 pub fn golden(case: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../upg-experiments/tests/golden").join(case)
