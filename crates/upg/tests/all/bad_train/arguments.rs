@@ -35,7 +35,7 @@ const CALLS: &[Call] = &[
     ),
     (
         &["train", "--config", "CONFIG", "--out", "OUT", "--set", "precision.products=Half"],
-        &["precision.products = Half: accepted"],
+        &["precision.products = Half", "expected either `Full` or `Tf32`"],
     ),
     (&["train", "--config", "CONFIG", "--out", "OUT", "--seed=-1"], &["'-1'", "--seed"]),
     (&["train", "--config", "CONFIG", "--out", "OUT", "--batch", "3"], &["'--batch'"]),
