@@ -1,14 +1,17 @@
 //! Layers and bases agree with the host's of the same description, at the same parameters and samples.
 
 use crate::bases::{any_free_field, any_lattice, any_two_signs};
-use crate::linear::{any_householder, any_linear, any_order};
+use crate::linear::{any_householder, any_linear, any_linear_spec, any_order};
 use crate::support::{base_on_device, device, on_device};
 use ndarray::Array2;
 use rand::RngExt;
 use upg_core::{Base, Batch, Cpu, Layer, Memory, Real, Rng, SampleStream};
-use upg_flows::spec::{ActNormSpec, PermutationSpec};
-use upg_flows::{BaseSpec, FirstValues, LayerSpec};
+use upg_flows::spec::{ActNormSpec, HouseholderSpec, PermutationSpec};
+use upg_flows::{BaseSpec, Bias, FirstValues, LayerSpec};
+use upg_gpu::Cuda;
+use upg_gpu::emulator::{Emulator, Order};
 use upg_testkit::draw;
+use upg_testkit::on_host::OnHost;
 use upg_testkit::runner::{BaseRunner, Runner};
 use upg_testkit::tolerance::{Tolerance, assert_close, assert_close_on_scale, largest};
 
@@ -84,7 +87,7 @@ fn layers_agree_with_those_of_the_host() {
 #[test]
 fn linear_layers_of_many_channels_agree_with_those_of_the_host() {
     let rng = &mut draw::rng(3);
-    let spec = LayerSpec::Linear(crate::linear::any_linear_spec(rng, &[300], None));
+    let spec = LayerSpec::Linear(any_linear_spec(rng, &[300], None));
     check_layer_agrees::<f64>(&spec, &[300], 9, rng);
 }
 
@@ -139,4 +142,44 @@ fn act_norm_starts_by_a_batch_as_on_the_host() {
     }
     let silent = LayerSpec::ActNorm(ActNormSpec { start: FirstValues::Identity });
     assert!(device::<f64>().layer(&silent, &[3]).expect("a layer").batch_start().is_none());
+}
+
+/// Draws, densities and gradients of a base, or all verbs of a layer, on this device.
+fn on_any_device(device: Cuda<f32, Emulator>, spec: &BaseSpec, layer: &LayerSpec, shape: &[usize]) -> Vec<Vec<f32>> {
+    let (rng, here, dof) = (&mut draw::rng(5), Cpu::<f32>::here(), shape.iter().product());
+    let [x, a] = [(); 2].map(|()| draw::normal(rng, 40, dof, 1.0).mapv(f32::of));
+    let base = OnHost::new(device.clone(), device.base(spec, shape).expect("a base"));
+    let theta: Vec<f32> = draw::cast(&draw::parameters(rng, &Base::params(&base)));
+    let mut runner = BaseRunner::new(&here, &base, &theta);
+    let drawn = flat(&runner.sample(SampleStream::new(1, 2, 3), 5, 40));
+    let score = flat(&runner.log_density_and_score(&x).1);
+    let of_base = runner.pull_back(&x, Some(&a), 0.5);
+    let layer = OnHost::new(device.clone(), device.layer(layer, shape).expect("a layer"));
+    let theta: Vec<f32> = draw::cast(&draw::parameters(rng, &Layer::params(&layer)));
+    let mut runner = Runner::new(&here, &layer, &theta);
+    let y = flat(&runner.forward(&x).y);
+    let (pushed, pulled) = (runner.push(&a, 0.5), runner.pull_back(&a, 0.5));
+    vec![drawn, score, of_base, y, flat(&pushed.cotangent), pushed.grad, flat(&pulled.cotangent), pulled.grad]
+}
+
+/// The careful emulator finds threads that meet at one place of shared memory; another order of threads finds missing barriers.
+#[test]
+fn threads_do_not_meet_and_may_come_in_any_order() {
+    let rng = &mut draw::rng(8);
+    let layers = [
+        LayerSpec::ActNorm(ActNormSpec { start: FirstValues::Data }),
+        LayerSpec::Linear(any_linear_spec(rng, &[3, 11], None)),
+        LayerSpec::Householder(HouseholderSpec { reflections: 4, bias: Bias::Yes }),
+    ];
+    for layer in layers {
+        let spec = any_two_signs(rng);
+        let [usual, careful, reverse] = [
+            Emulator::new(),
+            Emulator::counting(),
+            Emulator::new().map(|emulator| emulator.order(Order::Reverse)),
+        ]
+        .map(|gpu| on_any_device(gpu.and_then(Cuda::new).expect("g++"), &spec, &layer, &[3, 11]));
+        assert_eq!(careful, usual, "{layer:?}, carefully");
+        assert_eq!(reverse, usual, "{layer:?}, in reverse order");
+    }
 }
