@@ -39,7 +39,7 @@ impl Case {
             Self::U1(target) => Arc::new(*target),
             Self::Gmm(target) => Arc::new(*target),
             Self::Gaussian(target) => Arc::new(target.clone()),
-            Self::Funnel(target) => Arc::new(target.clone()),
+            Self::Funnel(target) => Arc::new(*target),
         }
     }
 
