@@ -22,6 +22,7 @@ DEVICE REAL in_space(REAL y) {
 // t_i <- g(t_i; phi_i), what the transform keeps, and log_det[s] += sum_i lambda_i; c <- the m rows of x in kept_rows (m may be 0), which don't
 // move: a copy for the net's gradient. Blocks of 32 samples, in which 8 groups share the elements.
 // limits: 64 registers, 2048 bytes shared
+// limits f64: 128 registers, 2048 bytes shared
 KERNEL(256) coupling_evaluate(REAL* x, const int* rows, const REAL* phi, const REAL* bias, REAL* kept, double* log_det, const int* kept_rows, REAL* c, int n, int m, int samples) {
     SHARED(double, shared, 256);
     int s = (int)(blockIdx.x * 32 + threadIdx.x);
@@ -41,6 +42,7 @@ KERNEL(256) coupling_evaluate(REAL* x, const int* rows, const REAL* phi, const R
 
 // The same when nothing is kept.
 // limits: 64 registers, 2048 bytes shared
+// limits f64: 128 registers, 2048 bytes shared
 KERNEL(256) coupling_value(REAL* x, const int* rows, const REAL* phi, const REAL* bias, double* log_det, int n, int samples) {
     SHARED(double, shared, 256);
     int s = (int)(blockIdx.x * 32 + threadIdx.x);
@@ -63,6 +65,7 @@ DEVICE void read_kept(const REAL* kept, int i, int samples, int s, REAL (&mine)[
 
 // MATH (4): a_t <- (a_t - w dlambda/dt) / g', then v = -(a_t dg/dphi + w dlambda/dphi); one thread an element and a sample.
 // limits: 64 registers, 0 bytes shared
+// limits f64: 128 registers, 0 bytes shared
 KERNEL(256) coupling_push(REAL* a, const int* rows, const REAL* phi, const REAL* bias, const REAL* kept, REAL* v, REAL w, int n, int samples) {
     int e = THREAD, i = e / samples, s = e - i * samples;
     if (i >= n) return;
@@ -76,6 +79,7 @@ KERNEL(256) coupling_push(REAL* a, const int* rows, const REAL* phi, const REAL*
 
 // MATH (5): v = a_t dg/dphi + w dlambda/dphi, then a_t <- a_t g' + w dlambda/dt; one thread an element and a sample.
 // limits: 64 registers, 0 bytes shared
+// limits f64: 128 registers, 0 bytes shared
 KERNEL(256) coupling_pull(REAL* a, const int* rows, const REAL* phi, const REAL* bias, const REAL* kept, REAL* v, REAL w, int n, int samples) {
     int e = THREAD, i = e / samples, s = e - i * samples;
     if (i >= n) return;

@@ -82,7 +82,8 @@ impl<T: Real> Given<T> {
         let (kept, mut lambda) = (device.zeros(transform.kept * N * SAMPLES), Sums::default());
         device.clear(&mut lambda, SAMPLES);
         let (none, over) = (crate::gpu::Address(0), Spread::elements(N * SAMPLES));
-        let arguments = arguments![x.at(), rows.at(), phi.at(), none, kept.at(), lambda.at(), N, SAMPLES];
+        let arguments =
+            arguments![x.at(), rows.at(), phi.at(), none, kept.at(), lambda.at(), none, none, N, 0_usize, SAMPLES];
         device.launch(&kernels, "coupling_evaluate", Spread::rows(SAMPLES), arguments);
         let beta = device.real(BETA);
         let arguments = arguments![a.at(), rows.at(), phi.at(), none, kept.at(), v.at(), beta, N, SAMPLES];
