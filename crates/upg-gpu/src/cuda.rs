@@ -124,13 +124,15 @@ impl<T: Real, G: Gpu> Cuda<T, G> {
     /// The kernels of what is in precision `T` already, compiled once for a device.
     ///
     /// # Errors
-    /// If they can't be compiled.
+    /// If they can't be compiled, or the device has failed before.
     pub(crate) fn compiled(&self, source: Source) -> Result<Arc<Kernels<G>>, DeviceError> {
+        self.status()?;
         let mut modules = lock(&self.inner.modules);
         if let Some(found) = modules.get(&source) {
             return Ok(found.clone());
         }
-        let compiled = Arc::new(Kernels(self.gpu().compile(&source)?));
+        let compiled = self.gpu().compile(&source).inspect_err(|error| self.fail(error.clone()))?;
+        let compiled = Arc::new(Kernels(compiled));
         modules.insert(source, compiled.clone());
         Ok(compiled)
     }

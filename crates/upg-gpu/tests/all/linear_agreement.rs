@@ -173,12 +173,9 @@ fn threads_do_not_meet_and_may_come_in_any_order() {
     ];
     for layer in layers {
         let spec = any_two_signs(rng);
-        let [usual, careful, reverse] = [
-            Emulator::new(),
-            Emulator::counting(),
-            Emulator::new().map(|emulator| emulator.order(Order::Reverse)),
-        ]
-        .map(|gpu| on_any_device(gpu.and_then(Cuda::new).expect("g++"), &spec, &layer, &[3, 11]));
+        let [usual, careful, reverse] =
+            [Emulator::new(), Emulator::counting(), Emulator::new().map(|emulator| emulator.order(Order::Reverse))]
+                .map(|gpu| on_any_device(gpu.and_then(Cuda::new).expect("g++"), &spec, &layer, &[3, 11]));
         assert_eq!(careful, usual, "{layer:?}, carefully");
         assert_eq!(reverse, usual, "{layer:?}, in reverse order");
     }

@@ -6,6 +6,7 @@ mod bases;
 mod continuous;
 mod couplings;
 mod device;
+mod faults;
 mod layers;
 mod linear;
 mod linear_agreement;
