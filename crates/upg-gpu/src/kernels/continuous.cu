@@ -1,6 +1,6 @@
 // The flow of a vector field by the classical Runge-Kutta method, MATH (30)-(32) (continuous.rs of upg-flows): all steps in one kernel.
 //
-// Before it stands the text of a field, with BLOCK, SAMPLES, THREADS_OF_SAMPLE, OWN and DOF; Field, FIELD_ARGUMENTS and FIELD(times, shared);
+// Before it stands the text of a field, with BLOCK, SAMPLES, THREADS_OF_SAMPLE, OWN and DOF; Field, FIELD_ARGUMENTS and FIELD(times);
 // field_value and field_pull. A block has SAMPLES samples; thread j of a sample owns its coordinates j, j + THREADS_OF_SAMPLE, ..., OWN of them,
 // in registers. Behind the last sample stand copies of it, whose covectors and weights are 0. The tape has the inputs of all stages, shape
 // [step][stage][block of samples][sample][coordinate].
@@ -27,7 +27,7 @@ struct Way {
 };
 
 DEVICE Way way_of(const Field& f, int group, double h, int steps, int back, int samples) {
-    int sample = group * SAMPLES + f.sample;
+    int sample = group * SAMPLES + f.sample();
     bool real = sample < samples;
     return {group, (samples + SAMPLES - 1) / SAMPLES, samples, steps, back, h, real ? sample : samples - 1, real};
 }
@@ -44,7 +44,7 @@ DEVICE void store(const Field& f, const Way& way, const REAL (&own)[OWN], REAL* 
         if (f.owns(e) && way.real) batch[(u64)f.site(e) * way.samples + way.sample] = own[e];
 }
 
-DEVICE int on_tape(const Field& f, int e) { return f.sample * DOF + f.site(e); }
+DEVICE int on_tape(const Field& f, int e) { return f.sample() * DOF + f.site(e); }
 
 // kappa <- alpha start + beta xi, in the place of xi, for the push (31) or the pull-back (32) at stage i; returns alpha.
 DEVICE double aim(const Way& way, int push, int i, const REAL (&start)[OWN], REAL (&xi)[OWN]) {
@@ -69,17 +69,17 @@ DEVICE void add_scaled(REAL alpha, const REAL (&x)[OWN], REAL (&y)[OWN]) {
 // log_det[s] += the sum over the threads of each sample.
 DEVICE void add_log_det(const Field& f, const Way& way, double mine, double* log_det) {
     const int lanes = THREADS_OF_SAMPLE < 16 ? THREADS_OF_SAMPLE : 16;
-    double* parts = f.reduced + f.sample * THREADS_OF_SAMPLE;
+    double* parts = f.reduced() + f.sample() * THREADS_OF_SAMPLE;
     BARRIER();
-    parts[f.mine] = mine;
+    parts[f.mine()] = mine;
     BARRIER();
-    if (f.mine < lanes) {
+    if (f.mine() < lanes) {
         mine = 0;
-        for (int j = f.mine; j < THREADS_OF_SAMPLE; j += lanes) mine += parts[j];
-        parts[f.mine] = mine;
+        for (int j = f.mine(); j < THREADS_OF_SAMPLE; j += lanes) mine += parts[j];
+        parts[f.mine()] = mine;
     }
     BARRIER();
-    if (f.mine != 0 || !way.real) return;
+    if (f.mine() != 0 || !way.real) return;
     mine = 0;
     for (int j = 0; j < lanes; j++) mine += parts[j];
     log_det[way.sample] += mine;
@@ -92,6 +92,7 @@ DEVICE void integrate(Field& f, const Way& way, REAL* batch, double* log_det, RE
     load(f, way, batch, false, x);
     if (SCORE) load(f, way, score, !way.real, a);
     double sum = 0;
+#pragma unroll 1
     for (int step = 0; step < way.steps; step++) {
         copy(x, base);
         copy(x, input);
@@ -128,6 +129,7 @@ template <int GRADIENT>
 DEVICE void carry(Field& f, const Way& way, REAL* covector, const REAL* tape, double weight, int push, double* sums) {
     REAL x[OWN], a[OWN], start[OWN], xi[OWN];
     load(f, way, covector, !way.real, a);
+#pragma unroll 1
     for (int n = 0; n < way.steps; n++) {
         int step = push ? n : way.steps - 1 - n;
         copy(a, start);
@@ -149,32 +151,28 @@ DEVICE void carry(Field& f, const Way& way, REAL* covector, const REAL* tape, do
 // x <- T(x), log_det += l; a tape if there is one. A block for SAMPLES samples.
 // limits: 128 registers, 0 bytes shared
 KERNEL(BLOCK) continuous_forward(REAL* x, double* log_det, REAL* tape, double h, int steps, int back, int samples, FIELD_ARGUMENTS) {
-    DYNAMIC_SHARED(double, shared);
-    Field f = FIELD(2 * steps + 1, shared);
+    Field f = FIELD(2 * steps + 1);
     integrate<0>(f, way_of(f, (int)blockIdx.x, h, steps, back, samples), x, log_det, tape, (REAL*)0);
 }
 
 // The same with a tape, and the score pushed forward.
 // limits: 128 registers, 0 bytes shared
 KERNEL(BLOCK) continuous_forward_with_score(REAL* x, double* log_det, REAL* tape, REAL* score, double h, int steps, int back, int samples, FIELD_ARGUMENTS) {
-    DYNAMIC_SHARED(double, shared);
-    Field f = FIELD(2 * steps + 1, shared);
+    Field f = FIELD(2 * steps + 1);
     integrate<1>(f, way_of(f, (int)blockIdx.x, h, steps, back, samples), x, log_det, tape, score);
 }
 
 // a <- its push or pull-back. A block for SAMPLES samples.
 // limits: 128 registers, 0 bytes shared
 KERNEL(BLOCK) continuous_carry(REAL* a, const REAL* tape, double weight, int push, double h, int steps, int back, int samples, FIELD_ARGUMENTS) {
-    DYNAMIC_SHARED(double, shared);
-    Field f = FIELD(2 * steps + 1, shared);
+    Field f = FIELD(2 * steps + 1);
     carry<0>(f, way_of(f, (int)blockIdx.x, h, steps, back, samples), a, tape, weight, push, (double*)0);
 }
 
 // The same, and parts[block] <- the sums for the gradient over the samples of the blocks number block, block + blocks, ... of the other kernels.
 // limits: 128 registers, 0 bytes shared
 KERNEL(BLOCK) continuous_carry_with_sums(REAL* a, const REAL* tape, double weight, int push, double* parts, int sums, double h, int steps, int back, int samples, FIELD_ARGUMENTS) {
-    DYNAMIC_SHARED(double, shared);
-    Field f = FIELD(2 * steps + 1, shared);
+    Field f = FIELD(2 * steps + 1);
     double* into = parts + (u64)blockIdx.x * sums;
     for (int i = ME; i < sums; i += BLOCK) into[i] = 0;
     BARRIER();

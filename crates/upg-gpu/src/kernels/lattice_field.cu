@@ -6,68 +6,60 @@
 // What is added up for the gradient: [time][F + 1][orbit], then what each member of an orbit gets beside, [time][F + 1], then of omega, [F].
 
 #define DOF SITES
-#define REDUCED (2 * GROUP)
 // Parts of a sum that are left after its first step.
 #define LANES 16
 
 struct Field {
     Fields fields;
-    // [REDUCED][BLOCK].
-    double* reduced;
-    const REAL *omega, *at_origin, *weights;
-    const int *first, *places;
+    const REAL *prepared, *numbers;
+    const int* table;
     int kinds, orbits, times;
-    // The sample of this thread, and its number among the threads of that.
-    int sample, mine;
 
-    DEVICE_METHOD int site(int e) const { return e * THREADS_OF_SAMPLE + mine; }
+    // The sample of this thread, and its number among the threads of that.
+    DEVICE_METHOD int sample() const { return ME / THREADS_OF_SAMPLE; }
+    DEVICE_METHOD int mine() const { return ME % THREADS_OF_SAMPLE; }
+    DEVICE_METHOD int site(int e) const { return e * THREADS_OF_SAMPLE + mine(); }
     DEVICE_METHOD bool owns(int e) const { return SITES % THREADS_OF_SAMPLE == 0 || site(e) < SITES; }
     // What this thread owns of feature g of a group.
-    DEVICE_METHOD REAL& at(int g, int e) const { return fields.now[(g * SAMPLES + sample) * LATTICE + place(site(e))]; }
-    DEVICE_METHOD REAL weight(int time, int kind, int e) const {
-        return weights[(u64)(time * kinds + kind) * SITES + site(e)];
+    DEVICE_METHOD REAL& at(int g, int e) const {
+        return tables_of_axes()[fields.now + (g * SAMPLES + sample()) * LATTICE + place(site(e))];
+    }
+    DEVICE_METHOD double* reduced() const {
+        DYNAMIC_SHARED(double, shared);
+        return shared;
     }
     DEVICE_METHOD int grouped(int kind) const { return min(GROUP, kinds - kind); }
     DEVICE_METHOD bool linear(int kind) const { return kind == kinds - 1; }
+    DEVICE_METHOD REAL omega(int kind) const { return linear(kind) ? R(0) : prepared[kind]; }
+    DEVICE_METHOD REAL at_origin(int time, int kind) const { return prepared[kinds - 1 + time * kinds + kind]; }
+    DEVICE_METHOD REAL weight(int time, int kind, int e) const {
+        return prepared[kinds - 1 + times * kinds + (u64)(time * kinds + kind) * SITES + site(e)];
+    }
 };
 
 #define FIELD_ARGUMENTS const REAL *prepared, const REAL *numbers, const int *table, int kinds, int orbits
-#define FIELD(times, shared) field_of(prepared, numbers, table, kinds, orbits, times, shared)
+#define FIELD(times) field_of(prepared, numbers, table, kinds, orbits, times)
 
-DEVICE Field field_of(const REAL* prepared, const REAL* numbers, const int* table, int kinds, int orbits, int times, double* shared) {
-    Field field;
-    field.reduced = shared;
-    REAL* tables = (REAL*)(shared + REDUCED * BLOCK);
-    for (int i = ME; i < TABLES; i += BLOCK) tables[i] = numbers[i];
-    field.fields.tables = tables;
-    field.fields.now = tables + TABLES;
-    field.fields.spare = field.fields.now + GROUP * SAMPLES * LATTICE;
-    field.omega = prepared;
-    field.at_origin = prepared + kinds - 1;
-    field.weights = field.at_origin + times * kinds;
-    field.first = table;
-    field.places = table + orbits + 1;
-    field.kinds = kinds;
-    field.orbits = orbits;
-    field.times = times;
-    field.sample = ME / THREADS_OF_SAMPLE;
-    field.mine = ME % THREADS_OF_SAMPLE;
+DEVICE Field field_of(const REAL* prepared, const REAL* numbers, const int* table, int kinds, int orbits, int times) {
+    REAL* room = tables_of_axes();
+    for (int i = ME; i < TABLES; i += BLOCK) room[i] = numbers[i];
     BARRIER();
-    return field;
+    return {{TABLES, TABLES + GROUP * SAMPLES * LATTICE}, prepared, numbers, table, kinds, orbits, times};
 }
 
 // v, and what this thread has of div v, the first two lines of MATH (33).
 DEVICE void field_value(Field& f, int time, const REAL (&x)[OWN], REAL (&v)[OWN], double& divergence) {
-    const REAL* origin = f.at_origin + time * f.kinds;
-    divergence = f.mine == 0 ? (double)SITES * (double)origin[f.kinds - 1] : 0;
+    divergence = f.mine() == 0 ? (double)SITES * (double)f.at_origin(time, f.kinds - 1) : 0;
 #pragma unroll
     for (int e = 0; e < OWN; e++) v[e] = 0;
+#pragma unroll 1
     for (int kind = 0; kind < f.kinds; kind += GROUP) {
         int features = f.grouped(kind);
+#pragma unroll 1
         for (int g = 0; g < features; g++) {
             bool linear = f.linear(kind + g);
-            REAL omega = linear ? R(0) : f.omega[kind + g];
-            double factor = (double)(omega * origin[kind + g]);
+            REAL omega = f.omega(kind + g);
+            double factor = (double)(omega * f.at_origin(time, kind + g));
 #pragma unroll
             for (int e = 0; e < OWN; e++) {
                 if (!f.owns(e)) continue;
@@ -98,7 +90,7 @@ DEVICE void field_value(Field& f, int time, const REAL (&x)[OWN], REAL (&v)[OWN]
 // sums[q] of `of` sums over the threads of a block, whose parts are [of][BLOCK], in a fixed order; in `reduced`[q * BLOCK]. Needs a barrier before.
 DEVICE void reduce_lanes(const Field& f, int of) {
     for (int task = ME; task < of * LANES; task += BLOCK) {
-        double* parts = f.reduced + task / LANES * BLOCK + task % LANES;
+        double* parts = f.reduced() + task / LANES * BLOCK + task % LANES;
         double sum = 0;
         for (int i = 0; i + task % LANES < BLOCK; i += LANES) sum += parts[i];
         if (task % LANES < BLOCK) parts[0] = sum;
@@ -108,7 +100,7 @@ DEVICE void reduce_lanes(const Field& f, int of) {
 
 DEVICE double reduced_sum(const Field& f, int q) {
     double sum = 0;
-    for (int lane = 0; lane < LANES && lane < BLOCK; lane++) sum += f.reduced[q * BLOCK + lane];
+    for (int lane = 0; lane < LANES && lane < BLOCK; lane++) sum += f.reduced()[q * BLOCK + lane];
     return sum;
 }
 
@@ -127,11 +119,13 @@ DEVICE void add_frequency_sums(const Field& f, int time, int kind, int features,
 
 // Adds the sums over the modes of each orbit of kappa x_f, the second line of MATH (34).
 DEVICE void add_orbit_sums(Field& f, int time, const REAL (&x)[OWN], const REAL (&modes)[OWN], double* sums) {
+#pragma unroll 1
     for (int kind = 0; kind < f.kinds; kind += GROUP) {
         int features = f.grouped(kind);
+#pragma unroll 1
         for (int g = 0; g < features; g++) {
             bool linear = f.linear(kind + g);
-            REAL omega = linear ? R(0) : f.omega[kind + g];
+            REAL omega = f.omega(kind + g);
 #pragma unroll
             for (int e = 0; e < OWN; e++) {
                 if (!f.owns(e)) continue;
@@ -150,11 +144,11 @@ DEVICE void add_orbit_sums(Field& f, int time, const REAL (&x)[OWN], const REAL 
         BARRIER();
         double* into = sums + (u64)(time * f.kinds + kind) * f.orbits;
         for (int task = ME; task < features * f.orbits; task += BLOCK) {
-            const REAL* products = f.fields.now + task / f.orbits * SAMPLES * LATTICE;
-            int orbit = task % f.orbits, end = f.first[orbit + 1];
+            const REAL* products = tables_of_axes() + f.fields.now + task / f.orbits * SAMPLES * LATTICE;
+            int orbit = task % f.orbits, end = f.table[orbit + 1];
             double sum = 0;
-            for (int member = f.first[orbit]; member < end; member++) {
-                int at = f.places[member];
+            for (int member = f.table[orbit]; member < end; member++) {
+                int at = f.table[f.orbits + 1 + member];
                 for (int s = 0; s < SAMPLES; s++) sum += (double)products[s * LATTICE + at];
             }
             into[task] += sum;
@@ -166,7 +160,6 @@ DEVICE void add_orbit_sums(Field& f, int time, const REAL (&x)[OWN], const REAL 
 // kappa <- (dv/dphi)^T kappa + w grad div v, MATH (34); with GRADIENT also adds the sums of its other lines to `sums`.
 template <int GRADIENT>
 DEVICE void field_pull(Field& f, int time, const REAL (&x)[OWN], REAL (&kappa)[OWN], REAL w, double* sums) {
-    const REAL* origin = f.at_origin + time * f.kinds;
     REAL modes[OWN];
 #pragma unroll
     for (int e = 0; e < OWN; e++)
@@ -178,6 +171,7 @@ DEVICE void field_pull(Field& f, int time, const REAL (&x)[OWN], REAL (&kappa)[O
         modes[e] = f.owns(e) ? f.at(0, e) : R(0);
         kappa[e] = 0;
     }
+#pragma unroll 1
     for (int kind = 0; kind < f.kinds; kind += GROUP) {
         int features = f.grouped(kind);
         for (int g = 0; g < features; g++) {
@@ -187,11 +181,12 @@ DEVICE void field_pull(Field& f, int time, const REAL (&x)[OWN], REAL (&kappa)[O
         }
         BARRIER();
         to_sites(f.fields, features * SAMPLES);
+#pragma unroll 1
         for (int g = 0; g < features; g++) {
             bool linear = f.linear(kind + g);
-            REAL omega = linear ? R(0) : f.omega[kind + g], at_origin = origin[kind + g];
+            REAL omega = f.omega(kind + g), at_origin = f.at_origin(time, kind + g);
             REAL bend = w * at_origin * omega * omega;
-            double of_weight = linear && f.mine == 0 ? (double)w : 0, of_omega = 0;
+            double of_weight = linear && f.mine() == 0 ? (double)w : 0, of_omega = 0;
 #pragma unroll
             for (int e = 0; e < OWN; e++) {
                 if (!f.owns(e)) continue;
@@ -204,8 +199,8 @@ DEVICE void field_pull(Field& f, int time, const REAL (&x)[OWN], REAL (&kappa)[O
                 }
             }
             if (GRADIENT) {
-                f.reduced[2 * g * BLOCK + ME] = linear ? of_weight : (double)(w * omega) / SITES * of_weight;
-                f.reduced[(2 * g + 1) * BLOCK + ME] = of_omega;
+                f.reduced()[2 * g * BLOCK + ME] = linear ? of_weight : (double)(w * omega) / SITES * of_weight;
+                f.reduced()[(2 * g + 1) * BLOCK + ME] = of_omega;
             }
         }
         if (GRADIENT) add_frequency_sums(f, time, kind, features, sums);

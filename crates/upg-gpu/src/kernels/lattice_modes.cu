@@ -1,7 +1,8 @@
 // Real Fourier transforms of fields on a periodic lattice in shared memory, axis by axis (modes.rs of upg-flows).
 //
 // Macros: SITES of the lattice; LAST, the extent of its last axis; AXES, for each axis of more than one site, the last one first,
-// AXIS(extent,sites of the axes behind it,where its table begins); TABLES, the numbers of all tables; SAMPLES of a block, and THREADS_OF_SAMPLE.
+// AXIS(extent,sites of the axes behind it,where its table begins); TABLES, the numbers of all tables; SAMPLES of a block, and THREADS_OF_SAMPLE;
+// GROUP, how many fields of each sample are transformed together.
 //
 // A lattice has LATTICE places: lines of the last axis begin an odd number of places after each other, so that the threads of a warp, which go
 // along different lines, meet different banks. A line of L sites is folded at 0 and L/2, and for even L at L/4 and 3L/4 as well: n stands for
@@ -13,6 +14,8 @@
 #define LATTICE (SITES / LAST * PITCH)
 #define BLOCK (SAMPLES * THREADS_OF_SAMPLE)
 #define ME ((int)threadIdx.x)
+// Sums over a block that are taken together: doubles for each thread, at the beginning of shared memory.
+#define REDUCED (2 * GROUP)
 
 struct alignas(16) Four { REAL of[4]; };
 
@@ -146,22 +149,28 @@ DEVICE void axis_unfold(REAL* field, int lattices) {
     BARRIER();
 }
 
-// Fields in shared memory, and as much room beside them.
+// Fields in shared memory, behind the tables, and as much room beside them: where each of the two begins, in numbers.
 struct Fields {
-    REAL *now, *spare;
-    const REAL* tables;
+    int now, spare;
 
     DEVICE_METHOD void swap() {
-        REAL* other = spare;
+        int other = spare;
         spare = now;
         now = other;
     }
 };
 
+// Shared memory behind what is reduced there: the tables.
+DEVICE REAL* tables_of_axes() {
+    DYNAMIC_SHARED(double, shared);
+    return (REAL*)(shared + REDUCED * BLOCK);
+}
+
 // Replaces the values at the sites by the amplitudes of the modes. Between what the threads wrote and this they meet a barrier; behind it too.
 DEVICE void to_modes(Fields& fields, int lattices) {
-#define AXIS(extent, inner, table)                                                                 \
-    axis_to_modes<extent, inner>(fields.now, fields.spare, fields.tables + table, lattices);       \
+    REAL* room = tables_of_axes();
+#define AXIS(extent, inner, table)                                                              \
+    axis_to_modes<extent, inner>(room + fields.now, room + fields.spare, room + table, lattices); \
     fields.swap();
     AXES
 #undef AXIS
@@ -169,10 +178,11 @@ DEVICE void to_modes(Fields& fields, int lattices) {
 
 // Replaces the amplitudes of the modes by the values at the sites; barriers as for to_modes.
 DEVICE void to_sites(Fields& fields, int lattices) {
-#define AXIS(extent, inner, table)                                                                 \
-    axis_to_folded<extent, inner>(fields.now, fields.spare, fields.tables + table, lattices);      \
-    fields.swap();                                                                                 \
-    axis_unfold<extent, inner>(fields.now, lattices);
+    REAL* room = tables_of_axes();
+#define AXIS(extent, inner, table)                                                               \
+    axis_to_folded<extent, inner>(room + fields.now, room + fields.spare, room + table, lattices); \
+    fields.swap();                                                                               \
+    axis_unfold<extent, inner>(room + fields.now, lattices);
     AXES
 #undef AXIS
 }

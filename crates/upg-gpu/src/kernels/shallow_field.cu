@@ -10,47 +10,43 @@
 #define PRODUCT (WIDTH * DOF)
 
 struct Field {
-    // [BLOCK].
-    double* reduced;
-    const REAL *input, *bias, *of_time, *output, *gates, *trace, *input_turned, *output_turned, *basis;
-    // Of this sample: x and a covector [DOF]; gamma tanh h, v, and what is summed up for u and M [WIDTH].
-    REAL *x, *covector, *gated, *v, *of_gate, *of_trace;
+    const REAL *theta, *prepared, *basis;
     int times, functions;
-    int sample, mine;
 
-    DEVICE_METHOD int site(int e) const { return e * THREADS_OF_SAMPLE + mine; }
+    // The sample of this thread, and its number among the threads of that.
+    DEVICE_METHOD int sample() const { return ME / THREADS_OF_SAMPLE; }
+    DEVICE_METHOD int mine() const { return ME % THREADS_OF_SAMPLE; }
+    DEVICE_METHOD int site(int e) const { return e * THREADS_OF_SAMPLE + mine(); }
     DEVICE_METHOD bool owns(int e) const { return DOF % THREADS_OF_SAMPLE == 0 || site(e) < DOF; }
     DEVICE_METHOD REAL moment(int time) const { return R((double)time / (times - 1)); }
+
+    DEVICE_METHOD const REAL* input() const { return theta; }
+    DEVICE_METHOD const REAL* bias() const { return theta + PRODUCT; }
+    DEVICE_METHOD const REAL* of_time() const { return theta + PRODUCT + WIDTH; }
+    DEVICE_METHOD const REAL* output() const { return theta + PRODUCT + (2 + functions) * WIDTH; }
+    DEVICE_METHOD const REAL* gates(int time) const { return prepared + time * WIDTH; }
+    DEVICE_METHOD const REAL* trace() const { return prepared + times * WIDTH; }
+    DEVICE_METHOD const REAL* input_turned() const { return prepared + (times + 1) * WIDTH; }
+    DEVICE_METHOD const REAL* output_turned() const { return input_turned() + PRODUCT; }
+
+    DEVICE_METHOD double* reduced() const {
+        DYNAMIC_SHARED(double, shared);
+        return shared;
+    }
+    // Of all samples of the block: x and a covector, [DOF] each; gamma tanh h, v, and what is summed up for u and for M, [WIDTH] each.
+    DEVICE_METHOD REAL* x(int sample) const { return (REAL*)(reduced() + BLOCK) + sample * DOF; }
+    DEVICE_METHOD REAL* covector(int sample) const { return x(SAMPLES + sample); }
+    DEVICE_METHOD REAL* gated(int sample) const { return x(2 * SAMPLES) + sample * WIDTH; }
+    DEVICE_METHOD REAL* v(int sample) const { return gated(SAMPLES + sample); }
+    DEVICE_METHOD REAL* of_gate(int sample) const { return gated(2 * SAMPLES + sample); }
+    DEVICE_METHOD REAL* of_trace(int sample) const { return gated(3 * SAMPLES + sample); }
 };
 
 #define FIELD_ARGUMENTS const REAL *theta, const REAL *prepared, const REAL *basis, int functions
-#define FIELD(times, shared) field_of(theta, prepared, basis, functions, times, shared)
+#define FIELD(times) field_of(theta, prepared, basis, functions, times)
 
-DEVICE Field field_of(const REAL* theta, const REAL* prepared, const REAL* basis, int functions, int times, double* shared) {
-    Field f;
-    f.sample = ME / THREADS_OF_SAMPLE;
-    f.mine = ME % THREADS_OF_SAMPLE;
-    f.times = times;
-    f.functions = functions;
-    f.input = theta;
-    f.bias = f.input + PRODUCT;
-    f.of_time = f.bias + WIDTH;
-    f.output = f.of_time + (functions + 1) * WIDTH;
-    f.gates = prepared;
-    f.trace = f.gates + times * WIDTH;
-    f.input_turned = f.trace + WIDTH;
-    f.output_turned = f.input_turned + PRODUCT;
-    f.basis = basis;
-    f.reduced = shared;
-    REAL* room = (REAL*)(shared + BLOCK);
-    f.x = room + f.sample * DOF;
-    f.covector = f.x + SAMPLES * DOF;
-    room += 2 * SAMPLES * DOF;
-    f.gated = room + f.sample * WIDTH;
-    f.v = f.gated + SAMPLES * WIDTH;
-    f.of_gate = f.v + SAMPLES * WIDTH;
-    f.of_trace = f.of_gate + SAMPLES * WIDTH;
-    return f;
+DEVICE Field field_of(const REAL* theta, const REAL* prepared, const REAL* basis, int functions, int times) {
+    return {theta, prepared, basis, times, functions};
 }
 
 // sum_i matrix[i][of] vector[i] over `terms` rows of `row` numbers.
@@ -62,7 +58,7 @@ DEVICE REAL product(const REAL* matrix, int row, int of, const REAL* vector, int
 
 // tanh h_k.
 DEVICE REAL hidden(const Field& f, int time, int k) {
-    return tanh_of(product(f.input_turned, WIDTH, k, f.x, DOF) + (f.bias[k] + f.of_time[k] * f.moment(time)));
+    return tanh_of(product(f.input_turned(), WIDTH, k, f.x(f.sample()), DOF) + (f.bias()[k] + f.of_time()[k] * f.moment(time)));
 }
 
 // What this thread owns of the product of a matrix [WIDTH][DOF] with hidden values.
@@ -76,45 +72,41 @@ DEVICE void field_value(Field& f, int time, const REAL (&x)[OWN], REAL (&v)[OWN]
     divergence = 0;
 #pragma unroll
     for (int e = 0; e < OWN; e++)
-        if (f.owns(e)) f.x[f.site(e)] = x[e];
+        if (f.owns(e)) f.x(f.sample())[f.site(e)] = x[e];
     BARRIER();
-    for (int k = f.mine; k < WIDTH; k += THREADS_OF_SAMPLE) {
-        REAL y = hidden(f, time, k), gate = f.gates[time * WIDTH + k];
-        divergence += (double)(gate * f.trace[k]) * (double)fma(-y, y, R(1));
-        f.gated[k] = gate * y;
+    for (int k = f.mine(); k < WIDTH; k += THREADS_OF_SAMPLE) {
+        REAL y = hidden(f, time, k), gate = f.gates(time)[k];
+        divergence += (double)(gate * f.trace()[k]) * (double)fma(-y, y, R(1));
+        f.gated(f.sample())[k] = gate * y;
     }
     BARRIER();
-    to_sites(f, f.output_turned, f.gated, v);
+    to_sites(f, f.output_turned(), f.gated(f.sample()), v);
 }
 
 // Adds the sums over the samples of the block of what belongs to unit k.
 DEVICE void add_unit_sums(const Field& f, int time, int k, double* sums) {
-    // Pointers to the first sample of the block.
-    int at = k - f.sample * WIDTH;
     double of_v = 0, of_gate = 0, of_trace = 0;
-    for (int s = 0; s < SAMPLES; s++, at += WIDTH) {
-        of_v += (double)f.v[at];
-        of_gate += (double)f.of_gate[at];
-        of_trace += (double)f.of_trace[at];
+    for (int s = 0; s < SAMPLES; s++) {
+        of_v += (double)f.v(s)[k];
+        of_gate += (double)f.of_gate(s)[k];
+        of_trace += (double)f.of_trace(s)[k];
     }
     double* into = sums + PRODUCT + k;
     into[0] += of_v;
     into[WIDTH] += of_v * (double)f.moment(time);
     for (int j = 0; j < f.functions; j++) into[(2 + j) * WIDTH] += (double)f.basis[time * f.functions + j] * of_gate;
-    into[(2 + f.functions) * WIDTH + PRODUCT] += (double)f.gates[time * WIDTH + k] * of_trace;
+    into[(2 + f.functions) * WIDTH + PRODUCT] += (double)f.gates(time)[k] * of_trace;
 }
 
 // Adds the sums over the samples of the block.
 DEVICE void add_sums(const Field& f, int time, double* sums) {
     for (int k = ME; k < WIDTH; k += BLOCK) add_unit_sums(f, time, k, sums);
     double* of_output = sums + PRODUCT + (2 + f.functions) * WIDTH;
-    const REAL *x = f.x - f.sample * DOF, *a = f.covector - f.sample * DOF;
-    const REAL *v = f.v - f.sample * WIDTH, *gated = f.gated - f.sample * WIDTH;
     for (int p = ME; p < PRODUCT; p += BLOCK) {
         double of_input = 0, sum = 0;
         for (int s = 0; s < SAMPLES; s++) {
-            of_input += (double)v[s * WIDTH + p / DOF] * (double)x[s * DOF + p % DOF];
-            sum += (double)a[s * DOF + p / WIDTH] * (double)gated[s * WIDTH + p % WIDTH];
+            of_input += (double)f.v(s)[p / DOF] * (double)f.x(s)[p % DOF];
+            sum += (double)f.covector(s)[p / WIDTH] * (double)f.gated(s)[p % WIDTH];
         }
         sums[p] += of_input;
         of_output[p] += sum;
@@ -128,22 +120,22 @@ DEVICE void field_pull(Field& f, int time, const REAL (&x)[OWN], REAL (&kappa)[O
 #pragma unroll
     for (int e = 0; e < OWN; e++) {
         if (!f.owns(e)) continue;
-        f.x[f.site(e)] = x[e];
-        f.covector[f.site(e)] = kappa[e];
+        f.x(f.sample())[f.site(e)] = x[e];
+        f.covector(f.sample())[f.site(e)] = kappa[e];
     }
     BARRIER();
-    for (int k = f.mine; k < WIDTH; k += THREADS_OF_SAMPLE) {
-        REAL y = hidden(f, time, k), r = product(f.output, WIDTH, k, f.covector, DOF);
-        REAL gate = f.gates[time * WIDTH + k], trace = f.trace[k], slope = fma(-y, y, R(1)), of_div = w * slope;
-        f.v[k] = gate * fma(r, slope, R(-2) * trace * of_div * y);
+    for (int k = f.mine(); k < WIDTH; k += THREADS_OF_SAMPLE) {
+        REAL y = hidden(f, time, k), r = product(f.output(), WIDTH, k, f.covector(f.sample()), DOF);
+        REAL gate = f.gates(time)[k], trace = f.trace()[k], slope = fma(-y, y, R(1)), of_div = w * slope;
+        f.v(f.sample())[k] = gate * fma(r, slope, R(-2) * trace * of_div * y);
         if (GRADIENT) {
-            f.gated[k] = gate * y;
-            f.of_gate[k] = fma(r, y, trace * of_div);
-            f.of_trace[k] = of_div;
+            f.gated(f.sample())[k] = gate * y;
+            f.of_gate(f.sample())[k] = fma(r, y, trace * of_div);
+            f.of_trace(f.sample())[k] = of_div;
         }
     }
     BARRIER();
-    to_sites(f, f.input, f.v, kappa);
+    to_sites(f, f.input(), f.v(f.sample()), kappa);
     if (GRADIENT) add_sums(f, time, sums);
 }
 
