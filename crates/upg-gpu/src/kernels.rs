@@ -154,10 +154,12 @@ pub fn catalogue() -> Vec<Source> {
 }
 
 fn in_precision<T: Real>() -> Vec<Source> {
-    let lattice = LatticePlan::new(&[32, 32], 5, size_of::<T>());
-    let shallow = ShallowPlan::new(8, 32, size_of::<T>());
+    let number = size_of::<T>();
+    let lattices = [&[16, 8], &[32, 32]].map(|lattice| LatticePlan::new(lattice, 5, number));
+    let shallow = ShallowPlan::new(8, 32, number);
     let mut all: Vec<Source> = PLAIN.iter().map(|text| text.source::<T>(vec![])).collect();
     all.extend(transform::examples().into_iter().map(|transform| transform.source::<T>(COUPLING, vec![])));
-    all.extend([LATTICE_FIELD.source::<T>(lattice.defines()), SHALLOW_FIELD.source::<T>(shallow.defines())]);
+    all.extend(lattices.map(|lattice| LATTICE_FIELD.source::<T>(lattice.defines())));
+    all.push(SHALLOW_FIELD.source::<T>(shallow.defines()));
     all
 }

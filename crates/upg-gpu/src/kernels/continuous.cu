@@ -5,6 +5,16 @@
 // in registers. Behind the last sample stand copies of it, whose covectors and weights are 0. The tape has the inputs of all stages, shape
 // [step][stage][block of samples][sample][coordinate].
 
+// As many blocks beside each other as let nothing be spilled.
+#undef FEWEST_BLOCKS
+#if BLOCK > 256
+#define FEWEST_BLOCKS , 1
+#elif defined(REAL_IS_DOUBLE)
+#define FEWEST_BLOCKS , (OWN > 1 ? 1 : 2)
+#else
+#define FEWEST_BLOCKS , (OWN > 1 ? 2 : 3)
+#endif
+
 // A block of samples on its way.
 struct Way {
     int group, groups, samples, steps, back;
@@ -150,6 +160,7 @@ DEVICE void carry(Field& f, const Way& way, REAL* covector, const REAL* tape, do
 
 // x <- T(x), log_det += l; a tape if there is one. A block for SAMPLES samples.
 // limits: 128 registers, 0 bytes shared
+// limits f64: 224 registers, 0 bytes shared
 KERNEL(BLOCK) continuous_forward(REAL* x, double* log_det, REAL* tape, double h, int steps, int back, int samples, FIELD_ARGUMENTS) {
     Field f = FIELD(2 * steps + 1);
     integrate<0>(f, way_of(f, (int)blockIdx.x, h, steps, back, samples), x, log_det, tape, (REAL*)0);
@@ -157,6 +168,7 @@ KERNEL(BLOCK) continuous_forward(REAL* x, double* log_det, REAL* tape, double h,
 
 // The same with a tape, and the score pushed forward.
 // limits: 128 registers, 0 bytes shared
+// limits f64: 224 registers, 0 bytes shared
 KERNEL(BLOCK) continuous_forward_with_score(REAL* x, double* log_det, REAL* tape, REAL* score, double h, int steps, int back, int samples, FIELD_ARGUMENTS) {
     Field f = FIELD(2 * steps + 1);
     integrate<1>(f, way_of(f, (int)blockIdx.x, h, steps, back, samples), x, log_det, tape, score);
@@ -164,6 +176,7 @@ KERNEL(BLOCK) continuous_forward_with_score(REAL* x, double* log_det, REAL* tape
 
 // a <- its push or pull-back. A block for SAMPLES samples.
 // limits: 128 registers, 0 bytes shared
+// limits f64: 224 registers, 0 bytes shared
 KERNEL(BLOCK) continuous_carry(REAL* a, const REAL* tape, double weight, int push, double h, int steps, int back, int samples, FIELD_ARGUMENTS) {
     Field f = FIELD(2 * steps + 1);
     carry<0>(f, way_of(f, (int)blockIdx.x, h, steps, back, samples), a, tape, weight, push, (double*)0);
@@ -171,6 +184,7 @@ KERNEL(BLOCK) continuous_carry(REAL* a, const REAL* tape, double weight, int pus
 
 // The same, and parts[block] <- the sums for the gradient over the samples of the blocks number block, block + blocks, ... of the other kernels.
 // limits: 128 registers, 0 bytes shared
+// limits f64: 224 registers, 0 bytes shared
 KERNEL(BLOCK) continuous_carry_with_sums(REAL* a, const REAL* tape, double weight, int push, double* parts, int sums, double h, int steps, int back, int samples, FIELD_ARGUMENTS) {
     Field f = FIELD(2 * steps + 1);
     double* into = parts + (u64)blockIdx.x * sums;

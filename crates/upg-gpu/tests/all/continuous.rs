@@ -1,24 +1,29 @@
 //! Continuous flows on the device: the battery, agreement with the host on lattices of all kinds, and what a verb costs.
 
 use crate::agreement::check_agreement;
+use crate::couplings::counts;
 use crate::support::{Device, device, on_device};
 use ndarray::Array2;
 use rand::RngExt;
 use upg_core::{Cpu, Real, Rng};
 use upg_flows::LayerSpec;
 use upg_flows::spec::{ContinuousSpec, FieldSpec};
+use upg_gpu::Cuda;
+use upg_gpu::emulator::Emulator;
 use upg_testkit::domain::Domain;
+use upg_testkit::on_host::OnHost;
 use upg_testkit::runner::Runner;
 use upg_testkit::tolerance::{Tolerance, assert_close};
 use upg_testkit::{draw, layer_battery};
 
 // As on the host, up to the error of the method.
 layer_battery! {
-    lattice_field(rng) up to 1e-9 spread 0.1 => on_device::<T>(&lattice(2, rng.random_range(1..3), FINE, rng.random_range(6.0..12.0)), any_lattice(rng));
-    shallow_field(rng) up to 1e-9 spread 0.5 => on_device::<T>(&shallow(5, rng.random_range(1..4), FINE), &[rng.random_range(2..4)]);
+    lattice_field(rng) up to 1e-9 spread 0.05 => on_device::<T>(&lattice(2, rng.random_range(1..3), FINE, rng.random_range(6.0..12.0)), any_lattice(rng));
+    shallow_field(rng) up to 1e-9 spread 0.2 => on_device::<T>(&shallow(5, rng.random_range(1..4), FINE), &[rng.random_range(2..4)]);
 }
 
-const FINE: usize = 40;
+/// As many steps as that takes, for fields so weak.
+const FINE: usize = 20;
 
 fn any_lattice(rng: &mut Rng) -> &'static [usize] {
     let lattices: [&[usize]; 3] = [&[1], &[3], &[2, 1, 2]];
@@ -83,6 +88,35 @@ fn assert_gradients_agree<T: Real>(spec: &LayerSpec, shape: &[usize], samples: u
     assert_close("log-det", &device_x.log_det, &host_x.log_det, Tolerance::theorem::<T>());
     close("gradient", &device.pull_back(&a, 0.7).grad, &host.pull_back(&a, 0.7).grad);
     close("gradient of a push", &device.push(&a, -0.4).grad, &host.push(&a, -0.4).grad);
+}
+
+/// Every access to memory is followed: no two threads meet at one place without a barrier between them.
+#[test]
+fn barriers_are_where_threads_meet() {
+    for (spec, shape) in
+        [(lattice(3, 2, 1, 6.0), &[4, 6][..]), (lattice(1, 1, 1, 6.0), &[5, 5]), (shallow(8, 2, 1), &[5])]
+    {
+        let device: Device<f32> = Emulator::counting().and_then(Cuda::new).expect("g++ compiles the kernels");
+        let rng = &mut draw::rng(4);
+        let layer = device.layer(&spec, shape).expect("it has kernels");
+        let layer = OnHost::new(device, layer);
+        let theta = draw::cast::<f32>(&draw::parameters(rng, &spec.params(shape)));
+        let mut array = || draw::normal(rng, 13, shape.iter().product(), 1.0).mapv(|x| x as f32);
+        let (x, a, here) = (array(), array(), Cpu::here());
+        let mut runner = Runner::new(&here, &layer, &theta);
+        runner.forward_with_score(&x, &a);
+        runner.push(&a, 0.5);
+        runner.pull_back(&a, 0.5);
+        runner.push_score(&a);
+    }
+}
+
+/// All steps of a verb are one launch, and two more add up a gradient.
+#[test]
+fn a_verb_is_one_launch() {
+    for (spec, shape) in [(lattice(2, 2, 3, 6.0), &[4, 4][..]), (shallow(8, 2, 3), &[5])] {
+        assert_eq!(counts(&spec, shape, 40), [[1, 0, 0], [1, 0, 0], [3, 0, 0]], "launches and products of {spec:?}");
+    }
 }
 
 #[test]

@@ -39,7 +39,7 @@ fn every_activation_is_that_of_the_host() {
 }
 
 /// Launches, products and multiply-adds of the products: of `forward`, of `push_score`, and of `pull_back` with a gradient.
-fn counts(spec: &LayerSpec, shape: &[usize], samples: usize) -> [[u64; 3]; 3] {
+pub fn counts(spec: &LayerSpec, shape: &[usize], samples: usize) -> [[u64; 3]; 3] {
     let device = device::<f32>();
     let layer = device.layer(spec, shape).expect("it has kernels");
     let theta = draw::cast(&draw::parameters(&mut draw::rng(1), &layer.params()));
