@@ -5,7 +5,7 @@ use std::path::PathBuf;
 fn main() -> std::io::Result<()> {
     let folder = PathBuf::from(std::env::args().nth(1).expect("usage: texts FOLDER"));
     std::fs::create_dir_all(&folder)?;
-    for (i, source) in upg_gpu::kernels::catalogue().iter().enumerate() {
+    for (i, source) in upg_gpu::catalogue::catalogue().iter().enumerate() {
         let name = source.name.trim_end_matches(".cu");
         std::fs::write(folder.join(format!("{name}.{i}.cu")), &source.text)?;
         let defines: Vec<String> = source.defines.iter().map(|(name, value)| format!("{name}={value}")).collect();

@@ -1,8 +1,6 @@
 //! The texts of the kernels, and what specialises them.
 
 use crate::gpu::Source;
-use crate::layers::transform;
-use crate::plans::{LatticePlan, ShallowPlan};
 use upg_core::{Real, vmath};
 
 /// A file of kernels, and the files of functions that it needs before it.
@@ -80,7 +78,7 @@ pub(crate) const HOUSEHOLDER: Text = Text { name: "householder.cu", parts: &[inc
 pub(crate) const LU: Text = Text { name: "lu.cu", parts: &[ELEMENTARY, SUMS, include_str!("kernels/lu.cu")] };
 
 /// What isn't specialised.
-const PLAIN: [Text; 17] = [
+pub(crate) const PLAIN: [Text; 17] = [
     VECTORS,
     PRODUCT,
     MASKED,
@@ -144,22 +142,4 @@ fn coefficients<T: Real>() -> String {
         format!("#define {name} {}\n", values.join(", "))
     };
     vmath::constants::<T>().iter().map(line).collect()
-}
-
-/// Every text in both precisions, specialised as an example: for tests of what compilers say.
-pub fn catalogue() -> Vec<Source> {
-    let mut all = in_precision::<f32>();
-    all.extend(in_precision::<f64>());
-    all
-}
-
-fn in_precision<T: Real>() -> Vec<Source> {
-    let number = size_of::<T>();
-    let lattices = [&[16, 8], &[32, 32]].map(|lattice| LatticePlan::new(lattice, 5, number));
-    let shallow = ShallowPlan::new(8, 32, number);
-    let mut all: Vec<Source> = PLAIN.iter().map(|text| text.source::<T>(vec![])).collect();
-    all.extend(transform::examples().into_iter().map(|transform| transform.source::<T>(COUPLING, vec![])));
-    all.extend(lattices.map(|lattice| LATTICE_FIELD.source::<T>(lattice.defines())));
-    all.push(SHALLOW_FIELD.source::<T>(shallow.defines()));
-    all
 }

@@ -5,6 +5,7 @@
 //! `Emulator` on the host, with the very same text of the kernels.
 
 mod bases;
+pub mod catalogue;
 pub mod cuda;
 pub mod driver;
 #[cfg(feature = "emulator")]

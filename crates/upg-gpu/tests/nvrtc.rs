@@ -8,10 +8,10 @@ use std::env;
 use std::fmt;
 use std::io::Write;
 use std::path::Path;
+use upg_gpu::catalogue::catalogue;
 use upg_gpu::driver::libraries::Library;
 use upg_gpu::driver::nvrtc::{self, CompileError};
 use upg_gpu::gpu::Source;
-use upg_gpu::kernels::catalogue;
 
 const ARCHITECTURES: [&str; 2] = ["sm_80", "sm_90"];
 
