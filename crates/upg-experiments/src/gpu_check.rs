@@ -6,6 +6,7 @@
 
 mod agreement;
 pub mod bundle;
+mod card;
 mod costs;
 #[cfg(feature = "emulator")]
 pub mod counts;
@@ -18,5 +19,6 @@ pub mod steps;
 pub mod supervise;
 mod tools;
 
+pub use card::Card;
 pub use finding::{Finding, Verdict};
 pub use steps::Step;

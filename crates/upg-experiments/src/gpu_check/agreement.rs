@@ -1,7 +1,7 @@
 //! Flows on the card against the same on the host, and against the golden cases: all estimators, both precisions, and steps of a training.
 
+use super::card::Card;
 use super::finding::Findings;
-use super::steps::Card;
 use crate::config::{Config, ConfigFile, Model, Place};
 use crate::io::samples::read_samples;
 use crate::io::weights::read_params;
@@ -29,7 +29,7 @@ const FLOWS: &[(&str, &str)] = &[
     ("mixture", "(flow: RealNvp(lattice: [6], couplings: 4, hidden: [30], activation: Silu), target: Gmm(dim: 6))"),
     (
         "spline",
-        "(flow: SplineNvp(lattice: [4, 4], couplings: 2, hidden: [30]), target: Phi4(lattice: [4, 4], kappa: 0.2, lambda: 0.02))",
+        "(flow: SplineNvp(lattice: [4, 4], couplings: 2, hidden: [30], bins: 5, interval: 4.0), target: Phi4(lattice: [4, 4], kappa: 0.2, lambda: 0.02))",
     ),
     (
         "u1",

@@ -1,7 +1,7 @@
 //! Table 2 on the card, and what share of the card's peaks it reaches.
 
+use super::card::Card;
 use super::finding::Findings;
-use super::steps::Card;
 use crate::paper::table2::{self, Plan};
 use std::error::Error;
 use std::time::Duration;
@@ -22,6 +22,10 @@ pub(super) fn measure<G: Gpu>(card: &Card<G>, findings: &mut Findings) -> Result
         let flows = if precision == Precision::Full { &FLOWS[..] } else { &FLOWS[..1] };
         for &flow in flows {
             let cases = table2::only(table2::cases(), &[flow.to_owned()])?;
+            if let Err(error) = cases[0].config.build_on(&device) {
+                findings.not_run(flow, error.to_string());
+                continue;
+            }
             for row in table2::run(&cases, &plan(card.emulated), &device)? {
                 let name = format!("{flow}, {}, {}, batch {}, {precision}", row.estimator, row.divergence, row.batch);
                 findings.figure(format!("{name}: time"), 1e3 * row.seconds.median, "ms");

@@ -1,7 +1,7 @@
 //! The card: what it is, how fast it copies, how fast it multiplies.
 
+use super::card::Card;
 use super::finding::Findings;
-use super::steps::Card;
 use upg_core::DeviceError;
 use upg_gpu::gpu::Gpu;
 use upg_gpu::{Cuda, Precision};

@@ -1,7 +1,7 @@
 //! Random numbers of the card against those of the host, MATH (16), and whether runs repeat.
 
+use super::card::Card;
 use super::finding::Findings;
-use super::steps::Card;
 use ndarray::Array2;
 use upg_core::{Base, BasePass, Batch, Cpu, Memory, Prepared, Real, SampleStream, Workspace};
 use upg_flows::BaseSpec;

@@ -1,12 +1,12 @@
 //! The steps, and what a process does that makes one of them.
 
+use super::card::Card;
 use super::finding::Findings;
 use super::{agreement, costs, hardware, numbers, peer, tools};
 use clap::ValueEnum;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use upg_core::DeviceError;
 use upg_gpu::gpu::Gpu;
 
 /// A step of the check; the most valuable comes first.
@@ -76,36 +76,7 @@ impl fmt::Display for Step {
     }
 }
 
-/// The card that is looked at: how to open it, and what lies beside the program.
-pub struct Card<G> {
-    open: Box<dyn Fn() -> Result<G, DeviceError>>,
-    /// Whether it is the emulator: all is small then.
-    pub emulated: bool,
-    /// Folders of golden cases.
-    pub golden: Vec<PathBuf>,
-    /// The folder of the results.
-    pub out: PathBuf,
-}
-
 impl<G: Gpu> Card<G> {
-    /// A card that `open` opens.
-    pub fn new(
-        open: impl Fn() -> Result<G, DeviceError> + 'static,
-        emulated: bool,
-        golden: Vec<PathBuf>,
-        out: PathBuf,
-    ) -> Self {
-        Self { open: Box::new(open), emulated, golden, out }
-    }
-
-    /// The card, opened.
-    ///
-    /// # Errors
-    /// The device's.
-    pub fn open(&self) -> Result<G, DeviceError> {
-        (self.open)()
-    }
-
     /// Makes one step; its findings are appended to a file in the folder of the results. Returns whether all is as it has to be.
     ///
     /// # Errors
