@@ -197,7 +197,7 @@ KERNEL(BLOCK) continuous_carry_with_sums(REAL* a, const REAL* tape, double weigh
 }
 
 // parts[0] <- the sum of all parts; one thread a sum.
-// limits: 32 registers, 0 bytes shared
+// limits: 48 registers, 0 bytes shared
 KERNEL(256) continuous_add_parts(double* parts, int count, int sums) {
     int i = THREAD;
     if (i >= sums) return;
