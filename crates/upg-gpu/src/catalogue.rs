@@ -2,7 +2,7 @@
 
 use crate::gpu::Source;
 use crate::kernels;
-use crate::layers::transform;
+use crate::layers::{gauge, transform};
 use crate::plans::{LatticePlan, ShallowPlan};
 use upg_core::Real;
 
@@ -19,6 +19,7 @@ fn in_precision<T: Real>() -> Vec<Source> {
     let shallow = ShallowPlan::new(8, 32, number);
     let mut all: Vec<Source> = kernels::PLAIN.iter().map(|text| text.source::<T>(vec![])).collect();
     all.extend(transform::examples().into_iter().map(|transform| transform.source::<T>(kernels::COUPLING, vec![])));
+    all.extend(gauge::examples::<T>());
     all.extend(lattices.map(|lattice| kernels::LATTICE_FIELD.source::<T>(lattice.defines())));
     all.push(kernels::SHALLOW_FIELD.source::<T>(shallow.defines()));
     all

@@ -30,6 +30,17 @@ pub(crate) const MLP: Text = Text {
 };
 /// Couplings, behind the functions of a transform.
 pub(crate) const COUPLING: Text = Text { name: "coupling.cu", parts: &[SUMS, include_str!("kernels/coupling.cu")] };
+/// Gauge couplings, behind the functions of a transform.
+pub(crate) const GAUGE: Text = Text {
+    name: "gauge.cu",
+    parts: &[SUMS, FIELDS, CONVOLUTION, include_str!("kernels/gauge/gradient.cu"), include_str!("kernels/gauge.cu")],
+};
+/// Their weights.
+pub(crate) const GAUGE_WEIGHTS: Text =
+    Text { name: "pack.cu", parts: &[FIELDS, CONVOLUTION, include_str!("kernels/gauge/pack.cu")] };
+
+const FIELDS: &str = include_str!("kernels/gauge/fields.cu");
+const CONVOLUTION: &str = include_str!("kernels/gauge/convolution.cu");
 
 /// Functions of the affine transform.
 pub(crate) const AFFINE: &[&str] = &[ELEMENTARY, include_str!("kernels/transform/affine.cu")];

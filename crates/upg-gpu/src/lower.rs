@@ -6,7 +6,9 @@ use crate::bases::{AnyBase, DiagonalNormal, FieldBase, Signs, StandardNormal, Un
 use crate::cuda::Cuda;
 use crate::gpu::Gpu;
 use crate::layers::transform::{Transform, Way};
-use crate::layers::{ActNorm, AnyLayer, Coupling, Householder, LuLinear, Map, Mlp, Permutation, Scaling, Space};
+use crate::layers::{
+    ActNorm, AnyLayer, Coupling, GaugeCoupling, Householder, LuLinear, Map, Mlp, Permutation, Scaling, Space,
+};
 use std::fmt;
 use upg_core::{Chain, DeviceError, ParamLayout, Real};
 use upg_flows::lu::Places;
@@ -72,6 +74,9 @@ impl<T: Real, G: Gpu> Cuda<T, G> {
             LayerSpec::Householder(spec) => Box::new(Householder::new(self, dof, spec.reflections, params())?),
             LayerSpec::Permutation(spec) => Box::new(Permutation::new(self, &spec.order.indices(shape)?)?),
             LayerSpec::Continuous(flow) => self.continuous(flow, shape, params())?,
+            LayerSpec::GaugeCoupling(coupling) => {
+                Box::new(GaugeCoupling::new(self, coupling, lattice_of_links(shape)?, params())?)
+            }
             LayerSpec::Inverse(layer) => self.layer(layer, shape)?.inverse(),
             other => return Err(FlowError::new("", kind(other), ACCEPTED).into()),
         })
@@ -145,7 +150,16 @@ impl<T: Real, G: Gpu> Cuda<T, G> {
 }
 
 /// The layers that have kernels.
-const ACCEPTED: &str = "on a CUDA device ActNorm, AngleCoupling, Continuous, Coupling, Householder, Linear, Permutation, Scaling, and inverses";
+const ACCEPTED: &str = "on a CUDA device ActNorm, AngleCoupling, Continuous, Coupling, GaugeCoupling, Householder, Linear, Permutation, Scaling, and inverses";
+
+/// The extents of the lattice whose links have this shape.
+fn lattice_of_links(shape: &[usize]) -> Result<[usize; 2], FlowError> {
+    let striped = |extent: usize| extent > 0 && extent.is_multiple_of(4);
+    match *shape {
+        [2, rows, columns] if striped(rows) && striped(columns) => Ok([rows, columns]),
+        _ => Err(FlowError::new("shape", shape, "[2, L_0, L_1], two extents that are positive multiples of 4")),
+    }
+}
 
 /// Name of a kind of layer, as configurations have it.
 fn kind(layer: &LayerSpec) -> Kind {

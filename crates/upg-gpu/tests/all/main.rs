@@ -7,6 +7,7 @@ mod continuous;
 mod couplings;
 mod device;
 mod faults;
+mod gauge;
 mod layers;
 mod linear;
 mod linear_agreement;
