@@ -27,6 +27,7 @@ mod backward;
 mod convolution;
 mod geometry;
 mod gradient;
+mod links;
 mod loops;
 mod memory;
 mod pairs;
@@ -37,6 +38,7 @@ mod tile;
 mod winograd;
 
 pub use architecture::{Architecture, Outputs, Reads};
+pub use links::{Link, Links};
 pub use memory::{CnnScratch, GradAcc, Packed};
 pub use sites::{Sites, Stripes};
 pub(crate) use tile::Tile;

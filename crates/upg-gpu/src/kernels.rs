@@ -28,6 +28,16 @@ pub(crate) const MLP: Text = Text {
     name: "mlp.cu",
     parts: &[ELEMENTARY, SUMS, include_str!("kernels/activation.cu"), include_str!("kernels/mlp.cu")],
 };
+/// A convolutional net on a lattice.
+pub(crate) const LATTICE_NET: Text = Text {
+    name: "lattice_net.cu",
+    parts: &[
+        ELEMENTARY,
+        include_str!("kernels/activation.cu"),
+        include_str!("kernels/lattice_net.cu"),
+        include_str!("kernels/lattice_gradient.cu"),
+    ],
+};
 /// Couplings, behind the functions of a transform.
 pub(crate) const COUPLING: Text = Text { name: "coupling.cu", parts: &[SUMS, include_str!("kernels/coupling.cu")] };
 /// Gauge couplings, behind the functions of a transform.
@@ -89,11 +99,12 @@ pub(crate) const HOUSEHOLDER: Text = Text { name: "householder.cu", parts: &[inc
 pub(crate) const LU: Text = Text { name: "lu.cu", parts: &[ELEMENTARY, SUMS, include_str!("kernels/lu.cu")] };
 
 /// What isn't specialised.
-pub(crate) const PLAIN: [Text; 17] = [
+pub(crate) const PLAIN: [Text; 18] = [
     VECTORS,
     PRODUCT,
     MASKED,
     MLP,
+    LATTICE_NET,
     SCALING,
     RANDOM,
     BASE,

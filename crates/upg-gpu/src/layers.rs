@@ -1,12 +1,14 @@
 //! Layers on a device. Each is the layer of the same name of upg-flows, whose file has the equations.
 
 mod act_norm;
+mod activation;
 mod conditioner;
 mod continuous;
 mod coupling;
 pub(crate) mod gauge;
 mod householder;
 mod lattice_field;
+mod lattice_net;
 mod lu;
 mod mlp;
 mod permutation;
@@ -15,11 +17,13 @@ mod shallow_field;
 pub(crate) mod transform;
 
 pub(crate) use act_norm::ActNorm;
+pub(crate) use conditioner::Conditioner;
 pub(crate) use continuous::Continuous;
 pub(crate) use coupling::{Coupling, Map, Space};
 pub(crate) use gauge::GaugeCoupling;
 pub(crate) use householder::Householder;
 pub(crate) use lattice_field::LatticeField;
+pub(crate) use lattice_net::LatticeNet;
 pub(crate) use lu::LuLinear;
 pub(crate) use mlp::Mlp;
 pub(crate) use permutation::Permutation;

@@ -7,10 +7,12 @@ use crate::cuda::Cuda;
 use crate::gpu::Gpu;
 use crate::layers::transform::{Transform, Way};
 use crate::layers::{
-    ActNorm, AnyLayer, Coupling, GaugeCoupling, Householder, LuLinear, Map, Mlp, Permutation, Scaling, Space,
+    ActNorm, AnyLayer, Conditioner, Coupling, GaugeCoupling, Householder, LatticeNet, LuLinear, Map, Mlp, Permutation,
+    Scaling, Space,
 };
 use std::fmt;
 use upg_core::{Chain, DeviceError, ParamLayout, Real};
+use upg_flows::cnn::{Links, Sites};
 use upg_flows::lu::Places;
 use upg_flows::spec::{AngleCouplingSpec, CouplingSpec, NetSpec, TransformSpec};
 use upg_flows::{BaseSpec, FlowError, FlowSpec, LayerSpec, Mask};
@@ -113,7 +115,15 @@ impl<T: Real, G: Gpu> Cuda<T, G> {
             TransformSpec::Additive => Map::additive(),
             transform => self.map(Space::Line, |way| Transform::of_numbers(transform, way))?,
         };
-        self.with_net(&mask.mask(shape)?, net, params, Space::Line, map)
+        let mask = mask.mask(shape)?;
+        match net {
+            NetSpec::Mlp(net) => self.with_net(&mask, Mlp::new(self, net.activation, params)?, Space::Line, map),
+            NetSpec::Cnn(net) => {
+                let links = Links::new(&Sites::of_mask(shape, &mask)?, net.kernel, net.hidden.len());
+                let net = LatticeNet::new(self, net.activation, &links, &net.blocks(transform), params)?;
+                self.with_net(&mask, net, Space::Line, map)
+            }
+        }
     }
 
     fn angle_coupling(
@@ -124,28 +134,24 @@ impl<T: Real, G: Gpu> Cuda<T, G> {
     ) -> Result<AnyLayer<T, G>, LowerError> {
         let AngleCouplingSpec { mask, net, transform } = spec;
         let map = self.map(Space::Circle, |way| Ok(Transform::of_angles(transform, way)))?;
-        self.with_net(&mask.mask(shape)?, net, params, Space::Circle, map)
+        let NetSpec::Mlp(net) = net else {
+            return Err(FlowError::new("net", Kind("Cnn".into()), "Mlp in a coupling of angles").into());
+        };
+        self.with_net(&mask.mask(shape)?, Mlp::new(self, net.activation, params)?, Space::Circle, map)
     }
 
     fn map(&self, space: Space, transform: impl Fn(Way) -> Result<Transform, FlowError>) -> Result<Map<G>, LowerError> {
         Ok(Map::of_transform(self, space, [transform(Way::There)?, transform(Way::Back)?])?)
     }
 
-    fn with_net(
+    fn with_net<C: Conditioner<T, G>>(
         &self,
         mask: &Mask,
-        net: &NetSpec,
-        params: ParamLayout,
+        net: C,
         space: Space,
         map: Map<G>,
     ) -> Result<AnyLayer<T, G>, LowerError> {
-        match net {
-            NetSpec::Mlp(net) => {
-                let net = Mlp::new(self, net.activation, params)?;
-                Ok(Box::new(Coupling::new(self, mask, net, space, map)?))
-            }
-            NetSpec::Cnn(_) => Err(FlowError::new("net", Kind("Cnn".into()), "on a CUDA device Mlp").into()),
-        }
+        Ok(Box::new(Coupling::new(self, mask, net, space, map)?))
     }
 }
 

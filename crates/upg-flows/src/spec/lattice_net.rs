@@ -5,7 +5,7 @@ use super::cnn::CnnSpec;
 use super::{
     description::{Needs, Work},
     net_description::{NetDescription, Place, check_activation, check_hidden, net_params},
-    transform::AnyTransform,
+    transform::{AnyTransform, TransformSpec},
 };
 #[cfg(feature = "serde")]
 use crate::numbers;
@@ -43,6 +43,11 @@ pub struct LatticeNetSpec {
 }
 
 impl LatticeNetSpec {
+    /// The blocks of outputs, for the parameters of this transform.
+    pub fn blocks(&self, transform: &TransformSpec) -> Vec<Outputs> {
+        self.outputs(AnyTransform::OfNumbers(transform))
+    }
+
     /// The net on the host, for the parameters of a transform.
     pub(super) fn architecture(&self, transform: AnyTransform<'_>) -> Architecture {
         Architecture {

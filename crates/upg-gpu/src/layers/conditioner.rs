@@ -20,6 +20,11 @@ impl Rows {
         Self { at: batch.at(), stride: batch.samples() }
     }
 
+    /// Those from `row` on.
+    pub fn from<T: Real, G: Gpu>(batch: &Batch<T, G>, row: usize) -> Self {
+        Self { at: batch.row(row), stride: batch.samples() }
+    }
+
     /// As a factor of a product.
     pub fn matrix(self, transposed: Transposed) -> Matrix {
         Matrix { at: self.at, stride: self.stride, transposed }
@@ -49,7 +54,12 @@ pub(crate) struct Output {
 impl Output {
     /// Replaces the rows of a batch.
     pub fn replace<T: Real, G: Gpu>(batch: &Batch<T, G>) -> Self {
-        Self { rows: Rows::of(batch), by: 1.0, accum: Accum::Replace }
+        Self::replace_from(batch, 0)
+    }
+
+    /// Replaces the rows of a batch from `row` on.
+    pub fn replace_from<T: Real, G: Gpu>(batch: &Batch<T, G>, row: usize) -> Self {
+        Self { rows: Rows::from(batch, row), by: 1.0, accum: Accum::Replace }
     }
 
     /// Adds to the rows, `by` times.

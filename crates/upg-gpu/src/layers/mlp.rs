@@ -3,10 +3,11 @@
 //! Per call, with n linear maps: `forward` n products and n − 1 kernels, `vjp` n and n − 1, n more products with a gradient; the sums of biases
 //! are part of the kernels. Multiply-adds per sample: F = Σ width_k·width_{k−1} each for the forward pass, for netᵀ v and for the weight gradients.
 
+use super::activation;
 use super::add;
 use super::conditioner::{Conditioner, Multiple, On, Output, Rows, Sink, Vjp, beta};
 use crate::cuda::{Cuda, Kernels};
-use crate::gpu::{Address, Argument, Gpu, Matrix, Transposed};
+use crate::gpu::{Address, Gpu, Matrix, Transposed};
 use crate::kernels;
 use crate::launch::{Spread, arguments};
 use crate::memory::{Batch, Params};
@@ -146,34 +147,14 @@ impl<G: Gpu> Mlp<G> {
             on.device.reshape(derivative, linear.outputs, on.samples);
             derivative.at()
         });
-        let [activation, slope] = self.activation_arguments(on.device);
+        let [activation, slope] = activation::arguments(self.activation, on.device);
         let arguments = arguments![h.at(), linear.bias(on.theta), derivative, activation, slope, on.samples, h.len()];
         on.device.launch(&self.kernels, "mlp_activate", Spread::elements(h.len()), arguments);
     }
 
-    /// The activation's number in activation.cu, and its slope.
-    fn activation_arguments<T: Real>(&self, device: &Cuda<T, G>) -> [Argument; 2] {
-        let (number, slope) = match self.activation {
-            Activation::Tanh => (0, 0.0),
-            Activation::Relu => (1, 0.0),
-            Activation::LeakyRelu(slope) => (2, slope),
-            Activation::Silu => (3, 0.0),
-            Activation::Softplus => (4, 0.0),
-            Activation::Elu => (5, 0.0),
-            Activation::Gelu => (6, 0.0),
-            Activation::Identity => (7, 0.0),
-        };
-        [Argument::Int(number), device.real(slope)]
-    }
-
-    /// Whether the derivative of the activation is stored, because it doesn't follow from the value.
-    fn stores_derivative(&self) -> bool {
-        matches!(self.activation, Activation::Silu | Activation::Gelu)
-    }
-
     /// The source of the derivative of hidden layer `k`: its value, or the stored derivative.
     fn derivative_source<'t, T>(&self, tape: &'t MlpTape<T, G>, k: usize) -> &'t Batch<T, G> {
-        if self.stores_derivative() { &tape.derivatives[k] } else { &tape.hidden[k] }
+        if activation::stores_derivative(self.activation) { &tape.derivatives[k] } else { &tape.hidden[k] }
     }
 
     /// v ← v act' of a hidden layer, if there is one, and the gradients of its bias and, with `last`, of the last bias.
@@ -192,7 +173,7 @@ impl<G: Gpu> Mlp<G> {
         let (Multiple { rows, by }, of_last) = last.unwrap_or((none, nowhere));
         let outputs = if of_last == nowhere { 0 } else { self.split_last().0.outputs };
         let (by, add) = (on.device.real(by), add(grad.map_or(Accum::Replace, |sink| sink.accum)));
-        let [activation, slope] = self.activation_arguments(on.device);
+        let [activation, slope] = activation::arguments(self.activation, on.device);
         let arguments = arguments![
             v,
             source,
@@ -245,7 +226,13 @@ impl<T: Real, G: Gpu> Conditioner<T, G> for Mlp<G> {
         derivatives.resize_with(before_last.len(), Batch::default);
         let mut h = c;
         for ((linear, value), derivative) in before_last.iter().zip(hidden).zip(derivatives) {
-            self.hidden_layer(on, linear, h, value, self.stores_derivative().then_some(derivative));
+            self.hidden_layer(
+                on,
+                linear,
+                h,
+                value,
+                activation::stores_derivative(self.activation).then_some(derivative),
+            );
             h = Rows::of(value);
         }
         last.apply(on, h, to);

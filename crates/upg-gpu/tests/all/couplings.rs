@@ -2,7 +2,7 @@
 
 use crate::agreement::check_agreement;
 use crate::layers::{any_activation, any_coupling};
-use crate::support::device;
+use crate::support::{Device, device};
 use upg_core::{Accum, GradSink, Layer, Memory, Pass, Prepared, Rng, Workspace};
 use upg_flows::spec::{CouplingSpec, MlpSpec, NetSpec, TransformSpec};
 use upg_flows::{Activation, Bias, LayerSpec, MaskSpec, Parity, StartAt};
@@ -40,7 +40,11 @@ fn every_activation_is_that_of_the_host() {
 
 /// Launches, products and multiply-adds of the products: of `forward`, of `push_score`, and of `pull_back` with a gradient.
 pub fn counts(spec: &LayerSpec, shape: &[usize], samples: usize) -> [[u64; 3]; 3] {
-    let device = device::<f32>();
+    counts_on(&device(), spec, shape, samples)
+}
+
+/// The same on a device; if it counts, with the multiply-adds of kernels.
+pub fn counts_on(device: &Device<f32>, spec: &LayerSpec, shape: &[usize], samples: usize) -> [[u64; 3]; 3] {
     let layer = device.layer(spec, shape).expect("it has kernels");
     let theta = draw::cast(&draw::parameters(&mut draw::rng(1), &layer.params()));
     let (theta, mut grad) = (device.buffer(&theta), device.zeros(theta.len()));
@@ -51,20 +55,15 @@ pub fn counts(spec: &LayerSpec, shape: &[usize], samples: usize) -> [[u64; 3]; 3
     let mut log_det = Default::default();
     device.clear(&mut log_det, samples);
     let mut prepared = Prepared::default();
-    layer.prepare(&device, device.params(&theta), &mut prepared);
+    layer.prepare(device, device.params(&theta), &mut prepared);
     let (mut tape, mut scratch) = (Workspace::default(), Workspace::default());
-    let mut pass = Pass {
-        device: &device,
-        theta: device.params(&theta),
-        prepared: &prepared,
-        tape: &mut tape,
-        scratch: &mut scratch,
-    };
+    let mut pass =
+        Pass { device, theta: device.params(&theta), prepared: &prepared, tape: &mut tape, scratch: &mut scratch };
     let gpu = device.gpu();
     let counted = || {
-        let Counts { launches, products, product_multiply_adds, .. } = gpu.counts();
+        let Counts { launches, products, product_multiply_adds, kernel_multiply_adds, .. } = gpu.counts();
         gpu.reset_counts();
-        [launches, products, product_multiply_adds]
+        [launches, products, product_multiply_adds + kernel_multiply_adds]
     };
     counted();
     layer.forward(&mut pass, &mut x, &mut log_det);

@@ -8,6 +8,7 @@ mod couplings;
 mod device;
 mod faults;
 mod gauge;
+mod lattice_net;
 mod layers;
 mod linear;
 mod linear_agreement;
