@@ -10,7 +10,7 @@ use crate::Error;
 use crate::config::{ConfigError, DeviceName, Place, Precision, Products};
 use crate::io::output::Provenance;
 use clap::Args;
-use upg_core::Real;
+use upg_core::{DeviceError, Real};
 use upg_gpu::Cuda;
 use upg_gpu::driver::Driver;
 use upg_gpu::gpu::Gpu;
@@ -47,10 +47,10 @@ pub fn on<W: Work>(place: &PlaceArgs, products: Products, precision: Precision, 
         #[cfg(test)]
         (DeviceName::Cuda(7), Precision::F64) => Ok(work.on(crate::config::Mirror::<f64>::new(products))),
         (DeviceName::Cuda(number), Precision::F32) => {
-            Ok(work.on(cuda::<f32, _>(Driver::new(number)?, products, place.threads)?))
+            Ok(work.on(cuda::<f32, _>(card(number)?, products, place.threads)?))
         }
         (DeviceName::Cuda(number), Precision::F64) => {
-            Ok(work.on(cuda::<f64, _>(Driver::new(number)?, products, place.threads)?))
+            Ok(work.on(cuda::<f64, _>(card(number)?, products, place.threads)?))
         }
         #[cfg(feature = "emulator")]
         (DeviceName::Emulated, Precision::F32) => {
@@ -61,6 +61,14 @@ pub fn on<W: Work>(place: &PlaceArgs, products: Products, precision: Precision, 
             Ok(work.on(cuda::<f64, _>(upg_gpu::emulator::Emulator::new()?, products, place.threads)?))
         }
     }
+}
+
+/// The card of that number; that there is none is a mistake in the arguments.
+fn card(number: usize) -> Result<Driver, Error> {
+    Driver::new(number).map_err(|error| match error {
+        DeviceError::Unavailable { .. } => Error::Usage(format!("--device = {error}")),
+        error => Error::Device(error),
+    })
 }
 
 /// A CUDA device with such products, and so many threads of the host.

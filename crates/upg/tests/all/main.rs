@@ -9,6 +9,7 @@ mod configs;
 mod console;
 mod flows;
 mod golden;
+mod gpu;
 mod layers;
 mod memory;
 mod outputs;

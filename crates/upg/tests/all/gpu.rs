@@ -1,0 +1,113 @@
+//! `upg --device emulated`: the kernels of a card behind the commands.
+#![cfg(feature = "emulator")]
+
+use crate::support::{provenance, tensors, upg};
+use std::path::{Path, PathBuf};
+use upg_experiments::config::Config;
+use upg_experiments::gpu_check::counts;
+use upg_experiments::paper::table2;
+use upg_flows::U1Flow;
+use upg_train::method::Estimator;
+
+const CONFIG: &str = "(
+    flow: RealNvp(lattice: [4, 4], couplings: 3, hidden: [12, 9], activation: Silu, mask: Checkerboard),
+    target: Phi4(lattice: [4, 4], kappa: 0.2, lambda: 0.1),
+    training: (
+        steps: 20, batch: 70, precision: F64, clip: 1.0, ema: 0.9, validation: (every: 10, samples: 50), log_every: 5,
+        objective: Sum(reverse: PathFast, reverse_weight: 0.5, forward: PathFast, forward_weight: 0.5),
+    ),
+    data: (train: Draw(90), test: Draw(40), hmc: (chains: 10, warm_up: 20, thin: 1)),
+)";
+
+fn run(arguments: &[&str]) -> String {
+    let output = upg(arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Trains in a folder of that name for so many steps; returns the checkpoint.
+fn train(folder: &Path, name: &str, device: &str, more: &[&str]) -> PathBuf {
+    let (config, out) = (folder.join("config.ron"), folder.join(name));
+    std::fs::write(&config, CONFIG).unwrap();
+    let mut arguments =
+        vec!["train", "--config", config.to_str().unwrap(), "--out", out.to_str().unwrap(), "--device", device];
+    arguments.extend(more);
+    run(&arguments);
+    out.join("checkpoint.safetensors")
+}
+
+#[test]
+fn a_training_repeats_to_the_bit_and_is_that_of_the_host() {
+    let folder = tempfile::tempdir().unwrap();
+    let [once, twice, host] = [("a", "emulated"), ("b", "emulated"), ("c", "cpu")]
+        .map(|(name, device)| tensors(&train(folder.path(), name, device, &[])));
+    assert_eq!(once, twice);
+    for (name, (_, _, values)) in &once {
+        for (here, there) in host[name].2.iter().zip(values) {
+            assert!((here - there).abs() <= 1e-9 * here.abs().max(1.0), "{name}: {there}, not {here}");
+        }
+    }
+}
+
+#[test]
+fn a_training_goes_on_on_another_device() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = tensors(&train(folder.path(), "whole", "cpu", &[]));
+    train(folder.path(), "parts", "emulated", &["--steps", "7"]);
+    train(folder.path(), "parts", "cpu", &["--resume", "--steps", "13"]);
+    let parts = train(folder.path(), "parts", "emulated", &["--resume"]);
+    assert_eq!(provenance(&parts)["device"], "emulated");
+    for (name, (_, _, values)) in &tensors(&parts) {
+        for (here, there) in whole[name].2.iter().zip(values) {
+            assert!((here - there).abs() <= 1e-9 * here.abs().max(1.0), "{name}: {there}, not {here}");
+        }
+    }
+}
+
+#[test]
+fn every_command_computes_there_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    train(folder.path(), "run", "emulated", &["--steps", "5"]);
+    let dir = folder.path().join("run");
+    let dir = dir.to_str().unwrap();
+    let told = run(&["evaluate", "--run", dir, "--samples", "300", "--device", "emulated"]);
+    assert!(told.contains("emulated"), "{told}");
+    let samples = folder.path().join("x.npy");
+    let samples = samples.to_str().unwrap();
+    run(&["sample", "--run", dir, "-n", "40", "--device", "emulated", "--out", samples]);
+    let densities = folder.path().join("log_prob.npy");
+    run(&[
+        "log-prob",
+        "--run",
+        dir,
+        "--samples",
+        samples,
+        "--device",
+        "emulated",
+        "--out",
+        densities.to_str().unwrap(),
+    ]);
+    run(&["variance", "--run", dir, "--batch", "20", "--repetitions", "20", "--device", "emulated"]);
+    let here = folder.path().join("here.npy");
+    run(&["sample", "--run", dir, "-n", "40", "--out", here.to_str().unwrap()]);
+    let [here, there] = [here.as_path(), Path::new(samples)].map(crate::support::npy);
+    assert!(here.iter().zip(&there).all(|(here, there)| (here - there).abs() < 1e-10), "samples of both devices");
+}
+
+/// Launches and multiply-adds of path-fast as docs/GPU.md has them, at most.
+#[test]
+fn gradients_ask_of_a_card_what_they_have_to() {
+    for (flow, launches) in [("z2nice", 300), ("realnvp", 300), ("u1", 110)] {
+        let case = &table2::only(table2::cases(), &[flow.to_owned()]).unwrap()[0];
+        let counted = counts::of(case, 2).unwrap();
+        let fast = counted.iter().find(|counted| counted.estimator == Estimator::PathFast).unwrap();
+        assert!(fast.launches <= launches, "{flow}: {} launches", fast.launches);
+        let share = fast.multiply_adds / fast.of_a_pass as f64;
+        assert!((share - 4.0).abs() < 0.04, "{flow}: {share} F");
+    }
+    // A layer of the paper's gauge flow, a pass and a sample.
+    let flow = U1Flow { lattice: vec![16, 16], layers: 24, mixtures: 6, hidden: vec![8, 8], ..U1Flow::default() };
+    let of_a_layer = flow.spec().unwrap().multiply_adds() as f64 / 24.0;
+    assert!((of_a_layer / 161_280.0 - 1.0).abs() < 0.05, "{of_a_layer}");
+    assert!(Config::parse(CONFIG).is_ok());
+}
