@@ -6,7 +6,9 @@ use naive::{Full, Naive};
 use rand::RngExt;
 use upg_core::vmath::InstructionSet;
 use upg_core::{Accum, Batch, Init, Real, Rng};
-use upg_flows::cnn::{Architecture, Cnn, CnnScratch, GradAcc, Kept, Outputs, Packed, Reads, Sites, Stripes};
+use upg_flows::cnn::{
+    Architecture, Cnn, CnnScratch, GradAcc, Kept, Link, Links, Outputs, Packed, Reads, Sites, Stripes,
+};
 use upg_flows::simd::lanes;
 use upg_flows::{Activation, Bias, Mask, MaskSpec, Parity, StartAt};
 use upg_testkit::tolerance::{Tolerance, assert_close, assert_same_bits};
@@ -376,5 +378,51 @@ fn bad_shapes_are_refused() {
     let half = |extents: &[usize]| Mask::new(extents.iter().product(), |site| site * site % 5 < 2);
     for (field, extents) in [("shape", &[1; 5][..]), ("mask", &[9, 8]), ("mask", &[101])] {
         assert_eq!(Sites::of_mask(extents, &half(extents)).expect_err("a refusal").field, field, "{extents:?}");
+    }
+}
+
+/// One site after the other, from the definition: which sites of the field before a window reads.
+fn naive_links(links: &Links, k: usize, extents: &[usize], kernel: usize) -> Vec<Link> {
+    let (from, mut all) = (&links.fields[k], vec![]);
+    let window = vec![kernel; extents.len()];
+    for (target, &site) in links.fields[k + 1].iter().enumerate() {
+        for tap in 0..links.taps {
+            let (x, d) = (coordinates(site, extents), coordinates(tap, &window));
+            let read = |axis: usize| (x[axis] + d[axis] + extents[axis] * kernel - kernel / 2) % extents[axis];
+            let flat = (0..extents.len()).fold(0, |flat, axis| flat * extents[axis] + read(axis));
+            all.extend(from.iter().position(|&site| site == flat).map(|source| Link { target, source, tap }));
+        }
+    }
+    all
+}
+
+#[test]
+fn links_are_what_the_network_reads() {
+    let rng = &mut draw::rng(77);
+    for case in (0..20).flat_map(|_| [Case::of_angles(rng), Case::any(rng)]) {
+        let cnn = case.cnn(InstructionSet::detect());
+        let links = Links::new(&case.sites, case.architecture.kernel, case.architecture.hidden.len());
+        let (first, last) = (&links.fields[0], &links.fields[links.fields.len() - 1]);
+        assert_eq!((&first[..], &last[..]), (cnn.frozen_sites(), cnn.active_sites()), "{case:?}");
+        assert_eq!(links.taps, case.architecture.kernel.pow(case.extents.len() as u32), "{case:?}");
+        for k in 0..links.convolutions.len() {
+            let expected = naive_links(&links, k, &case.extents, case.architecture.kernel);
+            assert_eq!(links.convolutions[k], expected, "convolution {k} of {case:?}");
+        }
+    }
+}
+
+/// Where no layer has three channels, the network takes windows tap by tap: so many multiply-adds as there are links.
+#[test]
+fn there_are_as_many_links_as_multiply_adds() {
+    let rng = &mut draw::rng(78);
+    for mut case in (0..20).map(|_| Case::any(rng)) {
+        case.architecture.hidden.iter_mut().for_each(|channels| *channels = 1 + *channels % 2);
+        case.architecture.outputs = vec![Outputs::of_values(2)];
+        let links = Links::new(&case.sites, case.architecture.kernel, case.architecture.hidden.len());
+        let channels = [&[case.architecture.elsewhere.len()], &case.architecture.hidden[..], &[2]].concat();
+        let of = |(k, list): (usize, &Vec<Link>)| list.len() * channels[k] * channels[k + 1];
+        let products: usize = links.convolutions.iter().enumerate().map(of).sum();
+        assert_eq!(case.cnn(InstructionSet::detect()).multiply_adds(), [products; 3], "{case:?}");
     }
 }
