@@ -19,6 +19,8 @@ pub mod steps;
 pub mod supervise;
 mod tools;
 
+#[cfg(feature = "emulator")]
+pub use agreement::in_any_order;
 pub use card::Card;
 pub use finding::{Finding, Verdict};
 pub use steps::Step;

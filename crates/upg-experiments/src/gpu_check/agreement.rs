@@ -103,6 +103,30 @@ pub(super) fn smallest<G: Gpu>(card: &Card<G>) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// Asserts that all gradients of all flows are the same to the bit whichever way round the threads of a block run, and has the emulator look for
+/// races and for what is read or written beside an allocation.
+///
+/// # Errors
+/// If a flow can't be made, or the device fails.
+///
+/// # Panics
+/// If the results differ, or the emulator finds a fault.
+#[cfg(feature = "emulator")]
+pub fn in_any_order() -> Result<(), Box<dyn Error>> {
+    use upg_gpu::emulator::{Emulator, Order};
+    let [forward, reverse, careful] =
+        [Emulator::new()?, Emulator::new()?.order(Order::Reverse), Emulator::counting()?].map(Cuda::<f32, _>::new);
+    let [forward, reverse, careful] = [forward?, reverse?, careful?];
+    for &(name, text) in FLOWS {
+        let config = Config::parse(text)?;
+        let expected = Gradients::on(&forward, &config)?;
+        for (order, device) in [("in reverse", &reverse), ("carefully", &careful)] {
+            assert!(Gradients::on(device, &config)? == expected, "{name}: other results {order}");
+        }
+    }
+    Ok(())
+}
+
 /// All gradients of a flow on the card; none where it has no kernels for it, which is told.
 fn on_card<D: Place>(
     device: &D,

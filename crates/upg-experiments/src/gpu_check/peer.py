@@ -120,25 +120,20 @@ def reparam(layers, action, z):
 
 
 def path(layers, action, z, score):
-    """The score s of q along the map: u_t = (s_t - dl/dt)/g', and what depends on c is taken away from s_c; then the pull-back of s - dS."""
-    x = z
+    """The score s of q along the map: u_t = (s_t - dl/dt)/g', and what depends on c is taken away from s_c; then the pull-back of s - dS through the
+    graph of the same pass."""
+    x = z.requires_grad_()
     for layer in layers:
-        given = x.detach().requires_grad_()
-        y, log_det, slope = layer(given)
-        own = torch.autograd.grad(log_det.sum(), given, retain_graph=True, allow_unused=True)[0] if log_det.requires_grad else 0
-        s = score - own
+        y, log_det, slope = layer(x)
+        own = torch.autograd.grad(log_det.sum(), x, retain_graph=True, allow_unused=True)[0] if log_det.requires_grad else None
+        s = score if own is None else score - own
         moved = s[:, layer.moved] / slope.detach()
         u = torch.zeros_like(s)
         u[:, layer.moved] = moved
-        through = torch.autograd.grad(y, given, u)[0]
-        s = s - through
-        s[:, layer.moved] = moved
-        score = s.detach()
-        x = y.detach()
-    # Once more with a graph, for the pull-back; research code keeps it from the first pass where memory allows.
-    x = z
-    for layer in layers:
-        x = layer(x)[0]
+        through = torch.autograd.grad(y, x, u, retain_graph=True)[0]
+        score = s - through
+        score[:, layer.moved] = moved
+        x = y
     end = x.detach().requires_grad_()
     force = torch.autograd.grad(action(end).sum(), end)[0]
     x.backward((score + force) / len(z))

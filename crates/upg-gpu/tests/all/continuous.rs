@@ -18,8 +18,8 @@ use upg_testkit::{draw, layer_battery};
 
 // As on the host, up to the error of the method.
 layer_battery! {
-    lattice_field(rng) up to 1e-9 spread 0.1 => on_device::<T>(&lattice(2, rng.random_range(1..3), 2 * FINE, rng.random_range(6.0..12.0)), any_lattice(rng));
-    shallow_field(rng) up to 1e-9 spread 0.2 => on_device::<T>(&shallow(5, rng.random_range(1..4), FINE), &[rng.random_range(2..4)]);
+    lattice_field(rng) up to 1e-9 spread 0.1 threads 1 => on_device::<T>(&lattice(2, rng.random_range(1..3), 2 * FINE, rng.random_range(6.0..12.0)), any_lattice(rng));
+    shallow_field(rng) up to 1e-9 spread 0.2 threads 1 => on_device::<T>(&shallow(5, rng.random_range(1..4), FINE), &[rng.random_range(2..4)]);
 }
 
 /// As many steps as that takes, for fields so weak.

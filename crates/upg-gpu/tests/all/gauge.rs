@@ -16,10 +16,10 @@ use upg_testkit::tolerance::{Tolerance, assert_close_on_scale, largest};
 use upg_testkit::{domain::Domain, draw};
 
 layer_battery! {
-    gauge_coupling(rng) on Domain::Circle => any_of::<T>(Kind::Tall, rng);
-    gauge_coupling_of_one_layer(rng) on Domain::Circle => any_of::<T>(Kind::OneLayer, rng);
-    gauge_coupling_wide_kernel(rng) on Domain::Circle => any_of::<T>(Kind::WideKernel, rng);
-    gauge_coupling_with_splines(rng) on Domain::Circle => any_of::<T>(Kind::Splines, rng);
+    gauge_coupling(rng) on Domain::Circle threads 1 => any_of::<T>(Kind::Tall, rng);
+    gauge_coupling_of_one_layer(rng) on Domain::Circle threads 1 => any_of::<T>(Kind::OneLayer, rng);
+    gauge_coupling_wide_kernel(rng) on Domain::Circle threads 1 => any_of::<T>(Kind::WideKernel, rng);
+    gauge_coupling_with_splines(rng) on Domain::Circle threads 1 => any_of::<T>(Kind::Splines, rng);
 }
 
 /// Kinds of couplings; the kernels of each are compiled once.

@@ -13,9 +13,9 @@ use upg_gpu::{AnyLayer, Cuda};
 use upg_testkit::{domain::Domain, draw, layer_battery, on_host::OnHost};
 
 layer_battery! {
-    conv_affine(rng) => coupling::<T>(AFFINE, any_symmetry(rng), rng);
-    conv_additive(rng) => coupling::<T>(TransformSpec::Additive, any_symmetry(rng), rng);
-    conv_odd_spline(rng) => odd_spline::<T>(rng);
+    conv_affine(rng) threads 1 => coupling::<T>(AFFINE, any_symmetry(rng), rng);
+    conv_additive(rng) threads 1 => coupling::<T>(TransformSpec::Additive, any_symmetry(rng), rng);
+    conv_odd_spline(rng) threads 1 => odd_spline::<T>(rng);
 }
 
 const AFFINE: TransformSpec = TransformSpec::Affine { clamp: Some(1.3) };

@@ -11,19 +11,19 @@ use upg_testkit::layer_battery;
 use upg_testkit::on_host::OnHost;
 
 layer_battery! {
-    scaling(rng) => on_device::<T>(&LayerSpec::Scaling(ScalingSpec { scales: Scales::One }), &[rng.random_range(1..20)]);
-    scaling_of_each(rng) => on_device::<T>(&LayerSpec::Scaling(ScalingSpec { scales: Scales::PerDof }), &[rng.random_range(1..20)]);
-    additive(rng) => coupling::<T>(TransformSpec::Additive, any_activation(rng), rng);
-    affine(rng) => coupling::<T>(TransformSpec::Affine { clamp: None }, any_activation(rng), rng);
-    affine_clamped(rng) => coupling::<T>(TransformSpec::Affine { clamp: Some(1.3) }, any_activation(rng), rng);
-    tanh(rng) => coupling::<T>(TransformSpec::Affine { clamp: Some(1.3) }, Activation::Tanh, rng);
-    silu(rng) => coupling::<T>(TransformSpec::Affine { clamp: Some(1.3) }, Activation::Silu, rng);
-    gelu(rng) => coupling::<T>(TransformSpec::Affine { clamp: Some(1.3) }, Activation::Gelu, rng);
-    softplus(rng) => coupling::<T>(TransformSpec::Affine { clamp: Some(1.3) }, Activation::Softplus, rng);
-    relu(rng) => coupling::<T>(TransformSpec::Affine { clamp: Some(1.3) }, Activation::Relu, rng);
-    leaky_relu(rng) => coupling::<T>(TransformSpec::Affine { clamp: Some(1.3) }, Activation::LeakyRelu(rng.random_range(0.01..0.9)), rng);
-    elu(rng) => coupling::<T>(TransformSpec::Affine { clamp: Some(1.3) }, Activation::Elu, rng);
-    linear_net(rng) => coupling::<T>(TransformSpec::Affine { clamp: Some(1.3) }, Activation::Identity, rng);
+    scaling(rng) threads 1 => on_device::<T>(&LayerSpec::Scaling(ScalingSpec { scales: Scales::One }), &[rng.random_range(1..20)]);
+    scaling_of_each(rng) threads 1 => on_device::<T>(&LayerSpec::Scaling(ScalingSpec { scales: Scales::PerDof }), &[rng.random_range(1..20)]);
+    additive(rng) threads 1 => coupling::<T>(TransformSpec::Additive, any_activation(rng), rng);
+    affine(rng) threads 1 => coupling::<T>(TransformSpec::Affine { clamp: None }, any_activation(rng), rng);
+    affine_clamped(rng) threads 1 => coupling::<T>(TransformSpec::Affine { clamp: Some(1.3) }, any_activation(rng), rng);
+    tanh(rng) threads 1 => coupling::<T>(TransformSpec::Affine { clamp: Some(1.3) }, Activation::Tanh, rng);
+    silu(rng) threads 1 => coupling::<T>(TransformSpec::Affine { clamp: Some(1.3) }, Activation::Silu, rng);
+    gelu(rng) threads 1 => coupling::<T>(TransformSpec::Affine { clamp: Some(1.3) }, Activation::Gelu, rng);
+    softplus(rng) threads 1 => coupling::<T>(TransformSpec::Affine { clamp: Some(1.3) }, Activation::Softplus, rng);
+    relu(rng) threads 1 => coupling::<T>(TransformSpec::Affine { clamp: Some(1.3) }, Activation::Relu, rng);
+    leaky_relu(rng) threads 1 => coupling::<T>(TransformSpec::Affine { clamp: Some(1.3) }, Activation::LeakyRelu(rng.random_range(0.01..0.9)), rng);
+    elu(rng) threads 1 => coupling::<T>(TransformSpec::Affine { clamp: Some(1.3) }, Activation::Elu, rng);
+    linear_net(rng) threads 1 => coupling::<T>(TransformSpec::Affine { clamp: Some(1.3) }, Activation::Identity, rng);
 }
 
 pub fn any_activation(rng: &mut Rng) -> Activation {

@@ -10,11 +10,11 @@ use upg_testkit::domain::Domain;
 use upg_testkit::layer_battery;
 
 layer_battery! {
-    act_norm(rng) => on_device::<T>(&LayerSpec::ActNorm(ActNormSpec { start: FirstValues::Data }), &[rng.random_range(1..9)]);
-    permutation(rng) => on_device::<T>(&any_permutation(rng), &[2, 3]);
-    permutation_of_angles(rng) on Domain::Circle => on_device::<T>(&any_permutation(rng), &[2, 3]);
-    linear(rng) => { let (shape, spec) = any_linear(rng); on_device::<T>(&spec, &shape) };
-    householder(rng) => { let (dof, spec) = any_householder(rng); on_device::<T>(&spec, &[dof]) };
+    act_norm(rng) threads 1 => on_device::<T>(&LayerSpec::ActNorm(ActNormSpec { start: FirstValues::Data }), &[rng.random_range(1..9)]);
+    permutation(rng) threads 1 => on_device::<T>(&any_permutation(rng), &[2, 3]);
+    permutation_of_angles(rng) on Domain::Circle threads 1 => on_device::<T>(&any_permutation(rng), &[2, 3]);
+    linear(rng) threads 1 => { let (shape, spec) = any_linear(rng); on_device::<T>(&spec, &shape) };
+    householder(rng) threads 1 => { let (dof, spec) = any_householder(rng); on_device::<T>(&spec, &[dof]) };
 }
 
 fn any_bias(rng: &mut Rng) -> Bias {

@@ -12,14 +12,14 @@ use upg_gpu::emulator::Emulator;
 use upg_testkit::{domain::Domain, draw, layer_battery, on_host::OnHost};
 
 layer_battery! {
-    spline(rng) => of_numbers::<T>(any_spline(rng), rng);
-    odd_spline(rng) => of_numbers::<T>(any_odd_spline(rng), rng);
-    logistic_mixture(rng) => of_numbers::<T>(any_logistics(rng), rng);
-    spline_the_other_way_round(rng) => inverse_of_numbers::<T>(any_spline(rng), rng);
-    odd_spline_the_other_way_round(rng) => inverse_of_numbers::<T>(any_odd_spline(rng), rng);
-    logistic_mixture_the_other_way_round(rng) => inverse_of_numbers::<T>(any_logistics(rng), rng);
-    circular_spline(rng) on Domain::Circle => of_angles::<T>(any_circular_spline(rng), rng);
-    tan_mixture(rng) on Domain::Circle => of_angles::<T>(any_tans(rng), rng);
+    spline(rng) threads 1 => of_numbers::<T>(any_spline(rng), rng);
+    odd_spline(rng) threads 1 => of_numbers::<T>(any_odd_spline(rng), rng);
+    logistic_mixture(rng) threads 1 => of_numbers::<T>(any_logistics(rng), rng);
+    spline_the_other_way_round(rng) threads 1 => inverse_of_numbers::<T>(any_spline(rng), rng);
+    odd_spline_the_other_way_round(rng) threads 1 => inverse_of_numbers::<T>(any_odd_spline(rng), rng);
+    logistic_mixture_the_other_way_round(rng) threads 1 => inverse_of_numbers::<T>(any_logistics(rng), rng);
+    circular_spline(rng) on Domain::Circle threads 1 => of_angles::<T>(any_circular_spline(rng), rng);
+    tan_mixture(rng) on Domain::Circle threads 1 => of_angles::<T>(any_tans(rng), rng);
 }
 
 fn any_spline(rng: &mut Rng) -> TransformSpec {

@@ -4,7 +4,7 @@
 use crate::support::{provenance, tensors, upg};
 use std::path::{Path, PathBuf};
 use upg_experiments::config::Config;
-use upg_experiments::gpu_check::counts;
+use upg_experiments::gpu_check::{counts, in_any_order};
 use upg_experiments::paper::table2;
 use upg_flows::U1Flow;
 use upg_train::method::Estimator;
@@ -92,6 +92,11 @@ fn every_command_computes_there_and_says_so() {
     run(&["sample", "--run", dir, "-n", "40", "--out", here.to_str().unwrap()]);
     let [here, there] = [here.as_path(), Path::new(samples)].map(crate::support::npy);
     assert!(here.iter().zip(&there).all(|(here, there)| (here - there).abs() < 1e-10), "samples of both devices");
+}
+
+#[test]
+fn kernels_have_no_races_and_do_not_depend_on_the_order_of_threads() {
+    in_any_order().unwrap();
 }
 
 /// Launches and multiply-adds of path-fast as docs/GPU.md has them, at most.
