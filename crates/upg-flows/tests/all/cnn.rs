@@ -416,7 +416,7 @@ fn links_are_what_the_network_reads() {
 #[test]
 fn there_are_as_many_links_as_multiply_adds() {
     let rng = &mut draw::rng(78);
-    for mut case in (0..20).map(|_| Case::any(rng)) {
+    for mut case in (0..20).flat_map(|_| [Case::of_angles(rng), Case::any(rng)]) {
         case.architecture.hidden.iter_mut().for_each(|channels| *channels = 1 + *channels % 2);
         case.architecture.outputs = vec![Outputs::of_values(2)];
         let links = Links::new(&case.sites, case.architecture.kernel, case.architecture.hidden.len());
