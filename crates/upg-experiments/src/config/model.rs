@@ -148,9 +148,9 @@ impl Config {
     ) -> Result<Model<D>, AllInvalid> {
         let fit = check_fit(&*theory, theory.dof(), &spec.shape, spec.domain());
         fit.map_err(|misfit| self.misfit(&misfit, &spec))?;
-        let target = device.target(&self.target, &theory)?;
         let flow = device.flow(&spec).map_err(Invalid::from)?;
         let base = device.base(&spec).map_err(Invalid::from)?;
+        let target = device.target(&self.target, &theory)?;
         let (cut, sites) = (device.cut(&spec), self.flow.lattice().iter().product());
         Ok(Model { flow, cut, base, target, theory, sample_shape: spec.shape, sites, doubled: None })
     }
