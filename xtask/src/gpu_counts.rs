@@ -30,7 +30,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 fn count(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let mut all = vec![];
     for case in table2::only(table2::cases(), &arguments.only)? {
-        match counts::of(&case, arguments.batch) {
+        match counts::of(&case, arguments.batch, |_| true) {
             Ok(counted) => all.extend(counted),
             Err(error) => say(format_args!("{}: {error}", case.flow)),
         }

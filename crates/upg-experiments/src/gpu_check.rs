@@ -7,6 +7,7 @@
 mod agreement;
 pub mod bundle;
 mod card;
+mod check;
 mod costs;
 #[cfg(feature = "emulator")]
 pub mod counts;
@@ -22,5 +23,6 @@ mod tools;
 #[cfg(feature = "emulator")]
 pub use agreement::in_any_order;
 pub use card::Card;
+pub use check::{Check, Ended};
 pub use finding::{Finding, Verdict};
 pub use steps::Step;

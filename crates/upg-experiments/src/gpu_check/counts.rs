@@ -26,11 +26,11 @@ pub struct Counted {
     pub of_a_pass: u64,
 }
 
-/// Counts the estimators of the reverse KL, in f32, by a gradient of one micro-batch of `batch` samples, after a first.
+/// Counts some estimators of the reverse KL, in f32, each by a gradient of one micro-batch of `batch` samples, after a first.
 ///
 /// # Errors
 /// If the flow can't be made, or the device fails.
-pub fn of(case: &Case, batch: usize) -> Result<Vec<Counted>, Box<dyn Error>> {
+pub fn of(case: &Case, batch: usize, wanted: impl Fn(Estimator) -> bool) -> Result<Vec<Counted>, Box<dyn Error>> {
     let device = Cuda::<f32, Emulator>::new(Emulator::counting()?)?;
     let Model { flow, base, target, cut, .. } = case.config.build_on(&device)?;
     let of_a_pass = case.config.flow_spec()?.multiply_adds();
@@ -39,7 +39,7 @@ pub fn of(case: &Case, batch: usize) -> Result<Vec<Counted>, Box<dyn Error>> {
     let theta = device.buffer(&theta);
     let start = Start::Draw { stream: SampleStream::new(SEED, 1, 1), first: 0, samples: batch };
     let mut all = vec![];
-    for method in Method::of(Divergence::Reverse) {
+    for method in Method::of(Divergence::Reverse).filter(|method| wanted(method.estimator())) {
         let Method::Reverse(how) = method else { unreachable!("a method of the reverse KL") };
         engine.reverse_kl(how, &theta, start)?;
         device.gpu().reset_counts();

@@ -1,7 +1,7 @@
 //! The findings as a page.
 
+use super::check::Check;
 use super::finding::{Finding, Verdict};
-use super::supervise::Check;
 use crate::report::page::{document, plain_table};
 use crate::report::plot::escape;
 use std::fmt::Write;

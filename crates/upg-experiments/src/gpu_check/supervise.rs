@@ -1,48 +1,15 @@
 //! Starts the steps, each in a process of its own with its time limit, and puts together what they found.
 
-use super::finding::{self, Finding, Verdict};
+use super::check::{Check, Ended};
+use super::finding::{self, Verdict};
 use super::page;
 use super::steps::{Step, file_of};
 use crate::io::console::say;
 use crate::io::output::{OutputFile, Provenance};
-use serde::Serialize;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-
-/// How a step ended.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Ended {
-    /// The step.
-    pub step: String,
-    /// In words: `done`, `a finding failed`, `ended at its limit of 20 s`, …
-    pub how: String,
-    /// Seconds.
-    pub seconds: f64,
-    /// Whether all is as it has to be.
-    pub passed: bool,
-}
-
-/// All that was found.
-#[derive(Debug, Serialize)]
-pub struct Check {
-    /// Version, commit and processor.
-    pub provenance: Provenance,
-    /// Whether it was the emulator.
-    pub emulated: bool,
-    /// The steps.
-    pub steps: Vec<Ended>,
-    /// Their findings.
-    pub findings: Vec<Finding>,
-}
-
-impl Check {
-    /// Whether all is as it has to be.
-    pub fn passed(&self) -> bool {
-        self.steps.iter().all(|step| step.passed)
-    }
-}
 
 /// Makes the steps in the folder `out`: `start` gives the command of one. After each, `gpu-check.json` and `gpu-check.html` are written anew.
 ///
