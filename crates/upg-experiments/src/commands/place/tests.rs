@@ -130,7 +130,9 @@ fn a_gradient_is_read_from_the_device() {
     assert_eq!(refused.exit_status(), 2);
     let told = refused.to_string();
     assert!(
-        told.ends_with("config.ron:5:27: precision.products = Tf32: accepted is Full on cpu, Full or Tf32 on cuda"),
+        told.ends_with(
+            "config.ron:5:27: precision.products = Tf32: accepted is Full on cpu, Full, Split or Tf32 on cuda"
+        ),
         "{told}"
     );
     gradient::run(&args(CPU, &["precision.products=Full"], "cpu")).unwrap();

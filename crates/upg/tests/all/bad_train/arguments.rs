@@ -31,11 +31,11 @@ const CALLS: &[Call] = &[
     (&["sample", "--run", "RUN", "-n", "3", "--out", "OUT", "--device", "cuda:-1"], &["'cuda:-1'", "--device"]),
     (
         &["train", "--config", "CONFIG", "--out", "OUT", "--set", "precision.products=Tf32"],
-        &["precision.products = Tf32: accepted is Full on cpu, Full or Tf32 on cuda"],
+        &["precision.products = Tf32: accepted is Full on cpu, Full, Split or Tf32 on cuda"],
     ),
     (
         &["train", "--config", "CONFIG", "--out", "OUT", "--set", "precision.products=Half"],
-        &["precision.products = Half", "expected either `Full` or `Tf32`"],
+        &["precision.products = Half", "expected one of `Full`, `Split`, or `Tf32`"],
     ),
     (&["train", "--config", "CONFIG", "--out", "OUT", "--seed=-1"], &["'-1'", "--seed"]),
     (&["train", "--config", "CONFIG", "--out", "OUT", "--batch", "3"], &["'--batch'"]),
