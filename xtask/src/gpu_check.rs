@@ -128,8 +128,24 @@ fn emulated(_: Step, _: &Arguments) -> Result<bool, Box<dyn Error>> {
 fn make_bundle(folder: &Path, arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let golden = golden(arguments);
     let golden: Vec<&Path> = golden.iter().map(PathBuf::as_path).collect();
-    let bytes = bundle::write(folder, &std::env::current_exe()?, &golden, arguments.cubins.as_deref())
+    let program = small_program()?;
+    let bytes = bundle::write(folder, &program, &golden, arguments.cubins.as_deref())
         .map_err(|error| format!("--bundle = {}: {error}", folder.display()))?;
     say(format_args!("{}: {:.1} MB; `sh run.sh` there", folder.display(), bytes as f64 / 1e6));
     Ok(())
+}
+
+/// This program without what only a debugger reads, built by cargo.
+fn small_program() -> Result<PathBuf, Box<dyn Error>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo
+        .current_dir(&root)
+        .args(["build", "--quiet", "--profile", "bundle", "--package", "xtask", "--target-dir"])
+        .arg(&target);
+    match cargo.status().map_err(|error| format!("cargo, which builds the program of the bundle: {error}"))? {
+        status if status.success() => Ok(target.join("bundle").join("xtask")),
+        status => Err(format!("cargo, which builds the program of the bundle: {status}").into()),
+    }
 }
