@@ -15,7 +15,7 @@ use upg_gpu::gpu::Gpu;
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// The card: cuda, or cuda:N.
-    #[arg(long, default_value = "cuda:0", value_parser = device_parser())]
+    #[arg(long, default_value = "cuda:0", value_parser = device_parser(), conflicts_with = "emulated")]
     device: DeviceName,
     /// On the emulator: every step but those that need a card. For a program built with `--features emulator`.
     #[arg(long)]
@@ -68,22 +68,31 @@ fn golden(arguments: &Arguments) -> Vec<PathBuf> {
 /// All steps, each in a process of its own.
 fn check(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
     let (program, emulated, out) = (std::env::current_exe()?, arguments.emulated, &arguments.out);
+    if !emulated {
+        // Without a card there is nothing to look at.
+        drop(Driver::new(card(arguments)?).map_err(|error| format!("--device = {error}"))?);
+    }
+    for folder in golden(arguments) {
+        folder.read_dir().map_err(|error| format!("--golden = {}: {error}", folder.display()))?;
+    }
     let steps = if arguments.only.is_empty() { Step::ALL.to_vec() } else { arguments.only.clone() };
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let provenance = Provenance::new(threads, "f32", None, String::new());
     let start = |step: Step| {
         let mut command = Command::new(&program);
-        command.args(["gpu-check", "--step", step.name(), "--device", &arguments.device.to_string()]);
+        command.args(["gpu-check", "--step", step.name()]);
         command.arg("--out").arg(out);
         golden(arguments).iter().for_each(|folder| {
             command.arg("--golden").arg(folder);
         });
-        if emulated {
-            command.arg("--emulated");
-        }
+        match emulated {
+            true => command.arg("--emulated"),
+            false => command.args(["--device", &arguments.device.to_string()]),
+        };
         command
     };
-    let check = supervise::run(&steps, emulated, out, &provenance, start)?;
+    let check = supervise::run(&steps, emulated, out, &provenance, start)
+        .map_err(|error| format!("--out = {}: {error}", out.display()))?;
     say(format_args!(
         "{}: written to {}",
         if check.passed() { "all is as it has to be" } else { "something isn't as it has to be" },
@@ -97,12 +106,16 @@ fn make_step(step: Step, arguments: &Arguments) -> Result<bool, Box<dyn Error>> 
     if arguments.emulated {
         return emulated(step, arguments);
     }
-    let DeviceName::Cuda(number) = arguments.device else {
-        return Err(
-            format!("--device = {}: accepted is cuda, or cuda:N for the card number N", arguments.device).into()
-        );
-    };
+    let number = card(arguments)?;
     on(move || Driver::new(number), step, arguments)
+}
+
+/// The number of the card.
+fn card(arguments: &Arguments) -> Result<usize, String> {
+    match arguments.device {
+        DeviceName::Cuda(number) => Ok(number),
+        other => Err(format!("--device = {other}: accepted is cuda, or cuda:N for the card number N")),
+    }
 }
 
 fn on<G: Gpu>(

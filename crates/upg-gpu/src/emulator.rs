@@ -74,7 +74,7 @@ struct State {
 }
 
 const DEVICE: &str = "emulated:0";
-const SHARED_MEMORY: usize = 227 << 10;
+const SHARED_MEMORY: usize = 163 << 10;
 const MEMORY: usize = 16 << 30;
 
 impl Emulator {

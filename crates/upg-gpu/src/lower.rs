@@ -80,7 +80,11 @@ impl<T: Real, G: Gpu> Cuda<T, G> {
                 Box::new(GaugeCoupling::new(self, coupling, lattice_of_links(shape)?, params())?)
             }
             LayerSpec::Inverse(layer) => self.layer(layer, shape)?.inverse(),
-            other => return Err(FlowError::new("", kind(other), ACCEPTED).into()),
+            other => {
+                return Err(
+                    FlowError::without_kernels(None, "", &kind(other).0, &self.gpu().facts().device, ACCEPTED).into()
+                );
+            }
         })
     }
 
@@ -156,7 +160,7 @@ impl<T: Real, G: Gpu> Cuda<T, G> {
 }
 
 /// The layers that have kernels.
-const ACCEPTED: &str = "on a CUDA device ActNorm, AngleCoupling, Continuous, Coupling, GaugeCoupling, Householder, Linear, Permutation, Scaling, and inverses";
+const ACCEPTED: &str = "ActNorm, AngleCoupling, Continuous, Coupling, GaugeCoupling, Householder, Linear, Permutation, Scaling, and inverses of these; the cpu has all";
 
 /// The extents of the lattice whose links have this shape.
 fn lattice_of_links(shape: &[usize]) -> Result<[usize; 2], FlowError> {

@@ -1,8 +1,10 @@
 #!/bin/sh
 # Runs the check of the card in this folder; results go to the folder `results` here, or to the first argument.
-# Usage: ./run.sh [RESULTS]
-cd "$(dirname "$0")" || exit 1
-results=${1:-results}
+# Usage: sh run.sh [RESULTS]. It needs Linux on x86-64, with the glibc of the machine that made this folder or a later one.
+here=$(cd "$(dirname "$0")" && pwd) || exit 1
+results=${1:-$here/results}
+case $results in /*) ;; *) results=$PWD/$results ;; esac
+cd "$here" || exit 1
 
 # CUDA's libraries: those of Python's packages, whose folders have names such as nvidia/cu13/lib or nvidia/cublas/lib, and those of CUDA's own folders.
 site=$(python3 -c 'import site, sys; print("\n".join(site.getsitepackages() + [site.getusersitepackages()]))' 2>/dev/null)

@@ -23,19 +23,29 @@ pub fn run(
     start: impl Fn(Step) -> Command,
 ) -> io::Result<Check> {
     std::fs::create_dir_all(out)?;
+    for step in Step::ALL {
+        // Of a check before this one.
+        match std::fs::remove_file(file_of(out, step)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
     let mut check = Check { provenance: provenance.clone(), emulated, steps: vec![], findings: vec![] };
     for &step in steps {
         let file = file_of(out, step);
-        if file.exists() {
-            std::fs::remove_file(&file)?;
-        }
-        let ended =
+        let mut ended =
             if emulated && step.needs_card() { left_out(step) } else { make(step, step.limit(emulated), start(step))? };
+        let found = finding::read(&file);
+        if let [first, ..] = &found[..]
+            && found.iter().all(|finding| finding.verdict == Verdict::NotRun)
+        {
+            ended.how = format!("not run: {}", first.note);
+        }
         say(format_args!("{step}: {} ({:.1} s)", ended.how, ended.seconds));
-        for finding in finding::read(&file).iter().filter(|finding| finding.verdict == Verdict::Failed) {
+        for finding in found.iter().filter(|finding| finding.verdict == Verdict::Failed) {
             say(format_args!("  FAILED {}: {:?} {}", finding.name, finding.value, finding.note));
         }
-        check.findings.extend(finding::read(&file));
+        check.findings.extend(found);
         check.steps.push(ended);
         write(out, &check)?;
     }

@@ -184,8 +184,8 @@ fn launches_that_do_not_fit_their_kernel() {
     refused(&["a grid of [1, 0, 1] blocks"], Launch { grid: [1, 0, 1], ..usual });
     refused(&["blocks of [9, 1] threads, of 1 to 8"], Launch { block: [9, 1], ..usual });
     refused(&["blocks of [4, 0] threads"], Launch { block: [4, 0], ..usual });
-    refused(&["232449 bytes of shared memory, of 232448"], Launch { shared: 232_449, ..usual });
-    refused(&["shared `all` of 48000 bytes makes 248000, of 232448"], Launch { shared: 200_000, ..usual });
+    refused(&["166913 bytes of shared memory, of 166912"], Launch { shared: 166_913, ..usual });
+    refused(&["shared `all` of 48000 bytes makes 198000, of 166912"], Launch { shared: 150_000, ..usual });
     let wild = [Argument::Address(Address(4096)), right[1], right[2]];
     refused(&["0x1000 is in no allocation"], Launch { arguments: &wild, ..usual });
     let inside = [Argument::Address(x.offset(8)), right[1], right[2]];

@@ -28,6 +28,7 @@ impl<T: Real, G: Gpu> Place for Cuda<T, G> {
 
     fn products(&self) -> Products {
         match self.precision() {
+            _ if size_of::<T>() == size_of::<f64>() => Products::Full,
             Precision::Full => Products::Full,
             Precision::Split => Products::Split,
             Precision::Tf32 => Products::Tf32,
