@@ -45,8 +45,8 @@ impl<T: Real, G: Gpu> Cuda<T, G> {
 }
 
 /// Fields whose samples fit into shared memory.
-const SMALL_LATTICE: &str = "on a CUDA device a lattice that fits into it, such as 64 x 64";
-const SMALL_NET: &str = "on a CUDA device a sample and its hidden values that fit into it";
+const SMALL_LATTICE: &str = "a lattice that fits into it, such as 64 x 64 in f32; the cpu takes any";
+const SMALL_NET: &str = "a sample and hidden values that fit into it; the cpu takes any";
 
 /// Shared memory that a block would need, and can have.
 struct Shared {
@@ -56,6 +56,6 @@ struct Shared {
 
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} bytes of shared memory, of {}", self.bytes, self.most)
+        write!(f, "one that takes {} bytes of the shared memory of a card that has {}", self.bytes, self.most)
     }
 }
