@@ -7,6 +7,7 @@ use std::error::Error;
 use std::time::Duration;
 use upg_gpu::gpu::Gpu;
 use upg_gpu::{Cuda, Precision};
+use upg_train::method::Method;
 
 /// Flows of the table by the time that is left: the paper's first.
 const FLOWS: [&str; 5] = ["realnvp", "u1", "z2nice", "continuous", "spline"];
@@ -19,6 +20,9 @@ pub(super) fn measure<G: Gpu>(card: &Card<G>, findings: &mut Findings) -> Result
     let device = Cuda::<f32, G>::new(card.open()?)?;
     for precision in [Precision::Full, Precision::Split, Precision::Tf32] {
         let device = device.clone().with_precision(precision)?;
+        // What the card reaches in one product of large matrices.
+        let rows = if card.emulated { 160 } else { 4096 };
+        let peak = 2.0 * (rows as f64).powi(3) / device.time_products(rows, 5)?;
         let flows = if precision == Precision::Full { &FLOWS[..] } else { &FLOWS[..1] };
         for &flow in flows {
             let cases = table2::only(table2::cases(), &[flow.to_owned()])?;
@@ -26,10 +30,16 @@ pub(super) fn measure<G: Gpu>(card: &Card<G>, findings: &mut Findings) -> Result
                 findings.not_run(flow, error.to_string());
                 continue;
             }
+            let of_a_pass = cases[0].config.flow_spec()?.multiply_adds() as f64;
             for row in table2::run(&cases, &plan(card.emulated), &device)? {
+                // A multiply-add is two operations.
+                let passes = f64::from(Method::new(row.estimator, row.divergence)?.passes());
+                let rate = 2.0 * passes * of_a_pass * row.batch as f64 / row.seconds.median;
                 let name = format!("{flow}, {}, {}, batch {}, {precision}", row.estimator, row.divergence, row.batch);
                 findings.figure(format!("{name}: time"), 1e3 * row.seconds.median, "ms");
                 findings.figure(format!("{name}: over {}", row.baseline), row.ratio.mean, "");
+                findings.figure(format!("{name}: rate"), rate / 1e12, "TFLOP/s");
+                findings.figure(format!("{name}: share of the rate of products"), rate / peak, "");
             }
         }
     }
