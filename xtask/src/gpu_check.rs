@@ -2,14 +2,16 @@
 
 use clap::Args;
 use std::error::Error;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use upg_experiments::commands::arguments::device_parser;
 use upg_experiments::config::DeviceName;
-use upg_experiments::gpu_check::{Card, Step, bundle, supervise};
+use upg_experiments::gpu_check::{Card, Step, bundle, cubins, supervise};
 use upg_experiments::io::console::say;
 use upg_experiments::io::output::Provenance;
 use upg_gpu::driver::Driver;
+use upg_gpu::driver::libraries::Library;
 use upg_gpu::gpu::Gpu;
 
 #[derive(Args)]
@@ -32,9 +34,6 @@ pub(crate) struct Arguments {
     /// A folder of golden cases; several may be given. By default those of this repository.
     #[arg(long)]
     golden: Vec<PathBuf>,
-    /// Machine code of the kernels for the bundle, as `nvrtc` made it.
-    #[arg(long, value_name = "DIR")]
-    cubins: Option<PathBuf>,
     /// Makes one step in this process.
     #[arg(long, hide = true)]
     step: Option<Step>,
@@ -140,11 +139,18 @@ fn emulated(_: Step, _: &Arguments) -> Result<bool, Box<dyn Error>> {
 
 fn make_bundle(folder: &Path, arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let golden = golden(arguments);
-    let golden: Vec<&Path> = golden.iter().map(PathBuf::as_path).collect();
-    let program = small_program()?;
-    let bytes = bundle::write(folder, &program, &golden, arguments.cubins.as_deref())
-        .map_err(|error| format!("--bundle = {}: {error}", folder.display()))?;
-    say(format_args!("{}: {:.1} MB; `sh run.sh` there", folder.display(), bytes as f64 / 1e6));
+    let failed = |error: io::Error| format!("--bundle = {}: {error}", folder.display());
+    bundle::write(folder, &small_program()?, &golden).map_err(failed)?;
+    match Library::Nvrtc.find() {
+        Ok(()) => {
+            let kernels = cubins::compile(&folder.join(bundle::CUBINS), &golden)?;
+            bundle::pack_cubins(folder).map_err(failed)?;
+            say(format_args!("{kernels} texts of kernels compiled for sm_80 and sm_90"));
+        }
+        Err(missing) => say(format_args!("no kernels are compiled, so that a card needs NVRTC there: {missing}")),
+    }
+    let megabytes = bundle::size(folder).map_err(failed)? as f64 / 1e6;
+    say(format_args!("{}: {megabytes:.1} MB; `sh run.sh` there", folder.display()));
     Ok(())
 }
 

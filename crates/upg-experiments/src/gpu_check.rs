@@ -7,10 +7,12 @@
 mod agreement;
 pub mod bundle;
 mod card;
+mod cases;
 mod check;
 mod costs;
 #[cfg(feature = "emulator")]
 pub mod counts;
+pub mod cubins;
 mod finding;
 mod hardware;
 mod numbers;
@@ -21,7 +23,7 @@ pub mod supervise;
 mod tools;
 
 #[cfg(feature = "emulator")]
-pub use agreement::in_any_order;
+pub use agreement::{in_any_order, of_flow};
 pub use card::Card;
 pub use check::{Check, Ended};
 pub use finding::{Finding, Verdict};

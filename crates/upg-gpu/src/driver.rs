@@ -5,20 +5,21 @@
 
 mod cache;
 mod context;
+mod images;
 pub mod libraries;
 mod memory;
 mod module;
 pub mod nvrtc;
 mod products;
 
+pub use images::compile_to;
 pub use module::Module;
 
 use crate::gpu::{Address, Facts, Gpu, Launch, Product, Source};
 use context::Context;
+use images::Images;
 use memory::Memory;
-use nvrtc::CompileError;
 use products::Blas;
-use std::path::PathBuf;
 use std::sync::Arc;
 use upg_core::DeviceError;
 
@@ -26,10 +27,7 @@ use upg_core::DeviceError;
 #[derive(Debug)]
 pub struct Driver {
     facts: Facts,
-    /// What kernels are compiled for, e.g. `sm_80`.
-    architecture: String,
-    version: (i32, i32),
-    cache: Option<PathBuf>,
+    images: Images,
     memory: Memory,
     blas: Blas,
     context: Arc<Context>,
@@ -46,39 +44,11 @@ impl Driver {
         let memory = Memory::new(&context)?;
         let blas = Blas::new(context.clone(), memory)?;
         let missing = |missing: libraries::Missing| context.unavailable(missing.to_string());
-        let version = nvrtc::version().map_err(missing)?;
         let mut facts = context.facts(String::new())?;
-        let architecture = nvrtc::architecture(facts.capability).map_err(missing)?;
-        facts.versions = versions(&blas, version, &architecture);
-        Ok(Self { facts, architecture, version, cache: cache::folder(), memory, blas, context })
+        let images = Images::new(facts.capability).map_err(missing)?;
+        facts.versions = format!("driver {}, {}, cuBLAS {}", context::version(), images.words(), blas.version());
+        Ok(Self { facts, images, memory, blas, context })
     }
-
-    /// Machine code of a text, from disk or from NVRTC.
-    fn image(&self, source: &Source) -> Result<Vec<u8>, CompileError> {
-        let Some(folder) = &self.cache else { return self.compiled(source) };
-        let arguments = nvrtc::arguments(source, &self.architecture, &[]);
-        let file = folder.join(cache::file_name(source, &self.architecture, &arguments, self.version));
-        if let Some(image) = cache::read(&file) {
-            return Ok(image);
-        }
-        let image = self.compiled(source)?;
-        cache::write(&file, &image);
-        Ok(image)
-    }
-
-    fn compiled(&self, source: &Source) -> Result<Vec<u8>, CompileError> {
-        nvrtc::compile(source, &self.architecture, &[]).map(|compiled| compiled.image)
-    }
-}
-
-/// Of the driver and the libraries, with the architecture where it isn't the card's.
-fn versions(blas: &Blas, (major, minor): (i32, i32), architecture: &str) -> String {
-    let (driver, blas) = (context::version(), blas.version());
-    let older = match architecture.starts_with("compute_") {
-        true => format!(" (kernels for {architecture}: it doesn't know the card's own architecture)"),
-        false => String::new(),
-    };
-    format!("driver {driver}, NVRTC {major}.{minor}{older}, cuBLAS {blas}")
 }
 
 impl Gpu for Driver {
@@ -109,7 +79,7 @@ impl Gpu for Driver {
     }
 
     fn compile(&self, source: &Source) -> Result<Module, DeviceError> {
-        let image = self.image(source).map_err(|error| self.context.unavailable(error.to_string()))?;
+        let image = self.images.of(source).map_err(|error| self.context.unavailable(error.to_string()))?;
         Module::new(self.context.clone(), source.name, &image)
     }
 

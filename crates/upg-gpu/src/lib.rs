@@ -23,6 +23,7 @@ mod probe;
 mod product;
 mod random;
 mod targets;
+mod texts;
 
 pub use bases::AnyBase;
 pub use cuda::Cuda;
@@ -32,3 +33,4 @@ pub use memory::{Batch, Buffer, Params, ParamsMut, Sums};
 pub use poisoned::Poisoned;
 pub use product::Precision;
 pub use targets::AnyTarget;
+pub use texts::Texts;

@@ -1,15 +1,14 @@
 //! Flows on the card against the same on the host, and against the golden cases: all estimators, both precisions, and steps of a training.
 
 use super::card::Card;
+use super::cases;
 use super::finding::Findings;
-use crate::config::{Config, ConfigFile, Model, Place};
-use crate::io::samples::read_samples;
-use crate::io::weights::read_params;
+#[cfg(feature = "emulator")]
+use super::finding::{self, Finding};
+use crate::config::{Config, ConfigError, Model, Place};
 use ndarray::Array2;
-use safetensors::{Dtype, SafeTensors};
 use std::error::Error;
-use std::path::{Path, PathBuf};
-use upg_core::{Cpu, DeviceError, EndSamples, Engine, Real, SampleStream, Start, Streams};
+use upg_core::{Cpu, DeviceError, Engine, Real, SampleStream, Start, Streams};
 use upg_gpu::gpu::Gpu;
 use upg_gpu::{Cuda, Poisoned, Precision};
 use upg_train::data::DataSets;
@@ -50,42 +49,75 @@ const FLOWS: &[(&str, &str)] = &[
     ("glow", "(flow: Glow(lattice: [6], steps: 2, hidden: [20]), target: Gmm(dim: 6))"),
 ];
 
+/// The same, read.
+pub(super) fn configs() -> Result<Vec<Config>, ConfigError> {
+    FLOWS.iter().map(|(_, text)| Config::parse(text)).collect()
+}
+
 /// Deviations that are accepted, norm-wise: in f64, and in f32 with products as accurate as f32.
-const DOUBLE: f64 = 1e-10;
+pub(super) const DOUBLE: f64 = 1e-10;
 const SINGLE: f64 = 1e-4;
 
 /// The samples of a gradient, and its micro-batches: two, the second shorter.
-const SAMPLES: usize = 150;
+pub(super) const SAMPLES: usize = 150;
 
 /// Everything.
 ///
 /// # Errors
 /// If a case can't be read.
 pub(super) fn compare<G: Gpu>(card: &Card<G>, findings: &mut Findings) -> Result<(), Box<dyn Error>> {
-    let double = Cuda::<f64, G>::new(card.open()?)?;
+    let devices = Devices::open(card)?;
     for folder in &card.golden {
-        for case in cases(folder)? {
-            compare_case(&double, &case, findings)?;
+        for case in cases::all(folder)? {
+            cases::compare(&devices.double, &case, findings)?;
         }
     }
-    let single = Cuda::<f32, G>::new(card.open()?)?;
-    let poisoned = Cuda::<f64, Poisoned<G>>::new(Poisoned::new(card.open()?))?;
-    for &(name, text) in FLOWS {
-        let config = Config::parse(text)?;
-        let host = Gradients::on(&Cpu::<f64>::all_cores(), &config)?;
-        let Some(there) = on_card(&double, name, &config, findings)? else { continue };
+    FLOWS.iter().try_for_each(|&(name, text)| devices.compare(name, &Config::parse(text)?, findings))
+}
+
+/// What is found about one of the flows, by its name.
+///
+/// # Errors
+/// As of the step itself.
+///
+/// # Panics
+/// If there is no flow of that name.
+#[cfg(feature = "emulator")]
+pub fn of_flow<G: Gpu>(card: &Card<G>, flow: &str) -> Result<Vec<Finding>, Box<dyn Error>> {
+    let (name, text) = FLOWS.iter().find(|(name, _)| *name == flow).expect("a flow of that name");
+    let file = card.out.join("findings.jsonl");
+    Devices::open(card)?.compare(name, &Config::parse(text)?, &mut Findings::append_to(&file, "agreement")?)?;
+    Ok(finding::read(&file))
+}
+
+/// A card three times.
+struct Devices<G: Gpu> {
+    double: Cuda<f64, G>,
+    single: Cuda<f32, G>,
+    poisoned: Cuda<f64, Poisoned<G>>,
+}
+
+impl<G: Gpu> Devices<G> {
+    fn open(card: &Card<G>) -> Result<Self, DeviceError> {
+        let (double, single) = (Cuda::new(card.open()?)?, Cuda::new(card.open()?)?);
+        Ok(Self { double, single, poisoned: Cuda::new(Poisoned::new(card.open()?))? })
+    }
+
+    /// All gradients of a flow, and steps of a training, against the host's and against themselves.
+    fn compare(&self, name: &str, config: &Config, findings: &mut Findings) -> Result<(), Box<dyn Error>> {
+        let host = Gradients::on(&Cpu::<f64>::all_cores(), config)?;
+        let Some(there) = on_card(&self.double, name, config, findings)? else { return Ok(()) };
         host.compare(&there, &format!("{name}, f64"), DOUBLE, findings);
-        let again = Gradients::on(&double, &config)?;
+        let again = Gradients::on(&self.double, config)?;
         findings.holds(format!("{name}, f64, twice"), again == there, "the same bits");
-        let again = Gradients::on(&poisoned, &config)?;
+        let again = Gradients::on(&self.poisoned, config)?;
         findings.holds(format!("{name}, f64, on poisoned memory"), again == there, "the same bits");
         for precision in [Precision::Full, Precision::Split] {
-            let there = Gradients::on(&single.clone().with_precision(precision)?, &config)?;
+            let there = Gradients::on(&self.single.clone().with_precision(precision)?, config)?;
             host.compare(&there, &format!("{name}, f32, products {precision}"), SINGLE, findings);
         }
-        train(&double, name, &config, findings)?;
+        train(&self.double, name, config, findings)
     }
-    Ok(())
 }
 
 /// The smallest work of every kernel, for tools that watch it: one gradient of each flow in f32.
@@ -180,7 +212,7 @@ impl Gradients {
 }
 
 /// ‖a − b‖/‖b‖; infinite where a number is missing or isn't one.
-fn distance(a: &[f64], b: &[f64]) -> f64 {
+pub(super) fn distance(a: &[f64], b: &[f64]) -> f64 {
     let norm = |terms: &mut dyn Iterator<Item = f64>| terms.map(|x| x * x).sum::<f64>().sqrt();
     let off = norm(&mut a.iter().zip(b).map(|(a, b)| a - b)) / norm(&mut b.iter().copied()).max(f64::MIN_POSITIVE);
     if a.len() == b.len() && off.is_finite() { off } else { f64::INFINITY }
@@ -212,69 +244,4 @@ fn losses<D: Place>(device: &D, config: &Config) -> Result<Vec<f64>, Box<dyn Err
     let mut trainer = Trainer::new(config.build_on(device)?.problem(), device.clone(), plan, data)?;
     let losses = (0..20).map(|_| trainer.step().map(|step| step.loss));
     Ok(losses.collect::<Result<Vec<_>, DeviceError>>()?)
-}
-
-/// A tensor of doubles, if there is one of that name.
-fn doubles(file: &SafeTensors<'_>, name: &str) -> Option<Vec<f64>> {
-    let tensor = file.tensor(name).ok().filter(|tensor| tensor.dtype() == Dtype::F64)?;
-    let number = |bytes: &[u8]| f64::from_le_bytes(bytes.try_into().expect("eight bytes"));
-    Some(tensor.data().chunks_exact(8).map(number).collect())
-}
-
-/// The folders of golden cases, in order.
-fn cases(golden: &Path) -> std::io::Result<Vec<PathBuf>> {
-    let mut cases = vec![];
-    for entry in golden.read_dir()? {
-        let path = entry?.path();
-        if path.join("config.ron").is_file() {
-            cases.push(path);
-        }
-    }
-    cases.sort();
-    Ok(cases)
-}
-
-/// The gradients of a golden case, from its files to its files.
-fn compare_case<D: Place>(device: &D, case: &Path, findings: &mut Findings) -> Result<(), Box<dyn Error>> {
-    let name = format!("case {}", case.file_name().unwrap_or_default().to_string_lossy());
-    let file = ConfigFile::read(&case.join("config.ron"))?;
-    let model = match file.build_on(device) {
-        Ok(model) => model,
-        Err(error) => {
-            findings.not_run(name, error.to_string());
-            return Ok(());
-        }
-    };
-    let layout = model.layout();
-    let theta = device.buffer(&read_params::<D::Real>(&case.join("params.safetensors"), &layout)?);
-    let shape = model.sample_shape.clone();
-    let Model { flow, base, target, cut, .. } = model;
-    let mut engine = Engine::new(device.clone(), flow, base, target, cut).with_end_samples(EndSamples::Keep);
-    let expected = std::fs::read(case.join("expected.safetensors"))?;
-    let expected = SafeTensors::deserialize(&expected)?;
-    for method in Method::of(Divergence::Reverse).chain(Method::of(Divergence::Forward)) {
-        let samples = case.join(if method.divergence() == Divergence::Reverse { "z.npy" } else { "x_data.npy" });
-        if !samples.is_file() {
-            continue;
-        }
-        let samples = read_samples::<D::Real>(&samples, &shape)?;
-        let gradient = match method {
-            Method::Reverse(how) => engine.reverse_kl(how, &theta, Start::Given(samples.values.view()))?,
-            Method::Forward(how) => engine.forward_kl(how, &theta, samples.values.view())?,
-        };
-        let grad: Vec<f64> = device.to_host(gradient.grad).iter().map(|x| x.wide()).collect();
-        let (estimator, divergence) = (method.estimator().name(), method.divergence().name());
-        let mut off = None;
-        for (tensor, range) in layout.ranges() {
-            let of_file = format!("grad.{estimator}.{divergence}.{}", tensor.name);
-            let Some(exact) = doubles(&expected, &of_file) else { continue };
-            // Both may be zero.
-            let this = if grad[range.clone()] == exact { 0.0 } else { distance(&grad[range], &exact) };
-            off = Some(off.unwrap_or(0.0_f64).max(this));
-        }
-        if let Some(off) = off {
-            findings.deviation(format!("{name}, {estimator}, {divergence}"), off, DOUBLE);
-        }
-    }
-    Ok(())
 }

@@ -2,17 +2,20 @@
 
 use super::peer::SCRIPT;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The folder of kernels compiled before, in that of the bundle; `run.sh` unpacks and names it.
+pub const CUBINS: &str = "cubins";
 
 /// The script that runs the check.
 const RUN: &str = include_str!("run.sh");
 
-/// Fills the folder `out`: the program, the golden cases, machine code of all kernels that a compiler here made (`cubins`, if there are some), the
-/// PyTorch script, and `run.sh`.
+/// Fills the folder `out`: the program, the golden cases, the PyTorch script, and `run.sh`. Machine code goes to the folder [`CUBINS`] there.
 ///
 /// # Errors
 /// The system's; or if the folder is there and holds something.
-pub fn write(out: &Path, program: &Path, golden: &[&Path], cubins: Option<&Path>) -> io::Result<u64> {
+pub fn write(out: &Path, program: &Path, golden: &[PathBuf]) -> io::Result<()> {
     if out.exists() && out.read_dir()?.next().is_some() {
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, "it holds something"));
     }
@@ -21,14 +24,23 @@ pub fn write(out: &Path, program: &Path, golden: &[&Path], cubins: Option<&Path>
     for folder in golden {
         copy_folder(folder, &out.join("golden"))?;
     }
-    if let Some(cubins) = cubins {
-        copy_folder(cubins, &out.join("cubins"))?;
-    }
     std::fs::write(out.join("peer.py"), SCRIPT)?;
     let run = out.join("run.sh");
     std::fs::write(&run, RUN)?;
-    make_executable(&run)?;
-    size(out)
+    make_executable(&run)
+}
+
+/// Makes the folder [`CUBINS`] of a bundle one file, by `tar`: as it is, it's four times as large.
+///
+/// # Errors
+/// The system's.
+pub fn pack_cubins(out: &Path) -> io::Result<()> {
+    let mut tar = Command::new("tar");
+    let status = tar.current_dir(out).args(["-czf", &format!("{CUBINS}.tar.gz"), CUBINS]).status();
+    match status.map_err(|error| io::Error::new(error.kind(), format!("tar: {error}")))? {
+        status if status.success() => std::fs::remove_dir_all(out.join(CUBINS)),
+        status => Err(io::Error::other(format!("tar: {status}"))),
+    }
 }
 
 #[cfg(unix)]
@@ -57,7 +69,10 @@ fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 /// Bytes of all files.
-fn size(folder: &Path) -> io::Result<u64> {
+///
+/// # Errors
+/// The system's.
+pub fn size(folder: &Path) -> io::Result<u64> {
     let mut bytes = 0;
     for entry in folder.read_dir()? {
         let entry = entry?;

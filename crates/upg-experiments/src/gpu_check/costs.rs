@@ -2,6 +2,7 @@
 
 use super::card::Card;
 use super::finding::Findings;
+use crate::config::Config;
 use crate::paper::table2::{self, Plan};
 use std::error::Error;
 use std::time::Duration;
@@ -11,6 +12,12 @@ use upg_train::method::Method;
 
 /// Flows of the table by the time that is left: the paper's first.
 const FLOWS: [&str; 5] = ["realnvp", "u1", "z2nice", "continuous", "spline"];
+
+/// Their configurations.
+pub(super) fn configs() -> Result<Vec<Config>, Box<dyn Error>> {
+    let flows = FLOWS.map(str::to_owned);
+    Ok(table2::only(table2::cases(), &flows)?.into_iter().map(|case| case.config).collect())
+}
 
 /// Times of all estimators; multiply-adds a second of path-fast.
 ///
@@ -46,10 +53,17 @@ pub(super) fn measure<G: Gpu>(card: &Card<G>, findings: &mut Findings) -> Result
     Ok(())
 }
 
+/// Samples of a gradient.
+pub(super) const BATCHES: [usize; 3] = [64, 1024, 8192];
+
 fn plan(emulated: bool) -> Vec<Plan> {
     let plan = |batch, rounds, milliseconds| Plan { batch, rounds, budget: Duration::from_millis(milliseconds) };
     match emulated {
         true => vec![plan(2, 1, 0)],
-        false => vec![plan(64, 40, 700), plan(1024, 20, 1000), plan(8192, 6, 2500)],
+        false => BATCHES
+            .iter()
+            .zip([(40, 700), (20, 1000), (6, 2500)])
+            .map(|(&batch, (rounds, time))| plan(batch, rounds, time))
+            .collect(),
     }
 }

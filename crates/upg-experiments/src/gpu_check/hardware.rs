@@ -2,7 +2,10 @@
 
 use super::card::Card;
 use super::finding::Findings;
+use std::time::Instant;
 use upg_core::DeviceError;
+use upg_gpu::catalogue::catalogue;
+use upg_gpu::driver::nvrtc::{self, CompileError};
 use upg_gpu::gpu::Gpu;
 use upg_gpu::{Cuda, Precision};
 
@@ -28,6 +31,9 @@ pub(super) fn look<G: Gpu>(card: &Card<G>, findings: &mut Findings) -> Result<()
     for (name, path) in upg_gpu::driver::libraries::found() {
         findings.say(name, path);
     }
+    if !card.emulated {
+        compile(facts.capability, findings);
+    }
     let size = match card.emulated {
         false => Size { rows: 4096, bytes: 1 << 28, repetitions: 10 },
         true => Size { rows: 160, bytes: 1 << 16, repetitions: 2 },
@@ -44,6 +50,20 @@ pub(super) fn look<G: Gpu>(card: &Card<G>, findings: &mut Findings) -> Result<()
     let rate = rate(&size, double.time_products(size.rows, size.repetitions)?);
     findings.figure("products of f64", rate, "TFLOP/s");
     Ok(())
+}
+
+/// NVRTC at a large text, whether or not the kernels of the check were compiled before.
+fn compile(capability: (u32, u32), findings: &mut Findings) {
+    let begin = Instant::now();
+    let compiled = nvrtc::architecture(capability).map_err(CompileError::Missing).and_then(|architecture| {
+        let largest = catalogue().into_iter().max_by_key(|source| source.text.len()).expect("there are kernels");
+        nvrtc::compile(&largest, &architecture, &[])
+    });
+    match compiled {
+        Ok(_) => findings.figure("NVRTC, one large text", begin.elapsed().as_secs_f64(), "s"),
+        Err(CompileError::Missing(missing)) => findings.not_run("NVRTC", missing.to_string()),
+        Err(refused) => findings.holds("NVRTC", false, refused.to_string()),
+    }
 }
 
 /// A multiply-add is two operations.

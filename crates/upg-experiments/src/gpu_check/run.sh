@@ -21,9 +21,10 @@ for bin in /usr/local/cuda/bin /usr/local/cuda-*/bin; do
 done
 export LD_LIBRARY_PATH PATH
 
-# Kernels compiled elsewhere, in case NVRTC is missing or too old; what is compiled here goes to a folder of its own.
+# Kernels compiled before, for machines without NVRTC and to save the time; what is compiled here goes to a folder of its own.
+[ -f cubins.tar.gz ] && [ ! -d cubins ] && tar -xzf cubins.tar.gz
+[ -d cubins ] && export UPG_CUBINS_DIR="$PWD/cubins"
 export UPG_CACHE_DIR="$PWD/cache"
 mkdir -p "$UPG_CACHE_DIR"
-[ -d cubins ] && cp -n cubins/* "$UPG_CACHE_DIR"/ 2>/dev/null
 
 exec ./upg-gpu-check gpu-check --golden golden --out "$results"

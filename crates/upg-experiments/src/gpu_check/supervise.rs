@@ -92,3 +92,34 @@ fn write(out: &Path, check: &Check) -> io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The check of one step whose process is `sh -c SCRIPT`.
+    fn check(script: &str) -> Check {
+        let folder = tempfile::tempdir().unwrap();
+        let provenance = Provenance::new(1, "f32", None, String::new());
+        let start = |step: Step| {
+            let mut command = Command::new("sh");
+            command.args(["-c", script]).env("FINDINGS", file_of(folder.path(), step));
+            command
+        };
+        let check = run(&[Step::Numbers], false, folder.path(), &provenance, start).unwrap();
+        assert!(folder.path().join("gpu-check.html").is_file());
+        check
+    }
+
+    #[test]
+    fn a_step_that_fails_or_breaks_off_fails_the_check_and_its_findings_stay() {
+        assert!(check("true").passed());
+        let finding = r#"{"step":"numbers","name":"a","value":2.0,"unit":"","verdict":"failed","note":""}"#;
+        let failed = check(&format!("echo '{finding}' >> $FINDINGS; exit 1"));
+        assert!(!failed.passed());
+        assert_eq!((&failed.steps[0].how[..], failed.findings.len()), ("a finding failed", 1));
+        let broken = check(&format!("echo '{finding}' >> $FINDINGS; printf '{{\"step' >> $FINDINGS; kill -9 $$"));
+        assert!(!broken.passed() && broken.steps[0].how.starts_with("broke off"), "{}", broken.steps[0].how);
+        assert_eq!(broken.findings.len(), 1, "half a line counts as none");
+    }
+}

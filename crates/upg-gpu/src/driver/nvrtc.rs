@@ -7,8 +7,8 @@ use std::ffi::{CStr, CString, c_char, c_int};
 use std::fmt;
 use std::ptr;
 
-/// What every text is compiled with: the language, lines for profilers, and no warnings of functions that a text doesn't use (177).
-pub const OPTIONS: [&str; 3] = ["--std=c++17", "-lineinfo", "--diag-suppress=177"];
+/// What every text is compiled with: the language, and no warnings of functions that a text doesn't use (177).
+pub const OPTIONS: [&str; 2] = ["--std=c++17", "--diag-suppress=177"];
 
 /// What NVRTC made of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]

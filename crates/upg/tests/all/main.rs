@@ -7,6 +7,7 @@ mod collapse;
 mod commands;
 mod configs;
 mod console;
+mod faulty_card;
 mod flows;
 mod golden;
 mod gpu;
