@@ -69,9 +69,10 @@ fn run_on<D: Place>(args: &EvaluateArgs, dir: &RunDir, device: D) -> Result<Stri
     let data = loaded.data(dir, &results, Purpose::TestData)?;
     let plan = EvaluationPlan { samples, blocks, seed: loaded.config.training.seed };
     let evaluation = loaded.trained.evaluate(plan, data.as_ref())?;
-    let words = loaded.trained.device().words();
-    let weights = table::Weights { name: loaded.weights, origin: loaded.origin.as_deref(), device: &words };
-    write(&evaluation, &weights, &loaded.provenance(), &results, out)?;
+    let (words, provenance) = (loaded.trained.device().words(), loaded.provenance());
+    let (name, origin, trained_on) = (loaded.weights, loaded.origin.as_deref(), &provenance.trained_on[..]);
+    let weights = table::Weights { name, origin, device: &words, trained_on };
+    write(&evaluation, &weights, &provenance, &results, out)?;
     Ok(table::text(&evaluation.summary, &weights, data.is_some(), &results.summary()))
 }
 

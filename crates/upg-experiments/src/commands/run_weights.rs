@@ -91,6 +91,8 @@ pub struct Loaded<D: Place> {
     pub weights: Weights,
     /// After which step of the run, and why these, if the file says so.
     pub origin: Option<String>,
+    /// Where the run was trained.
+    trained_on: Vec<String>,
 }
 
 impl<D: Place> Loaded<D> {
@@ -146,7 +148,8 @@ impl<D: Place> Loaded<D> {
         let trained = Trained::new(problem, device, &theta);
         let run_seed = config.training.seed;
         config.training.seed = seed.unwrap_or(run_seed);
-        Ok(Self { config, run_seed, trained, theory, sample_shape, fingerprints, weights, origin })
+        let trained_on = dir.trained_on();
+        Ok(Self { config, run_seed, trained, theory, sample_shape, fingerprints, weights, origin, trained_on })
     }
 
     /// Where samples live.
@@ -156,7 +159,8 @@ impl<D: Place> Loaded<D> {
 
     /// The provenance of the results of this process.
     pub fn provenance(&self) -> Provenance {
-        place::provenance(self.trained.device(), Some(self.config.training.seed), self.config.to_ron())
+        let here = place::provenance(self.trained.device(), Some(self.config.training.seed), self.config.to_ron());
+        here.trained_on(self.trained_on.clone())
     }
 
     /// The samples of the target that the run has for `purpose`, shape `[samples, dof]`: those it kept, or those it would have drawn, which

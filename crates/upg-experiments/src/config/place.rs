@@ -11,6 +11,7 @@ pub(crate) mod mirror;
 use super::invalid::Invalid;
 use super::precision::Products;
 use super::target::{AnyTarget, TargetConfig};
+use crate::io::output::place_words;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -67,7 +68,7 @@ impl DeviceName {
             (Self::Cpu, Products::Split | Products::Tf32) => Err(Invalid {
                 field: "precision.products".into(),
                 value: products.to_string(),
-                accepted: "Full on cpu, Full, Split or Tf32 on cuda".into(),
+                accepted: "Full on cpu, Full, Split or Tf32 on cuda (--set precision.products=Full for a run that goes on here)".into(),
             }),
             _ => Ok(()),
         }
@@ -121,10 +122,9 @@ pub trait Place: Device + Clone {
 
     /// Name, card, and products unless they are full: `cuda:0 (NVIDIA A100), products in Tf32`.
     fn words(&self) -> String {
-        let card = self.card().map_or(String::new(), |card| format!(" ({card})"));
         let products = self.products();
-        let products = if products.are_full() { String::new() } else { format!(", products in {products}") };
-        format!("{}{card}{products}", self.name())
+        let products = (!products.are_full()).then(|| products.to_string());
+        place_words(&self.name().to_string(), self.card().as_deref(), products.as_deref())
     }
 }
 
@@ -184,6 +184,9 @@ mod tests {
         assert_eq!(DeviceName::Cuda(0).check(Products::Tf32), Ok(()));
         assert_eq!(DeviceName::Cpu.check(Products::Full), Ok(()));
         let told = DeviceName::Cpu.check(Products::Tf32).unwrap_err().to_string();
-        assert_eq!(told, "precision.products = Tf32: accepted is Full on cpu, Full, Split or Tf32 on cuda");
+        assert_eq!(
+            told,
+            "precision.products = Tf32: accepted is Full on cpu, Full, Split or Tf32 on cuda (--set precision.products=Full for a run that goes on here)"
+        );
     }
 }

@@ -328,6 +328,9 @@ pub struct Provenance {
     /// The precision of products of matrices of f32, if it isn't full: `Tf32`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub products: Option<String>,
+    /// Where the run was trained, in the order of its sessions, if not only where this was computed: `cuda:0 (NVIDIA A100), products in Tf32`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub trained_on: Vec<String>,
     /// Name of the processor.
     pub processor: String,
     /// The instruction set the loops were dispatched to.
@@ -360,6 +363,7 @@ impl Provenance {
             device: "cpu".into(),
             card: None,
             products: None,
+            trained_on: vec![],
             processor: processor(),
             instruction_set: format!("{:?}", InstructionSet::detect()).to_lowercase(),
             threads,
@@ -372,10 +376,38 @@ impl Provenance {
         }
     }
 
+    /// The place in words.
+    pub fn place(&self) -> String {
+        place_words(&self.device, self.card.as_deref(), self.products.as_deref())
+    }
+
+    /// With the places where a run was trained, unless all was here.
+    pub fn trained_on(self, places: Vec<String>) -> Self {
+        let here = self.place();
+        let trained_on = if places.iter().all(|place| *place == here) { vec![] } else { places };
+        Self { trained_on, ..self }
+    }
+
+    /// Of training that goes on here after these places.
+    pub fn after(self, mut places: Vec<String>) -> Self {
+        let here = self.place();
+        if places.last() != Some(&here) {
+            places.push(here);
+        }
+        self.trained_on(places)
+    }
+
     /// The record as one JSON object.
     pub fn to_json(&self) -> String {
         serde_json::to_string_pretty(self).expect("strings and numbers")
     }
+}
+
+/// Name of a device, card, and products unless they are full: `cuda:0 (NVIDIA A100), products in Tf32`.
+pub fn place_words(device: &str, card: Option<&str>, products: Option<&str>) -> String {
+    let card = card.map_or(String::new(), |card| format!(" ({card})"));
+    let products = products.map_or(String::new(), |products| format!(", products in {products}"));
+    format!("{device}{card}{products}")
 }
 
 /// Name of the processor as the system tells it, else its architecture.

@@ -16,7 +16,7 @@
 //! | `lock` | locked while a run is going on |
 
 use crate::config::{Config, ConfigError, ConfigFile, Difference, Override};
-use crate::io::output::{OutputError, OutputFile, remove_temporaries};
+use crate::io::output::{OutputError, OutputFile, place_words, remove_temporaries};
 use crate::io::read::{MOST_MIB, read_at_most};
 use crate::io::refusal::is_of_machine;
 use crate::report::tensorboard::is_ours;
@@ -162,6 +162,12 @@ impl RunError {
 struct Recorded {
     #[serde(default)]
     overrides: Vec<String>,
+    #[serde(default)]
+    device: String,
+    card: Option<String>,
+    products: Option<String>,
+    #[serde(default)]
+    trained_on: Vec<String>,
 }
 
 /// Files of runs as what an output must not replace.
@@ -337,8 +343,21 @@ impl RunDir {
 
     /// The overrides that `provenance.json` names; none if it can't be read.
     pub fn overrides(&self) -> Vec<String> {
-        let read = || serde_json::from_slice::<Recorded>(&read_at_most(&self.provenance(), MOST_MIB << 20).ok()?).ok();
-        read().map(|recorded| recorded.overrides).unwrap_or_default()
+        self.recorded().map(|recorded| recorded.overrides).unwrap_or_default()
+    }
+
+    /// Where the run was trained so far, by `provenance.json`; none if it can't be read.
+    pub fn trained_on(&self) -> Vec<String> {
+        let Some(Recorded { device, card, products, mut trained_on, .. }) = self.recorded() else { return vec![] };
+        let last = place_words(&device, card.as_deref(), products.as_deref());
+        if trained_on.last() != Some(&last) {
+            trained_on.push(last);
+        }
+        trained_on
+    }
+
+    fn recorded(&self) -> Option<Recorded> {
+        serde_json::from_slice(&read_at_most(&self.provenance(), MOST_MIB << 20).ok()?).ok()
     }
 
     /// The folder.

@@ -61,12 +61,36 @@ fn a_training_goes_on_on_another_device() {
     train(folder.path(), "parts", "emulated", &["--steps", "7"]);
     train(folder.path(), "parts", "cpu", &["--resume", "--steps", "13"]);
     let parts = train(folder.path(), "parts", "emulated", &["--resume"]);
+    let emulated = "emulated (emulated on the host)";
     assert_eq!(provenance(&parts)["device"], "emulated");
+    assert_eq!(provenance(&parts)["trained_on"], serde_json::json!([emulated, "cpu", emulated]));
     for (name, (_, _, values)) in &state(&parts) {
         for (here, there) in whole[name].2.iter().zip(values) {
             assert!((here - there).abs() <= 1e-9 * here.abs().max(1.0), "{name}: {there}, not {here}");
         }
     }
+}
+
+/// Of the weights, and of what is computed of them elsewhere.
+#[test]
+fn products_in_tf32_are_told_of_a_run_for_good() {
+    let folder = tempfile::tempdir().unwrap();
+    let single = ["--set", "training.precision=F32"];
+    train(
+        folder.path(),
+        "run",
+        "emulated",
+        &[&single[..], &["--set", "precision.products=Tf32", "--steps", "3"]].concat(),
+    );
+    let (dir, tf32) = (folder.path().join("run"), "emulated (emulated on the host), products in Tf32");
+    let refused = upg(&["train", "--resume", "--out", dir.to_str().unwrap()]);
+    let told = String::from_utf8(refused.stderr).unwrap();
+    assert!(refused.status.code() == Some(2) && told.contains("--set precision.products=Full"), "{told}");
+    let full = ["--set", "precision.products=Full"];
+    let after = train(folder.path(), "run", "cpu", &[&single[..], &full[..], &["--resume", "--steps", "6"]].concat());
+    assert_eq!(provenance(&after)["trained_on"], serde_json::json!([tf32, "cpu"]));
+    let told = run(&["evaluate", "--run", dir.to_str().unwrap(), "--samples", "300"]);
+    assert!(told.contains(&format!("trained on                   {tf32}, then cpu\n")), "{told}");
 }
 
 #[test]

@@ -12,6 +12,8 @@ pub(super) struct Weights<'a> {
     pub origin: Option<&'a str>,
     /// Where they were computed.
     pub device: &'a str,
+    /// Where the run was trained, if not only there.
+    pub trained_on: &'a [String],
 }
 
 /// The table that is printed, and where the numbers are; `has_data` tells what there is not from what is not finite.
@@ -24,6 +26,9 @@ pub(super) fn text(summary: &Summary, weights: &Weights<'_>, has_data: bool, pat
         line("weights", origin.to_owned());
     }
     line("device", weights.device.to_owned());
+    if !weights.trained_on.is_empty() {
+        line("trained on", weights.trained_on.join(", then "));
+    }
     line("ESS, reverse", of(summary.ess_reverse, 4));
     line("ESS, forward", if has_data { of(summary.ess_forward, 4) } else { "not computed (no data)".into() });
     line("tail index of the weights", tail(summary));

@@ -143,10 +143,14 @@ fn begin<'a, D: Place>(
     signals: Signals,
 ) -> Result<Session<'a, D>, Error> {
     let config = plan.config();
+    let here = place::provenance(&device, Some(config.training.seed), config.to_ron());
     let provenance = Provenance {
         overrides: plan.overrides(&dir),
         flow: config.flow_to_ron(),
-        ..place::provenance(&device, Some(config.training.seed), config.to_ron())
+        ..match plan.existing {
+            Existing::Resume => here.after(dir.trained_on()),
+            Existing::Refuse | Existing::Replace => here,
+        }
     };
     let data = device.host().install(|| data_sets(given, config, &model, &dir)).inspect_err(|error| {
         if matches!(error, Error::Data(error) if error.is_refusal()) {

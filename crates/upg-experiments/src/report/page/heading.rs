@@ -5,8 +5,19 @@ use crate::report::plot::escape;
 use serde_json::{Map, Value};
 
 /// Order of what made a run; the rest comes behind. The configuration has its own place on the page.
-const FIRST: [&str; 10] =
-    ["version", "commit", "device", "card", "products", "processor", "instruction_set", "threads", "precision", "seed"];
+const FIRST: [&str; 11] = [
+    "version",
+    "commit",
+    "device",
+    "card",
+    "products",
+    "trained_on",
+    "processor",
+    "instruction_set",
+    "threads",
+    "precision",
+    "seed",
+];
 
 pub(super) fn html(runs: &[Run]) -> String {
     let cards: String = runs.iter().enumerate().map(|(i, run)| card(i, run)).collect();
@@ -28,6 +39,9 @@ fn made_by(provenance: &Map<String, Value>) -> String {
     let row = |key: &str| {
         let value = match provenance.get(key)? {
             Value::String(text) => text.clone(),
+            Value::Array(places) if key == "trained_on" => {
+                places.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", then ")
+            }
             Value::Null | Value::Array(_) | Value::Object(_) => return None,
             number_or_bool => number_or_bool.to_string(),
         };
