@@ -29,7 +29,7 @@ pub(crate) struct Arguments {
     #[arg(long, default_value = "gpu-check-out")]
     out: PathBuf,
     /// Makes a folder with all that a machine with a card needs for the check, without network or cargo, instead of checking here.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["emulated", "only"])]
+    #[arg(long, value_name = "DIR")]
     bundle: Option<PathBuf>,
     /// A folder of golden cases; several may be given. By default those of this repository.
     #[arg(long)]
@@ -41,6 +41,9 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     let outcome = match (&arguments.bundle, arguments.step) {
+        (Some(_), _) if arguments.emulated || !arguments.only.is_empty() => {
+            Err("--bundle: accepted without --emulated and --only: a bundle has every step".into())
+        }
         (Some(folder), _) => make_bundle(folder, arguments).map(|()| true),
         (None, Some(step)) => make_step(step, arguments),
         (None, None) => check(arguments),

@@ -54,6 +54,11 @@ pub(super) fn configs() -> Result<Vec<Config>, ConfigError> {
     FLOWS.iter().map(|(_, text)| Config::parse(text)).collect()
 }
 
+/// That of one of them.
+pub(super) fn config(flow: &str) -> Result<Config, ConfigError> {
+    Config::parse(FLOWS.iter().find(|(name, _)| *name == flow).expect("a flow of that name").1)
+}
+
 /// Deviations that are accepted, norm-wise: in f64, and in f32 with products as accurate as f32.
 pub(super) const DOUBLE: f64 = 1e-10;
 const SINGLE: f64 = 1e-4;
@@ -84,9 +89,8 @@ pub(super) fn compare<G: Gpu>(card: &Card<G>, findings: &mut Findings) -> Result
 /// If there is no flow of that name.
 #[cfg(feature = "emulator")]
 pub fn of_flow<G: Gpu>(card: &Card<G>, flow: &str) -> Result<Vec<Finding>, Box<dyn Error>> {
-    let (name, text) = FLOWS.iter().find(|(name, _)| *name == flow).expect("a flow of that name");
     let file = card.out.join("findings.jsonl");
-    Devices::open(card)?.compare(name, &Config::parse(text)?, &mut Findings::append_to(&file, "agreement")?)?;
+    Devices::open(card)?.compare(flow, &config(flow)?, &mut Findings::append_to(&file, "agreement")?)?;
     Ok(finding::read(&file))
 }
 

@@ -1,9 +1,10 @@
 //! Table 2 on the card, and what share of the card's peaks it reaches.
 
+use super::agreement;
 use super::card::Card;
 use super::finding::Findings;
 use crate::config::Config;
-use crate::paper::table2::{self, Plan};
+use crate::paper::table2::{self, Case, Plan};
 use std::error::Error;
 use std::time::Duration;
 use upg_gpu::gpu::Gpu;
@@ -15,8 +16,17 @@ const FLOWS: [&str; 5] = ["realnvp", "u1", "z2nice", "continuous", "spline"];
 
 /// Their configurations.
 pub(super) fn configs() -> Result<Vec<Config>, Box<dyn Error>> {
-    let flows = FLOWS.map(str::to_owned);
-    Ok(table2::only(table2::cases(), &flows)?.into_iter().map(|case| case.config).collect())
+    Ok(cases(false)?.into_iter().map(|case| case.config).collect())
+}
+
+/// The cases of the table; for the emulator, small flows of the same families.
+fn cases(emulated: bool) -> Result<Vec<Case>, Box<dyn Error>> {
+    let mut cases = vec![];
+    for flow in FLOWS {
+        let case = table2::only(table2::cases(), &[flow.to_owned()])?.remove(0);
+        cases.push(if emulated { Case { config: agreement::config(flow)?, ..case } } else { case });
+    }
+    Ok(cases)
 }
 
 /// Times of all estimators; multiply-adds a second of path-fast.
@@ -30,15 +40,15 @@ pub(super) fn measure<G: Gpu>(card: &Card<G>, findings: &mut Findings) -> Result
         // What the card reaches in one product of large matrices.
         let rows = if card.emulated { 160 } else { 4096 };
         let peak = 2.0 * (rows as f64).powi(3) / device.time_products(rows, 5)?;
-        let flows = if precision == Precision::Full { &FLOWS[..] } else { &FLOWS[..1] };
-        for &flow in flows {
-            let cases = table2::only(table2::cases(), &[flow.to_owned()])?;
-            if let Err(error) = cases[0].config.build_on(&device) {
+        let flows = if precision == Precision::Full { FLOWS.len() } else { 1 };
+        for case in cases(card.emulated)?.into_iter().take(flows) {
+            let flow = case.flow;
+            if let Err(error) = case.config.build_on(&device) {
                 findings.not_run(flow, error.to_string());
                 continue;
             }
-            let of_a_pass = cases[0].config.flow_spec()?.multiply_adds() as f64;
-            for row in table2::run(&cases, &plan(card.emulated), &device)? {
+            let of_a_pass = case.config.flow_spec()?.multiply_adds() as f64;
+            for row in table2::run(&[case], &plan(card.emulated), &device)? {
                 // A multiply-add is two operations.
                 let passes = f64::from(Method::new(row.estimator, row.divergence)?.passes());
                 let rate = 2.0 * passes * of_a_pass * row.batch as f64 / row.seconds.median;

@@ -197,7 +197,9 @@ impl fmt::Display for Missing {
             }
             Self::Load(library, words) => write!(f, "{library} can't be loaded: {words}"),
             Self::Function(library, name) => {
-                write!(f, "{library} too old: it has no {name}, which came with CUDA 11.2 or before")
+                let path =
+                    loaded(&format!("lib{}.so", library.stem())).map_or(String::new(), |path| format!(" ({path})"));
+                write!(f, "{library} too old{path}: it has no {name}, which came with CUDA 11.2 or before")
             }
         }
     }
@@ -213,16 +215,15 @@ fn search_path(variable: Option<&OsStr>) -> String {
 
 /// Where the libraries lie that this process has loaded.
 pub fn found() -> Vec<(&'static str, String)> {
-    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
-    let path = |name: &str| {
-        let paths = maps.lines().filter_map(|line| line.find('/').map(|at| &line[at..]));
-        paths
-            .filter(|path| path.rsplit('/').next().is_some_and(|file| file.starts_with(name)))
-            .map(str::to_owned)
-            .next()
-    };
     ["libcuda.so", "libnvrtc.so", "libcublas.so", "libcublasLt.so"]
         .into_iter()
-        .map(|name| (name, path(name).unwrap_or_else(|| "not loaded".into())))
+        .map(|name| (name, loaded(name).unwrap_or_else(|| "not loaded".into())))
         .collect()
+}
+
+/// The path of the library that this process has loaded and whose file begins with that name.
+fn loaded(name: &str) -> Option<String> {
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    let mut paths = maps.lines().filter_map(|line| line.find('/').map(|at| &line[at..]));
+    paths.find(|path| path.rsplit('/').next().is_some_and(|file| file.starts_with(name))).map(str::to_owned)
 }
