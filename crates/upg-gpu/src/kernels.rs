@@ -126,16 +126,39 @@ pub(crate) const LATTICE_FIELD: Text = Text {
     parts: &[
         ELEMENTARY,
         SUMS,
-        include_str!("kernels/lattice_modes.cu"),
+        LATTICE_MODES,
+        LATTICE_THREADS,
         include_str!("kernels/lattice_field.cu"),
-        include_str!("kernels/continuous.cu"),
+        WAY,
+        COORDINATES,
+        CONTINUOUS,
+    ],
+};
+/// Continuous flows of links by the field of plaquettes.
+pub(crate) const PLAQUETTE_FIELD: Text = Text {
+    name: "plaquette_field.cu",
+    parts: &[
+        ELEMENTARY,
+        SUMS,
+        LATTICE_MODES,
+        LATTICE_THREADS,
+        include_str!("kernels/plaquette_field.cu"),
+        WAY,
+        include_str!("kernels/continuous/links.cu"),
+        CONTINUOUS,
     ],
 };
 /// Continuous flows of the shallow field.
 pub(crate) const SHALLOW_FIELD: Text = Text {
     name: "shallow_field.cu",
-    parts: &[ELEMENTARY, include_str!("kernels/shallow_field.cu"), include_str!("kernels/continuous.cu")],
+    parts: &[ELEMENTARY, SUMS, include_str!("kernels/shallow_field.cu"), WAY, COORDINATES, CONTINUOUS],
 };
+
+const LATTICE_MODES: &str = include_str!("kernels/lattice_modes.cu");
+const LATTICE_THREADS: &str = include_str!("kernels/lattice_threads.cu");
+const WAY: &str = include_str!("kernels/continuous/way.cu");
+const COORDINATES: &str = include_str!("kernels/continuous/coordinates.cu");
+const CONTINUOUS: &str = include_str!("kernels/continuous.cu");
 
 impl Text {
     /// The text in precision `T`, specialised.

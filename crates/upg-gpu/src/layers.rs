@@ -12,6 +12,7 @@ mod lattice_net;
 mod lu;
 mod mlp;
 mod permutation;
+mod plaquette_field;
 mod scaling;
 mod shallow_field;
 pub(crate) mod transform;
@@ -27,6 +28,7 @@ pub(crate) use lattice_net::LatticeNet;
 pub(crate) use lu::LuLinear;
 pub(crate) use mlp::Mlp;
 pub(crate) use permutation::Permutation;
+pub(crate) use plaquette_field::PlaquetteField;
 pub(crate) use scaling::Scaling;
 pub(crate) use shallow_field::ShallowField;
 

@@ -76,6 +76,7 @@ impl<T: Real, G: Gpu> Cuda<T, G> {
             LayerSpec::Householder(spec) => Box::new(Householder::new(self, dof, spec.reflections, params())?),
             LayerSpec::Permutation(spec) => Box::new(Permutation::new(self, &spec.order.indices(shape)?)?),
             LayerSpec::Continuous(flow) => self.continuous(flow, shape, params())?,
+            LayerSpec::PlaquetteFlow(flow) => self.plaquette_flow(flow, shape, params())?,
             LayerSpec::GaugeCoupling(coupling) => {
                 Box::new(GaugeCoupling::new(self, coupling, lattice_of_links(shape)?, params())?)
             }
@@ -160,7 +161,7 @@ impl<T: Real, G: Gpu> Cuda<T, G> {
 }
 
 /// The layers that have kernels.
-const ACCEPTED: &str = "ActNorm, AngleCoupling, Continuous, Coupling, GaugeCoupling, Householder, Linear, Permutation, Scaling, and inverses of these; the cpu has all";
+const ACCEPTED: &str = "ActNorm, AngleCoupling, Continuous, Coupling, GaugeCoupling, Householder, Linear, Permutation, PlaquetteFlow, Scaling, and inverses of these; the cpu has all";
 
 /// The extents of the lattice whose links have this shape.
 fn lattice_of_links(shape: &[usize]) -> Result<[usize; 2], FlowError> {

@@ -1,7 +1,7 @@
 // The flow of a vector field by the classical Runge-Kutta method, MATH (30)-(32) (continuous.rs of upg-flows): all steps in one kernel.
 //
-// Before it stands the text of a field, with BLOCK, SAMPLES, THREADS_OF_SAMPLE, OWN and DOF; Field, FIELD_ARGUMENTS and FIELD(times);
-// field_value and field_pull. A block has SAMPLES samples; thread j of a sample owns its coordinates j, j + THREADS_OF_SAMPLE, ..., OWN of them,
+// Before it stand the text of a field, with BLOCK, SAMPLES, THREADS_OF_SAMPLE, OWN and DOF; Field, FIELD_ARGUMENTS and FIELD(times); field_value, field_pull
+// and field_value_with_pull; way.cu; and a text that loads and stores samples, coordinates.cu or links.cu. A block has SAMPLES samples; thread j of a sample owns its coordinates j, j + THREADS_OF_SAMPLE, ..., OWN of them,
 // in registers. Behind the last sample stand copies of it, whose covectors and weights are 0. The tape has the inputs of all stages, shape
 // [step][stage][block of samples][sample][coordinate].
 
@@ -14,45 +14,6 @@
 #else
 #define FEWEST_BLOCKS , (OWN > 1 ? 2 : 3)
 #endif
-
-// A block of samples on its way.
-struct Way {
-    int group, groups, samples, steps, back;
-    // +-1/steps.
-    double h;
-    // The sample of this thread among all, and whether it is one.
-    int sample;
-    bool real;
-
-    DEVICE_METHOD double weight(int i) const { return h * (i == 0 || i == 3 ? 1.0 / 6.0 : 1.0 / 3.0); }
-    // h c_(i + 1).
-    DEVICE_METHOD double reach(int i) const { return h * (i == 2 ? 1.0 : i == 3 ? 0.0 : 0.5); }
-    // The place of a stage among all times, which are those of half steps.
-    DEVICE_METHOD int time(int step, int i) const {
-        int halves = 2 * step + (i + 1) / 2;
-        return back ? 2 * steps - halves : halves;
-    }
-    // Where the input of a stage begins.
-    DEVICE_METHOD u64 tape(int step, int i) const { return ((u64)(4 * step + i) * groups + group) * (SAMPLES * DOF); }
-};
-
-DEVICE Way way_of(const Field& f, int group, double h, int steps, int back, int samples) {
-    int sample = group * SAMPLES + f.sample();
-    bool real = sample < samples;
-    return {group, (samples + SAMPLES - 1) / SAMPLES, samples, steps, back, h, real ? sample : samples - 1, real};
-}
-
-// What this thread owns of a batch [DOF, samples].
-DEVICE void load(const Field& f, const Way& way, const REAL* batch, bool zero, REAL (&own)[OWN]) {
-#pragma unroll
-    for (int e = 0; e < OWN; e++) own[e] = f.owns(e) && !zero ? batch[(u64)f.site(e) * way.samples + way.sample] : R(0);
-}
-
-DEVICE void store(const Field& f, const Way& way, const REAL (&own)[OWN], REAL* batch) {
-#pragma unroll
-    for (int e = 0; e < OWN; e++)
-        if (f.owns(e) && way.real) batch[(u64)f.site(e) * way.samples + way.sample] = own[e];
-}
 
 DEVICE int on_tape(const Field& f, int e) { return f.sample() * DOF + f.site(e); }
 
@@ -78,29 +39,16 @@ DEVICE void add_scaled(REAL alpha, const REAL (&x)[OWN], REAL (&y)[OWN]) {
 
 // log_det[s] += the sum over the threads of each sample.
 DEVICE void add_log_det(const Field& f, const Way& way, double mine, double* log_det) {
-    const int lanes = THREADS_OF_SAMPLE < 16 ? THREADS_OF_SAMPLE : 16;
-    double* parts = f.reduced() + f.sample() * THREADS_OF_SAMPLE;
-    BARRIER();
-    parts[f.mine()] = mine;
-    BARRIER();
-    if (f.mine() < lanes) {
-        mine = 0;
-        for (int j = f.mine(); j < THREADS_OF_SAMPLE; j += lanes) mine += parts[j];
-        parts[f.mine()] = mine;
-    }
-    BARRIER();
-    if (f.mine() != 0 || !way.real) return;
-    mine = 0;
-    for (int j = 0; j < lanes; j++) mine += parts[j];
-    log_det[way.sample] += mine;
+    double sum = sum_of_threads(mine, f.mine(), THREADS_OF_SAMPLE, f.reduced() + f.sample() * THREADS_OF_SAMPLE);
+    if (f.mine() == 0 && way.real) log_det[way.sample] += sum;
 }
 
 // MATH (30), and with SCORE (31) for the score alongside.
 template <int SCORE>
 DEVICE void integrate(Field& f, const Way& way, REAL* batch, double* log_det, REAL* tape, REAL* score) {
     REAL x[OWN], base[OWN], input[OWN], v[OWN], a[OWN], start[OWN], xi[OWN];
-    load(f, way, batch, false, x);
-    if (SCORE) load(f, way, score, !way.real, a);
+    load_point(f, way, batch, x);
+    if (SCORE) load_covector(f, way, score, a);
     double sum = 0;
 #pragma unroll 1
     for (int step = 0; step < way.steps; step++) {
@@ -116,13 +64,14 @@ DEVICE void integrate(Field& f, const Way& way, REAL* batch, double* log_det, RE
                 for (int e = 0; e < OWN; e++)
                     if (f.owns(e)) tape[way.tape(step, i) + on_tape(f, e)] = input[e];
             }
+            double divergence;
             if (SCORE) {
                 double alpha = aim(way, 1, i, start, xi);
-                field_pull<0>(f, way.time(step, i), input, xi, way.real ? R(alpha) : R(0), (double*)0);
+                field_value_with_pull(f, way.time(step, i), input, v, divergence, xi, way.real ? R(alpha) : R(0));
                 add_scaled(R(1), xi, a);
+            } else {
+                field_value(f, way.time(step, i), input, v, divergence);
             }
-            double divergence;
-            field_value(f, way.time(step, i), input, v, divergence);
             add_scaled(R(way.weight(i)), v, x);
             sum += way.weight(i) * divergence;
             copy(base, input);
@@ -130,15 +79,15 @@ DEVICE void integrate(Field& f, const Way& way, REAL* batch, double* log_det, RE
         }
     }
     add_log_det(f, way, sum, log_det);
-    store(f, way, x, batch);
-    if (SCORE) store(f, way, a, score);
+    store_point(f, way, x, batch);
+    if (SCORE) store_covector(f, way, a, score);
 }
 
 // MATH (31) or (32) along the tape; with GRADIENT adds to the sums of a block.
 template <int GRADIENT>
 DEVICE void carry(Field& f, const Way& way, REAL* covector, const REAL* tape, double weight, int push, double* sums) {
     REAL x[OWN], a[OWN], start[OWN], xi[OWN];
-    load(f, way, covector, !way.real, a);
+    load_covector(f, way, covector, a);
 #pragma unroll 1
     for (int n = 0; n < way.steps; n++) {
         int step = push ? n : way.steps - 1 - n;
@@ -155,7 +104,7 @@ DEVICE void carry(Field& f, const Way& way, REAL* covector, const REAL* tape, do
             add_scaled(R(1), xi, a);
         }
     }
-    store(f, way, a, covector);
+    store_covector(f, way, a, covector);
 }
 
 // x <- T(x), log_det += l; a tape if there is one. A block for SAMPLES samples.

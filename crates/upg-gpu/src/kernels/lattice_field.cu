@@ -1,33 +1,15 @@
 // The lattice field, MATH (33) and (34) (lattice_field.rs of upg-flows), for the kernels of continuous.cu.
 //
-// Macros beside those of lattice_modes.cu: thread j of a sample owns its sites and modes j, j + THREADS_OF_SAMPLE, ..., OWN of them; GROUP, how many of the F + 1 features go through the transforms together.
+// Of the F + 1 features GROUP go through the transforms together.
 // Of theta is prepared: omega [F], then W_f(t, 0) [time][F + 1], then W_f(t, k) [time][F + 1][mode]; F + 1 counts the linear part, the last one.
 // Numbers: the tables of the axes, then cos pi j t, [time][j]. Table: where the modes of each orbit begin, [orbits + 1], then their places.
 // What is added up for the gradient: [time][F + 1][orbit], then what each member of an orbit gets beside, [time][F + 1], then of omega, [F].
 
-#define DOF SITES
-// Parts of a sum that are left after its first step.
-#define LANES 16
-
-struct Field {
-    Fields fields;
+struct Field : OnLattice {
     const REAL *prepared, *numbers;
     const int* table;
     int kinds, orbits, times;
 
-    // The sample of this thread, and its number among the threads of that.
-    DEVICE_METHOD int sample() const { return ME / THREADS_OF_SAMPLE; }
-    DEVICE_METHOD int mine() const { return ME % THREADS_OF_SAMPLE; }
-    DEVICE_METHOD int site(int e) const { return e * THREADS_OF_SAMPLE + mine(); }
-    DEVICE_METHOD bool owns(int e) const { return SITES % THREADS_OF_SAMPLE == 0 || site(e) < SITES; }
-    // What this thread owns of feature g of a group.
-    DEVICE_METHOD REAL& at(int g, int e) const {
-        return tables_of_axes()[fields.now + (g * SAMPLES + sample()) * LATTICE + place(site(e))];
-    }
-    DEVICE_METHOD double* reduced() const {
-        DYNAMIC_SHARED(double, shared);
-        return shared;
-    }
     DEVICE_METHOD int grouped(int kind) const { return min(GROUP, kinds - kind); }
     DEVICE_METHOD bool linear(int kind) const { return kind == kinds - 1; }
     DEVICE_METHOD REAL omega(int kind) const { return linear(kind) ? R(0) : prepared[kind]; }
@@ -41,10 +23,7 @@ struct Field {
 #define FIELD(times) field_of(prepared, numbers, table, kinds, orbits, times)
 
 DEVICE Field field_of(const REAL* prepared, const REAL* numbers, const int* table, int kinds, int orbits, int times) {
-    REAL* room = tables_of_axes();
-    for (int i = ME; i < TABLES; i += BLOCK) room[i] = numbers[i];
-    BARRIER();
-    return {{TABLES, TABLES + GROUP * SAMPLES * LATTICE}, prepared, numbers, table, kinds, orbits, times};
+    return {on_lattice(numbers), prepared, numbers, table, kinds, orbits, times};
 }
 
 // v, and what this thread has of div v, the first two lines of MATH (33).
@@ -87,31 +66,14 @@ DEVICE void field_value(Field& f, int time, const REAL (&x)[OWN], REAL (&v)[OWN]
         if (f.owns(e)) v[e] = f.at(0, e);
 }
 
-// sums[q] of `of` sums over the threads of a block, whose parts are [of][BLOCK], in a fixed order; in `reduced`[q * BLOCK]. Needs a barrier before.
-DEVICE void reduce_lanes(const Field& f, int of) {
-    for (int task = ME; task < of * LANES; task += BLOCK) {
-        double* parts = f.reduced() + task / LANES * BLOCK + task % LANES;
-        double sum = 0;
-        for (int i = 0; i + task % LANES < BLOCK; i += LANES) sum += parts[i];
-        if (task % LANES < BLOCK) parts[0] = sum;
-    }
-    BARRIER();
-}
-
-DEVICE double reduced_sum(const Field& f, int q) {
-    double sum = 0;
-    for (int lane = 0; lane < LANES && lane < BLOCK; lane++) sum += f.reduced()[q * BLOCK + lane];
-    return sum;
-}
-
 // Adds the sums over sites and samples of a group of features: w omega_f/V sum cos omega_f phi for the weights, and the last line of MATH (34).
 DEVICE void add_frequency_sums(const Field& f, int time, int kind, int features, double* sums) {
     BARRIER();
-    reduce_lanes(f, 2 * features);
+    reduce_lanes(2 * features);
     double* beside = sums + (u64)f.times * f.kinds * f.orbits;
     for (int q = ME; q < 2 * features; q += BLOCK) {
         int of = kind + q / 2;
-        double sum = reduced_sum(f, q);
+        double sum = reduced_sum(q);
         if (q % 2 == 0) beside[time * f.kinds + of] += sum;
         else if (!f.linear(of)) beside[f.times * f.kinds + of] += sum;
     }
@@ -206,6 +168,12 @@ DEVICE void field_pull(Field& f, int time, const REAL (&x)[OWN], REAL (&kappa)[O
         if (GRADIENT) add_frequency_sums(f, time, kind, features, sums);
     }
     if (GRADIENT) add_orbit_sums(f, time, x, modes, sums);
+}
+
+// Both at one x.
+DEVICE void field_value_with_pull(Field& f, int time, const REAL (&x)[OWN], REAL (&v)[OWN], double& divergence, REAL (&kappa)[OWN], REAL w) {
+    field_pull<0>(f, time, x, kappa, w, (double*)0);
+    field_value(f, time, x, v, divergence);
 }
 
 // omega, W(t, k) for all modes, and W(t, 0), their mean; a block for each time and feature.

@@ -2,7 +2,8 @@
 //
 // Macros: SITES of the lattice; LAST, the extent of its last axis; AXES, for each axis of more than one site, the last one first,
 // AXIS(extent,sites of the axes behind it,where its table begins); TABLES, the numbers of all tables; SAMPLES of a block, and THREADS_OF_SAMPLE;
-// GROUP, how many fields of each sample are transformed together.
+// GROUP, how many fields of each sample are transformed together; REDUCED, sums over a block that are taken together: doubles for each thread, at the
+// beginning of shared memory.
 //
 // A lattice has LATTICE places: lines of the last axis begin an odd number of places after each other, so that the threads of a warp, which go
 // along different lines, meet different banks. A line of L sites is folded at 0 and L/2, and for even L at L/4 and 3L/4 as well: n stands for
@@ -14,8 +15,6 @@
 #define LATTICE (SITES / LAST * PITCH)
 #define BLOCK (SAMPLES * THREADS_OF_SAMPLE)
 #define ME ((int)threadIdx.x)
-// Sums over a block that are taken together: doubles for each thread, at the beginning of shared memory.
-#define REDUCED (2 * GROUP)
 
 struct alignas(16) Four { REAL of[4]; };
 

@@ -139,6 +139,12 @@ DEVICE void field_pull(Field& f, int time, const REAL (&x)[OWN], REAL (&kappa)[O
     if (GRADIENT) add_sums(f, time, sums);
 }
 
+// Both at one x.
+DEVICE void field_value_with_pull(Field& f, int time, const REAL (&x)[OWN], REAL (&v)[OWN], double& divergence, REAL (&kappa)[OWN], REAL w) {
+    field_pull<0>(f, time, x, kappa, w, (double*)0);
+    field_value(f, time, x, v, divergence);
+}
+
 // gamma at all times, M, and the transposed matrices; one thread a number.
 // limits: 64 registers, 0 bytes shared
 KERNEL(256) shallow_prepare(const REAL* theta, const REAL* basis, REAL* prepared, int times, int functions) {

@@ -28,3 +28,20 @@ DEVICE double sum_of_groups(double mine, double* shared) {
     BARRIER();
     return sum;
 }
+
+// The sum of so many threads, in all of them; this is number `mine`, and `parts`, as many doubles, are theirs alone. All threads of the block are here.
+DEVICE double sum_of_threads(double x, int mine, int threads, double* parts) {
+    int lanes = min(threads, 16);
+    BARRIER();
+    parts[mine] = x;
+    BARRIER();
+    if (mine < lanes) {
+        double sum = 0;
+        for (int j = mine; j < threads; j += lanes) sum += parts[j];
+        parts[mine] = sum;
+    }
+    BARRIER();
+    double sum = 0;
+    for (int j = 0; j < lanes; j++) sum += parts[j];
+    return sum;
+}

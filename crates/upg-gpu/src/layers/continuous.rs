@@ -1,4 +1,5 @@
-//! Continuous flows, MATH (30)–(32): see [`upg_flows::continuous`]. Kernels: `continuous.cu`, behind the text of the vector field.
+//! Continuous flows, MATH (30)–(32): see [`upg_flows::continuous`], and MATH (38) for those of links: see [`upg_flows::plaquette_flow`]. Kernels: `continuous.cu`,
+//! behind the text of the vector field and one that loads and stores samples.
 //!
 //! A verb is one launch: a block holds a few samples and goes through all steps with them. A gradient needs two more: the blocks, of which there are
 //! [`MOST_PARTS`] at most, each leave a sum over their samples, and these are added up. The tape holds the inputs of all stages.
@@ -17,6 +18,11 @@ use upg_core::{GradSink, Invertible, Layer, Memory, ParamLayout, Pass, Prepared,
 pub(crate) trait Field<T: Real, G: Gpu>: Send + Sync + 'static {
     /// How its samples are spread.
     fn tiling(&self) -> Tiling;
+
+    /// Rows of a batch of samples, its coordinates unless its kernels make these of them.
+    fn rows(&self) -> usize {
+        self.tiling().dof
+    }
 
     /// The kernels of its text.
     fn kernels(&self) -> &Kernels<G>;
@@ -145,7 +151,7 @@ impl<F> Continuous<F> {
     {
         let (device, tiling, samples) = (pass.device, self.field.tiling(), covector.samples());
         let Tape { inputs, samples: taped } = pass.tape.get::<Tape<T, G>>();
-        assert_eq!(covector.rows(), tiling.dof, "rows of the covector, and degrees of freedom of the layer");
+        assert_eq!(covector.rows(), self.field.rows(), "rows of the covector, and degrees of freedom of the layer");
         assert_eq!(samples, *taped, "samples of the covector, and of `forward`");
         let first = arguments![covector.at(), inputs.at(), weight, i32::from(verb == Verb::Push)];
         let Some(sink) = grad else {
@@ -189,7 +195,7 @@ impl<F> Continuous<F> {
         F: Field<T, G>,
     {
         let tiling = self.field.tiling();
-        assert_eq!(x.rows(), tiling.dof, "rows of x, and degrees of freedom of the layer");
+        assert_eq!(x.rows(), self.field.rows(), "rows of x, and degrees of freedom of the layer");
         let arguments = self.arguments(first, pass.theta, pass.prepared, x.samples());
         let spread = tiling.spread(tiling.groups(x.samples()));
         pass.device.launch(self.field.kernels(), kernel, spread, &arguments);
@@ -201,7 +207,7 @@ const STAGES: usize = 4;
 
 impl<T: Real, G: Gpu, F: Field<T, G>> Layer<Cuda<T, G>> for Continuous<F> {
     fn dof(&self) -> usize {
-        self.field.tiling().dof
+        self.field.rows()
     }
 
     fn params(&self) -> ParamLayout {

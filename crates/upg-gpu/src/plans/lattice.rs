@@ -1,4 +1,5 @@
-//! How the kernels of the lattice field go about a lattice: what specialises `lattice_modes.cu` and `lattice_field.cu`, and the tables that they read.
+//! How the kernels of fields on lattices go about them: what specialises `lattice_modes.cu`, `lattice_field.cu` and `plaquette_field.cu`, and the tables that
+//! they read.
 
 use super::tiling::Tiling;
 use upg_flows::{Orbits, modes};
@@ -8,21 +9,36 @@ use upg_flows::{Orbits, modes};
 pub(crate) struct LatticePlan {
     lattice: Vec<usize>,
     tiling: Tiling,
-    /// Features that are transformed together.
+    /// Fields of a sample that are transformed together.
     group: usize,
+    /// Sums over a block that are taken together.
+    reduced: usize,
 }
+
+/// Sums that a field of plaquettes takes together.
+const REDUCED: usize = 4;
 
 /// Shared memory of a block that features share with each other, in bytes: so that some blocks find room beside each other.
 const ROOM: usize = 64 << 10;
 
 impl LatticePlan {
-    /// For so many features of fields of `number` bytes each site.
+    /// For a lattice field of so many features, of `number` bytes each site.
     pub fn new(lattice: &[usize], kinds: usize, number: usize) -> Self {
         let tiling = Tiling::new(lattice.iter().product());
-        let bytes = |group| shared_bytes(lattice, tiling, group, number);
+        let bytes = |group| shared_bytes(lattice, tiling, [group, 2 * group], number);
         let most = (1..=kinds).take_while(|&group| bytes(group) <= ROOM).last().unwrap_or(1);
         let group = kinds.div_ceil(kinds.div_ceil(most));
-        Self { lattice: lattice.to_vec(), tiling: Tiling { shared: bytes(group), ..tiling }, group }
+        Self::of_group(lattice, tiling, [group, 2 * group], number)
+    }
+
+    /// For a field of plaquettes with products of so many sines and cosines, of `number` bytes each site.
+    pub fn of_plaquettes(lattice: &[usize], products: usize, number: usize) -> Self {
+        Self::of_group(lattice, Tiling::new(lattice.iter().product()), [2 * products, REDUCED], number)
+    }
+
+    fn of_group(lattice: &[usize], tiling: Tiling, [group, reduced]: [usize; 2], number: usize) -> Self {
+        let shared = shared_bytes(lattice, tiling, [group, reduced], number);
+        Self { lattice: lattice.to_vec(), tiling: Tiling { shared, ..tiling }, group, reduced }
     }
 
     /// The extents.
@@ -45,6 +61,14 @@ impl LatticePlan {
         defines.push(("AXES", axes));
         defines.push(("TABLES", tables(&self.lattice).to_string()));
         defines.push(("GROUP", self.group.to_string()));
+        defines.push(("REDUCED", self.reduced.to_string()));
+        defines
+    }
+
+    /// What specialises the kernels of a field of plaquettes, which the plan is for.
+    pub fn plaquette_defines(&self, products: usize) -> Vec<(&'static str, String)> {
+        let mut defines = self.defines();
+        defines.push(("PRODUCTS", products.to_string()));
         defines
     }
 
@@ -73,9 +97,9 @@ impl LatticePlan {
     }
 }
 
-/// Bytes of shared memory of a block that transforms `group` features of its samples together: sums, tables, and two fields.
-fn shared_bytes(lattice: &[usize], tiling: Tiling, group: usize, number: usize) -> usize {
-    let sums = 2 * group * tiling.block() * size_of::<f64>();
+/// Bytes of shared memory of a block that transforms `group` fields of its samples together: `reduced` sums, tables, and twice the fields.
+fn shared_bytes(lattice: &[usize], tiling: Tiling, [group, reduced]: [usize; 2], number: usize) -> usize {
+    let sums = reduced * tiling.block() * size_of::<f64>();
     sums + number * (tables(lattice) + 2 * group * tiling.samples * places(lattice))
 }
 

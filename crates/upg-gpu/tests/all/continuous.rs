@@ -73,7 +73,8 @@ fn a_large_lattice_agrees_with_the_host() {
     assert_covectors_agree::<f64>(&lattice(4, 3, 1, 6.0), &[64, 64], 2);
 }
 
-fn assert_covectors_agree<T: Real>(spec: &LayerSpec, shape: &[usize], samples: usize) {
+/// Points, log-dets, covectors and gradients of so many samples are those of the host.
+pub fn assert_covectors_agree<T: Real>(spec: &LayerSpec, shape: &[usize], samples: usize) {
     let rng = &mut draw::rng(3);
     let theta = draw::cast::<T>(&draw::parameters_within(rng, &spec.params(shape), 0.3));
     let dof = shape.iter().product();
@@ -99,25 +100,27 @@ fn assert_covectors_agree<T: Real>(spec: &LayerSpec, shape: &[usize], samples: u
     }
 }
 
-/// Every access to memory is followed: no two threads meet at one place without a barrier between them.
 #[test]
 fn barriers_are_where_threads_meet() {
-    for (spec, shape) in
-        [(lattice(3, 2, 1, 6.0), &[4, 6][..]), (lattice(1, 1, 1, 6.0), &[5, 5]), (shallow(8, 2, 1), &[5])]
-    {
-        let device: Device<f32> = Emulator::counting().and_then(Cuda::new).expect("g++ compiles the kernels");
-        let rng = &mut draw::rng(4);
-        let layer = device.layer(&spec, shape).expect("it has kernels");
-        let layer = OnHost::new(device, layer);
-        let theta = draw::cast::<f32>(&draw::parameters(rng, &spec.params(shape)));
-        let mut array = || draw::normal(rng, 13, shape.iter().product(), 1.0).mapv(|x| x as f32);
-        let (x, a, here) = (array(), array(), Cpu::here());
-        let mut runner = Runner::new(&here, &layer, &theta);
-        runner.forward_with_score(&x, &a);
-        runner.push(&a, 0.5);
-        runner.pull_back(&a, 0.5);
-        runner.push_score(&a);
-    }
+    assert_no_races(&lattice(3, 2, 1, 6.0), &[4, 6]);
+    assert_no_races(&lattice(1, 1, 1, 6.0), &[5, 5]);
+    assert_no_races(&shallow(8, 2, 1), &[5]);
+}
+
+/// Every access to memory is followed: no two threads meet at one place without a barrier between them.
+pub fn assert_no_races(spec: &LayerSpec, shape: &[usize]) {
+    let device: Device<f32> = Emulator::counting().and_then(Cuda::new).expect("g++ compiles the kernels");
+    let rng = &mut draw::rng(4);
+    let layer = device.layer(spec, shape).expect("it has kernels");
+    let layer = OnHost::new(device, layer);
+    let theta = draw::cast::<f32>(&draw::parameters(rng, &spec.params(shape)));
+    let mut array = || draw::normal(rng, 13, shape.iter().product(), 1.0).mapv(|x| x as f32);
+    let (x, a, here) = (array(), array(), Cpu::here());
+    let mut runner = Runner::new(&here, &layer, &theta);
+    runner.forward_with_score(&x, &a);
+    runner.push(&a, 0.5);
+    runner.pull_back(&a, 0.5);
+    runner.push_score(&a);
 }
 
 /// All steps of a verb are one launch, and two more add up a gradient.

@@ -12,6 +12,7 @@ mod lattice_net;
 mod layers;
 mod linear;
 mod linear_agreement;
+mod plaquettes;
 mod support;
 mod targets;
 mod transforms;
