@@ -12,11 +12,11 @@ use upg_testkit::{domain::Domain, draw, layer_battery};
 
 // As on the host, up to the error of the method.
 layer_battery! {
-    plaquette_flow(rng) on Domain::Circle up to 1e-9 spread 0.1 threads 1 => on_device::<T>(&flow([1, 1, rng.random_range(1..3)], FINE), any_lattice(rng));
+    plaquette_flow(rng) on Domain::Circle up to 1e-9 spread 0.02 threads 1 => on_device::<T>(&flow([1, 1, rng.random_range(1..3)], FINE), any_lattice(rng));
 }
 
 /// As many steps as that takes, for fields so weak.
-const FINE: usize = 40;
+const FINE: usize = 28;
 
 /// Lattices so small that their links close around them.
 fn any_lattice(rng: &mut Rng) -> &'static [usize] {
