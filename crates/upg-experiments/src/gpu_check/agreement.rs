@@ -46,6 +46,10 @@ const FLOWS: &[(&str, &str)] = &[
         "continuous",
         "(flow: Continuous(lattice: [4, 6], field: Lattice(frequencies: 3, times: 2), steps: 3), target: Phi4(lattice: [4, 6], kappa: 0.2, lambda: 0.02))",
     ),
+    (
+        "u1-continuous",
+        "(flow: U1Continuous(lattice: [4, 6], sines: 3, products: 2, times: 2, steps: 3), target: U1(lattice: [4, 6], beta: 2.0))",
+    ),
     ("glow", "(flow: Glow(lattice: [6], steps: 2, hidden: [20]), target: Gmm(dim: 6))"),
 ];
 

@@ -276,8 +276,10 @@ DEVICE void add_sums_of_orbits(const Field& f, REAL w, double* into) {
     for (int task = ME; task < 2 * PAIRS * f.orbits; task += BLOCK) {
         int orbit = task % f.orbits, pair = task / f.orbits % PAIRS, which = task / f.orbits / PAIRS, end = f.table[orbit + 1];
         double sum = 0;
+#pragma unroll 1
         for (int member = f.table[orbit]; member < end; member++) {
             int at = f.table[f.orbits + 1 + member];
+#pragma unroll 1
             for (int s = 0; s < SAMPLES; s++)
                 sum += (double)of_mode(f, which, pair / PRODUCTS, pair % PRODUCTS, s, at, R(f.reduced()[s]));
         }
@@ -354,7 +356,7 @@ DEVICE double half_of_c(int n, int m, double a, double b, double b_origin) { ret
 DEVICE double half_of_s(int n, int m, double a, double b, double a_origin) { return m * (a / SITES - a_origin) - n * SHARE * b; }
 
 // A, B, C and S of all orbits, and w; a block for each time and pair.
-// limits: 64 registers, 2176 bytes shared
+// limits: 80 registers, 2176 bytes shared
 KERNEL(256) plaquette_prepare(const REAL* theta, const REAL* basis, const int* first, REAL* prepared, int times, int functions, int sines, int orbits) {
     SHARED(double, shared, 272);
     int me = (int)threadIdx.x, time = (int)blockIdx.x / PAIRS, pair = (int)blockIdx.x % PAIRS, n = pair / PRODUCTS, m = pair % PRODUCTS, turned = m * PRODUCTS + n;

@@ -69,7 +69,8 @@ fn what_is_too_large_or_no_lattice_is_refused_in_one_line() {
     let refuse = |products, shape: &[usize]| {
         device.layer(&flow([4, products, 4], 10), shape).err().expect("it isn't accepted").to_string()
     };
-    let accepted = "accepted is a lattice that fits into it, such as 64 x 64 with products of 2 in f32; the cpu takes any";
+    let accepted =
+        "accepted is a lattice that fits into it, such as 64 x 64 with products of 2 in f32; the cpu takes any";
     let expected = |shape, bytes| {
         format!("shape = {shape} that takes {bytes} bytes of the shared memory of a card that has 166912: {accepted}")
     };

@@ -1,6 +1,12 @@
 // Samples whose numbers are the links u_0, then u_1 of a lattice of plaquettes, batches of shape [2 DOF, samples], MATH (38) (plaquette_flow.rs of upg-flows):
 // how continuous.cu loads and stores them as points and covectors on plaquettes. The way back takes the difference to what was loaded, which it computes again.
 
+// The same number, which the compiler knows nothing of: what follows from it is computed again and isn't kept in registers meanwhile.
+DEVICE int again(int x) {
+    asm volatile("" : "+r"(x));
+    return x;
+}
+
 // The site after or before this one along an axis.
 DEVICE int after(int site, int axis) {
     if (axis == 0) return site + LAST < SITES ? site + LAST : site + LAST - SITES;
@@ -21,7 +27,7 @@ DEVICE void plaquettes(const Field& f, const Way& way, const REAL* links, bool z
     for (int e = 0; e < OWN; e++) {
         own[e] = 0;
         if (!f.owns(e) || zero) continue;
-        int site = f.site(e);
+        int site = again(f.site(e));
         own[e] = (link(0, site) - link(1, site)) + (link(1, after(site, 0)) - link(0, after(site, 1)));
     }
 }
@@ -53,7 +59,7 @@ DEVICE void add_transposed(const Field& f, const Way& way, REAL* links, Put put)
 #pragma unroll
     for (int e = 0; e < OWN; e++) {
         if (!f.owns(e) || !way.real) continue;
-        int site = f.site(e);
+        int site = again(f.site(e));
         REAL here = field[place(site)], *u_0 = links + link_at(way, 0, site), *u_1 = links + link_at(way, 1, site);
         *u_0 = put(*u_0 + (here - field[place(before(site, 1))]));
         *u_1 = put(*u_1 + (field[place(before(site, 0))] - here));
