@@ -16,7 +16,7 @@ pub fn catalogue() -> Vec<Source> {
 fn in_precision<T: Real>() -> Vec<Source> {
     let number = size_of::<T>();
     let lattices = [&[16, 8], &[32, 32]].map(|lattice| LatticePlan::new(lattice, 5, number));
-    let plaquettes = [(&[16, 8], 3), (&[32, 32], 2)]
+    let plaquettes = [(&[16, 8], 3), (&[16, 32], 2)]
         .map(|(lattice, products)| (LatticePlan::of_plaquettes(lattice, products, number), products));
     let shallow = ShallowPlan::new(8, 32, number);
     let mut all: Vec<Source> = kernels::PLAIN.iter().map(|text| text.source::<T>(vec![])).collect();

@@ -117,7 +117,7 @@ KERNEL(BLOCK) continuous_forward(REAL* x, double* log_det, REAL* tape, double h,
 
 // The same with a tape, and the score pushed forward.
 // limits: 128 registers, 0 bytes shared
-// limits f64: 224 registers, 0 bytes shared
+// limits f64: 255 registers, 0 bytes shared
 KERNEL(BLOCK) continuous_forward_with_score(REAL* x, double* log_det, REAL* tape, REAL* score, double h, int steps, int back, int samples, FIELD_ARGUMENTS) {
     Field f = FIELD(2 * steps + 1);
     integrate<1>(f, way_of(f, (int)blockIdx.x, h, steps, back, samples), x, log_det, tape, score);
@@ -133,7 +133,7 @@ KERNEL(BLOCK) continuous_carry(REAL* a, const REAL* tape, double weight, int pus
 
 // The same, and parts[block] <- the sums for the gradient over the samples of the blocks number block, block + blocks, ... of the other kernels.
 // limits: 128 registers, 0 bytes shared
-// limits f64: 224 registers, 0 bytes shared
+// limits f64: 255 registers, 0 bytes shared
 KERNEL(BLOCK) continuous_carry_with_sums(REAL* a, const REAL* tape, double weight, int push, double* parts, int sums, double h, int steps, int back, int samples, FIELD_ARGUMENTS) {
     Field f = FIELD(2 * steps + 1);
     double* into = parts + (u64)blockIdx.x * sums;
