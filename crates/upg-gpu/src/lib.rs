@@ -28,7 +28,7 @@ mod texts;
 pub use bases::AnyBase;
 pub use cuda::Cuda;
 pub use layers::AnyLayer;
-pub use lower::LowerError;
+pub use lower::{LowerError, has_kernels};
 pub use memory::{Batch, Buffer, Params, ParamsMut, Sums};
 pub use poisoned::Poisoned;
 pub use product::Precision;

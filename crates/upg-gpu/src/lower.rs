@@ -81,9 +81,9 @@ impl<T: Real, G: Gpu> Cuda<T, G> {
                 Box::new(GaugeCoupling::new(self, coupling, lattice_of_links(shape)?, params())?)
             }
             LayerSpec::Inverse(layer) => self.layer(layer, shape)?.inverse(),
-            other => {
+            LayerSpec::Autoregressive(_) => {
                 return Err(
-                    FlowError::without_kernels(None, "", &kind(other).0, &self.gpu().facts().device, ACCEPTED).into()
+                    FlowError::without_kernels(None, "", &kind(spec).0, &self.gpu().facts().device, ACCEPTED).into()
                 );
             }
         })
@@ -157,6 +157,15 @@ impl<T: Real, G: Gpu> Cuda<T, G> {
         map: Map<G>,
     ) -> Result<AnyLayer<T, G>, LowerError> {
         Ok(Box::new(Coupling::new(self, mask, net, space, map)?))
+    }
+}
+
+/// Whether a layer can be made on a card, if it is large enough.
+pub fn has_kernels(spec: &LayerSpec) -> bool {
+    match spec {
+        LayerSpec::Autoregressive(_) => false,
+        LayerSpec::Inverse(layer) => has_kernels(layer),
+        _ => true,
     }
 }
 

@@ -103,6 +103,15 @@ mod tests {
     }
 
     #[test]
+    fn flows_without_kernels_are_of_the_cpu_alone() {
+        let rows: Vec<serde_json::Value> = serde_json::from_str(&all(&[4, 4], true)).unwrap();
+        let on_cards = |row: &&serde_json::Value| row["counts"]["devices"] == serde_json::json!(["cpu", "cuda"]);
+        let others: Vec<_> =
+            rows.iter().filter(|row| !on_cards(row)).map(|row| row["name"].as_str().unwrap()).collect();
+        assert_eq!(others, ["Maf", "Iaf"]);
+    }
+
+    #[test]
     fn every_flow_is_told_of_on_every_lattice() {
         for lattice in [&[16, 8][..], &[1], &[3, 5, 2], &[1000, 1000]] {
             let table = all(lattice, false);

@@ -5,6 +5,7 @@ use crate::config::plain_text;
 use serde::Serialize;
 use upg_core::ParamLayout;
 use upg_flows::FlowSpec;
+use upg_gpu::has_kernels;
 
 /// A flow of the list.
 #[derive(Debug, Serialize)]
@@ -29,6 +30,8 @@ pub(super) struct Counts {
     pub shape: Vec<usize>,
     pub parameters: u64,
     pub multiply_adds: MultiplyAdds,
+    /// Where it can be trained: `cpu`, `cuda`.
+    pub devices: Vec<&'static str>,
 }
 
 /// Of a sample, without those of the base.
@@ -67,6 +70,7 @@ impl Counts {
             shape: spec.shape.clone(),
             parameters: size(&params(spec)?, ""),
             multiply_adds: MultiplyAdds::of_passes(spec.multiply_adds()),
+            devices: if spec.layers.iter().all(has_kernels) { vec!["cpu", "cuda"] } else { vec!["cpu"] },
         })
     }
 }

@@ -6,8 +6,8 @@ use std::iter::once;
 /// Three lines a flow: the numbers, where it is good, how it is written.
 pub(super) fn table(rows: &[Row], lattice: &[usize]) -> String {
     let head = format!(
-        "{:<13} {:>10}  {:>11}  {:>12}  {:>13}  {}",
-        "flow", "parameters", "sampling, F", "ordinary, 3F", "path-fast, 4F", "domain"
+        "{:<13} {:>10}  {:>11}  {:>12}  {:>13}  {:<9}  {}",
+        "flow", "parameters", "sampling, F", "ordinary, 3F", "path-fast, 4F", "devices", "domain"
     );
     let foot = format!(
         "On the lattice {lattice:?} (--lattice). Multiply-adds are those of a sample, without its base and the target.\n\
@@ -20,7 +20,7 @@ fn lines(row: &Row) -> String {
     let Row { name, domain, good_for, flow, .. } = row;
     let numbers = match (&row.counts, &row.refused) {
         (Some(counts), _) => numbers(counts),
-        (None, problem) => format!("{:<52}", problem.as_deref().unwrap_or_default()),
+        (None, problem) => format!("{:<63}", problem.as_deref().unwrap_or_default()),
     };
     format!("{name:<13} {numbers}  {domain}\n    {good_for}\n    {flow}")
 }
@@ -28,7 +28,7 @@ fn lines(row: &Row) -> String {
 fn numbers(counts: &Counts) -> String {
     let all = counts.multiply_adds;
     let [parameters, f, ordinary, path] = [counts.parameters, all.sampling, all.ordinary, all.path_fast].map(short);
-    format!("{parameters:>10}  {f:>11}  {ordinary:>12}  {path:>13}")
+    format!("{parameters:>10}  {f:>11}  {ordinary:>12}  {path:>13}  {:<9}", counts.devices.join(", "))
 }
 
 /// A count to three digits: 999, 1.23 k, 12.3 M.
@@ -67,7 +67,7 @@ fn head(row: &Row) -> Vec<String> {
         let (shape, parameters, all) = (&counts.shape, counts.parameters, counts.multiply_adds);
         let (f, ordinary, path) = (all.sampling, all.ordinary, all.path_fast);
         [
-            format!("As below: samples of shape {shape:?}, {parameters} parameters."),
+            format!("As below: samples of shape {shape:?}, {parameters} parameters; devices: {}.", counts.devices.join(", ")),
             format!(
                 "Multiply-adds of a sample: sampling F = {f}, ordinary gradient 3F = {ordinary}, path-fast 4F = {path}; base and target come on top."
             ),
