@@ -1,26 +1,31 @@
 //! A CUDA card, through the driver, NVRTC and cuBLAS, which are loaded when [`Driver::new`] asks for them.
 //!
-//! All work goes to one stream. Any thread may ask for it; kernels start in the order in which they are asked for. A failure of the card shows in
-//! whatever is asked for next, in the driver's words.
+//! All work goes to one stream. Any thread may ask for it; kernels start in the order in which they are asked for, at the latest when something is
+//! read. Work that repeats is replayed as a CUDA graph ([`Graphs`]). A failure of the card shows in whatever is asked for next, in the driver's words.
 
 mod cache;
 mod context;
+mod graph;
+mod graphs;
 mod images;
 pub mod libraries;
 mod memory;
 mod module;
 pub mod nvrtc;
 mod products;
+mod queue;
+mod stream;
 
+pub use graphs::{Graphs, Replays};
 pub use images::compile_to;
 pub use module::Module;
 
 use crate::gpu::{Address, Facts, Gpu, Launch, Product, Source};
 use context::Context;
 use images::Images;
-use memory::Memory;
-use products::Blas;
+use products::Sizes;
 use std::sync::Arc;
+use stream::Stream;
 use upg_core::DeviceError;
 
 /// A CUDA card. Dropped, it gives back what it has; modules may live longer than it.
@@ -28,26 +33,38 @@ use upg_core::DeviceError;
 pub struct Driver {
     facts: Facts,
     images: Images,
-    memory: Memory,
-    blas: Blas,
+    stream: Stream,
     context: Arc<Context>,
 }
 
 impl Driver {
-    /// The card of that number.
+    /// The card of that number, with graphs as the variable `UPG_CUDA_GRAPHS` of the environment says: `on`, as where it isn't set, or `off`.
     ///
     /// # Errors
-    /// [`DeviceError::Unavailable`] that says in one line which library is missing and where it was looked for, which cards there are, or
-    /// in the driver's words why it doesn't start.
+    /// [`DeviceError::Unavailable`] that says in one line which library is missing and where it was looked for, which cards there are, in the
+    /// driver's words why it doesn't start, or what the variable may be.
     pub fn new(index: usize) -> Result<Self, DeviceError> {
+        let refused = |reason| DeviceError::Unavailable { device: format!("cuda:{index}"), reason };
+        Self::with_graphs(index, Graphs::from_environment().map_err(refused)?)
+    }
+
+    /// The card of that number, with or without graphs.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), the variable aside.
+    pub fn with_graphs(index: usize, graphs: Graphs) -> Result<Self, DeviceError> {
         let context = Arc::new(Context::new(index)?);
-        let memory = Memory::new(&context)?;
-        let blas = Blas::new(context.clone(), memory)?;
+        let stream = Stream::new(&context, graphs)?;
         let missing = |missing: libraries::Missing| context.unavailable(missing.to_string());
         let mut facts = context.facts(String::new())?;
         let images = Images::new(facts.capability).map_err(missing)?;
-        facts.versions = format!("driver {}, {}, cuBLAS {}", context::version(), images.words(), blas.version());
-        Ok(Self { facts, images, memory, blas, context })
+        facts.versions = format!("driver {}, {}, cuBLAS {}", context::version(), images.words(), stream.products());
+        Ok(Self { facts, images, stream, context })
+    }
+
+    /// What became of graphs so far.
+    pub fn replays(&self) -> Replays {
+        self.stream.replays()
     }
 }
 
@@ -59,23 +76,23 @@ impl Gpu for Driver {
     }
 
     fn allocate(&self, bytes: usize) -> Result<Address, DeviceError> {
-        self.memory.allocate(&self.context, bytes)
+        self.stream.allocate(bytes)
     }
 
     fn free(&self, address: Address) {
-        self.memory.free(&self.context, address);
+        self.stream.free(address);
     }
 
     fn write(&self, from: &[u8], to: Address) -> Result<(), DeviceError> {
-        self.memory.write(&self.context, from, to)
+        self.stream.write(from, to)
     }
 
     fn read(&self, from: Address, to: &mut [u8]) -> Result<(), DeviceError> {
-        memory::read(&self.context, from, to)
+        self.stream.read(from, to)
     }
 
     fn copy(&self, from: Address, to: Address, bytes: usize) -> Result<(), DeviceError> {
-        memory::copy(&self.context, from, to, bytes)
+        self.stream.ask(|queue| queue.copy(from, to, bytes))
     }
 
     fn compile(&self, source: &Source) -> Result<Module, DeviceError> {
@@ -84,10 +101,19 @@ impl Gpu for Driver {
     }
 
     fn launch(&self, module: &Module, launch: &Launch<'_>) -> Result<(), DeviceError> {
-        module.launch(launch)
+        let function = module.function(launch)?;
+        self.stream.ask(|queue| queue.launch(function, launch))
     }
 
     fn product(&self, product: &Product) -> Result<(), DeviceError> {
-        self.blas.product(product)
+        Sizes::of(product, &self.context)?;
+        self.stream.ask(|queue| queue.product(product))
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        // What fails now concerns nobody any more.
+        let _ = self.stream.issue();
     }
 }

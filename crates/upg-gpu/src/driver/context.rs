@@ -5,6 +5,7 @@ use crate::gpu::Facts;
 use cudarc::driver::sys::{self, CUcontext, CUdevice, CUdevice_attribute, CUresult, CUstream};
 use std::ffi::{CStr, c_char, c_int};
 use std::ptr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use upg_core::DeviceError;
 
 /// The oldest cards that are used; the kernels are compiled and measured for these and younger ones.
@@ -18,6 +19,8 @@ pub struct Context {
     pub device: CUdevice,
     context: CUcontext,
     pub stream: CUstream,
+    /// Held while the stream is recorded, and while it is waited for: to wait would spoil a record.
+    recorded: Mutex<()>,
 }
 
 // SAFETY: the driver's functions may be called from any thread in which the context is current, and `call` makes it so.
@@ -30,7 +33,8 @@ impl Context {
     pub fn new(index: usize) -> Result<Self, DeviceError> {
         let name = format!("cuda:{index}");
         let device = find(index).map_err(|reason| DeviceError::Unavailable { device: name.clone(), reason })?;
-        let mut opened = Self { name, device, context: ptr::null_mut(), stream: ptr::null_mut() };
+        let mut opened =
+            Self { name, device, context: ptr::null_mut(), stream: ptr::null_mut(), recorded: Mutex::default() };
         // SAFETY: the device exists. What is set is given back by `drop`.
         checked(unsafe { sys::cuDevicePrimaryCtxRetain(&mut opened.context, device) })
             .map_err(|failure| opened.unavailable(format!("the card gives no context: {}", words(failure))))?;
@@ -56,8 +60,14 @@ impl Context {
 
     /// Waits for all work asked for so far.
     pub fn wait(&self) -> Result<(), DeviceError> {
+        let _not_recorded = self.record();
         // SAFETY: the stream lives as long as `self`.
         self.call(|| unsafe { sys::cuStreamSynchronize(self.stream) })
+    }
+
+    /// Keeps everybody from waiting for the stream, which is recorded meanwhile.
+    pub fn record(&self) -> MutexGuard<'_, ()> {
+        self.recorded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The error of a card that failed.

@@ -74,19 +74,33 @@ impl Library {
     }
 
     /// Whether it, being loaded, has a function.
-    fn has(self, name: &str) -> bool {
-        // SAFETY: the library is loaded; the function is asked for, not called.
+    pub(super) fn has(self, name: &str) -> bool {
+        // SAFETY: the function is asked for, not called.
+        unsafe { self.function::<unsafe extern "C" fn()>(name) }.is_some()
+    }
+
+    /// A function of it, being loaded.
+    ///
+    /// # Safety
+    /// `F` is the function's type.
+    pub(super) unsafe fn function<F: Copy>(self, name: &str) -> Option<F> {
+        // SAFETY: the library is loaded and stays so.
         unsafe {
             let library = match self {
                 Self::Driver => driver::sys::culib(),
                 Self::Nvrtc => nvrtc::sys::culib(),
                 Self::Cublas => cublas::sys::culib(),
             };
-            library.get::<unsafe extern "C" fn()>(name.as_bytes()).is_ok()
+            library.get::<F>(name.as_bytes()).ok().map(|function| *function)
         }
     }
 
-    /// Every function that this crate calls.
+    /// The first function that the driver, being loaded, lacks for graphs, if it lacks one.
+    pub(super) fn lacks_for_graphs() -> Option<&'static str> {
+        GRAPHS.iter().copied().find(|name| !Self::Driver.has(name))
+    }
+
+    /// Every function that this crate can't do without.
     fn functions(self) -> &'static [&'static str] {
         match self {
             Self::Driver => &[
@@ -173,6 +187,17 @@ impl Library {
         }
     }
 }
+
+/// What graphs take beside that, and `cuStreamGetCaptureInfo`: drivers since CUDA 12.0 have it.
+const GRAPHS: &[&str] = &[
+    "cuGraphDestroy",
+    "cuGraphExecDestroy",
+    "cuGraphExecKernelNodeSetParams_v2",
+    "cuGraphInstantiateWithFlags",
+    "cuGraphLaunch",
+    "cuStreamBeginCapture_v2",
+    "cuStreamEndCapture",
+];
 
 impl fmt::Display for Library {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

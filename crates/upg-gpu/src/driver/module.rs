@@ -11,7 +11,11 @@ use upg_core::DeviceError;
 
 /// Kernels compiled from one text, on a card.
 #[derive(Debug)]
-pub struct Module {
+pub struct Module(Arc<Loaded>);
+
+/// What the driver made of the text; it stays as long as work with it is to be done.
+#[derive(Debug)]
+struct Loaded {
     context: Arc<Context>,
     name: &'static str,
     module: CUmodule,
@@ -27,9 +31,20 @@ struct Kernel {
 }
 
 // SAFETY: handles of the driver may be used from any thread.
-unsafe impl Send for Module {}
+unsafe impl Send for Loaded {}
 // SAFETY: as above; what changes is behind a lock.
-unsafe impl Sync for Module {}
+unsafe impl Sync for Loaded {}
+
+/// A kernel, ready to be launched; it keeps its module.
+#[derive(Clone, Debug)]
+pub struct Function {
+    function: CUfunction,
+    kernel: &'static str,
+    module: Arc<Loaded>,
+}
+
+// SAFETY: handles of the driver may be used from any thread.
+unsafe impl Send for Function {}
 
 impl Module {
     /// Loads what was compiled of the text `name`; `image` is a cubin, or PTX that ends with a zero.
@@ -39,22 +54,31 @@ impl Module {
         context.result(|| unsafe { sys::cuModuleLoadData(&mut module, image.as_ptr().cast()) }).map_err(|failure| {
             context.unavailable(format!("the driver doesn't load what NVRTC made of {name}: {}", words(failure)))
         })?;
-        Ok(Self { context, name, module, kernels: Mutex::default() })
+        Ok(Self(Arc::new(Loaded { context, name, module, kernels: Mutex::default() })))
     }
 
-    pub(super) fn launch(&self, launch: &Launch<'_>) -> Result<(), DeviceError> {
-        let function = self.kernel(launch)?.function;
-        let values: Vec<u64> = launch.arguments.iter().copied().map(bits).collect();
-        let mut places: Vec<_> = values.iter().map(|value| ptr::from_ref(value).cast_mut().cast()).collect();
-        let ([x, y, z], [columns, rows], stream) = (launch.grid, launch.block, self.context.stream);
-        let (shared, places) = (launch.shared, places.as_mut_ptr());
-        // SAFETY: each place holds an argument, which the driver copies; the caller's arguments are what the kernel takes.
-        let result = self.context.result(|| unsafe {
-            sys::cuLaunchKernel(function, x, y, z, columns, rows, 1, shared, stream, places, ptr::null_mut())
-        });
-        result.map_err(|failure| self.failed(launch.kernel, failure))
+    /// The kernel of a launch, ready for its shared memory.
+    ///
+    /// # Panics
+    /// If there is no such kernel.
+    pub(super) fn function(&self, launch: &Launch<'_>) -> Result<Function, DeviceError> {
+        let Kernel { function, .. } = self.0.kernel(launch)?;
+        Ok(Function { function, kernel: launch.kernel, module: self.0.clone() })
+    }
+}
+
+impl Function {
+    pub fn handle(&self) -> CUfunction {
+        self.function
     }
 
+    /// Calls a function of the driver with this kernel; a failure names it.
+    pub fn called(&self, function: impl FnOnce() -> CUresult) -> Result<(), DeviceError> {
+        self.module.context.result(function).map_err(|failure| self.module.failed(self.kernel, failure))
+    }
+}
+
+impl Loaded {
     /// The kernel of a launch, ready for its shared memory.
     fn kernel(&self, launch: &Launch<'_>) -> Result<Kernel, DeviceError> {
         let mut kernels = self.kernels.lock().unwrap_or_else(PoisonError::into_inner);
@@ -101,7 +125,7 @@ impl Module {
     }
 }
 
-impl Drop for Module {
+impl Drop for Loaded {
     fn drop(&mut self) {
         // Kernels still running keep nothing of it alive.
         let _ = self.context.wait();
@@ -111,7 +135,7 @@ impl Drop for Module {
 }
 
 /// An argument at the beginning of eight bytes.
-fn bits(argument: Argument) -> u64 {
+pub fn bits(argument: Argument) -> u64 {
     let mut bytes = [0; 8];
     match argument {
         Argument::Address(address) => bytes = address.0.to_ne_bytes(),

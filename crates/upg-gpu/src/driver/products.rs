@@ -13,7 +13,7 @@ use cudarc::cublas::sys::{self, cublasHandle_t, cublasMath_t, cublasOperation_t,
 use cudarc::driver::sys::CUresult;
 use std::ffi::c_int;
 use std::ptr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use upg_core::DeviceError;
 
 /// As NVIDIA advises for its larger cards.
@@ -24,38 +24,30 @@ const WORKSPACE: usize = 32 << 20;
 pub struct Blas {
     context: Arc<Context>,
     memory: Memory,
-    state: Mutex<State>,
-}
-
-/// One thread at a time may use a handle.
-#[derive(Debug)]
-struct State {
     handle: cublasHandle_t,
     mode: Option<Products>,
     workspace: Address,
 }
 
 // SAFETY: a handle may be used from any thread, by one at a time.
-unsafe impl Send for State {}
+unsafe impl Send for Blas {}
 
 impl Blas {
     pub fn new(context: Arc<Context>, memory: Memory) -> Result<Self, DeviceError> {
         let mut handle = ptr::null_mut();
         // SAFETY: the context is current; the handle is given back by `drop`.
         called(&context, || unsafe { sys::cublasCreate_v2(&mut handle) })?;
-        let state = Mutex::new(State { handle, mode: None, workspace: Address(0) });
-        let blas = Self { context, memory, state };
-        blas.prepare(&mut blas.state())?;
+        let mut blas = Self { context, memory, handle, mode: None, workspace: Address(0) };
+        blas.prepare()?;
         Ok(blas)
     }
 
     /// The stream before the workspace: a change of stream forgets the workspace.
-    fn prepare(&self, state: &mut State) -> Result<(), DeviceError> {
-        let (context, handle) = (&*self.context, state.handle);
+    fn prepare(&mut self) -> Result<(), DeviceError> {
         let host = sys::cublasPointerMode_t::CUBLAS_POINTER_MODE_HOST;
         let ordered = sys::cublasAtomicsMode_t::CUBLAS_ATOMICS_NOT_ALLOWED;
-        state.workspace = self.memory.allocate(context, WORKSPACE)?;
-        let workspace = state.workspace.0 as *mut _;
+        self.workspace = self.memory.allocate(&self.context, WORKSPACE)?;
+        let (context, handle, workspace) = (&*self.context, self.handle, self.workspace.0 as *mut _);
         // SAFETY: handle and stream are alive, here and below.
         called(context, || unsafe { sys::cublasSetStream_v2(handle, context.stream.cast()) })?;
         // SAFETY: the workspace lives longer than the handle.
@@ -70,34 +62,23 @@ impl Blas {
     pub fn version(&self) -> String {
         let mut version = 0;
         // SAFETY: the handle is alive.
-        match called(&self.context, || unsafe { sys::cublasGetVersion_v2(self.state().handle, &mut version) }) {
+        match called(&self.context, || unsafe { sys::cublasGetVersion_v2(self.handle, &mut version) }) {
             Ok(()) => format!("{}.{}", version / 10000, version / 100 % 100),
             Err(_) => "of unknown version".into(),
         }
     }
 
-    pub fn product(&self, product: &Product) -> Result<(), DeviceError> {
-        let sizes = Sizes::of(product).ok_or_else(|| {
-            self.context
-                .unavailable(format!("a product with sizes beyond 2^31 - 1, which cuBLAS doesn't take: {product:?}"))
-        })?;
-        let mut state = self.state();
-        let products = match product.numbers {
+    pub fn product(&mut self, product: &Product) -> Result<(), DeviceError> {
+        let sizes = Sizes::of(product, &self.context)?;
+        self.set(match product.numbers {
             Numbers::Single => product.products,
             Numbers::Double => Products::Full,
-        };
-        state.set(&self.context, products)?;
-        multiply(&self.context, state.handle, product, sizes)
+        })?;
+        multiply(&self.context, self.handle, product, sizes)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
     /// How products are computed from now on.
-    fn set(&mut self, context: &Context, products: Products) -> Result<(), DeviceError> {
+    fn set(&mut self, products: Products) -> Result<(), DeviceError> {
         if self.mode == Some(products) {
             return Ok(());
         }
@@ -106,7 +87,7 @@ impl State {
             Products::Tf32 => cublasMath_t::CUBLAS_TF32_TENSOR_OP_MATH,
         };
         // SAFETY: the handle is alive.
-        called(context, || unsafe { sys::cublasSetMathMode(self.handle, mode) })?;
+        called(&self.context, || unsafe { sys::cublasSetMathMode(self.handle, mode) })?;
         self.mode = Some(products);
         Ok(())
     }
@@ -114,19 +95,17 @@ impl State {
 
 impl Drop for Blas {
     fn drop(&mut self) {
-        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let (handle, workspace) = (state.handle, state.workspace);
         // SAFETY: nobody else has the handle, and nobody uses it any more.
-        let _ = called(&self.context, || unsafe { sys::cublasDestroy_v2(handle) });
-        if workspace != Address(0) {
-            self.memory.free(&self.context, workspace);
+        let _ = called(&self.context, || unsafe { sys::cublasDestroy_v2(self.handle) });
+        if self.workspace != Address(0) {
+            self.memory.free(&self.context, self.workspace);
         }
     }
 }
 
 /// What cuBLAS takes for the sizes of a product: m, n, k, and the leading dimensions of A, B and C, all in our order.
 #[derive(Clone, Copy)]
-struct Sizes {
+pub struct Sizes {
     m: c_int,
     n: c_int,
     k: c_int,
@@ -136,7 +115,14 @@ struct Sizes {
 }
 
 impl Sizes {
-    fn of(product: &Product) -> Option<Self> {
+    /// The sizes of a product, if cuBLAS takes them.
+    pub fn of(product: &Product, context: &Context) -> Result<Self, DeviceError> {
+        Self::small(product).ok_or_else(|| {
+            context.unavailable(format!("a product with sizes beyond 2^31 - 1, which cuBLAS doesn't take: {product:?}"))
+        })
+    }
+
+    fn small(product: &Product) -> Option<Self> {
         let size = |n: usize| c_int::try_from(n).ok();
         let [m, n, k] = product.shape;
         let (a, b, c) = (size(product.a.stride)?, size(product.b.stride)?, size(product.c_stride)?);

@@ -4,7 +4,7 @@ use crate::stubs::{ALL, Setup, log, run};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use upg_core::DeviceError;
-use upg_gpu::driver::Driver;
+use upg_gpu::driver::{Driver, Graphs};
 use upg_gpu::gpu::{Argument, Gpu, Launch, Source};
 
 const STUBS: Setup<'static> = Setup { libraries: ALL, damaged: &[], options: &[], variables: &[] };
@@ -74,7 +74,7 @@ fn too_much_memory() {
 #[test]
 fn a_kernel_gets_its_arguments() {
     run("calls::a_kernel_gets_its_arguments", STUBS, || {
-        let driver = Driver::new(0).unwrap();
+        let driver = Driver::with_graphs(0, Graphs::Never).unwrap();
         let module = driver.compile(&source("text")).unwrap();
         let out = driver.allocate(32).unwrap();
         let arguments = [

@@ -2,6 +2,7 @@
 #![cfg(target_os = "linux")]
 
 mod calls;
+mod graphs;
 mod messages;
 mod products;
 mod stubs;

@@ -123,6 +123,7 @@ fn modes_of_the_library() {
         for (numbers, products) in [(Single, Full), (Single, Tf32), (Single, Tf32), (Double, Tf32)] {
             driver.product(&smallest(&driver, numbers, products)).unwrap();
         }
+        driver.read(driver.allocate(8).unwrap(), &mut [0; 8]).unwrap();
         assert_eq!(said(log())[prepared.len()..], ["cuBLAS mode 0", "cuBLAS mode 3", "cuBLAS mode 0"]);
     });
 }
@@ -135,7 +136,8 @@ fn sizes_beyond_the_library() {
         let error = driver.product(&product).unwrap_err().to_string();
         assert!(error.starts_with("cuda:0: a product with sizes beyond 2^31 - 1"), "{error}");
         let product = Product { shape: [2, 2, 2], ..product };
-        let error = driver.product(&product).unwrap_err().to_string();
+        driver.product(&product).unwrap();
+        let error = driver.read(product.c, &mut [0; 4]).unwrap_err().to_string();
         assert_eq!(error, "cuda:0: lost: cuBLAS: CUBLAS_STATUS_INVALID_VALUE");
     });
 }

@@ -1,5 +1,7 @@
 // Stands for the driver, NVRTC and cuBLAS where there is no card: the functions that upg-gpu calls, on the memory of the host. What order and
-// arguments matter for is written to the file STUB_LOG. Every function with a context fails where none is current in the calling thread.
+// arguments matter for is written to the file STUB_LOG. Every function with a context fails where none is current in the calling thread. Work is done
+// at once, or, while the stream is captured, when the graph is launched. Of graphs, the function that STUB_FAILS names fails at its call number
+// STUB_FAILS_AT, and at all that follow.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +9,8 @@
 
 typedef unsigned long long u64;
 typedef const char* text;
-enum { OK = 0, OUT_OF_MEMORY = 2, NO_CONTEXT = 201, NO_DEVICE = 100, NOT_FOUND = 500, LAUNCH_FAILED = 719 };
+enum { OK = 0, OUT_OF_MEMORY = 2, NO_CONTEXT = 201, NO_DEVICE = 100, NOT_FOUND = 500, LAUNCH_FAILED = 719,
+       NO_CAPTURE = 900, SPOILT = 901, WRONG_THREAD = 906 };
 
 static __thread void* current;
 static int device_context, the_stream, failed;
@@ -21,6 +24,49 @@ static void say(text format, ...) {
     vfprintf(log, format, words);
     fputc('\n', log);
     fclose(log);
+}
+
+// Work: a kernel with the values that it gets, a copy, or a product.
+struct work { char kind; text function; u64 arguments[8]; u64 from, to; size_t bytes; int gemm[8]; double alpha, beta; u64 a, b, c; };
+static void product(struct work* w);
+static void mix(u64* arguments) {
+    double* out = (double*)arguments[0];
+    out[0] = *(int*)&arguments[1];
+    out[1] = (double)arguments[2];
+    out[2] = *(float*)&arguments[3];
+    out[3] = *(double*)&arguments[4];
+}
+static void add(u64* arguments) { *(double*)arguments[0] += *(double*)arguments[1] * *(double*)&arguments[2]; }
+static void perform(struct work* w) {
+    if (w->kind == 'c') memcpy((void*)w->to, (void*)w->from, w->bytes);
+    else if (w->kind == 'p') product(w);
+    else if (!strcmp(w->function, "mix")) mix(w->arguments);
+    else if (!strcmp(w->function, "add")) add(w->arguments);
+}
+
+// The graph that is captured. A stream that is captured must be used by the capturing thread alone, and not be waited for.
+struct graph { int count; struct work nodes[2000]; };
+static struct graph* captured; static int spoilt; static void* owner; static __thread char thread;
+static int capturing(void) { return captured != 0; }
+static int in_turn(void) {
+    if (captured && owner != &thread) { say("another thread"); spoilt = 1; return WRONG_THREAD; }
+    return OK;
+}
+static int alone(void) {
+    if (captured) { say("spoilt"); spoilt = 1; return SPOILT; }
+    return OK;
+}
+static int work(struct work w) {
+    int turn = in_turn();
+    if (turn) return turn;
+    if (!captured) { perform(&w); return failed; }
+    captured->nodes[captured->count++] = w;
+    return OK;
+}
+static int fails(text function) {
+    static int calls;
+    text name = getenv("STUB_FAILS");
+    return name && !strcmp(name, function) && ++calls >= set("STUB_FAILS_AT", 1);
 }
 
 // The driver.
@@ -49,11 +95,12 @@ int cuDevicePrimaryCtxRelease_v2(int device) { say("release %d", device); return
 int cuCtxSetCurrent(void* context) { current = context; return OK; }
 int cuStreamCreate(void** stream, unsigned flags) { IN_CONTEXT; *stream = &the_stream; return OK; }
 int cuStreamDestroy_v2(void* stream) { IN_CONTEXT; say("destroy stream"); return OK; }
-int cuStreamSynchronize(void* stream) { IN_CONTEXT; say("wait"); return stream == &the_stream ? failed : NOT_FOUND; }
+int cuStreamSynchronize(void* stream) { IN_CONTEXT; say("wait"); if (alone()) return SPOILT; return stream == &the_stream ? failed : NOT_FOUND; }
 int cuDeviceGetDefaultMemPool(void** pool, int device) { *pool = &device_context; return OK; }
 int cuMemPoolSetAttribute(void* pool, int attribute, u64* value) { say("pool %d %llx", attribute, *value); return OK; }
 int cuMemAlloc_v2(u64* at, size_t bytes) {
     IN_CONTEXT;
+    if (alone()) return SPOILT;
     if (bytes > (size_t)1 << 40) return OUT_OF_MEMORY;
     void* memory = aligned_alloc(256, (bytes + 255) / 256 * 256);
     memset(memory, 255, bytes);
@@ -61,36 +108,119 @@ int cuMemAlloc_v2(u64* at, size_t bytes) {
     say("allocate %zu", bytes);
     return OK;
 }
-int cuMemFree_v2(u64 at) { IN_CONTEXT; free((void*)at); say("free"); return OK; }
+int cuMemFree_v2(u64 at) { IN_CONTEXT; if (alone()) return SPOILT; free((void*)at); say("free"); return OK; }
 #ifndef OLD
 int cuMemAllocAsync(u64* at, size_t bytes, void* stream) { return stream == &the_stream ? cuMemAlloc_v2(at, bytes) : NOT_FOUND; }
 #endif
 int cuMemFreeAsync(u64 at, void* stream) { return stream == &the_stream ? cuMemFree_v2(at) : NOT_FOUND; }
-int cuMemcpyHtoDAsync_v2(u64 to, const void* from, size_t bytes, void* stream) { IN_CONTEXT; memcpy((void*)to, from, bytes); return failed; }
-int cuMemcpyDtoHAsync_v2(void* to, u64 from, size_t bytes, void* stream) { IN_CONTEXT; memcpy(to, (void*)from, bytes); return failed; }
-int cuMemcpyDtoDAsync_v2(u64 to, u64 from, size_t bytes, void* stream) { IN_CONTEXT; memcpy((void*)to, (void*)from, bytes); return failed; }
+int cuMemcpyHtoDAsync_v2(u64 to, const void* from, size_t bytes, void* stream) { IN_CONTEXT; if (alone()) return SPOILT; memcpy((void*)to, from, bytes); return failed; }
+int cuMemcpyDtoHAsync_v2(void* to, u64 from, size_t bytes, void* stream) { IN_CONTEXT; if (alone()) return SPOILT; memcpy(to, (void*)from, bytes); return failed; }
+int cuMemcpyDtoDAsync_v2(u64 to, u64 from, size_t bytes, void* stream) {
+    IN_CONTEXT;
+    if (capturing()) say("  copy %zu", bytes);
+    return work((struct work){.kind = 'c', .from = from, .to = to, .bytes = bytes});
+}
 int cuModuleLoadData(void** module, const char* image) { IN_CONTEXT; say("load %s", image); *module = strdup(image); return OK; }
 int cuModuleUnload(void* module) { IN_CONTEXT; say("unload"); free(module); return OK; }
 int cuModuleGetFunction(void** function, void* module, text name) {
     IN_CONTEXT;
-    *function = (void*)(!strcmp(name, "mix") ? "mix" : !strcmp(name, "fault") ? "fault" : 0);
+    *function = (void*)(!strcmp(name, "mix") ? "mix" : !strcmp(name, "fault") ? "fault" : !strcmp(name, "add") ? "add" : 0);
     say("find %s", name);
     return *function ? OK : NOT_FOUND;
 }
 int cuFuncSetAttribute(void* function, int attribute, int value) { IN_CONTEXT; say("attribute %d %d", attribute, value); return OK; }
-// `mix` writes what it gets, as doubles, to the address that comes first; after `fault` the card is lost.
+// `mix` writes what it gets, as doubles, to the address that comes first; `add` adds a multiple of a double to another; after `fault` the card is lost.
+static void take(u64* to, text function, void** arguments) {
+    static const int mix_sizes[] = {8, 4, 8, 4, 8, 0}, add_sizes[] = {8, 8, 8, 0};
+    const int* sizes = !strcmp(function, "mix") ? mix_sizes : add_sizes;
+    for (int i = 0; sizes[i]; i++) memcpy(to + i, arguments[i], sizes[i]);
+}
 int cuLaunchKernel(text function, unsigned x, unsigned y, unsigned z, unsigned bx, unsigned by, unsigned bz, unsigned shared, void* stream,
                    void** arguments, void** extra) {
     IN_CONTEXT;
-    say("launch %s %u %u %u, %u %u %u, %u", function, x, y, z, bx, by, bz, shared);
-    if (!strcmp(function, "fault")) { failed = LAUNCH_FAILED; return OK; }
-    double* out = *(double**)arguments[0];
-    out[0] = *(int*)arguments[1];
-    out[1] = (double)*(u64*)arguments[2];
-    out[2] = *(float*)arguments[3];
-    out[3] = *(double*)arguments[4];
-    return failed;
+    say("%slaunch %s %u %u %u, %u %u %u, %u", capturing() ? "  " : "", function, x, y, z, bx, by, bz, shared);
+    if (!strcmp(function, "fault")) {
+        if (!captured) failed = LAUNCH_FAILED;
+        return OK;
+    }
+    struct work w = {.kind = 'k', .function = function};
+    take(w.arguments, function, arguments);
+    return work(w);
 }
+
+#ifndef NO_GRAPHS
+int cuStreamBeginCapture_v2(void* stream, int mode) {
+    IN_CONTEXT;
+    say("capture, mode %d", mode);
+    if (fails("cuStreamBeginCapture_v2") || captured) return NO_CAPTURE;
+    captured = calloc(1, sizeof *captured);
+    owner = &thread;
+    spoilt = 0;
+    return OK;
+}
+// The nodes at the end: the last one.
+static void* end_node[1];
+static int capture_info(int* status, void*** nodes, size_t* count) {
+    *status = captured ? spoilt ? 2 : 1 : 0;
+    if (captured) end_node[0] = &captured->nodes[captured->count - 1];
+    *nodes = end_node;
+    *count = captured ? 1 : 0;
+    return fails("cuStreamGetCaptureInfo") ? SPOILT : OK;
+}
+#ifndef SECOND
+int cuStreamGetCaptureInfo_v3(void* stream, int* status, u64* number, void** graph, void*** nodes, void* edges, size_t* count) {
+    IN_CONTEXT;
+    return edges ? NOT_FOUND : capture_info(status, nodes, count);
+}
+#endif
+int cuStreamGetCaptureInfo_v2(void* stream, int* status, u64* number, void** graph, void*** nodes, size_t* count) {
+    IN_CONTEXT;
+    say("  second");
+    return capture_info(status, nodes, count);
+}
+int cuStreamEndCapture(void* stream, void** graph) {
+    IN_CONTEXT;
+    say("end of capture");
+    if (!captured) return NO_CAPTURE;
+    int fault = fails("cuStreamEndCapture") || spoilt;
+    *graph = fault ? 0 : captured;
+    if (fault) free(captured);
+    captured = 0;
+    return fault ? SPOILT : OK;
+}
+// Ready, a graph is a copy of the nodes, and a pointer to those that it is of.
+struct ready { struct graph of, *template; };
+int cuGraphInstantiateWithFlags(void** ready, void* graph, u64 flags) {
+    IN_CONTEXT;
+    say("instantiate %d nodes, flags %llu", ((struct graph*)graph)->count, flags);
+    if (fails("cuGraphInstantiateWithFlags")) return OUT_OF_MEMORY;
+    struct ready* made = malloc(sizeof *made);
+    *made = (struct ready){.of = *(struct graph*)graph, .template = graph};
+    *ready = made;
+    return OK;
+}
+struct params { text function; unsigned x, y, z, bx, by, bz, shared; void** arguments; void** extra; void* kern; void* context; };
+int cuGraphExecKernelNodeSetParams_v2(struct ready* ready, struct work* node, struct params* p) {
+    IN_CONTEXT;
+    int place = node - ready->template->nodes;
+    say("set %d: %s %u %u %u, %u %u %u, %u", place, p->function, p->x, p->y, p->z, p->bx, p->by, p->bz, p->shared);
+    if (fails("cuGraphExecKernelNodeSetParams_v2") || p->extra || p->kern || node->function != p->function) return NOT_FOUND;
+    take(ready->of.nodes[place].arguments, p->function, p->arguments);
+    return OK;
+}
+int cuGraphLaunch(struct ready* ready, void* stream) {
+    IN_CONTEXT;
+    say("launch graph");
+    if (fails("cuGraphLaunch") || alone()) return NOT_FOUND;
+    for (int i = 0; i < ready->of.count; i++) {
+        if (ready->of.nodes[i].kind == 'k' && !strcmp(ready->of.nodes[i].function, "fault")) failed = LAUNCH_FAILED;
+        else perform(&ready->of.nodes[i]);
+    }
+    return OK;
+}
+int cuGraphExecDestroy(void* ready) { IN_CONTEXT; say("destroy ready graph"); free(ready); return OK; }
+int cuGraphDestroy(void* graph) { IN_CONTEXT; say("destroy graph"); free(graph); return OK; }
+#endif
 
 // NVRTC: what it makes of a text is the architecture and the text.
 static char* program; static char* made; static char words[100];
@@ -127,17 +257,27 @@ int cublasSetPointerMode_v2(void* handle, int mode) { say("cuBLAS pointers %d", 
 int cublasSetAtomicsMode(void* handle, int mode) { say("cuBLAS atomics %d", mode); return OK; }
 int cublasSetMathMode(void* handle, int mode) { say("cuBLAS mode %d", mode); return OK; }
 #define GEMM(name, REAL)                                                                                                                  \
-    int name(void* handle, int ta, int tb, int m, int n, int k, const REAL* alpha, const REAL* a, int lda, const REAL* b, int ldb,         \
-             const REAL* beta, REAL* c, int ldc) {                                                                                         \
-        if (!current) return 1;                                                                                                           \
-        if (lda < (ta ? k : m) || ldb < (tb ? n : k) || ldc < m) return 7;                                                                 \
+    static void compute_##name(struct work* w) {                                                                                          \
+        int ta = w->gemm[0], tb = w->gemm[1], m = w->gemm[2], n = w->gemm[3], k = w->gemm[4];                                             \
+        int lda = w->gemm[5], ldb = w->gemm[6], ldc = w->gemm[7];                                                                         \
+        const REAL *a = (const REAL*)w->a, *b = (const REAL*)w->b;                                                                        \
+        REAL *c = (REAL*)w->c, alpha = (REAL)w->alpha, beta = (REAL)w->beta;                                                              \
         for (int j = 0; j < n; j++)                                                                                                       \
             for (int i = 0; i < m; i++) {                                                                                                 \
                 REAL sum = 0;                                                                                                             \
                 for (int l = 0; l < k; l++) sum += (ta ? a[l + i * lda] : a[i + l * lda]) * (tb ? b[j + l * ldb] : b[l + j * ldb]);       \
-                c[i + j * ldc] = *alpha * sum + (*beta != 0 ? *beta * c[i + j * ldc] : 0);                                                \
+                c[i + j * ldc] = alpha * sum + (beta != 0 ? beta * c[i + j * ldc] : 0);                                                   \
             }                                                                                                                             \
-        return OK;                                                                                                                        \
+    }                                                                                                                                     \
+    int name(void* handle, int ta, int tb, int m, int n, int k, const REAL* alpha, const REAL* a, int lda, const REAL* b, int ldb,         \
+             const REAL* beta, REAL* c, int ldc) {                                                                                         \
+        if (!current) return 1;                                                                                                           \
+        if (lda < (ta ? k : m) || ldb < (tb ? n : k) || ldc < m) return 7;                                                                 \
+        if (capturing()) say("  product");                                                                                                \
+        struct work w = {.kind = 'p', .bytes = sizeof(REAL), .gemm = {ta, tb, m, n, k, lda, ldb, ldc}, .alpha = *alpha, .beta = *beta,      \
+                         .a = (u64)a, .b = (u64)b, .c = (u64)c};                                                                          \
+        return work(w) == OK ? OK : 13;                                                                                                   \
     }
 GEMM(cublasSgemm_v2, float)
 GEMM(cublasDgemm_v2, double)
+static void product(struct work* w) { w->bytes == 4 ? compute_cublasSgemm_v2(w) : compute_cublasDgemm_v2(w); }
