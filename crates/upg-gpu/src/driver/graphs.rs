@@ -9,8 +9,8 @@ use super::graph::{Graph, Recorded};
 use super::products::Blas;
 use super::queue::Queue;
 use std::collections::VecDeque;
-use std::env;
 use std::sync::Arc;
+use std::{env, fmt};
 use upg_core::DeviceError;
 
 /// Whether a driver uses CUDA graphs.
@@ -51,6 +51,20 @@ pub struct Replays {
     pub changed: u64,
     /// Why there are none (any more).
     pub none: Option<String>,
+}
+
+impl fmt::Display for Replays {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { made, launched, changed, none } = self;
+        if *made > 0 || none.is_none() {
+            write!(f, "{made} graphs, launched {launched} times, {changed} of their kernels with other arguments")?;
+        }
+        match (made, none) {
+            (_, None) => Ok(()),
+            (0, Some(why)) => write!(f, "no graphs: {why}"),
+            (_, Some(why)) => write!(f, "; then no more: {why}"),
+        }
+    }
 }
 
 /// Launches, products and copies that are worth a graph, at least.
