@@ -45,22 +45,13 @@ impl Queue {
     pub fn launch(&mut self, function: Function, launch: &Launch<'_>) {
         let first = self.values.len();
         self.values.extend(launch.arguments.iter().copied().map(bits));
+        self.shape.extend(shape_of_launch(function.handle() as u64, launch));
         let (grid, block, shared) = (launch.grid, launch.block, launch.shared);
-        let [x, y, z] = grid.map(u64::from);
-        let [columns, rows] = block.map(u64::from);
-        let (handle, count) = (function.handle() as u64, launch.arguments.len() as u64);
-        self.shape.extend([0, handle, x, y << 32 | z, columns << 32 | rows, u64::from(shared) << 32 | count]);
         self.items.push(Item::Run(Run { function, grid, block, shared, arguments: first..self.values.len() }));
     }
 
     pub fn product(&mut self, product: &Product) {
-        let Product { numbers, products, shape, alpha, a, b, beta, c, c_stride } = *product;
-        let kind = [numbers == Numbers::Double, products == Products::Tf32]
-            .into_iter()
-            .chain([a, b].map(|matrix| matrix.transposed == Transposed::Yes))
-            .fold(1, |kind, bit| kind << 1 | u64::from(bit));
-        self.shape.extend([1, kind, alpha.to_bits(), a.at.0, b.at.0, beta.to_bits(), c.0]);
-        self.shape.extend([a.stride, b.stride, c_stride].iter().chain(&shape).map(|&size| size as u64));
+        self.shape.extend(shape_of_product(product));
         self.items.push(Item::Product(*product));
     }
 
@@ -142,5 +133,93 @@ impl Run {
             kern: ptr::null_mut(),
             ctx: ptr::null_mut(),
         }
+    }
+}
+
+/// What a graph can't change of a launch.
+fn shape_of_launch(function: u64, launch: &Launch<'_>) -> [u64; 6] {
+    let [x, y, z] = launch.grid.map(u64::from);
+    let [columns, rows] = launch.block.map(u64::from);
+    let count = launch.arguments.len() as u64;
+    [0, function, x, y << 32 | z, columns << 32 | rows, u64::from(launch.shared) << 32 | count]
+}
+
+/// All of a product.
+fn shape_of_product(product: &Product) -> [u64; 13] {
+    let Product { numbers, products, shape, alpha, a, b, beta, c, c_stride } = *product;
+    let double = numbers == Numbers::Double;
+    let tf32 = products == Products::Tf32;
+    let [first, second] = [a, b].map(|matrix| matrix.transposed == Transposed::Yes);
+    let kind = [double, tf32, first, second].into_iter().fold(0, |kind, bit| kind << 1 | u64::from(bit));
+    let [m, n, k] = shape.map(|size| size as u64);
+    let [a_stride, b_stride, c_stride] = [a.stride, b.stride, c_stride].map(|size| size as u64);
+    let (alpha, beta) = (alpha.to_bits(), beta.to_bits());
+    [1, kind, m, n, k, alpha, a.at.0, a_stride, b.at.0, b_stride, beta, c.0, c_stride]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gpu::{Argument, Matrix};
+    use std::collections::HashSet;
+
+    #[test]
+    fn every_detail_of_a_launch_is_in_its_shape() {
+        let arguments = [Argument::Int(1), Argument::Int(2)];
+        let one = Launch { kernel: "some", grid: [1, 2, 3], block: [4, 5], shared: 6, arguments: &arguments };
+        let all = [
+            one,
+            Launch { grid: [9, 2, 3], ..one },
+            Launch { grid: [1, 9, 3], ..one },
+            Launch { grid: [1, 2, 9], ..one },
+            Launch { block: [9, 5], ..one },
+            Launch { block: [4, 9], ..one },
+            Launch { shared: 9, ..one },
+            Launch { arguments: &arguments[..1], ..one },
+        ];
+        let shapes = all.iter().map(|launch| shape_of_launch(7, launch));
+        let shapes: HashSet<_> = shapes.chain([shape_of_launch(8, &one)]).collect();
+        assert_eq!(shapes.len(), all.len() + 1);
+        let arguments = [Argument::Int(1), Argument::Int(3)];
+        assert!(shapes.contains(&shape_of_launch(7, &Launch { arguments: &arguments, ..one })), "its arguments aren't");
+    }
+
+    #[test]
+    fn every_detail_of_a_product_is_in_its_shape() {
+        let matrix = |at, stride| Matrix::new(Address(at), stride);
+        let (numbers, products, a, b) = (Numbers::Single, Products::Full, matrix(1, 2), matrix(3, 4));
+        let (alpha, beta, c) = (0.5, 0.0, Address(5));
+        let one = Product { numbers, products, shape: [6, 7, 8], alpha, a, b, beta, c, c_stride: 10 };
+        let all = [
+            one,
+            Product { numbers: Numbers::Double, ..one },
+            Product { products: Products::Tf32, ..one },
+            Product { shape: [9, 7, 8], ..one },
+            Product { shape: [6, 9, 8], ..one },
+            Product { shape: [6, 7, 9], ..one },
+            Product { alpha: 9.0, ..one },
+            Product { a: matrix(9, 2), ..one },
+            Product { a: matrix(1, 9), ..one },
+            Product { a: a.t(), ..one },
+            Product { b: matrix(9, 4), ..one },
+            Product { b: matrix(3, 9), ..one },
+            Product { b: b.t(), ..one },
+            Product { beta: -0.0, ..one },
+            Product { c: Address(9), ..one },
+            Product { c_stride: 9, ..one },
+        ];
+        let shapes: HashSet<_> = all.iter().map(shape_of_product).collect();
+        assert_eq!(shapes.len(), all.len());
+    }
+
+    #[test]
+    fn every_detail_of_a_copy_is_in_its_shape() {
+        let shape = |from, to, bytes| {
+            let mut queue = Queue::default();
+            queue.copy(Address(from), Address(to), bytes);
+            queue.shape().to_vec()
+        };
+        let shapes: HashSet<_> = [shape(1, 2, 3), shape(9, 2, 3), shape(1, 9, 3), shape(1, 2, 9)].into();
+        assert_eq!(shapes.len(), 4);
     }
 }
