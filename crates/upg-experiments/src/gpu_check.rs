@@ -18,6 +18,8 @@ mod hardware;
 mod numbers;
 mod page;
 mod peer;
+#[cfg(feature = "emulator")]
+mod repeats;
 pub mod steps;
 pub mod supervise;
 mod tools;
@@ -27,4 +29,6 @@ pub use agreement::{in_any_order, of_flow};
 pub use card::Card;
 pub use check::{Check, Ended};
 pub use finding::{Finding, Verdict};
+#[cfg(feature = "emulator")]
+pub use repeats::work_repeats;
 pub use steps::Step;

@@ -16,7 +16,7 @@ use upg_train::method::{Divergence, Method};
 use upg_train::{Trainer, TrainingPlan};
 
 /// Small flows of every family that has kernels. Their weights are random, so that no layer is the identity.
-const FLOWS: &[(&str, &str)] = &[
+pub(super) const FLOWS: &[(&str, &str)] = &[
     (
         "z2nice",
         "(flow: Z2Nice(lattice: [6, 4], couplings: 3, hidden: [40, 33]), target: Phi4(lattice: [6, 4], kappa: 0.2, lambda: 0.02))",

@@ -74,17 +74,14 @@ const MOST: usize = 1024;
 /// Graphs that are kept, and shapes of work without one that are remembered.
 const KEPT: usize = 16;
 const SEEN: usize = 32;
-/// A graph makes room for another if none of so many pieces of work was its own. So no graph is made over and over where many pieces take turns: up
-/// to KEPT + SEEN of them keep the graphs that some have, and where they are more, those without a graph aren't remembered for long enough.
-const REST: u64 = (KEPT + SEEN) as u64;
 
 /// The graphs of a driver.
 #[derive(Debug)]
 pub struct Cache {
     recorded: Option<Recorded>,
     kept: Vec<Kept>,
-    /// Shapes of work that has no graph, the latest at the end.
-    seen: VecDeque<Vec<u64>>,
+    /// Shapes of work that has no graph, and which piece it was; the latest at the end.
+    seen: VecDeque<(Vec<u64>, u64)>,
     /// Pieces of work so far that were worth a graph.
     pieces: u64,
     pub replays: Replays,
@@ -121,9 +118,7 @@ impl Cache {
         self.pieces += 1;
         let issued = match self.kept.iter().position(|kept| kept.shape == queue.shape()) {
             Some(place) => self.again(place, queue).map(|()| true),
-            None if self.saw(queue.shape()) && self.has_room() => {
-                self.make(context, recorded, queue, blas).map(|()| true)
-            }
+            None if self.makes_room(queue.shape()) => self.make(context, recorded, queue, blas).map(|()| true),
             None => {
                 self.remember(queue.shape());
                 Ok(false)
@@ -155,34 +150,32 @@ impl Cache {
         graph.launch()?;
         self.replays.made += 1;
         self.replays.launched += 1;
-        self.seen.retain(|seen| seen != queue.shape());
+        self.seen.retain(|(seen, _)| seen != queue.shape());
         self.kept.push(Kept { shape: queue.shape().to_vec(), graph, last: self.pieces });
         Ok(())
     }
 
-    fn saw(&self, shape: &[u64]) -> bool {
-        self.seen.iter().any(|seen| seen == shape)
-    }
-
     fn remember(&mut self, shape: &[u64]) {
-        self.seen.retain(|seen| seen != shape);
+        self.seen.retain(|(seen, _)| seen != shape);
         if self.seen.len() == SEEN {
             self.seen.pop_front();
         }
-        self.seen.push_back(shape.to_vec());
+        self.seen.push_back((shape.to_vec(), self.pieces));
     }
 
-    /// Whether there is a place for another graph, one that has rested for long going if need be.
-    fn has_room(&mut self) -> bool {
+    /// Whether work was seen before and there is room, now, for a graph of it. A graph goes for it if its own work hasn't come since then: so none is made
+    /// over and over where many pieces of work take turns, of which some have graphs.
+    fn makes_room(&mut self, shape: &[u64]) -> bool {
+        let Some(&(_, before)) = self.seen.iter().find(|(seen, _)| seen == shape) else { return false };
         if self.kept.len() < KEPT {
             return true;
         }
         let oldest = (0..KEPT).min_by_key(|&place| self.kept[place].last).expect("there are some");
-        let rested = self.pieces - self.kept[oldest].last > REST;
-        if rested {
+        let rests = self.kept[oldest].last < before;
+        if rests {
             self.kept.swap_remove(oldest);
         }
-        rested
+        rests
     }
 
     fn give_up(&mut self, error: &DeviceError) {

@@ -79,6 +79,15 @@ impl<'a> Work<'a> {
         assert_eq!(bytes, self.numbers.map(f64::to_ne_bytes).concat()[..], "{:?}", self.numbers);
     }
 
+    /// Does pieces of work.
+    #[track_caller]
+    fn make_all(&mut self, pieces: impl IntoIterator<Item = Piece>) {
+        for piece in pieces {
+            self.ask(piece);
+            self.agrees();
+        }
+    }
+
     /// Does a piece of work; returns what was asked of the driver for it.
     #[track_caller]
     fn make(&mut self, piece: Piece) -> Vec<String> {
@@ -196,20 +205,13 @@ fn graphs_that_are_used_stay_and_others_go() {
         let driver = Driver::new(0).unwrap();
         let mut work = Work::new(&driver);
         let pieces = |count: u32| (1..=count).map(|grid| Piece { grid, ..PIECE });
-        for _ in 0..5 {
-            pieces(20).for_each(|piece| drop(work.make(piece)));
-        }
+        let other = std::iter::repeat(Piece { alpha: 4.0, ..PIECE });
+        (0..5).for_each(|_| work.make_all(pieces(20)));
         assert_eq!(driver.replays().made, 16, "no more are kept, and none was made twice");
-        for _ in 0..5 {
-            pieces(60).for_each(|piece| drop(work.make(piece)));
-        }
+        (0..5).for_each(|_| work.make_all(pieces(60)));
         assert_eq!(driver.replays().made, 16, "of so many no more is remembered");
-        pieces(20).for_each(|piece| drop(work.make(piece)));
-        let other = Piece { alpha: 4.0, ..PIECE };
-        (0..25).for_each(|_| drop(work.make(other)));
-        assert_eq!(driver.replays().made, 16, "none has rested for long enough");
-        (0..30).for_each(|_| drop(work.make(other)));
-        assert_eq!((driver.replays().made, work.make(other)), (17, vec!["launch graph".to_owned()]));
+        work.make_all(pieces(20).chain(other.take(10)));
+        assert_eq!((driver.replays().made, driver.replays().launched), (17, 16 * 4 + 16 * 5 + 16 + 9));
         let destroyed = log().iter().filter(|line| line.ends_with("graph") && line.starts_with("destroy")).count();
         assert_eq!(destroyed, 2, "one graph, ready and not");
     });
@@ -337,21 +339,19 @@ fn what_failed_shows_in_what_is_asked_for_next() {
 fn any_thread_may_work_wait_and_unload_meanwhile() {
     run("graphs::any_thread_may_work_wait_and_unload_meanwhile", STUBS, || {
         let driver = Driver::new(0).unwrap();
+        let source = Source { name: "some.cu", text: "text".into(), defines: vec![] };
         std::thread::scope(|scope| {
-            for thread in 1..4 {
+            let work = |thread: u32| {
                 let driver = &driver;
-                scope.spawn(move || {
-                    let mut work = Work::new(driver);
-                    for step in 0..300 {
-                        // New shapes again and again, so that there is always one to be recorded.
-                        work.make(Piece { grid: thread + step / 10, last: f64::from(step % 3), ..PIECE });
-                    }
-                });
-            }
-            for _ in 0..300 {
-                let Work { module, at, .. } = Work::new(&driver);
-                driver.free(at);
-                drop(module);
+                // New shapes again and again, so that there is always one to be recorded.
+                let piece =
+                    move |step: u32| Piece { grid: 100 * thread + step / 10, last: f64::from(step % 3), ..PIECE };
+                scope.spawn(move || Work::new(driver).make_all((0..300).map(piece)))
+            };
+            let workers = [1, 2, 3].map(work);
+            let memory = scope.spawn(|| (0..300).for_each(|_| driver.free(driver.allocate(8).unwrap())));
+            while !(memory.is_finished() && workers.iter().all(|worker| worker.is_finished())) {
+                drop(driver.compile(&source).unwrap());
             }
         });
         assert_eq!(calls(0).iter().find(|line| line.starts_with("spoilt") || line.starts_with("another")), None);

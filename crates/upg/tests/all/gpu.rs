@@ -3,7 +3,7 @@
 
 use crate::support::{Tensors, provenance, tensors, upg};
 use std::path::{Path, PathBuf};
-use upg_experiments::gpu_check::{counts, in_any_order};
+use upg_experiments::gpu_check::{counts, in_any_order, work_repeats};
 use upg_experiments::paper::table2;
 use upg_train::method::Estimator;
 
@@ -126,6 +126,11 @@ fn every_command_computes_there_and_says_so() {
 #[test]
 fn kernels_have_no_races_and_do_not_depend_on_the_order_of_threads() {
     in_any_order().unwrap();
+}
+
+#[test]
+fn gradients_and_steps_ask_for_the_same_work_again() {
+    work_repeats().unwrap();
 }
 
 /// Launches of path-fast as docs/GPU.md has them, at most, and its four passes.
