@@ -10,8 +10,8 @@ use upg_experiments::config::DeviceName;
 use upg_experiments::gpu_check::{Card, Step, bundle, cubins, supervise};
 use upg_experiments::io::console::say;
 use upg_experiments::io::output::Provenance;
-use upg_gpu::driver::Driver;
 use upg_gpu::driver::libraries::Library;
+use upg_gpu::driver::{Driver, Graphs};
 use upg_gpu::gpu::Gpu;
 
 #[derive(Args)]
@@ -109,7 +109,11 @@ fn make_step(step: Step, arguments: &Arguments) -> Result<bool, Box<dyn Error>> 
         return emulated(step, arguments);
     }
     let number = card(arguments)?;
-    on(move || Driver::new(number), step, arguments)
+    let open = move |graphs| match graphs {
+        Graphs::Repeated => Driver::new(number),
+        Graphs::Never => Driver::with_graphs(number, graphs),
+    };
+    on(open, step, arguments)
 }
 
 /// The number of the card.
@@ -121,7 +125,7 @@ fn card(arguments: &Arguments) -> Result<usize, String> {
 }
 
 fn on<G: Gpu>(
-    open: impl Fn() -> Result<G, upg_core::DeviceError> + 'static,
+    open: impl Fn(Graphs) -> Result<G, upg_core::DeviceError> + 'static,
     step: Step,
     arguments: &Arguments,
 ) -> Result<bool, Box<dyn Error>> {
@@ -130,7 +134,7 @@ fn on<G: Gpu>(
 
 #[cfg(feature = "emulator")]
 fn emulated(step: Step, arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
-    on(upg_gpu::emulator::Emulator::new, step, arguments)
+    on(|_| upg_gpu::emulator::Emulator::new(), step, arguments)
 }
 
 #[cfg(not(feature = "emulator"))]

@@ -75,6 +75,11 @@ impl Gpu for Driver {
         &self.facts
     }
 
+    /// What became of graphs.
+    fn remarks(&self) -> String {
+        self.replays().to_string()
+    }
+
     fn allocate(&self, bytes: usize) -> Result<Address, DeviceError> {
         self.stream.allocate(bytes)
     }

@@ -25,6 +25,11 @@ pub trait Gpu: Send + Sync + 'static {
     /// What it is.
     fn facts(&self) -> &Facts;
 
+    /// How it has worked so far, in words for a report; empty where there is nothing to say.
+    fn remarks(&self) -> String {
+        String::new()
+    }
+
     /// Memory of so many bytes (more than 0), aligned to 256; its content is unspecified.
     ///
     /// # Errors

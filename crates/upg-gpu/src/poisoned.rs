@@ -24,6 +24,10 @@ impl<G: Gpu> Gpu for Poisoned<G> {
         self.0.facts()
     }
 
+    fn remarks(&self) -> String {
+        self.0.remarks()
+    }
+
     fn allocate(&self, bytes: usize) -> Result<Address, DeviceError> {
         let at = self.0.allocate(bytes)?;
         let pieces = (0..bytes).step_by(POISON.len());

@@ -67,8 +67,9 @@ pub(super) fn config(flow: &str) -> Result<Config, ConfigError> {
 pub(super) const DOUBLE: f64 = 1e-10;
 const SINGLE: f64 = 1e-4;
 
-/// The samples of a gradient, and its micro-batches: two, the second shorter.
+/// The samples of a gradient, in two micro-batches, the second shorter; and the number of the first sample.
 pub(super) const SAMPLES: usize = 150;
+const FIRST: u64 = 7;
 
 /// Everything.
 ///
@@ -81,7 +82,11 @@ pub(super) fn compare<G: Gpu>(card: &Card<G>, findings: &mut Findings) -> Result
             cases::compare(&devices.double, &case, findings)?;
         }
     }
-    FLOWS.iter().try_for_each(|&(name, text)| devices.compare(name, &Config::parse(text)?, findings))
+    FLOWS.iter().try_for_each(|&(name, text)| devices.compare(name, &Config::parse(text)?, findings))?;
+    for (name, remarks) in [("f64", devices.double.gpu().remarks()), ("f32", devices.single.gpu().remarks())] {
+        findings.say(format!("graphs, {name}"), remarks);
+    }
+    Ok(())
 }
 
 /// What is found about one of the flows, by its name.
@@ -98,9 +103,10 @@ pub fn of_flow<G: Gpu>(card: &Card<G>, flow: &str) -> Result<Vec<Finding>, Box<d
     Ok(finding::read(&file))
 }
 
-/// A card three times.
+/// A card several times.
 struct Devices<G: Gpu> {
     double: Cuda<f64, G>,
+    no_graphs: Cuda<f64, G>,
     single: Cuda<f32, G>,
     poisoned: Cuda<f64, Poisoned<G>>,
 }
@@ -108,7 +114,8 @@ struct Devices<G: Gpu> {
 impl<G: Gpu> Devices<G> {
     fn open(card: &Card<G>) -> Result<Self, DeviceError> {
         let (double, single) = (Cuda::new(card.open()?)?, Cuda::new(card.open()?)?);
-        Ok(Self { double, single, poisoned: Cuda::new(Poisoned::new(card.open()?))? })
+        let (no_graphs, poisoned) = (Cuda::new(card.open_without_graphs()?)?, Cuda::new(Poisoned::new(card.open()?))?);
+        Ok(Self { double, no_graphs, single, poisoned })
     }
 
     /// All gradients of a flow, and steps of a training, against the host's and against themselves.
@@ -118,13 +125,19 @@ impl<G: Gpu> Devices<G> {
         host.compare(&there, &format!("{name}, f64"), DOUBLE, findings);
         let again = Gradients::on(&self.double, config)?;
         findings.holds(format!("{name}, f64, twice"), again == there, "the same bits");
+        let again = Gradients::repeated_on(&self.double, config)?;
+        findings.holds(format!("{name}, f64, repeated until it is a graph"), again == there, "the same bits");
         let again = Gradients::on(&self.poisoned, config)?;
         findings.holds(format!("{name}, f64, on poisoned memory"), again == there, "the same bits");
         for precision in [Precision::Full, Precision::Split] {
-            let there = Gradients::on(&self.single.clone().with_precision(precision)?, config)?;
-            host.compare(&there, &format!("{name}, f32, products {precision}"), SINGLE, findings);
+            let single = self.single.clone().with_precision(precision)?;
+            let there = Gradients::on(&single, config)?;
+            let name = format!("{name}, f32, products {precision}");
+            host.compare(&there, &name, SINGLE, findings);
+            let again = Gradients::repeated_on(&single, config)?;
+            findings.holds(format!("{name}, repeated until it is a graph"), again == there, "the same bits");
         }
-        train(&self.double, name, config, findings)
+        train([&self.double, &self.no_graphs], name, config, findings)
     }
 }
 
@@ -188,25 +201,40 @@ fn on_card<D: Place>(
 struct Gradients(Vec<(String, [Vec<f64>; 3])>);
 
 impl Gradients {
+    /// Of the samples from FIRST on.
     fn on<D: Place>(device: &D, config: &Config) -> Result<Self, Box<dyn Error>> {
+        Self::of(&[FIRST], device, config)
+    }
+
+    /// The same after gradients of other samples, so that a device that knows repeated work by now can tell what changed.
+    fn repeated_on<D: Place>(device: &D, config: &Config) -> Result<Self, Box<dyn Error>> {
+        Self::of(&[100, 200, 300, FIRST], device, config)
+    }
+
+    /// The last of gradients of the samples from `firsts` on.
+    fn of<D: Place>(firsts: &[u64], device: &D, config: &Config) -> Result<Self, Box<dyn Error>> {
         let Model { flow, base, target, cut, .. } = config.build_on(device)?;
         let cut = upg_core::Cut { micro_batch: 100, ..cut };
         let mut engine = Engine::new(device.clone(), flow, base, target, cut);
         let theta: Vec<D::Real> = engine.layout().initialise(&mut Streams::new(5).next_stream());
         let theta = device.buffer(&theta);
-        let start = Start::Draw { stream: SampleStream::new(1, 2, 3), first: 7, samples: SAMPLES };
+        let start = |first| Start::Draw { stream: SampleStream::new(1, 2, 3), first, samples: SAMPLES };
         // Data that are neither of the flow nor of the target.
         let data = config.build_on(&Cpu::<f64>::here())?;
         let data = draw::<D::Real>(&*data.base, SAMPLES);
         let mut all = vec![];
         for method in Method::of(Divergence::Reverse).chain(Method::of(Divergence::Forward)) {
-            let gradient = match method {
-                Method::Reverse(how) => engine.reverse_kl(how, &theta, start)?,
-                Method::Forward(how) => engine.forward_kl(how, &theta, data.view())?,
-            };
-            let grad = device.to_host(gradient.grad).iter().map(|x| x.wide()).collect();
             let name = format!("{}, {}", method.estimator().name(), method.divergence().name());
-            all.push((name, [vec![gradient.loss], gradient.log_weights.to_vec(), grad]));
+            let mut last = Default::default();
+            for &first in firsts {
+                let gradient = match method {
+                    Method::Reverse(how) => engine.reverse_kl(how, &theta, start(first))?,
+                    Method::Forward(how) => engine.forward_kl(how, &theta, data.view())?,
+                };
+                let grad = device.to_host(gradient.grad).iter().map(|x| x.wide()).collect();
+                last = [vec![gradient.loss], gradient.log_weights.to_vec(), grad];
+            }
+            all.push((name, last));
         }
         Ok(Self(all))
     }
@@ -237,10 +265,15 @@ fn draw<T: Real>(base: &dyn upg_core::Base<Cpu<f64>>, samples: usize) -> Array2<
     z.to_samples().mapv(T::of)
 }
 
-/// Twenty steps on the card: twice the same bits, and the losses of the host.
-fn train<D: Place>(device: &D, name: &str, config: &Config, findings: &mut Findings) -> Result<(), Box<dyn Error>> {
-    let [once, twice] = [losses(device, config)?, losses(device, config)?];
-    findings.holds(format!("{name}, 20 training steps, twice"), once == twice, "the same bits");
+/// Twenty steps on the card, with CUDA graphs and without: twice the same bits, and the losses of the host.
+fn train<D: Place>(
+    [device, no_graphs]: [&D; 2],
+    name: &str,
+    config: &Config,
+    findings: &mut Findings,
+) -> Result<(), Box<dyn Error>> {
+    let [once, twice] = [losses(device, config)?, losses(no_graphs, config)?];
+    findings.holds(format!("{name}, 20 training steps, with and without graphs"), once == twice, "the same bits");
     let here = losses(&Cpu::<f64>::all_cores(), config)?;
     findings.deviation(format!("{name}, losses of 20 training steps"), distance(&once, &here), 1e-7);
     Ok(())

@@ -4,12 +4,12 @@ use super::agreement;
 use super::card::Card;
 use super::finding::Findings;
 use crate::config::Config;
-use crate::paper::table2::{self, Case, Plan};
+use crate::paper::table2::{self, Case, Plan, Row};
 use std::error::Error;
 use std::time::Duration;
 use upg_gpu::gpu::Gpu;
 use upg_gpu::{Cuda, Precision};
-use upg_train::method::Method;
+use upg_train::method::{Divergence, Estimator, Method};
 
 /// Flows of the table by the time that is left: the paper's first.
 const FLOWS: [&str; 5] = ["realnvp", "u1", "z2nice", "continuous", "spline"];
@@ -29,12 +29,16 @@ fn cases(emulated: bool) -> Result<Vec<Case>, Box<dyn Error>> {
     Ok(cases)
 }
 
-/// Times of all estimators; multiply-adds a second of path-fast.
+/// Those that are measured without graphs, too.
+const ESTIMATORS: [Estimator; 2] = [Estimator::Reparam, Estimator::PathFast];
+
+/// Times of all estimators; multiply-adds a second of path-fast; times of small batches without graphs.
 ///
 /// # Errors
 /// If a flow can't be measured.
 pub(super) fn measure<G: Gpu>(card: &Card<G>, findings: &mut Findings) -> Result<(), Box<dyn Error>> {
     let device = Cuda::<f32, G>::new(card.open()?)?;
+    let no_graphs = Cuda::<f32, G>::new(card.open_without_graphs()?)?;
     for precision in [Precision::Full, Precision::Split, Precision::Tf32] {
         let device = device.clone().with_precision(precision)?;
         // What the card reaches in one product of large matrices.
@@ -48,7 +52,11 @@ pub(super) fn measure<G: Gpu>(card: &Card<G>, findings: &mut Findings) -> Result
                 continue;
             }
             let of_a_pass = case.config.flow_spec()?.multiply_adds() as f64;
-            for row in table2::run(&[case], &plan(card.emulated), &device)? {
+            let rows = table2::run(std::slice::from_ref(&case), &plan(card.emulated), &device)?;
+            if precision == Precision::Full {
+                without_graphs(&case, &rows, &no_graphs, card.emulated, findings)?;
+            }
+            for row in rows {
                 // A multiply-add is two operations.
                 let passes = f64::from(Method::new(row.estimator, row.divergence)?.passes());
                 let rate = 2.0 * passes * of_a_pass * row.batch as f64 / row.seconds.median;
@@ -59,6 +67,27 @@ pub(super) fn measure<G: Gpu>(card: &Card<G>, findings: &mut Findings) -> Result
                 findings.figure(format!("{name}: share of the rate of products"), rate / peak, "");
             }
         }
+    }
+    findings.say("graphs", device.gpu().remarks());
+    Ok(())
+}
+
+/// Times of the smallest batch launch by launch, beside those of `with`: what a replay of CUDA graphs spares.
+fn without_graphs<G: Gpu>(
+    case: &Case,
+    with: &[Row],
+    device: &Cuda<f32, G>,
+    emulated: bool,
+    findings: &mut Findings,
+) -> Result<(), Box<dyn Error>> {
+    let case = Case { divergences: &[Divergence::Reverse], ..case.clone() };
+    for row in table2::run(&[case], &plan(emulated)[..1], device)? {
+        let same =
+            |with: &&Row| (with.estimator, with.divergence, with.batch) == (row.estimator, row.divergence, row.batch);
+        let (true, Some(with)) = (ESTIMATORS.contains(&row.estimator), with.iter().find(same)) else { continue };
+        let name = format!("{}, {}, batch {}", row.flow, row.estimator, row.batch);
+        findings.figure(format!("{name}, with graphs: time"), 1e3 * with.seconds.median, "ms");
+        findings.figure(format!("{name}, without graphs: time"), 1e3 * row.seconds.median, "ms");
     }
     Ok(())
 }
