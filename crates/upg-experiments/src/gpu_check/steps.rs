@@ -56,7 +56,7 @@ impl Step {
             Self::Hardware => 20,
             Self::Numbers => 15,
             Self::Agreement => 75,
-            Self::Costs => 95,
+            Self::Costs => 100,
             Self::Peer => 80,
             Self::Sanitizer => 50,
             Self::Profile | Self::Smallest => 20,
