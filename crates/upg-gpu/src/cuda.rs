@@ -20,12 +20,14 @@ use upg_core::{Cpu, DeviceError, Execution, Memory, Real, Vectors};
 pub struct Cuda<T, G: Gpu> {
     inner: Arc<Inner<G>>,
     precision: Precision,
+    fewest_tiles: usize,
     host: Cpu<T>,
 }
 
 impl<T, G: Gpu> Clone for Cuda<T, G> {
     fn clone(&self) -> Self {
-        Self { inner: self.inner.clone(), precision: self.precision, host: self.host.clone() }
+        let Self { inner, precision, fewest_tiles, host } = self;
+        Self { inner: inner.clone(), precision: *precision, fewest_tiles: *fewest_tiles, host: host.clone() }
     }
 }
 
@@ -69,7 +71,8 @@ impl<T: Real, G: Gpu> Cuda<T, G> {
             own_products: OnceLock::new(),
             parts: Mutex::new(parts),
         };
-        Ok(Self { inner: Arc::new(inner), precision: Precision::Full, host: Cpu::here() })
+        let (precision, fewest_tiles) = (Precision::Full, product::FEWEST_TILES);
+        Ok(Self { inner: Arc::new(inner), precision, fewest_tiles, host: Cpu::here() })
     }
 
     /// With products of matrices in this precision.
@@ -82,6 +85,12 @@ impl<T: Real, G: Gpu> Cuda<T, G> {
             self.inner.own_products.get_or_init(|| compiled);
         }
         Ok(Self { precision, ..self })
+    }
+
+    /// With products of our own, which [`Precision::Split`] asks for, where a product has at least so many tiles of 128 × 128 numbers; 48 by default,
+    /// as fewer leave most of a card idle.
+    pub fn with_fewest_tiles(self, fewest_tiles: usize) -> Self {
+        Self { fewest_tiles, ..self }
     }
 
     /// With the threads of `host` for what isn't computed on the device.
@@ -151,7 +160,8 @@ impl<T: Real, G: Gpu> Cuda<T, G> {
         if shape.contains(&0) {
             return;
         }
-        if let Some(own) = self.own_products(shape) {
+        let [rows, columns, _] = shape;
+        if let Some(own) = self.own_products([rows, columns]) {
             let call = product::call(shape, alpha, [a, b], beta, c);
             return self.launch(own, call.kernel, call.spread, &call.arguments);
         }
@@ -162,10 +172,20 @@ impl<T: Real, G: Gpu> Cuda<T, G> {
         self.ask(|gpu| gpu.product(&product));
     }
 
-    /// Kernels of our own for a product that is worth them.
-    fn own_products(&self, shape: [usize; 3]) -> Option<&Kernels<G>> {
-        let wanted = self.precision == Precision::Split && product::is_worth_it(shape);
-        self.inner.own_products.get().filter(|_| wanted).map(|kernels| &**kernels)
+    /// Kernels of our own for a product that is worth them, of so many rows and columns.
+    fn own_products(&self, shape: [usize; 2]) -> Option<&Kernels<G>> {
+        let wanted = self.precision == Precision::Split && product::tiles(shape) >= self.fewest_tiles;
+        self.inner.own_products.get().filter(|_| wanted).map(Arc::as_ref)
+    }
+
+    /// Whether there are products of our own for any product.
+    pub(crate) fn may_have_own_products(&self) -> bool {
+        self.precision == Precision::Split && self.inner.own_products.get().is_some()
+    }
+
+    /// Whether a product of so many rows and columns is one of our own.
+    pub(crate) fn has_own_products(&self, shape: [usize; 2]) -> bool {
+        self.own_products(shape).is_some()
     }
 
     /// Asks the GPU for something, unless it has failed before.

@@ -13,27 +13,32 @@ pub(crate) struct Text {
 const PRELUDE: &str = include_str!("kernels/prelude.cu");
 const ELEMENTARY: &str = include_str!("kernels/elementary.cu");
 const SUMS: &str = include_str!("kernels/sums.cu");
+const ACTIVATION: &str = include_str!("kernels/activation.cu");
+const TILE: &str = include_str!("kernels/product/tile.cu");
 
 /// Arithmetic with whole batches, and the optimiser.
 pub(crate) const VECTORS: Text = Text { name: "vectors.cu", parts: &[SUMS, include_str!("kernels/vectors.cu")] };
 /// Matrix products on tensor cores.
-pub(crate) const PRODUCT: Text = Text { name: "product.cu", parts: &[include_str!("kernels/product.cu")] };
+pub(crate) const PRODUCT: Text = Text { name: "product.cu", parts: &[TILE, include_str!("kernels/product.cu")] };
 /// Global scaling.
 pub(crate) const SCALING: Text =
     Text { name: "scaling.cu", parts: &[ELEMENTARY, SUMS, include_str!("kernels/scaling.cu")] };
 /// Rows that a mask names.
 pub(crate) const MASKED: Text = Text { name: "masked.cu", parts: &[ELEMENTARY, include_str!("kernels/masked.cu")] };
 /// A fully connected net, beside its products.
-pub(crate) const MLP: Text = Text {
-    name: "mlp.cu",
-    parts: &[ELEMENTARY, SUMS, include_str!("kernels/activation.cu"), include_str!("kernels/mlp.cu")],
+pub(crate) const MLP: Text =
+    Text { name: "mlp.cu", parts: &[ELEMENTARY, SUMS, ACTIVATION, include_str!("kernels/mlp.cu")] };
+/// Its products on tensor cores, with what follows them.
+pub(crate) const MLP_PRODUCT: Text = Text {
+    name: "mlp_product.cu",
+    parts: &[ELEMENTARY, SUMS, ACTIVATION, TILE, include_str!("kernels/mlp_product.cu")],
 };
 /// A convolutional net on a lattice.
 pub(crate) const LATTICE_NET: Text = Text {
     name: "lattice_net.cu",
     parts: &[
         ELEMENTARY,
-        include_str!("kernels/activation.cu"),
+        ACTIVATION,
         include_str!("kernels/lattice_net.cu"),
         include_str!("kernels/lattice_gradient.cu"),
     ],
@@ -99,11 +104,12 @@ pub(crate) const HOUSEHOLDER: Text = Text { name: "householder.cu", parts: &[inc
 pub(crate) const LU: Text = Text { name: "lu.cu", parts: &[ELEMENTARY, SUMS, include_str!("kernels/lu.cu")] };
 
 /// What isn't specialised.
-pub(crate) const PLAIN: [Text; 18] = [
+pub(crate) const PLAIN: [Text; 19] = [
     VECTORS,
     PRODUCT,
     MASKED,
     MLP,
+    MLP_PRODUCT,
     LATTICE_NET,
     SCALING,
     RANDOM,

@@ -31,7 +31,7 @@ const TILE: usize = 128;
 /// Bytes of shared memory: three stages of two tiles of 128 lines of 20 words.
 const SHARED: u32 = 3 * 2 * 128 * 20 * 4;
 /// Tiles that are worth it: fewer leave most of a card idle.
-const FEWEST_TILES: usize = 48;
+pub(crate) const FEWEST_TILES: usize = 48;
 
 /// A product as a launch.
 pub(crate) struct Call {
@@ -40,9 +40,20 @@ pub(crate) struct Call {
     pub arguments: Vec<Argument>,
 }
 
-/// Whether a product of this shape, rows and columns of C and terms of a sum, fills a card.
-pub(crate) fn is_worth_it([rows, columns, _]: [usize; 3]) -> bool {
-    rows.div_ceil(TILE) * columns.div_ceil(TILE) >= FEWEST_TILES
+/// Tiles of so many rows and columns.
+pub(crate) fn tiles(shape: [usize; 2]) -> usize {
+    shape.map(|extent| extent.div_ceil(TILE)).iter().product()
+}
+
+/// A block for each tile of so many rows and columns.
+pub(crate) fn spread([rows, columns]: [usize; 2]) -> Spread {
+    let [down, across] = [rows, columns].map(|extent| extent.div_ceil(TILE) as u32);
+    Spread { grid: [across, down, 1], block: [256, 1], shared: SHARED }
+}
+
+/// Whether every line of the factors begins at a multiple of 16 bytes.
+pub(crate) fn are_wide(factors: &[Matrix; 2]) -> bool {
+    factors.iter().all(|factor| (factor.at.0 % 16, factor.stride % 4) == (0, 0))
 }
 
 /// C ← α op(A) op(B) + β C in f32.
@@ -50,9 +61,7 @@ pub(crate) fn is_worth_it([rows, columns, _]: [usize; 3]) -> bool {
 /// # Panics
 /// If both factors are transposed, which no layer needs.
 pub(crate) fn call(shape: [usize; 3], alpha: f64, [a, b]: [Matrix; 2], beta: f64, c: (Address, usize)) -> Call {
-    let lines = |matrix: &Matrix| (matrix.at.0 % 16, matrix.stride % 4) == (0, 0);
-    let wide = lines(&a) && lines(&b);
-    let kernel = match (a.transposed, b.transposed, wide) {
+    let kernel = match (a.transposed, b.transposed, are_wide(&[a, b])) {
         (Transposed::No, Transposed::No, true) => "product_nn_wide",
         (Transposed::No, Transposed::No, false) => "product_nn",
         (Transposed::Yes, Transposed::No, true) => "product_tn_wide",
@@ -62,14 +71,9 @@ pub(crate) fn call(shape: [usize; 3], alpha: f64, [a, b]: [Matrix; 2], beta: f64
         (Transposed::Yes, Transposed::Yes, _) => panic!("a product of two transposed matrices"),
     };
     let [rows, columns, terms] = shape;
-    let tiles = |extent: usize| extent.div_ceil(TILE) as u32;
     let (alpha, beta) = (Argument::Single(alpha as f32), Argument::Single(beta as f32));
     let arguments = arguments![a.at, a.stride, b.at, b.stride, c.0, c.1, alpha, beta, rows, columns, terms].to_vec();
-    Call {
-        kernel,
-        spread: Spread { grid: [tiles(columns), tiles(rows), 1], block: [256, 1], shared: SHARED },
-        arguments,
-    }
+    Call { kernel, spread: spread([rows, columns]), arguments }
 }
 
 #[cfg(all(test, feature = "emulator"))]

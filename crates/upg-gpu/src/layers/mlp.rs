@@ -1,17 +1,22 @@
 //! Fully connected conditioner: see [`upg_flows::mlp`]. Kernels: `mlp.cu`, and products.
 //!
 //! Per call, with n linear maps: `forward` n products and n − 1 kernels, `vjp` n and n − 1, n more products with a gradient; the sums of biases
-//! are part of the kernels. Multiply-adds per sample: F = Σ width_k·width_{k−1} each for the forward pass, for netᵀ v and for the weight gradients.
+//! are part of the kernels. Where products of our own are worth it the kernels are part of the products, but for one for the biases' gradients
+//! ([`fused`]). Multiply-adds per sample: F = Σ width_k·width_{k−1} each for the forward pass, for netᵀ v and for the weight gradients.
+
+mod fused;
+mod linear;
 
 use super::activation;
 use super::add;
-use super::conditioner::{Conditioner, Multiple, On, Output, Rows, Sink, Vjp, beta};
+use super::conditioner::{Conditioner, Multiple, On, Output, Rows, Sink, Vjp};
 use crate::cuda::{Cuda, Kernels};
-use crate::gpu::{Address, Gpu, Matrix, Transposed};
+use crate::gpu::{Address, Gpu};
 use crate::kernels;
 use crate::launch::{Spread, arguments};
-use crate::memory::{Batch, Params};
-use std::ops::Range;
+use crate::memory::{Batch, Params, Sums};
+use fused::{Backward, Forward, Fused};
+use linear::Linear;
 use std::sync::Arc;
 use upg_core::{Accum, DeviceError, Memory, ParamLayout, Real};
 use upg_flows::Activation;
@@ -22,75 +27,14 @@ pub(crate) struct Mlp<G: Gpu> {
     activation: Activation,
     layout: ParamLayout,
     kernels: Arc<Kernels<G>>,
+    fused: Option<Arc<Fused<G>>>,
 }
 
 impl<G: Gpu> Clone for Mlp<G> {
     fn clone(&self) -> Self {
-        let Self { linears, activation, layout, kernels } = self;
-        Self { linears: linears.clone(), activation: *activation, layout: layout.clone(), kernels: kernels.clone() }
-    }
-}
-
-/// A linear map W h + b: where W, shape `[outputs, inputs]`, and b lie among the parameters.
-#[derive(Clone, Debug)]
-struct Linear {
-    outputs: usize,
-    inputs: usize,
-    weight: Range<usize>,
-    bias: Option<Range<usize>>,
-}
-
-impl Linear {
-    /// The linear maps of a net with these parameters.
-    fn all(layout: &ParamLayout) -> Arc<[Self]> {
-        let mut all: Vec<Self> = Vec::new();
-        for (tensor, range) in layout.ranges() {
-            match (&tensor.shape[..], all.last_mut()) {
-                (&[outputs, inputs], _) => all.push(Self { outputs, inputs, weight: range, bias: None }),
-                (_, Some(linear)) => linear.bias = Some(range),
-                (shape, None) => panic!("the first parameters of a net are a matrix, not {shape:?}"),
-            }
-        }
-        all.into()
-    }
-
-    fn weight<T: Real>(&self, theta: Params<'_, T>, transposed: Transposed) -> Matrix {
-        Matrix { at: theta.part(self.weight.clone()), stride: self.inputs, transposed }
-    }
-
-    /// Where the bias lies; nowhere if there is none.
-    fn bias<T: Real>(&self, theta: Params<'_, T>) -> Address {
-        self.bias.clone().map_or_else(Address::default, |range| theta.part(range))
-    }
-
-    /// Gives W h to `to`.
-    fn apply<T: Real, G: Gpu>(&self, on: &On<'_, T, G>, h: Rows, to: Output) {
-        let factors = [self.weight(on.theta, Transposed::No), h.matrix(Transposed::No)];
-        let shape = [self.outputs, on.samples, self.inputs];
-        on.device.product(shape, to.by, factors, to.beta(), (to.rows.at, to.rows.stride));
-    }
-
-    /// Gives Wᵀ v to `to`.
-    fn apply_transposed<T: Real, G: Gpu>(&self, on: &On<'_, T, G>, v: Multiple, to: Output) {
-        let factors = [self.weight(on.theta, Transposed::Yes), v.rows.matrix(Transposed::No)];
-        let shape = [self.inputs, on.samples, self.outputs];
-        on.device.product(shape, v.by * to.by, factors, to.beta(), (to.rows.at, to.rows.stride));
-    }
-
-    /// ∂W (+)= v hᵀ, if there is a sink.
-    fn weight_gradient<T: Real, G: Gpu>(&self, on: &On<'_, T, G>, v: Multiple, h: Rows, grad: Option<&Sink<'_, T>>) {
-        let Some(sink) = grad else { return };
-        let factors = [v.rows.matrix(Transposed::No), h.matrix(Transposed::Yes)];
-        let (shape, to) = ([self.outputs, self.inputs, on.samples], sink.into.part(self.weight.clone()));
-        on.device.product(shape, v.by, factors, beta(sink.accum), (to, self.inputs));
-    }
-
-    /// Where ∂b goes; nowhere if there is no bias or no sink.
-    fn bias_gradient<T: Real>(&self, sink: Option<&Sink<'_, T>>) -> Address {
-        match (sink, self.bias.clone()) {
-            (Some(sink), Some(range)) => sink.into.part(range),
-            _ => Address::default(),
-        }
+        let Self { linears, activation, layout, kernels, fused } = self;
+        let (linears, layout, kernels) = (linears.clone(), layout.clone(), kernels.clone());
+        Self { linears, activation: *activation, layout, kernels, fused: fused.clone() }
     }
 }
 
@@ -106,15 +50,16 @@ impl<T, G: Gpu> Default for MlpTape<T, G> {
     }
 }
 
-/// Hidden values or cotangents of two successive layers.
+/// Hidden values or cotangents of two successive layers, and parts of the gradients of biases.
 pub(crate) struct MlpScratch<T, G: Gpu> {
     this: Batch<T, G>,
     next: Batch<T, G>,
+    parts: Sums<G>,
 }
 
 impl<T, G: Gpu> Default for MlpScratch<T, G> {
     fn default() -> Self {
-        Self { this: Batch::default(), next: Batch::default() }
+        Self { this: Batch::default(), next: Batch::default(), parts: Sums::default() }
     }
 }
 
@@ -124,7 +69,15 @@ impl<G: Gpu> Mlp<G> {
     /// # Errors
     /// If its kernels can't be compiled.
     pub fn new<T: Real>(device: &Cuda<T, G>, activation: Activation, layout: ParamLayout) -> Result<Self, DeviceError> {
-        Ok(Self { linears: Linear::all(&layout), activation, layout, kernels: device.kernels(kernels::MLP, vec![])? })
+        let (linears, kernels) = (Linear::all(&layout), device.kernels(kernels::MLP, vec![])?);
+        let fused = Fused::new(device, activation, &linears)?.map(Arc::new);
+        Ok(Self { linears, activation, layout, kernels, fused })
+    }
+
+    /// Products that end with what follows them, where those of all hidden layers are worth products of our own.
+    fn fused<T: Real>(&self, on: &On<'_, T, G>) -> Option<&Fused<G>> {
+        let narrowest = self.split_last().1.iter().map(|linear| linear.outputs).min()?;
+        self.fused.as_deref().filter(|_| on.device.has_own_products([narrowest, on.samples]))
     }
 
     /// The last linear map, and those before it.
@@ -142,11 +95,14 @@ impl<G: Gpu> Mlp<G> {
         derivative: Option<&mut Batch<T, G>>,
     ) {
         on.device.reshape(h, linear.outputs, on.samples);
-        linear.apply(on, before, Output::replace(h));
         let derivative = derivative.map_or_else(Address::default, |derivative| {
             on.device.reshape(derivative, linear.outputs, on.samples);
             derivative.at()
         });
+        if let Some(fused) = self.fused(on) {
+            return fused.forward(on, linear, Forward { before, h, derivative });
+        }
+        linear.apply(on, before, Output::replace(h));
         let [activation, slope] = activation::arguments(self.activation, on.device);
         let arguments = arguments![h.at(), linear.bias(on.theta), derivative, activation, slope, on.samples, h.len()];
         on.device.launch(&self.kernels, "mlp_activate", Spread::elements(h.len()), arguments);
@@ -155,6 +111,11 @@ impl<G: Gpu> Mlp<G> {
     /// The source of the derivative of hidden layer `k`: its value, or the stored derivative.
     fn derivative_source<'t, T>(&self, tape: &'t MlpTape<T, G>, k: usize) -> &'t Batch<T, G> {
         if activation::stores_derivative(self.activation) { &tape.derivatives[k] } else { &tape.hidden[k] }
+    }
+
+    /// Rows of the net's output whose sums are wanted at `of_last`.
+    fn rows_of_last(&self, of_last: Address) -> usize {
+        if of_last == Address::default() { 0 } else { self.split_last().0.outputs }
     }
 
     /// v ← v act' of a hidden layer, if there is one, and the gradients of its bias and, with `last`, of the last bias.
@@ -171,7 +132,7 @@ impl<G: Gpu> Mlp<G> {
         });
         let none = Multiple { rows: Rows { at: nowhere, stride: 0 }, by: 1.0 };
         let (Multiple { rows, by }, of_last) = last.unwrap_or((none, nowhere));
-        let outputs = if of_last == nowhere { 0 } else { self.split_last().0.outputs };
+        let outputs = self.rows_of_last(of_last);
         let (by, add) = (on.device.real(by), add(grad.map_or(Accum::Replace, |sink| sink.accum)));
         let [activation, slope] = activation::arguments(self.activation, on.device);
         let arguments = arguments![
@@ -240,7 +201,7 @@ impl<T: Real, G: Gpu> Conditioner<T, G> for Mlp<G> {
 
     fn value(&self, on: &On<'_, T, G>, c: Rows, to: Output, scratch: &mut MlpScratch<T, G>) {
         let (last, before_last) = self.split_last();
-        let MlpScratch { this, next } = scratch;
+        let MlpScratch { this, next, .. } = scratch;
         let mut h = c;
         for linear in before_last {
             self.hidden_layer(on, linear, h, next, None);
@@ -252,25 +213,31 @@ impl<T: Real, G: Gpu> Conditioner<T, G> for Mlp<G> {
 
     fn vjp(&self, on: &On<'_, T, G>, vjp: Vjp<'_, T, MlpTape<T, G>>, scratch: &mut MlpScratch<T, G>) {
         let Vjp { c, tape, mut v, grad, to } = vjp;
-        let MlpScratch { this, next } = scratch;
+        let MlpScratch { this, next, parts } = scratch;
         let grad = grad.as_ref();
+        let fused = self.fused(on);
+        let parts = fused.and_then(|fused| fused.parts(on, grad, parts));
         let mut last = Some((v, self.split_last().0.bias_gradient(grad))); // until some kernel has summed the last bias's gradient
         for k in (1..self.linears.len()).rev() {
             let linear = &self.linears[k];
             linear.weight_gradient(on, v, Rows::of(&tape.hidden[k - 1]), grad);
             on.device.reshape(next, linear.inputs, on.samples);
-            linear.apply_transposed(on, v, Output::replace(next));
-            let hidden = Hidden {
-                v: next,
-                source: self.derivative_source(tape, k - 1),
-                of_bias: self.linears[k - 1].bias_gradient(grad),
-            };
-            self.back(on, Some(hidden), last.take(), grad);
+            let source = self.derivative_source(tape, k - 1);
+            if let Some(fused) = fused {
+                let parts = parts.map(|parts| parts.of_layer(&self.linears[..k - 1]));
+                fused.backward(on, linear, Backward { after: v, v: next, source, parts });
+            } else {
+                linear.apply_transposed(on, v, Output::replace(next));
+                let hidden = Hidden { v: next, source, of_bias: self.linears[k - 1].bias_gradient(grad) };
+                self.back(on, Some(hidden), last.take(), grad);
+            }
             std::mem::swap(this, next);
             v = Multiple { rows: Rows::of(this), by: 1.0 };
         }
-        if let Some(last) = last {
-            self.back(on, None, Some(last), grad);
+        match (fused, last) {
+            (Some(fused), Some(last)) => fused.bias_gradients(on, parts, last, self.rows_of_last(last.1), grad),
+            (None, Some(last)) => self.back(on, None, Some(last), grad),
+            (_, None) => {}
         }
         self.linears[0].weight_gradient(on, v, c, grad);
         self.linears[0].apply_transposed(on, v, to);

@@ -1,6 +1,6 @@
 //! Every layer passes the battery of the host's layers, one line each.
 
-use crate::support::{Device, on_device};
+use crate::support::{Device, device_with_own_products, on, on_device};
 use rand::RngExt;
 use upg_core::{Real, Rng};
 use upg_flows::spec::{CouplingSpec, MlpSpec, NetSpec, ScalingSpec, TransformSpec};
@@ -24,6 +24,15 @@ layer_battery! {
     leaky_relu(rng) threads 1 => coupling::<T>(TransformSpec::Affine { clamp: Some(1.3) }, Activation::LeakyRelu(rng.random_range(0.01..0.9)), rng);
     elu(rng) threads 1 => coupling::<T>(TransformSpec::Affine { clamp: Some(1.3) }, Activation::Elu, rng);
     linear_net(rng) threads 1 => coupling::<T>(TransformSpec::Affine { clamp: Some(1.3) }, Activation::Identity, rng);
+    additive_by_own_products(rng) threads 1 => by_own_products::<T>(TransformSpec::Additive, any_activation(rng), rng);
+    tanh_by_own_products(rng) threads 1 => by_own_products::<T>(TransformSpec::Affine { clamp: Some(1.3) }, Activation::Tanh, rng);
+    silu_by_own_products(rng) threads 1 => by_own_products::<T>(TransformSpec::Affine { clamp: Some(1.3) }, Activation::Silu, rng);
+    gelu_by_own_products(rng) threads 1 => by_own_products::<T>(TransformSpec::Affine { clamp: Some(1.3) }, Activation::Gelu, rng);
+    softplus_by_own_products(rng) threads 1 => by_own_products::<T>(TransformSpec::Affine { clamp: Some(1.3) }, Activation::Softplus, rng);
+    relu_by_own_products(rng) threads 1 => by_own_products::<T>(TransformSpec::Affine { clamp: Some(1.3) }, Activation::Relu, rng);
+    leaky_relu_by_own_products(rng) threads 1 => by_own_products::<T>(TransformSpec::Affine { clamp: Some(1.3) }, Activation::LeakyRelu(rng.random_range(0.01..0.9)), rng);
+    elu_by_own_products(rng) threads 1 => by_own_products::<T>(TransformSpec::Affine { clamp: Some(1.3) }, Activation::Elu, rng);
+    linear_net_by_own_products(rng) threads 1 => by_own_products::<T>(TransformSpec::Affine { clamp: Some(1.3) }, Activation::Identity, rng);
 }
 
 pub fn any_activation(rng: &mut Rng) -> Activation {
@@ -67,4 +76,13 @@ fn coupling<T: Real>(
 ) -> OnHost<Device<T>, AnyLayer<T, Emulator>> {
     let (spec, shape) = any_coupling(transform, activation, rng);
     on_device::<T>(&spec, &shape)
+}
+
+fn by_own_products<T: Real>(
+    transform: TransformSpec,
+    activation: Activation,
+    rng: &mut Rng,
+) -> OnHost<Device<T>, AnyLayer<T, Emulator>> {
+    let (spec, shape) = any_coupling(transform, activation, rng);
+    on(device_with_own_products::<T>(), &spec, &shape)
 }

@@ -1,0 +1,234 @@
+// Matrix products of f32 on tensor cores, each factor split into two TF32 numbers, up to the sums of a tile of op(A) op(B): what becomes of them is
+// the end of a kernel (product.cu, mlp_product.cu). Rows are contiguous.
+//
+// x = high + low with high = x rounded to TF32 (ten bits of mantissa; by adding half a unit to its bits) and low = x - high, which is exact and which the
+// tensor core truncates to TF32. Of the four products of parts low low is left out: a b = high high + (high low + low high) up to some 2^-22 |a b|, which
+// is f32. (M. Fasi, N. Higham, F. Lopez, T. Mary, T. Mikaitis, "Matrix multiplication in multiword arithmetic", SIAM J. Sci. Comput. 45 (2023) C1.)
+//
+// A block of 256 threads computes a tile of 128 x 128 in 8 warps of 64 x 32; 16 terms at a time lie in shared memory, in three stages that
+// are filled while another is used. Factors are read as they lie: tiles whose terms are contiguous as [128][16], with rows of 20 words, others
+// as [16][128], with rows of 136: so that the 32 threads of a warp read from 32 banks.
+
+#ifndef REAL_IS_DOUBLE
+
+// Two blocks on a multiprocessor: one multiplies while another fills its first stages or ends.
+#undef FEWEST_BLOCKS
+#define FEWEST_BLOCKS , 2
+
+#define TILE 128
+#define TERMS 16
+#define STAGES 3
+#define ALONG 20
+#define ACROSS 136
+#define WORDS (TILE * ALONG > TERMS * ACROSS ? TILE * ALONG : TERMS * ACROSS)
+
+// A factor: `lines` lines (rows of C for A, columns for B) of `terms` terms. ALONG_TERMS: the terms of a line are contiguous.
+enum Order { ALONG_TERMS, ACROSS_TERMS };
+
+struct Factor {
+    const float* at;
+    int stride, lines, terms;
+};
+
+// Copies `count` <= 4 floats and zeros for the rest of four; 16 bytes at once where all addresses are multiples of 16 bytes.
+template <int WIDE>
+DEVICE void copy_four(float* to, const float* from, int count) {
+#ifdef __CUDA_ARCH__
+    unsigned place = (unsigned)__cvta_generic_to_shared(to);
+    if (WIDE) {
+        asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(place), "l"(from), "r"(4 * count));
+    } else {
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+            asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(place + 4 * i), "l"(from + (i < count ? i : 0)), "r"(i < count ? 4 : 0));
+        }
+    }
+#else
+    for (int i = 0; i < 4; i++) to[i] = i < count ? from[i] : 0.0f;
+#endif
+}
+
+DEVICE void stage_is_complete() {
+#ifdef __CUDA_ARCH__
+    asm volatile("cp.async.commit_group;");
+#endif
+}
+
+// Waits for all stages but the latest.
+DEVICE void wait_for_stage() {
+#ifdef __CUDA_ARCH__
+    asm volatile("cp.async.wait_group 1;");
+#endif
+}
+
+DEVICE void wait_for_all_stages() {
+#ifdef __CUDA_ARCH__
+    asm volatile("cp.async.wait_all;");
+#endif
+}
+
+// How a thread fills the tiles of a factor, one behind the other along the terms: two times four floats, the second 64 lines or 8 terms further.
+template <Order ORDER, int WIDE>
+struct Filling {
+    // Where the first of them is, and how many lines there are from there on. A number beyond the end may have any place: it isn't read.
+    unsigned from;
+    int lines;
+
+    // Its line and term within a tile.
+    DEVICE_METHOD int line() const { return ORDER == ALONG_TERMS ? (int)threadIdx.x / 4 : 4 * ((int)threadIdx.x % 32); }
+    DEVICE_METHOD int term() const { return ORDER == ALONG_TERMS ? 4 * ((int)threadIdx.x % 4) : (int)threadIdx.x / 32; }
+
+    // From this line of the factor on.
+    DEVICE_METHOD Filling(const Factor& f, int first) {
+        int i = first + line();
+        lines = f.lines - i;
+        from = ORDER == ALONG_TERMS ? (unsigned)i * f.stride + term() : (unsigned)term() * f.stride + i;
+    }
+
+    // Fills the next tile, from which on `left` terms are left.
+    DEVICE_METHOD void next(float* tile, const Factor& f, int left) {
+        float* to = tile + (ORDER == ALONG_TERMS ? line() * ALONG + term() : term() * ACROSS + line());
+#pragma unroll
+        for (int turn = 0; turn < 2; turn++) {
+            int after = ORDER == ALONG_TERMS ? 64 * turn : 8 * turn;
+            int in_line = ORDER == ALONG_TERMS ? left - term() : lines, others = ORDER == ALONG_TERMS ? lines - after : left - term() - after;
+            int count = max(0, others > 0 ? min(in_line, 4) : 0);
+            float* place = to + after * (ORDER == ALONG_TERMS ? ALONG : ACROSS);
+            copy_four<WIDE>(place, f.at + (count ? from + (unsigned)after * f.stride : 0u), count);
+        }
+        from += ORDER == ALONG_TERMS ? TERMS : (unsigned)TERMS * f.stride;
+    }
+};
+
+template <Order ORDER>
+DEVICE float tile_at(const float* tile, int line, int term) {
+    return tile[ORDER == ALONG_TERMS ? line * ALONG + term : term * ACROSS + line];
+}
+
+// The parts of a number, as the tensor core takes them.
+DEVICE void split(float x, unsigned& high, unsigned& low) {
+    high = ((unsigned)bits_of(x) + 0x1000u) & 0xffffe000u;
+    low = (unsigned)bits_of(x - from_bits((int)high));
+}
+
+// d <- a b + d for a warp, a of 16 x 8, b of 8 x 8, d of 16 x 8, as PTX lays the parts of mma.m16n8k8 out over its threads.
+// Where there is no tensor core, `exchange` is memory for the fragments of a block.
+DEVICE void multiply_fragments(float (&d)[4], const unsigned (&a)[4], const unsigned (&b)[2], unsigned* exchange) {
+#ifdef __CUDA_ARCH__
+    asm volatile(
+        "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+        : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+#else
+    unsigned *of_a = exchange, *of_b = exchange + 4 * 256;
+    int me = (int)threadIdx.x, warp = me - me % 32, g = me % 32 / 4, t = me % 4;
+    for (int q = 0; q < 4; q++) of_a[4 * me + q] = a[q] & 0xffffe000u;
+    for (int q = 0; q < 2; q++) of_b[2 * me + q] = b[q] & 0xffffe000u;
+    BARRIER();
+    for (int q = 0; q < 4; q++) {
+        int row = g + 8 * (q / 2), column = 2 * t + q % 2;
+        for (int k = 0; k < 8; k++) {
+            int from_a = warp + row % 8 * 4 + k % 4, from_b = warp + column * 4 + k % 4;
+            d[q] = fma(from_bits((int)of_a[4 * from_a + row / 8 + 2 * (k / 4)]), from_bits((int)of_b[2 * from_b + k / 4]), d[q]);
+        }
+    }
+    BARRIER();
+#endif
+}
+
+// Half a tile in shared memory: 64 lines of 132 floats; behind it, room for 33 doubles a line.
+#define HALF 64
+#define LINE (TILE + 4)
+#define ROOM 33
+
+// Lays the sums of a thread out in half a tile.
+DEVICE void lay_out(const float (&sums)[4][4][4], float* half) {
+    int lane = (int)threadIdx.x % 32, g = lane / 4, t = lane % 4, columns = (int)threadIdx.x / 32 % 4 * 32;
+    float* mine = half + g * LINE + columns + 2 * t;
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+#pragma unroll
+        for (int j = 0; j < 4; j++) {
+#pragma unroll
+            for (int q = 0; q < 4; q++) mine[(16 * i + 8 * (q / 2)) * LINE + 8 * j + q % 2] = sums[i][j][q];
+        }
+    }
+}
+
+// Gives the sums of a block, half a tile after the other, to `end`: line after line to a warp, number lane + 32 c being c-th of four of a thread.
+template <class End>
+DEVICE void finish(const float (&sums)[4][4][4], float* shared, int rows, int columns, const End& end) {
+    int lane = (int)threadIdx.x % 32, warp = (int)threadIdx.x / 32;
+    double* room = (double*)(shared + HALF * LINE);
+#pragma unroll 1
+    for (int half = 0; half < 2; half++) {
+        int first_row = TILE * (int)blockIdx.y + HALF * half, column = TILE * (int)blockIdx.x + lane;
+        BARRIER();
+        if (warp / 4 == half) lay_out(sums, shared);
+        BARRIER();
+#pragma unroll 1
+        for (int line = warp; line < HALF && first_row + line < rows; line += 8) {
+            const float* numbers = shared + line * LINE + lane;
+            end.line(first_row + line, column, columns, numbers, room + line * ROOM + lane);
+        }
+        end.lines(first_row, rows, room);
+    }
+}
+
+// A tile of op(A) op(B), given to `end`.
+template <Order OF_A, Order OF_B, int WIDE, class End>
+DEVICE void product(Factor a, Factor b, End end) {
+    DYNAMIC_SHARED(float, shared);
+#ifdef __CUDA_ARCH__
+    unsigned* exchange = 0;
+#else
+    SHARED(unsigned, exchange, 6 * 256);
+#endif
+    int lane = (int)threadIdx.x % 32, warp = (int)threadIdx.x / 32;
+    int g = lane / 4, t = lane % 4, rows = 64 * (warp / 4), columns = 32 * (warp % 4);
+    Filling<OF_A, WIDE> fill_a(a, TILE * (int)blockIdx.y);
+    Filling<OF_B, WIDE> fill_b(b, TILE * (int)blockIdx.x);
+    float sums[4][4][4] = {};
+    for (int stage = 0; stage < STAGES - 1; stage++) {
+        fill_a.next(shared + 2 * stage * WORDS, a, a.terms - stage * TERMS);
+        fill_b.next(shared + (2 * stage + 1) * WORDS, b, b.terms - stage * TERMS);
+        stage_is_complete();
+    }
+    int now = 0;
+#pragma unroll 1
+    for (int left = a.terms; left > 0; left -= TERMS) {
+        wait_for_stage();
+        BARRIER();
+        int next = now ? now - 1 : STAGES - 1;
+        fill_a.next(shared + 2 * next * WORDS, a, left - (STAGES - 1) * TERMS);
+        fill_b.next(shared + (2 * next + 1) * WORDS, b, left - (STAGES - 1) * TERMS);
+        stage_is_complete();
+        const float *of_a = shared + 2 * now * WORDS, *of_b = of_a + WORDS;
+#pragma unroll
+        for (int k = 0; k < TERMS; k += 8) {
+            unsigned b_high[4][2], b_low[4][2];
+#pragma unroll
+            for (int j = 0; j < 4; j++) {
+                split(tile_at<OF_B>(of_b, columns + 8 * j + g, k + t), b_high[j][0], b_low[j][0]);
+                split(tile_at<OF_B>(of_b, columns + 8 * j + g, k + t + 4), b_high[j][1], b_low[j][1]);
+            }
+#pragma unroll
+            for (int i = 0; i < 4; i++) {
+                unsigned a_high[4], a_low[4];
+#pragma unroll
+                for (int q = 0; q < 4; q++) split(tile_at<OF_A>(of_a, rows + 16 * i + g + 8 * (q % 2), k + t + 4 * (q / 2)), a_high[q], a_low[q]);
+#pragma unroll
+                for (int j = 0; j < 4; j++) {
+                    multiply_fragments(sums[i][j], a_low, b_high[j], exchange);
+                    multiply_fragments(sums[i][j], a_high, b_low[j], exchange);
+                    multiply_fragments(sums[i][j], a_high, b_high[j], exchange);
+                }
+            }
+        }
+        now = now + 1 < STAGES ? now + 1 : 0;
+    }
+    wait_for_all_stages();
+    finish(sums, shared, a.lines, b.lines, end);
+}
+
+#endif
