@@ -87,7 +87,7 @@ impl<T: Real, G: Gpu> Cuda<T, G> {
         Ok(Self { precision, ..self })
     }
 
-    /// With products of our own, which [`Precision::Split`] asks for, where a product has at least so many tiles of 128 × 128 numbers; 48 by default,
+    /// With products of our own, which [`Precision::Split`] asks for, where a product has at least so many tiles of 128 × 64 numbers; 96 by default,
     /// as fewer leave most of a card idle.
     pub fn with_fewest_tiles(self, fewest_tiles: usize) -> Self {
         Self { fewest_tiles, ..self }

@@ -26,12 +26,13 @@ impl fmt::Display for Precision {
     }
 }
 
-/// Rows and columns of C that a block computes.
-const TILE: usize = 128;
-/// Bytes of shared memory: three stages of two tiles of 128 lines of 20 words.
-const SHARED: u32 = 3 * 2 * 128 * 20 * 4;
+/// Rows and columns of C that a block computes, and its threads.
+const TILE: [usize; 2] = [128, 64];
+const BLOCK: u32 = 128;
+/// Bytes of shared memory: three stages of 128 + 64 lines of 20 words.
+const SHARED: u32 = 3 * (128 + 64) * 20 * 4;
 /// Tiles that are worth it: fewer leave most of a card idle.
-pub(crate) const FEWEST_TILES: usize = 48;
+pub(crate) const FEWEST_TILES: usize = 96;
 
 /// A product as a launch.
 pub(crate) struct Call {
@@ -42,13 +43,18 @@ pub(crate) struct Call {
 
 /// Tiles of so many rows and columns.
 pub(crate) fn tiles(shape: [usize; 2]) -> usize {
-    shape.map(|extent| extent.div_ceil(TILE)).iter().product()
+    grid(shape).iter().product()
 }
 
 /// A block for each tile of so many rows and columns.
-pub(crate) fn spread([rows, columns]: [usize; 2]) -> Spread {
-    let [down, across] = [rows, columns].map(|extent| extent.div_ceil(TILE) as u32);
-    Spread { grid: [across, down, 1], block: [256, 1], shared: SHARED }
+pub(crate) fn spread(shape: [usize; 2]) -> Spread {
+    let [down, across] = grid(shape).map(|tiles| tiles as u32);
+    Spread { grid: [across, down, 1], block: [BLOCK, 1], shared: SHARED }
+}
+
+/// Tiles below and beside each other.
+fn grid([rows, columns]: [usize; 2]) -> [usize; 2] {
+    [rows.div_ceil(TILE[0]), columns.div_ceil(TILE[1])]
 }
 
 /// Whether every line of the factors begins at a multiple of 16 bytes.

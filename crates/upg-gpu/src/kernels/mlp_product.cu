@@ -16,7 +16,7 @@ struct Activate {
         float b = bias ? bias[row] : 0.0f;
         u64 first = (u64)row * columns;
 #pragma unroll
-        for (int i = 0; i < 4; i++) {
+        for (int i = 0; i < 2; i++) {
             int at = column + 32 * i;
             if (at >= columns) continue;
             float z = sums[32 * i] + b, d = 1;
@@ -38,12 +38,12 @@ struct Back {
     float slope;
     DEVICE_METHOD void line(int row, int column, int columns, const float* sums, double* room) const {
         u64 first = (u64)row * columns;
-        float h[4];
+        float h[2];
 #pragma unroll
-        for (int i = 0; i < 4; i++) h[i] = column + 32 * i < columns ? source[first + column + 32 * i] : 0.0f;
+        for (int i = 0; i < 2; i++) h[i] = column + 32 * i < columns ? source[first + column + 32 * i] : 0.0f;
         double sum = 0;
 #pragma unroll
-        for (int i = 0; i < 4; i++) {
+        for (int i = 0; i < 2; i++) {
             int at = column + 32 * i;
             if (at >= columns) continue;
             float value = alpha * sums[32 * i] * activation_slope(activation, slope, h[i]);
@@ -64,30 +64,30 @@ struct Back {
 };
 
 // h <- act(A B + bias), A = W [m, k], B = h_k-1 [k, n].
-// limits: 128 registers, 0 bytes shared
-KERNEL(256) mlp_forward_wide(const float* a, int a_stride, const float* b, int b_stride, float* h, const float* bias, float* derivative,
+// limits: 168 registers, 0 bytes shared
+KERNEL(BLOCK) mlp_forward_wide(const float* a, int a_stride, const float* b, int b_stride, float* h, const float* bias, float* derivative,
                              int activation, float slope, int m, int n, int k) {
     Activate end = {h, bias, derivative, activation, slope};
     product<ALONG_TERMS, ACROSS_TERMS, 1>(Factor{a, a_stride, m, k}, Factor{b, b_stride, n, k}, end);
 }
 
-// limits: 128 registers, 0 bytes shared
-KERNEL(256) mlp_forward(const float* a, int a_stride, const float* b, int b_stride, float* h, const float* bias, float* derivative, int activation,
+// limits: 168 registers, 0 bytes shared
+KERNEL(BLOCK) mlp_forward(const float* a, int a_stride, const float* b, int b_stride, float* h, const float* bias, float* derivative, int activation,
                         float slope, int m, int n, int k) {
     Activate end = {h, bias, derivative, activation, slope};
     product<ALONG_TERMS, ACROSS_TERMS, 0>(Factor{a, a_stride, m, k}, Factor{b, b_stride, n, k}, end);
 }
 
 // v <- alpha (A^T B) act', A = W [k, m], B = v_k+1 [k, n].
-// limits: 128 registers, 0 bytes shared
-KERNEL(256) mlp_backward_wide(const float* a, int a_stride, const float* b, int b_stride, float alpha, float* v, const float* source, double* parts,
+// limits: 168 registers, 0 bytes shared
+KERNEL(BLOCK) mlp_backward_wide(const float* a, int a_stride, const float* b, int b_stride, float alpha, float* v, const float* source, double* parts,
                               int stride, int activation, float slope, int m, int n, int k) {
     Back end = {alpha, v, source, parts, stride, activation, slope};
     product<ACROSS_TERMS, ACROSS_TERMS, 1>(Factor{a, a_stride, m, k}, Factor{b, b_stride, n, k}, end);
 }
 
-// limits: 128 registers, 0 bytes shared
-KERNEL(256) mlp_backward(const float* a, int a_stride, const float* b, int b_stride, float alpha, float* v, const float* source, double* parts,
+// limits: 168 registers, 0 bytes shared
+KERNEL(BLOCK) mlp_backward(const float* a, int a_stride, const float* b, int b_stride, float alpha, float* v, const float* source, double* parts,
                          int stride, int activation, float slope, int m, int n, int k) {
     Back end = {alpha, v, source, parts, stride, activation, slope};
     product<ACROSS_TERMS, ACROSS_TERMS, 0>(Factor{a, a_stride, m, k}, Factor{b, b_stride, n, k}, end);

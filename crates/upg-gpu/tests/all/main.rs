@@ -12,6 +12,7 @@ mod lattice_net;
 mod layers;
 mod linear;
 mod linear_agreement;
+mod own_products;
 mod plaquettes;
 mod support;
 mod targets;

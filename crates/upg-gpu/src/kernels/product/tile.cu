@@ -5,22 +5,29 @@
 // tensor core truncates to TF32. Of the four products of parts low low is left out: a b = high high + (high low + low high) up to some 2^-22 |a b|, which
 // is f32. (M. Fasi, N. Higham, F. Lopez, T. Mary, T. Mikaitis, "Matrix multiplication in multiword arithmetic", SIAM J. Sci. Comput. 45 (2023) C1.)
 //
-// A block of 256 threads computes a tile of 128 x 128 in 8 warps of 64 x 32; 16 terms at a time lie in shared memory, in three stages that
-// are filled while another is used. Factors are read as they lie: tiles whose terms are contiguous as [128][16], with rows of 20 words, others
-// as [16][128], with rows of 136: so that the 32 threads of a warp read from 32 banks.
+// A tensor core truncates its sums to f32. So every eight terms are summed from zero, and these parts added to each other as f32 is elsewhere, rounded:
+// sums in the tensor core throughout are off by ten times as much as those of f32 where there are some hundred terms. (H. Ootomo, R. Yokota, "Recovering
+// single precision accuracy from tensor cores while surpassing the FP32 theoretical peak performance", Int. J. High Perform. Comput. Appl. 36 (2022).)
+//
+// A block of 128 threads computes a tile of 128 x 64 in 4 warps of 64 x 32; 16 terms at a time lie in shared memory, in three stages that
+// are filled while another is used. Factors are read as they lie: n lines whose terms are contiguous as [n][16], with rows of 20 words, others
+// as [16][n], with rows of n + 8: so that the 32 threads of a warp read from 32 banks.
 
 #ifndef REAL_IS_DOUBLE
 
-// Two blocks on a multiprocessor: one multiplies while another fills its first stages or ends.
+// Three blocks on a multiprocessor: one multiplies while another fills its first stages or ends.
 #undef FEWEST_BLOCKS
-#define FEWEST_BLOCKS , 2
+#define FEWEST_BLOCKS , 3
 
-#define TILE 128
+#define BLOCK 128
+#define ROWS 128
+#define COLUMNS 64
 #define TERMS 16
 #define STAGES 3
-#define ALONG 20
-#define ACROSS 136
-#define WORDS (TILE * ALONG > TERMS * ACROSS ? TILE * ALONG : TERMS * ACROSS)
+#define ALONG (TERMS + 4)
+// Words of a stage.
+#define OF_ROWS (ROWS * ALONG)
+#define STAGE ((ROWS + COLUMNS) * ALONG)
 
 // A factor: `lines` lines (rows of C for A, columns for B) of `terms` terms. ALONG_TERMS: the terms of a line are contiguous.
 enum Order { ALONG_TERMS, ACROSS_TERMS };
@@ -67,16 +74,17 @@ DEVICE void wait_for_all_stages() {
 #endif
 }
 
-// How a thread fills the tiles of a factor, one behind the other along the terms: two times four floats, the second 64 lines or 8 terms further.
-template <Order ORDER, int WIDE>
+// How a thread fills tiles of LINES lines of a factor, one behind the other along the terms: four floats a turn.
+template <Order ORDER, int LINES, int WIDE>
 struct Filling {
+    enum { TURNS = LINES * TERMS / 4 / BLOCK, AFTER = (ORDER == ALONG_TERMS ? LINES : TERMS) / TURNS };
     // Where the first of them is, and how many lines there are from there on. A number beyond the end may have any place: it isn't read.
     unsigned from;
     int lines;
 
-    // Its line and term within a tile.
-    DEVICE_METHOD int line() const { return ORDER == ALONG_TERMS ? (int)threadIdx.x / 4 : 4 * ((int)threadIdx.x % 32); }
-    DEVICE_METHOD int term() const { return ORDER == ALONG_TERMS ? 4 * ((int)threadIdx.x % 4) : (int)threadIdx.x / 32; }
+    // Line and term of the first within a tile; those of the next turn are AFTER lines or terms further.
+    DEVICE_METHOD int line() const { return ORDER == ALONG_TERMS ? (int)threadIdx.x / 4 : 4 * ((int)threadIdx.x % (LINES / 4)); }
+    DEVICE_METHOD int term() const { return ORDER == ALONG_TERMS ? 4 * ((int)threadIdx.x % 4) : (int)threadIdx.x / (LINES / 4); }
 
     // From this line of the factor on.
     DEVICE_METHOD Filling(const Factor& f, int first) {
@@ -87,22 +95,22 @@ struct Filling {
 
     // Fills the next tile, from which on `left` terms are left.
     DEVICE_METHOD void next(float* tile, const Factor& f, int left) {
-        float* to = tile + (ORDER == ALONG_TERMS ? line() * ALONG + term() : term() * ACROSS + line());
+        const int line_words = ORDER == ALONG_TERMS ? ALONG : LINES + 8;
+        float* to = tile + (ORDER == ALONG_TERMS ? line() * line_words + term() : term() * line_words + line());
 #pragma unroll
-        for (int turn = 0; turn < 2; turn++) {
-            int after = ORDER == ALONG_TERMS ? 64 * turn : 8 * turn;
+        for (int turn = 0; turn < TURNS; turn++) {
+            int after = AFTER * turn;
             int in_line = ORDER == ALONG_TERMS ? left - term() : lines, others = ORDER == ALONG_TERMS ? lines - after : left - term() - after;
             int count = max(0, others > 0 ? min(in_line, 4) : 0);
-            float* place = to + after * (ORDER == ALONG_TERMS ? ALONG : ACROSS);
-            copy_four<WIDE>(place, f.at + (count ? from + (unsigned)after * f.stride : 0u), count);
+            copy_four<WIDE>(to + after * line_words, f.at + (count ? from + (unsigned)after * f.stride : 0u), count);
         }
         from += ORDER == ALONG_TERMS ? TERMS : (unsigned)TERMS * f.stride;
     }
 };
 
-template <Order ORDER>
+template <Order ORDER, int LINES>
 DEVICE float tile_at(const float* tile, int line, int term) {
-    return tile[ORDER == ALONG_TERMS ? line * ALONG + term : term * ACROSS + line];
+    return tile[ORDER == ALONG_TERMS ? line * ALONG + term : term * (LINES + 8) + line];
 }
 
 // The parts of a number, as the tensor core takes them.
@@ -110,6 +118,14 @@ DEVICE void split(float x, unsigned& high, unsigned& low) {
     high = ((unsigned)bits_of(x) + 0x1000u) & 0xffffe000u;
     low = (unsigned)bits_of(x - from_bits((int)high));
 }
+
+#ifndef __CUDA_ARCH__
+// The nearest float towards zero.
+DEVICE float truncated(double x) {
+    float nearest = (float)x;
+    return fabs((double)nearest) > fabs(x) ? from_bits(bits_of(nearest) - 1) : nearest;
+}
+#endif
 
 // d <- a b + d for a warp, a of 16 x 8, b of 8 x 8, d of 16 x 8, as PTX lays the parts of mma.m16n8k8 out over its threads.
 // Where there is no tensor core, `exchange` is memory for the fragments of a block.
@@ -120,30 +136,33 @@ DEVICE void multiply_fragments(float (&d)[4], const unsigned (&a)[4], const unsi
         : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 #else
-    unsigned *of_a = exchange, *of_b = exchange + 4 * 256;
+    unsigned *of_a = exchange, *of_b = exchange + 4 * BLOCK;
     int me = (int)threadIdx.x, warp = me - me % 32, g = me % 32 / 4, t = me % 4;
     for (int q = 0; q < 4; q++) of_a[4 * me + q] = a[q] & 0xffffe000u;
     for (int q = 0; q < 2; q++) of_b[2 * me + q] = b[q] & 0xffffe000u;
     BARRIER();
     for (int q = 0; q < 4; q++) {
         int row = g + 8 * (q / 2), column = 2 * t + q % 2;
+        double sum = (double)d[q];
         for (int k = 0; k < 8; k++) {
             int from_a = warp + row % 8 * 4 + k % 4, from_b = warp + column * 4 + k % 4;
-            d[q] = fma(from_bits((int)of_a[4 * from_a + row / 8 + 2 * (k / 4)]), from_bits((int)of_b[2 * from_b + k / 4]), d[q]);
+            float x = from_bits((int)of_a[4 * from_a + row / 8 + 2 * (k / 4)]), y = from_bits((int)of_b[2 * from_b + k / 4]);
+            sum += (double)x * (double)y;
         }
+        d[q] = truncated(sum);
     }
     BARRIER();
 #endif
 }
 
-// Half a tile in shared memory: 64 lines of 132 floats; behind it, room for 33 doubles a line.
-#define HALF 64
-#define LINE (TILE + 4)
+// Half a tile in shared memory: 64 lines of 68 floats; behind it, room for 33 doubles a line.
+#define HALF (ROWS / 2)
+#define LINE (COLUMNS + 4)
 #define ROOM 33
 
 // Lays the sums of a thread out in half a tile.
 DEVICE void lay_out(const float (&sums)[4][4][4], float* half) {
-    int lane = (int)threadIdx.x % 32, g = lane / 4, t = lane % 4, columns = (int)threadIdx.x / 32 % 4 * 32;
+    int lane = (int)threadIdx.x % 32, g = lane / 4, t = lane % 4, columns = (int)threadIdx.x / 32 % 2 * 32;
     float* mine = half + g * LINE + columns + 2 * t;
 #pragma unroll
     for (int i = 0; i < 4; i++) {
@@ -155,21 +174,20 @@ DEVICE void lay_out(const float (&sums)[4][4][4], float* half) {
     }
 }
 
-// Gives the sums of a block, half a tile after the other, to `end`: line after line to a warp, number lane + 32 c being c-th of four of a thread.
+// Gives the sums of a block, half a tile after the other, to `end`: line after line to a warp, numbers lane and lane + 32 to a thread.
 template <class End>
 DEVICE void finish(const float (&sums)[4][4][4], float* shared, int rows, int columns, const End& end) {
     int lane = (int)threadIdx.x % 32, warp = (int)threadIdx.x / 32;
     double* room = (double*)(shared + HALF * LINE);
 #pragma unroll 1
     for (int half = 0; half < 2; half++) {
-        int first_row = TILE * (int)blockIdx.y + HALF * half, column = TILE * (int)blockIdx.x + lane;
+        int first_row = ROWS * (int)blockIdx.y + HALF * half, column = COLUMNS * (int)blockIdx.x + lane;
         BARRIER();
-        if (warp / 4 == half) lay_out(sums, shared);
+        if (warp / 2 == half) lay_out(sums, shared);
         BARRIER();
 #pragma unroll 1
-        for (int line = warp; line < HALF && first_row + line < rows; line += 8) {
-            const float* numbers = shared + line * LINE + lane;
-            end.line(first_row + line, column, columns, numbers, room + line * ROOM + lane);
+        for (int line = warp; line < HALF && first_row + line < rows; line += BLOCK / 32) {
+            end.line(first_row + line, column, columns, shared + line * LINE + lane, room + line * ROOM + lane);
         }
         end.lines(first_row, rows, room);
     }
@@ -182,16 +200,16 @@ DEVICE void product(Factor a, Factor b, End end) {
 #ifdef __CUDA_ARCH__
     unsigned* exchange = 0;
 #else
-    SHARED(unsigned, exchange, 6 * 256);
+    SHARED(unsigned, exchange, 6 * BLOCK);
 #endif
     int lane = (int)threadIdx.x % 32, warp = (int)threadIdx.x / 32;
-    int g = lane / 4, t = lane % 4, rows = 64 * (warp / 4), columns = 32 * (warp % 4);
-    Filling<OF_A, WIDE> fill_a(a, TILE * (int)blockIdx.y);
-    Filling<OF_B, WIDE> fill_b(b, TILE * (int)blockIdx.x);
+    int g = lane / 4, t = lane % 4, rows = 64 * (warp / 2), columns = 32 * (warp % 2);
+    Filling<OF_A, ROWS, WIDE> fill_a(a, ROWS * (int)blockIdx.y);
+    Filling<OF_B, COLUMNS, WIDE> fill_b(b, COLUMNS * (int)blockIdx.x);
     float sums[4][4][4] = {};
     for (int stage = 0; stage < STAGES - 1; stage++) {
-        fill_a.next(shared + 2 * stage * WORDS, a, a.terms - stage * TERMS);
-        fill_b.next(shared + (2 * stage + 1) * WORDS, b, b.terms - stage * TERMS);
+        fill_a.next(shared + stage * STAGE, a, a.terms - stage * TERMS);
+        fill_b.next(shared + stage * STAGE + OF_ROWS, b, b.terms - stage * TERMS);
         stage_is_complete();
     }
     int now = 0;
@@ -200,28 +218,31 @@ DEVICE void product(Factor a, Factor b, End end) {
         wait_for_stage();
         BARRIER();
         int next = now ? now - 1 : STAGES - 1;
-        fill_a.next(shared + 2 * next * WORDS, a, left - (STAGES - 1) * TERMS);
-        fill_b.next(shared + (2 * next + 1) * WORDS, b, left - (STAGES - 1) * TERMS);
+        fill_a.next(shared + next * STAGE, a, left - (STAGES - 1) * TERMS);
+        fill_b.next(shared + next * STAGE + OF_ROWS, b, left - (STAGES - 1) * TERMS);
         stage_is_complete();
-        const float *of_a = shared + 2 * now * WORDS, *of_b = of_a + WORDS;
-#pragma unroll
+        const float *of_a = shared + now * STAGE, *of_b = of_a + OF_ROWS;
+#pragma unroll 1
         for (int k = 0; k < TERMS; k += 8) {
             unsigned b_high[4][2], b_low[4][2];
 #pragma unroll
             for (int j = 0; j < 4; j++) {
-                split(tile_at<OF_B>(of_b, columns + 8 * j + g, k + t), b_high[j][0], b_low[j][0]);
-                split(tile_at<OF_B>(of_b, columns + 8 * j + g, k + t + 4), b_high[j][1], b_low[j][1]);
+#pragma unroll
+                for (int q = 0; q < 2; q++) split(tile_at<OF_B, COLUMNS>(of_b, columns + 8 * j + g, k + t + 4 * q), b_high[j][q], b_low[j][q]);
             }
 #pragma unroll
             for (int i = 0; i < 4; i++) {
                 unsigned a_high[4], a_low[4];
 #pragma unroll
-                for (int q = 0; q < 4; q++) split(tile_at<OF_A>(of_a, rows + 16 * i + g + 8 * (q % 2), k + t + 4 * (q / 2)), a_high[q], a_low[q]);
+                for (int q = 0; q < 4; q++) split(tile_at<OF_A, ROWS>(of_a, rows + 16 * i + g + 8 * (q % 2), k + t + 4 * (q / 2)), a_high[q], a_low[q]);
 #pragma unroll
                 for (int j = 0; j < 4; j++) {
-                    multiply_fragments(sums[i][j], a_low, b_high[j], exchange);
-                    multiply_fragments(sums[i][j], a_high, b_low[j], exchange);
-                    multiply_fragments(sums[i][j], a_high, b_high[j], exchange);
+                    float part[4] = {};
+                    multiply_fragments(part, a_low, b_high[j], exchange);
+                    multiply_fragments(part, a_high, b_low[j], exchange);
+                    multiply_fragments(part, a_high, b_high[j], exchange);
+#pragma unroll
+                    for (int q = 0; q < 4; q++) sums[i][j][q] += part[q];
                 }
             }
         }
