@@ -130,7 +130,8 @@ impl<G: Gpu> Devices<G> {
         let again = Gradients::on(&self.poisoned, config)?;
         findings.holds(format!("{name}, f64, on poisoned memory"), again == there, "the same bits");
         for precision in [Precision::Full, Precision::Split] {
-            let single = self.single.clone().with_precision(precision)?;
+            // However small, the products are to be those of our own.
+            let single = self.single.clone().with_precision(precision)?.with_fewest_tiles(1);
             let there = Gradients::on(&single, config)?;
             let name = format!("{name}, f32, products {precision}");
             host.compare(&there, &name, SINGLE, findings);

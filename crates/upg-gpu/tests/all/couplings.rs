@@ -2,7 +2,7 @@
 
 use crate::agreement::check_agreement;
 use crate::layers::{any_activation, any_coupling};
-use crate::support::{Device, device};
+use crate::support::{Device, device, device_with_own_products};
 use upg_core::{Accum, GradSink, Layer, Memory, Pass, Prepared, Rng, Workspace};
 use upg_flows::spec::{CouplingSpec, MlpSpec, NetSpec, TransformSpec};
 use upg_flows::{Activation, Bias, LayerSpec, MaskSpec, Parity, StartAt};
@@ -92,4 +92,16 @@ fn couplings_of_alternating_masks_launch_little_and_multiply_no_more_than_they_m
     let affine = samples * (hidden + 3 * 8);
     let expected = [[5, 5, affine], [5, 5, affine], [5, 10, 2 * affine]];
     assert_eq!(counts(&coupling(Bias::Yes, TransformSpec::default()), &[8], 9), expected);
+}
+
+#[test]
+fn own_products_need_no_kernels_beside_them_but_one_for_the_gradients_of_biases() {
+    let counts = |spec: &LayerSpec| {
+        let counts = counts_on(&device_with_own_products(), spec, &[8], 9);
+        counts.map(|[launches, products, _]| [launches, products])
+    };
+    // A copy of c and 5 products; 5 products; 5 more for the gradients of weights.
+    assert_eq!(counts(&coupling(Bias::No, TransformSpec::Additive)), [[6, 0], [5, 0], [10, 0]]);
+    // Each time the transform's kernel, and at last that of the biases.
+    assert_eq!(counts(&coupling(Bias::Yes, TransformSpec::default())), [[6, 0], [6, 0], [12, 0]]);
 }

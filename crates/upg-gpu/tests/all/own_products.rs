@@ -154,3 +154,32 @@ fn ends_of_products_do_not_depend_on_the_order_of_threads_and_have_no_races() {
     assert_eq!(run(Emulator::new().unwrap().order(Order::Reverse)), expected, "in reverse");
     assert_eq!(run(Emulator::counting().unwrap()), expected, "carefully");
 }
+
+/// Bytes that kernels write for samples of a coupling with hidden layers of 8 and 12 rows, beside those of products of the library.
+fn stored(device: &Cuda<f32, Emulator>, spec: &LayerSpec, samples: usize) -> [u64; 2] {
+    let rng = &mut draw::rng(8);
+    let theta: Vec<f32> = draw::cast(&draw::parameters(rng, &spec.params(&[4])));
+    let here = Cpu::here();
+    let layer = on(device.clone(), spec, &[4]);
+    let mut runner = Runner::new(&here, &layer, &theta);
+    let z = draw::normal(rng, samples, 4, 1.0).mapv(|z| z as f32);
+    let mut counted = |work: &mut dyn FnMut(&mut Runner<'_, f32>)| {
+        device.gpu().reset_counts();
+        work(&mut runner);
+        device.gpu().counts().stored
+    };
+    [counted(&mut |runner| drop(runner.forward(&z))), counted(&mut |runner| drop(runner.push_score(&z)))]
+}
+
+#[test]
+fn hidden_values_are_written_once() {
+    let device = Cuda::new(Emulator::counting().unwrap()).unwrap();
+    let device = device.with_precision(Precision::Split).unwrap().with_fewest_tiles(1);
+    let spec = coupling(&[8, 12], Activation::Tanh, Bias::No, TransformSpec::Additive);
+    let samples = 70;
+    let theta = 2 * 8 + 8 * 12 + 12 * 2;
+    // θ and the log-dets that are cleared, a copy of c, h_1, h_2, φ; then v_2, v_1 and the cotangent of c.
+    let of = |rows: u64| 4 * rows * samples;
+    let expected = [4 * theta + 8 * samples + of(2 + 8 + 12 + 2), of(12 + 8 + 2)];
+    assert_eq!(stored(&device, &spec, samples as usize), expected);
+}

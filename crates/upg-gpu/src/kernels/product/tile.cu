@@ -51,7 +51,9 @@ DEVICE void copy_four(float* to, const float* from, int count) {
         }
     }
 #else
-    for (int i = 0; i < 4; i++) to[i] = i < count ? from[i] : 0.0f;
+    // A card refuses other addresses; here they give what is no number.
+    bool refused = WIDE && ((u64)to % 16 || (u64)from % 16);
+    for (int i = 0; i < 4; i++) to[i] = refused ? from_bits(0x7fc00000) : i < count ? from[i] : 0.0f;
 #endif
 }
 
