@@ -2,11 +2,12 @@
 
 use crate::support::{device, device_with_own_products, on};
 use ndarray::Array2;
-use upg_core::{Cpu, Layer, ParamLayout, Real};
+use upg_core::{Cpu, Cut, Engine, Layer, Memory, ParamLayout, Real, ReverseKl, SampleStream, Start};
 use upg_flows::spec::{CouplingSpec, MlpSpec, NetSpec, TransformSpec};
 use upg_flows::{Activation, Bias, FlowSpec, LayerSpec, MaskSpec, Parity, RealNvp, StartAt, Z2Nice};
 use upg_gpu::emulator::{Emulator, Order};
 use upg_gpu::{Cuda, Precision};
+use upg_targets::Phi4;
 use upg_testkit::draw;
 use upg_testkit::on_host::OnHost;
 use upg_testkit::runner::{Pulled, Runner};
@@ -182,4 +183,35 @@ fn hidden_values_are_written_once() {
     let of = |rows: u64| 4 * rows * samples;
     let expected = [4 * theta + 8 * samples + of(2 + 8 + 12 + 2), of(12 + 8 + 2)];
     assert_eq!(stored(&device, &spec, samples as usize), expected);
+}
+
+/// Launches of kernels and products of a gradient of φ⁴ theory on 16×8, after a first: of `reparam` and of `path-fast`.
+fn launches(flow: &FlowSpec, precision: Precision) -> [u64; 2] {
+    let device = device::<f32>().with_precision(precision).unwrap().with_fewest_tiles(1);
+    let target = device.phi4(&Phi4::new(&flow.shape, 0.3, 0.022).unwrap()).unwrap();
+    let base = device.base(&flow.base, &flow.shape).unwrap();
+    let cut = Cut { micro_batch: 8, lanes: 1 };
+    let mut engine = Engine::new(device.clone(), device.flow(flow).unwrap(), base, target, cut);
+    let theta = device.buffer(&draw::cast(&draw::parameters(&mut draw::rng(1), &engine.layout())));
+    let start = Start::Draw { stream: SampleStream::new(1, 2, 3), first: 0, samples: 8 };
+    [ReverseKl::Reparam, ReverseKl::PathFast].map(|how| {
+        engine.reverse_kl(how, &theta, start).unwrap();
+        device.gpu().reset_counts();
+        engine.reverse_kl(how, &theta, start).unwrap();
+        let counts = device.gpu().counts();
+        counts.launches + counts.products
+    })
+}
+
+/// The flows of Table 2 but for their widths, which launches don't depend on.
+#[test]
+fn gradients_launch_what_the_documentation_says() {
+    let (lattice, hidden) = (vec![16, 8], vec![9; 4]);
+    let real_nvp = RealNvp { lattice: lattice.clone(), couplings: 8, hidden: hidden.clone(), ..RealNvp::default() };
+    let z2_nice = Z2Nice { lattice, couplings: 8, hidden, ..Z2Nice::default() };
+    for (flow, full, split) in [(real_nvp.spec(), [206, 286], [150, 198]), (z2_nice.spec(), [206, 279], [142, 183])] {
+        let flow = flow.unwrap();
+        assert_eq!(launches(&flow, Precision::Full), full);
+        assert_eq!(launches(&flow, Precision::Split), split);
+    }
 }
