@@ -74,7 +74,7 @@ impl<G: Gpu> Mlp<G> {
         Ok(Self { linears, activation, layout, kernels, fused })
     }
 
-    /// Products that end with what follows them, where those of all hidden layers are worth products of our own.
+    /// Products that end with what follows them, where those of all hidden layers are worth products of our own: one answer for a call.
     fn fused<T: Real>(&self, on: &On<'_, T, G>) -> Option<&Fused<G>> {
         let narrowest = self.split_last().1.iter().map(|linear| linear.outputs).min()?;
         self.fused.as_deref().filter(|_| on.device.has_own_products([narrowest, on.samples]))

@@ -25,7 +25,7 @@
 #define TERMS 16
 #define STAGES 3
 #define ALONG (TERMS + 4)
-// Words of a stage.
+// Words of the rows' lines in a stage, and of a stage; lines whose terms are not contiguous take less.
 #define OF_ROWS (ROWS * ALONG)
 #define STAGE ((ROWS + COLUMNS) * ALONG)
 
@@ -176,7 +176,9 @@ DEVICE void lay_out(const float (&sums)[4][4][4], float* half) {
     }
 }
 
-// Gives the sums of a block, half a tile after the other, to `end`: line after line to a warp, numbers lane and lane + 32 to a thread.
+// Gives the sums of a block to `end`, half a tile after the other. end.line(row, column, columns, sums, room) has a thread finish sums[0] and sums[32], at
+// `column` and 32 further, if C has so many; it may leave a number in its room. end.lines(first_row, rows, room) follows for the lines of a half,
+// [64][33], in all threads.
 template <class End>
 DEVICE void finish(const float (&sums)[4][4][4], float* shared, int rows, int columns, const End& end) {
     int lane = (int)threadIdx.x % 32, warp = (int)threadIdx.x / 32;
