@@ -2,7 +2,7 @@
 
 use crate::support::{device, device_with_own_products, on};
 use ndarray::Array2;
-use upg_core::{Cpu, Cut, Engine, Layer, Memory, ParamLayout, Real, ReverseKl, SampleStream, Start};
+use upg_core::{Accum, Cpu, Cut, Engine, Layer, Memory, ParamLayout, Real, ReverseKl, SampleStream, Start};
 use upg_flows::spec::{CouplingSpec, MlpSpec, NetSpec, TransformSpec};
 use upg_flows::{Activation, Bias, FlowSpec, LayerSpec, MaskSpec, Parity, RealNvp, StartAt, Z2Nice};
 use upg_gpu::emulator::{Emulator, Order};
@@ -213,5 +213,24 @@ fn gradients_launch_what_the_documentation_says() {
         let flow = flow.unwrap();
         assert_eq!(launches(&flow, Precision::Full), full);
         assert_eq!(launches(&flow, Precision::Split), split);
+    }
+}
+
+#[test]
+fn gradients_of_own_products_are_added_where_they_are_to_be() {
+    let spec = coupling(&[6, 130], Activation::Gelu, Bias::Yes, TransformSpec::default());
+    let rng = &mut draw::rng(9);
+    let (theta, here) = (draw::cast::<f32>(&draw::parameters(rng, &spec.params(&[4]))), Cpu::here());
+    let (layer, z) = (on(device_with_own_products(), &spec, &[4]), draw::normal(rng, 70, 4, 1.0).mapv(|z| z as f32));
+    let mut runner = Runner::new(&here, &layer, &theta);
+    let x = runner.forward(&z).y;
+    for weight in [0.0, 1.5] {
+        let replaced = runner.pull_back(&x, weight).grad;
+        let mut added: Vec<f32> = (0..theta.len()).map(|i| (i % 5) as f32 - 1.5).collect();
+        let expected: Vec<f32> = replaced.iter().zip(&added).map(|(grad, before)| grad + before).collect();
+        runner.pull_back_into(&x, weight, Some((&mut added, Accum::Add)));
+        assert_close_on_scale("∂θ", &added, &expected, largest(&expected), Tolerance::round_off::<f32>());
+        let without = runner.pull_back_into(&x, weight, None);
+        assert_eq!(without, runner.pull_back(&x, weight).cotangent, "with and without a gradient");
     }
 }
