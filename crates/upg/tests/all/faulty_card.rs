@@ -75,7 +75,7 @@ impl Gpu for Faulty {
 /// Names of what failed about a flow.
 fn failures(flow: &str, fault: Fault) -> Vec<String> {
     let out = tempfile::tempdir().unwrap();
-    let open = move || Ok(Faulty { card: Emulator::new()?, fault, products: AtomicU64::new(0) });
+    let open = move |_| Ok(Faulty { card: Emulator::new()?, fault, products: AtomicU64::new(0) });
     let findings = of_flow(&Card::new(open, true, vec![], out.path().into()), flow).unwrap();
     assert!(findings.len() > 10, "{findings:?}");
     let failed = findings.into_iter().filter(|Finding { verdict, .. }| *verdict == Verdict::Failed);
