@@ -142,8 +142,7 @@ fn texts_are_compiled_once() {
         for _ in 0..2 {
             driver.compile(&source("text")).unwrap();
         }
-        let options =
-            ["--gpu-architecture=sm_80", "--std=c++17", "-lineinfo", "--diag-suppress=177", "-DREAL_IS_DOUBLE=1"];
+        let options = ["--gpu-architecture=sm_80", "--std=c++17", "--diag-suppress=177", "-DREAL_IS_DOUBLE=1"];
         assert_eq!(said(&["option"]), options.map(|option| format!("option {option}")));
         assert_eq!(said(&["load"]), ["load text of sm_80"; 2]);
         let folder = PathBuf::from(std::env::var_os("UPG_CACHE_DIR").unwrap());

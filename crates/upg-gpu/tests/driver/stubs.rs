@@ -62,7 +62,7 @@ fn start(test: &str, setup: Setup<'_>) {
 
 /// One file under several names is loaded once. A C compiler is wherever Rust programs are linked.
 fn link(folder: &Path, library: &str, options: &[&str]) {
-    let built = folder.join("built");
+    let built = folder.join("libcuda.so.built");
     if !built.exists() {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/driver/stub.c");
         let mut command = Command::new("cc");
