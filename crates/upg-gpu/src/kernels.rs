@@ -149,6 +149,7 @@ pub(crate) const PLAQUETTE_FIELD: Text = Text {
         LATTICE_MODES,
         LATTICE_THREADS,
         include_str!("kernels/plaquette_field.cu"),
+        include_str!("kernels/plaquette_parameters.cu"),
         WAY,
         include_str!("kernels/continuous/links.cu"),
         CONTINUOUS,

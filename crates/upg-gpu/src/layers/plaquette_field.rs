@@ -1,5 +1,5 @@
-//! The field of plaquettes, MATH (36) and (37), on links: see [`upg_flows::plaquette_field`]. Kernels: `plaquette_field.cu`, with the transforms of
-//! `lattice_modes.cu`; between links and plaquettes, MATH (38), goes `links.cu`.
+//! The field of plaquettes, MATH (36) and (37), on links: see [`upg_flows::plaquette_field`]. Kernels: `plaquette_field.cu` and
+//! `plaquette_parameters.cu`, with the transforms of `lattice_modes.cu`; between links and plaquettes, MATH (38), goes `links.cu`.
 
 use super::add;
 use super::continuous::{At, Field, time_basis};
