@@ -104,6 +104,8 @@ impl Emulator {
             memory: MEMORY,
             shared_memory: SHARED_MEMORY,
             multiprocessors: 1,
+            clock: 0,
+            bandwidth: 0,
             versions: compiler.version().into(),
         };
         let state = Mutex::new(State { heap: Heap::new(MEMORY, runtime), counts: Counts::default() });

@@ -94,8 +94,28 @@ pub struct Facts {
     pub shared_memory: usize,
     /// Multiprocessors.
     pub multiprocessors: u32,
+    /// Their highest clock in Hz; 0 where it isn't told.
+    pub clock: u64,
+    /// Bytes a second that its memory can move at most; 0 where it isn't told.
+    pub bandwidth: u64,
     /// Versions of the driver and the libraries, e.g. `driver 13.0, NVRTC 12.9, cuBLAS 13.0`.
     pub versions: String,
+}
+
+impl Facts {
+    /// Floating-point operations a second at the highest clock, two a multiply-add: in f32, and on tensor cores in TF32; none where clock or
+    /// architecture isn't known.
+    ///
+    /// Source: multiply-adds a clock of a multiprocessor, tables of the CUDA programming guide and of NVIDIA's papers on the A100 and the H100.
+    pub fn peaks(&self) -> Option<[f64; 2]> {
+        let a_clock = match self.capability {
+            (8, 0) => [64, 512],
+            (9, 0) => [128, 1024],
+            _ => return None,
+        };
+        let peak = |adds: u64| 2.0 * (adds * u64::from(self.multiprocessors)) as f64 * self.clock as f64;
+        (self.clock > 0).then(|| a_clock.map(peak))
+    }
 }
 
 /// A text of kernels and what specialises it.

@@ -24,6 +24,8 @@ impl Texts {
             memory: usize::MAX,
             shared_memory,
             multiprocessors: 1,
+            clock: 0,
+            bandwidth: 0,
             versions: String::new(),
         };
         Self { facts, next: AtomicU64::new(256), asked_for: Mutex::default() }

@@ -39,11 +39,12 @@ const ESTIMATORS: [Estimator; 2] = [Estimator::Reparam, Estimator::PathFast];
 pub(super) fn measure<G: Gpu>(card: &Card<G>, findings: &mut Findings) -> Result<(), Box<dyn Error>> {
     let device = Cuda::<f32, G>::new(card.open()?)?;
     let no_graphs = Cuda::<f32, G>::new(card.open_without_graphs()?)?;
+    let peaks = device.gpu().facts().peaks();
     for precision in [Precision::Full, Precision::Split, Precision::Tf32] {
         let device = device.clone().with_precision(precision)?;
         // What the card reaches in one product of large matrices.
         let rows = if card.emulated { 160 } else { 4096 };
-        let peak = 2.0 * (rows as f64).powi(3) / device.time_products(rows, 5)?;
+        let of_products = 2.0 * (rows as f64).powi(3) / device.time_products(rows, 5)?;
         let flows = if precision == Precision::Full { FLOWS.len() } else { 1 };
         for case in cases(card.emulated)?.into_iter().take(flows) {
             let flow = case.flow;
@@ -64,7 +65,11 @@ pub(super) fn measure<G: Gpu>(card: &Card<G>, findings: &mut Findings) -> Result
                 findings.figure(format!("{name}: time"), 1e3 * row.seconds.median, "ms");
                 findings.figure(format!("{name}: over {}", row.baseline), row.ratio.mean, "");
                 findings.figure(format!("{name}: rate"), rate / 1e12, "TFLOP/s");
-                findings.figure(format!("{name}: share of the rate of products"), rate / peak, "");
+                findings.figure(format!("{name}: share of the rate of products"), rate / of_products, "");
+                if let Some([single, tf32]) = peaks {
+                    let peak = if precision == Precision::Full { single } else { tf32 };
+                    findings.figure(format!("{name}: share of the peak"), rate / peak, "");
+                }
             }
         }
     }

@@ -40,11 +40,24 @@ pub(super) fn look<G: Gpu>(card: &Card<G>, findings: &mut Findings) -> Result<()
     };
     // A copy reads and writes each byte.
     let seconds = device.time_copies(size.bytes, size.repetitions)?;
-    findings.figure("copies", 2.0 * size.bytes as f64 / seconds / 1e9, "GB/s");
+    let moved = 2.0 * size.bytes as f64 / seconds;
+    findings.figure("copies", moved / 1e9, "GB/s");
+    if facts.bandwidth > 0 {
+        findings.figure("peak of the memory, by its clock", facts.bandwidth as f64 / 1e9, "GB/s");
+        findings.figure("copies: share of that peak", moved / facts.bandwidth as f64, "");
+    }
+    let peaks = facts.peaks();
+    for (peak, name) in peaks.iter().flatten().zip(["f32", "TF32"]) {
+        findings.figure(format!("peak of {name}, by the highest clock"), peak / 1e12, "TFLOP/s");
+    }
     for precision in [Precision::Full, Precision::Split, Precision::Tf32] {
         let device = device.clone().with_precision(precision)?;
         let rate = rate(&size, device.time_products(size.rows, size.repetitions)?);
         findings.figure(format!("products of f32, {precision}"), rate, "TFLOP/s");
+        if let Some([single, tf32]) = peaks {
+            let of = if precision == Precision::Full { single } else { tf32 };
+            findings.figure(format!("products of f32, {precision}: share of the peak"), 1e12 * rate / of, "");
+        }
     }
     let double = Cuda::<f64, G>::new(card.open()?)?;
     let rate = rate(&size, double.time_products(size.rows, size.repetitions)?);

@@ -98,6 +98,12 @@ impl Context {
             memory,
             shared_memory: self.attribute(A::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN),
             multiprocessors: self.attribute(A::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT) as u32,
+            // The driver tells clocks in kHz. Memory moves two words a clock.
+            clock: 1000 * self.attribute(A::CU_DEVICE_ATTRIBUTE_CLOCK_RATE) as u64,
+            bandwidth: 2000
+                * self.attribute(A::CU_DEVICE_ATTRIBUTE_MEMORY_CLOCK_RATE) as u64
+                * self.attribute(A::CU_DEVICE_ATTRIBUTE_GLOBAL_MEMORY_BUS_WIDTH) as u64
+                / 8,
             versions,
         })
     }

@@ -28,6 +28,9 @@ fn facts() {
         let facts = Driver::new(1).unwrap().facts().clone();
         assert_eq!((facts.device.as_str(), facts.name.as_str(), facts.capability), ("cuda:1", "Stub 41", (8, 0)));
         assert_eq!((facts.memory, facts.shared_memory, facts.multiprocessors), (1 << 20, 166_912, 108));
+        // An A100's 19.5 TFLOP/s in f32, 156 in TF32, and 1555 GB/s.
+        let [single, tf32] = facts.peaks().unwrap().map(|peak| (peak / 1e11).round());
+        assert_eq!((single, tf32, facts.bandwidth / 1_000_000_000), (195.0, 1559.0, 1555));
         assert_eq!(facts.versions, "driver 12.9, NVRTC 12.9, cuBLAS 13.0");
     });
 }

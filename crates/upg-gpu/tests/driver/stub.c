@@ -87,7 +87,8 @@ int cuDeviceTotalMem_v2(size_t* bytes, int device) { *bytes = 1 << 20; return OK
 int cuDeviceGetAttribute(int* value, int attribute, int device) {
     int capability = set("STUB_CAPABILITY", 80);
     *value = attribute == 75 ? capability / 10 : attribute == 76 ? capability % 10 : attribute == 97 ? 166912 : attribute == 16 ? 108
-           : attribute == 115 ? set("STUB_POOLS", 1) : attribute == 88 ? set("STUB_PAGEABLE", 0) : 0;
+           : attribute == 115 ? set("STUB_POOLS", 1) : attribute == 88 ? set("STUB_PAGEABLE", 0)
+           : attribute == 13 ? 1410000 : attribute == 36 ? 1215000 : attribute == 37 ? 5120 : 0;
     return OK;
 }
 int cuDevicePrimaryCtxRetain(void** context, int device) { *context = &device_context; say("retain %d", device); return OK; }
