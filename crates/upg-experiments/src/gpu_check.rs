@@ -13,6 +13,7 @@ mod costs;
 #[cfg(feature = "emulator")]
 pub mod counts;
 pub mod cubins;
+mod distance;
 mod finding;
 mod hardware;
 mod numbers;

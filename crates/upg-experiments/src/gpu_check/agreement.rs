@@ -2,6 +2,7 @@
 
 use super::card::Card;
 use super::cases;
+use super::distance::{DOUBLE, SINGLE, distance};
 use super::finding::Findings;
 #[cfg(feature = "emulator")]
 use super::finding::{self, Finding};
@@ -62,10 +63,6 @@ pub(super) fn configs() -> Result<Vec<Config>, ConfigError> {
 pub(super) fn config(flow: &str) -> Result<Config, ConfigError> {
     Config::parse(FLOWS.iter().find(|(name, _)| *name == flow).expect("a flow of that name").1)
 }
-
-/// Deviations that are accepted, norm-wise: in f64, and in f32 with products as accurate as f32.
-pub(super) const DOUBLE: f64 = 1e-10;
-const SINGLE: f64 = 1e-4;
 
 /// The samples of a gradient, in two micro-batches, the second shorter; and the number of the first sample.
 pub(super) const SAMPLES: usize = 150;
@@ -246,13 +243,6 @@ impl Gradients {
             findings.deviation(format!("{name}, {method}"), off, limit);
         }
     }
-}
-
-/// ‖a − b‖/‖b‖; infinite where a number is missing or isn't one.
-pub(super) fn distance(a: &[f64], b: &[f64]) -> f64 {
-    let norm = |terms: &mut dyn Iterator<Item = f64>| terms.map(|x| x * x).sum::<f64>().sqrt();
-    let off = norm(&mut a.iter().zip(b).map(|(a, b)| a - b)) / norm(&mut b.iter().copied()).max(f64::MIN_POSITIVE);
-    if a.len() == b.len() && off.is_finite() { off } else { f64::INFINITY }
 }
 
 fn draw<T: Real>(base: &dyn upg_core::Base<Cpu<f64>>, samples: usize) -> Array2<T> {

@@ -1,6 +1,6 @@
 //! Golden cases: gradients from their files against those in their files.
 
-use super::agreement::{DOUBLE, distance};
+use super::distance::{DOUBLE, distance};
 use super::finding::Findings;
 use crate::config::{ConfigFile, Model, Place};
 use crate::io::samples::read_samples;
