@@ -77,7 +77,13 @@ fn check(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
     for folder in golden(arguments) {
         folder.read_dir().map_err(|error| format!("--golden = {}: {error}", folder.display()))?;
     }
-    let steps = if arguments.only.is_empty() { Step::ALL.to_vec() } else { arguments.only.clone() };
+    let is_asked_for = |step: &Step| arguments.only.is_empty() || arguments.only.contains(step);
+    let steps: Vec<Step> = Step::ALL.into_iter().filter(is_asked_for).collect();
+    if emulated && steps.iter().all(|step| step.needs_card()) {
+        return Err(
+            "--only: accepted with --emulated are steps that need no card: hardware, numbers, agreement, costs".into(),
+        );
+    }
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let provenance = Provenance::new(threads, "f32", None, String::new());
     let start = |step: Step| {
@@ -147,6 +153,7 @@ fn emulated(_: Step, _: &Arguments) -> Result<bool, Box<dyn Error>> {
 fn make_bundle(folder: &Path, arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let golden = golden(arguments);
     let failed = |error: io::Error| format!("--bundle = {}: {error}", folder.display());
+    bundle::begin(folder).map_err(failed)?;
     bundle::write(folder, &small_program()?, &golden).map_err(failed)?;
     match Library::Nvrtc.find() {
         Ok(()) => {

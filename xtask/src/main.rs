@@ -1,7 +1,9 @@
 //! Tasks of the workspace, `cargo xtask NAME`. Exit status: 0 done, 1 the run failed, 2 the input is wrong.
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, error::ErrorKind};
 use std::process::ExitCode;
+use upg_experiments::commands::arguments::refusal;
+use upg_experiments::io::console::say;
 use upg_experiments::io::output::tell_commit;
 
 mod gpu_check;
@@ -35,7 +37,15 @@ fn main() -> ExitCode {
     if let Some(commit) = option_env!("UPG_COMMIT") {
         tell_commit(commit);
     }
-    match Cli::parse().task {
+    let cli = match Cli::try_parse() {
+        Err(error) if error.use_stderr() && error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            say(refusal(&error));
+            return ExitCode::from(2);
+        }
+        Err(help) => help.exit(),
+        Ok(cli) => cli,
+    };
+    match cli.task {
         Task::ReproduceTable2(arguments) => reproduce_table2::run(&arguments),
         Task::ReproduceFigures(arguments) => reproduce_figures::run(&arguments),
         Task::GpuCheck(arguments) => gpu_check::run(&arguments),

@@ -55,9 +55,8 @@ impl Driver {
     pub fn with_graphs(index: usize, graphs: Graphs) -> Result<Self, DeviceError> {
         let context = Arc::new(Context::new(index)?);
         let stream = Stream::new(&context, graphs)?;
-        let missing = |missing: libraries::Missing| context.unavailable(missing.to_string());
         let mut facts = context.facts(String::new())?;
-        let images = Images::new(facts.capability).map_err(missing)?;
+        let images = Images::new(facts.capability).map_err(|reason| context.unavailable(reason))?;
         facts.versions = format!("driver {}, {}, cuBLAS {}", context::version(), images.words(), stream.products());
         Ok(Self { facts, images, stream, context })
     }

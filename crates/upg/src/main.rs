@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand, error::ErrorKind};
 use std::process::ExitCode;
 use upg_experiments::Error;
+use upg_experiments::commands::arguments::refusal;
 use upg_experiments::commands::{config, evaluate, flows, gradient, hmc, log_prob, report, sample, train, variance};
 use upg_experiments::io::console::{print, say};
 use upg_experiments::io::memory::OrEnd;
@@ -85,10 +86,7 @@ fn refuse(error: &clap::Error) -> ExitCode {
         say(error.to_string().trim_end());
         return ExitCode::from(2);
     }
-    let text = error.to_string();
-    let about =
-        text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
-    say(about.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" "));
+    say(refusal(error));
     ExitCode::from(2)
 }
 

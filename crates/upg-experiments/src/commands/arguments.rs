@@ -65,3 +65,11 @@ pub fn divergence_parser() -> impl TypedValueParser<Value = Divergence> {
     let values = Divergence::ALL.map(|divergence| PossibleValue::new(divergence.name()).help(explained(divergence)));
     PossibleValuesParser::new(values).map(|name| name.parse().expect("one of the names"))
 }
+
+/// What is wrong with arguments, in one line.
+pub fn refusal(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let about =
+        text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
+    about.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
+}

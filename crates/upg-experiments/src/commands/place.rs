@@ -86,8 +86,17 @@ fn cuda<T: Real, G: Gpu>(gpu: G, products: Products, threads: Option<usize>) -> 
 /// # Errors
 /// That failure, or what is wrong with the configuration.
 pub fn made<D: Place, R>(device: &D, outcome: Result<R, ConfigError>) -> Result<R, Error> {
-    device.status()?;
+    settle(device)?;
     Ok(outcome?)
+}
+
+/// Waits until the device has done all that it was asked for.
+///
+/// # Errors
+/// The device's first failure.
+pub fn settle<D: Place>(device: &D) -> Result<(), Error> {
+    device.to_host(&device.zeros(1));
+    Ok(device.status()?)
 }
 
 /// The record of what is computed on a device.

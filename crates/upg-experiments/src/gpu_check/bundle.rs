@@ -11,20 +11,27 @@ pub const CUBINS: &str = "cubins";
 /// The script that runs the check.
 const RUN: &str = include_str!("run.sh");
 
-/// Fills the folder `out`: the program, the golden cases, the PyTorch script, and `run.sh`. Machine code goes to the folder [`CUBINS`] there.
+/// Makes the folder `out`, before anything takes time.
 ///
 /// # Errors
 /// The system's; or if the folder is there and holds something.
-pub fn write(out: &Path, program: &Path, golden: &[PathBuf]) -> io::Result<()> {
+pub fn begin(out: &Path) -> io::Result<()> {
     if out.exists() && out.read_dir()?.next().is_some() {
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, "it holds something"));
     }
     std::fs::create_dir_all(out)?;
+    std::fs::write(out.join("peer.py"), SCRIPT)
+}
+
+/// Fills the folder `out`: the program, the golden cases, and `run.sh`. Machine code goes to the folder [`CUBINS`] there.
+///
+/// # Errors
+/// The system's.
+pub fn write(out: &Path, program: &Path, golden: &[PathBuf]) -> io::Result<()> {
     std::fs::copy(program, out.join("upg-gpu-check"))?;
     for folder in golden {
         copy_folder(folder, &out.join("golden"))?;
     }
-    std::fs::write(out.join("peer.py"), SCRIPT)?;
     let run = out.join("run.sh");
     std::fs::write(&run, RUN)?;
     make_executable(&run)

@@ -34,12 +34,15 @@ impl Images {
     /// For a card of this capability.
     ///
     /// # Errors
-    /// What is missing where there is neither NVRTC nor a folder of kernels compiled before.
-    pub fn new(capability: (u32, u32)) -> Result<Self, Missing> {
+    /// What is missing where there is neither NVRTC nor a folder of kernels compiled before; or that what `UPG_CUBINS_DIR` names is none.
+    pub fn new(capability: (u32, u32)) -> Result<Self, String> {
         let before = env::var_os("UPG_CUBINS_DIR").filter(|folder| !folder.is_empty()).map(PathBuf::from);
+        if let Some(other) = before.as_ref().filter(|folder| !folder.is_dir()) {
+            return Err(format!("UPG_CUBINS_DIR = {}: accepted is a folder of compiled kernels", other.display()));
+        }
         let compiler = Compiler::find(capability);
         match (compiler, &before) {
-            (Err(missing), None) => Err(missing),
+            (Err(missing), None) => Err(missing.to_string()),
             (compiler, _) => Ok(Self { capability, before, cache: cache::folder(), compiler }),
         }
     }
@@ -47,10 +50,14 @@ impl Images {
     /// Machine code of a text.
     pub fn of(&self, source: &Source) -> Result<Vec<u8>, CompileError> {
         let before = self.before.as_deref().and_then(|folder| compiled_before(folder, source, self.capability));
-        match (before, &self.compiler) {
-            (Some(image), _) => Ok(image),
-            (None, Ok(compiler)) => compiler.image(source, self.cache.as_deref()),
-            (None, Err(missing)) => Err(CompileError::Missing(missing.clone())),
+        match (before, &self.compiler, &self.before) {
+            (Some(image), ..) => Ok(image),
+            (None, Ok(compiler), _) => compiler.image(source, self.cache.as_deref()),
+            (None, Err(missing), None) => Err(CompileError::Missing(missing.clone())),
+            (None, Err(missing), Some(folder)) => {
+                let (folder, missing) = (folder.clone(), missing.clone());
+                Err(CompileError::NotBefore { folder, name: source.name, missing })
+            }
         }
     }
 
@@ -147,7 +154,14 @@ mod tests {
         let missing = Missing::Library(crate::driver::libraries::Library::Nvrtc);
         let before = Some(folder.path().to_owned());
         let images = Images { capability: (8, 0), before, cache: None, compiler: Err(missing.clone()) };
-        assert_eq!(images.of(&source("text")), Err(CompileError::Missing(missing)));
+        let told = images.of(&source("text")).unwrap_err().to_string();
+        let [folder_in_words, missing] = [folder.path().display().to_string(), missing.to_string()];
+        assert_eq!(
+            told,
+            format!(
+                "UPG_CUBINS_DIR = {folder_in_words} doesn't hold some.cu as this flow needs it, and there is {missing}"
+            )
+        );
         cache::write(&folder.path().join(file_name(&source("text"), "sm_80", ANY_VERSION)), b"code");
         assert_eq!(images.of(&source("text")).as_deref(), Ok(&b"code"[..]));
         assert!(images.words().ends_with("no NVRTC"), "{}", images.words());

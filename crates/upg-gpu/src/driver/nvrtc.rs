@@ -5,6 +5,7 @@ use crate::gpu::Source;
 use cudarc::nvrtc::sys::{self, nvrtcProgram, nvrtcResult};
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::fmt;
+use std::path::PathBuf;
 use std::ptr;
 
 /// What every text is compiled with: the language, and no warnings of functions that a text doesn't use (177).
@@ -24,6 +25,15 @@ pub struct Compiled {
 pub enum CompileError {
     /// There is no NVRTC.
     Missing(Missing),
+    /// There is no NVRTC, and the folder of kernels compiled before hasn't got the text.
+    NotBefore {
+        /// The folder.
+        folder: PathBuf,
+        /// Name of the text.
+        name: &'static str,
+        /// That there is no NVRTC.
+        missing: Missing,
+    },
     /// NVRTC refuses the text.
     Refused {
         /// Name of the text.
@@ -186,6 +196,10 @@ impl fmt::Display for CompileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing(missing) => missing.fmt(f),
+            Self::NotBefore { folder, name, missing } => {
+                let folder = folder.display();
+                write!(f, "UPG_CUBINS_DIR = {folder} doesn't hold {name} as this flow needs it, and there is {missing}")
+            }
             Self::Refused { name, architecture, status, log } => {
                 write!(f, "NVRTC doesn't compile {name} for {architecture}: {status}")?;
                 if !log.is_empty() {

@@ -158,8 +158,11 @@ fn begin<'a, D: Place>(
         }
     })?;
     let trainer = Trainer::new(model.problem(), device.clone(), config.training.plan(), data);
+    place::settle(&device).inspect_err(|_| dir.abandon())?;
     let trainer = trainer.map_err(Invalid::from).inspect_err(|_| dir.abandon())?;
-    let finer = config.build_for_tests(&device)?.map(Model::problem);
+    let finer = config.build_for_tests(&device);
+    place::settle(&device).inspect_err(|_| dir.abandon())?;
+    let finer = finer?.map(Model::problem);
     let trainer = finer.into_iter().fold(trainer, Trainer::with_tests_by);
     let trainer = start.iter().fold(trainer, |trainer, theta| trainer.with_weights(theta));
     let mut trainer = match config.annealing(&device) {
@@ -167,6 +170,7 @@ fn begin<'a, D: Place>(
         None => trainer,
     };
     let saved = resume(&mut trainer, config, &dir)?;
+    place::settle(&device).inspect_err(|_| dir.abandon())?;
     OutputFile::create(&dir.provenance())?.commit(provenance.to_json().as_bytes())?;
     dir.keep_config(config)?;
     let paused = saved.filter(|step| !step.is_multiple_of(config.training.checkpoint.every));

@@ -90,6 +90,24 @@ fn a_layer_without_kernels_is_refused_before_anything_is_touched() {
     assert!(!folder.path().join("run").exists());
 }
 
+/// A number is read when the flow stands on the device, the trainer, the flow for tests, and the run that goes on.
+const BEFORE_THE_FIRST_STEP: u64 = 4;
+
+#[test]
+fn a_device_that_is_lost_before_the_first_step_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = arguments(folder.path(), "run", CONFIG, false, 4);
+    for reads in 0..BEFORE_THE_FIRST_STEP {
+        let error = train(&args, Mirror::<f64>::lost_after(reads)).unwrap_err();
+        assert_eq!((error.to_string().as_str(), error.exit_status()), ("cuda:7: lost: told to be", 1));
+        assert!(!folder.path().join("run").exists(), "after {reads} reads");
+    }
+    train(&args, Mirror::<f64>::new(Products::Full)).unwrap();
+    let error = train(&TrainArgs { force: true, ..args.clone() }, Mirror::<f64>::lost_after(0)).unwrap_err();
+    assert_eq!(error.exit_status(), 1, "{error}");
+    assert_eq!(state(&folder.path().join("run")).progress.step, 4, "the run that was there before");
+}
+
 /// Weights, two moments and the average are read for the first checkpoint, the best weights in the test after step 4, and then the weights for
 /// the second checkpoint.
 #[test]
@@ -97,12 +115,13 @@ fn what_a_lost_device_hands_out_is_not_saved() {
     let folder = tempfile::tempdir().unwrap();
     let args = arguments(folder.path(), "run", &CONFIG.replace("steps: 6", "steps: 2"), false, 4);
     for reads in 5..10 {
+        let reads = BEFORE_THE_FIRST_STEP + reads;
         let args = TrainArgs { force: true, ..args.clone() };
         let error = train(&args, Mirror::<f64>::lost_after(reads)).unwrap_err();
         assert_eq!(error.to_string(), "cuda:7: lost: told to be", "after {reads} reads");
         assert_eq!(state(&folder.path().join("run")).progress.step, 0, "after {reads} reads");
     }
     let args = TrainArgs { force: true, ..args };
-    train(&args, Mirror::<f64>::lost_after(10)).unwrap();
+    train(&args, Mirror::<f64>::lost_after(BEFORE_THE_FIRST_STEP + 10)).unwrap();
     assert_eq!(state(&folder.path().join("run")).progress.step, 4);
 }

@@ -112,15 +112,28 @@ fn check_memory(spec: &FlowSpec, cut: Cut, number: usize, memory: u64) -> Result
     if bytes <= memory {
         return Ok(());
     }
-    let gigabytes = |bytes: u64| bytes as f64 / 1e9;
     let samples = cut.micro_batch;
     let value = format!(
-        "{:?} ({:.1} GB of a device's memory for a micro-batch of {samples} samples, which has {:.1} GB)",
+        "{:?} ({} of a device's memory for a micro-batch of {samples} samples, which has {})",
         spec.shape,
-        gigabytes(bytes),
-        gigabytes(memory)
+        in_words(bytes),
+        in_words(memory)
     );
-    Err(FlowError { field: "shape", layer: None, value, accepted: "what fits into the memory of the device" })
+    Err(FlowError {
+        field: "shape",
+        layer: None,
+        value,
+        accepted: "what fits into the memory of the device: fewer or narrower layers; or the cpu",
+    })
+}
+
+/// Bytes in GB, or in MB where that would be less than one.
+fn in_words(bytes: u64) -> String {
+    if bytes < 1_000_000_000 {
+        format!("{:.1} MB", bytes as f64 / 1e6)
+    } else {
+        format!("{:.1} GB", bytes as f64 / 1e9)
+    }
 }
 
 #[cfg(test)]
@@ -135,7 +148,7 @@ mod tests {
         assert!(check_memory(&spec, cut, 4, 1 << 30).is_ok());
         let told = check_memory(&spec, cut, 4, 1000).unwrap_err().to_string();
         assert!(
-            told.starts_with("shape = [4] (0.0 GB of a device's memory for a micro-batch of 1000 samples"),
+            told.starts_with("shape = [4] (1.0 MB of a device's memory for a micro-batch of 1000 samples"),
             "{told}"
         );
     }
