@@ -158,11 +158,11 @@ fn make_bundle(folder: &Path, arguments: &Arguments) -> Result<(), Box<dyn Error
     match Library::Nvrtc.find() {
         Ok(()) => {
             let kernels = cubins::compile(&folder.join(bundle::CUBINS), &golden)?;
-            bundle::pack_cubins(folder).map_err(failed)?;
             say(format_args!("{kernels} texts of kernels compiled for sm_80 and sm_90"));
         }
         Err(missing) => say(format_args!("no kernels are compiled, so that a card needs NVRTC there: {missing}")),
     }
+    bundle::pack(folder).map_err(failed)?;
     let megabytes = bundle::size(folder).map_err(failed)? as f64 / 1e6;
     say(format_args!("{}: {megabytes:.1} MB; `sh run.sh` there", folder.display()));
     Ok(())

@@ -8,6 +8,11 @@ use std::process::Command;
 /// The folder of kernels compiled before, in that of the bundle; `run.sh` unpacks and names it.
 pub const CUBINS: &str = "cubins";
 
+/// The program there.
+const PROGRAM: &str = "upg-gpu-check";
+/// Both, packed.
+const PACKED: &str = "packed.tar.gz";
+
 /// The script that runs the check.
 const RUN: &str = include_str!("run.sh");
 
@@ -28,7 +33,7 @@ pub fn begin(out: &Path) -> io::Result<()> {
 /// # Errors
 /// The system's.
 pub fn write(out: &Path, program: &Path, golden: &[PathBuf]) -> io::Result<()> {
-    std::fs::copy(program, out.join("upg-gpu-check"))?;
+    std::fs::copy(program, out.join(PROGRAM))?;
     for folder in golden {
         copy_folder(folder, &out.join("golden"))?;
     }
@@ -37,17 +42,20 @@ pub fn write(out: &Path, program: &Path, golden: &[PathBuf]) -> io::Result<()> {
     make_executable(&run)
 }
 
-/// Makes the folder [`CUBINS`] of a bundle one file, by `tar`: as it is, it's four times as large.
+/// Makes the program and the folder [`CUBINS`] of a bundle one file, by `tar`: as they are, they are three times as large.
 ///
 /// # Errors
 /// The system's.
-pub fn pack_cubins(out: &Path) -> io::Result<()> {
-    let mut tar = Command::new("tar");
-    let status = tar.current_dir(out).args(["-czf", &format!("{CUBINS}.tar.gz"), CUBINS]).status();
+pub fn pack(out: &Path) -> io::Result<()> {
+    let (program, cubins) = (out.join(PROGRAM), out.join(CUBINS));
+    std::fs::create_dir_all(&cubins)?;
+    let status = Command::new("tar").current_dir(out).args(["-czf", PACKED, PROGRAM, CUBINS]).status();
     match status.map_err(|error| io::Error::new(error.kind(), format!("tar: {error}")))? {
-        status if status.success() => std::fs::remove_dir_all(out.join(CUBINS)),
-        status => Err(io::Error::other(format!("tar: {status}"))),
+        status if status.success() => {}
+        status => return Err(io::Error::other(format!("tar: {status}"))),
     }
+    std::fs::remove_file(program)?;
+    std::fs::remove_dir_all(cubins)
 }
 
 #[cfg(unix)]

@@ -6,6 +6,9 @@ results=${1:-$here/results}
 case $results in /*) ;; *) results=$PWD/$results ;; esac
 cd "$here" || exit 1
 
+# The program, and kernels compiled before.
+[ -x upg-gpu-check ] || tar -xzf packed.tar.gz || exit 1
+
 # CUDA's libraries: those of Python's packages, whose folders have names such as nvidia/cu13/lib or nvidia/cublas/lib, and those of CUDA's own folders.
 site=$(python3 -c 'import site, sys; print("\n".join(site.getsitepackages() + [site.getusersitepackages()]))' 2>/dev/null)
 for folder in $site; do
@@ -21,8 +24,7 @@ for bin in /usr/local/cuda/bin /usr/local/cuda-*/bin; do
 done
 export LD_LIBRARY_PATH PATH
 
-# Kernels compiled before, for machines without NVRTC and to save the time; what is compiled here goes to a folder of its own.
-[ -f cubins.tar.gz ] && [ ! -d cubins ] && tar -xzf cubins.tar.gz
+# Kernels compiled before are for machines without NVRTC, and save the time; what is compiled here goes to a folder of its own.
 [ -d cubins ] && export UPG_CUBINS_DIR="$PWD/cubins"
 export UPG_CACHE_DIR="$PWD/cache"
 mkdir -p "$UPG_CACHE_DIR"
