@@ -2,7 +2,7 @@
 
 use crate::{
     batch::Batch,
-    device::{Cpu, Device},
+    device::{Cpu, Device, DeviceError},
     layer::GradSink,
     params::ParamLayout,
     random::SampleStream,
@@ -86,6 +86,15 @@ pub trait Target<D: Device>: Send + Sync {
 
     /// Fills `action` with S(x), one double per sample, and `force` (if wanted) with −∇S(x), shape `[dof, samples]`.
     fn action_and_force(&self, device: &D, x: &D::Batch, action: &mut D::PerSample, force: Option<&mut D::Batch>);
+
+    /// The first failure since the target was made, if there was one; what it computed since then means nothing. Never, by default: a target
+    /// that is a formula has a value everywhere, be it NaN.
+    ///
+    /// # Errors
+    /// That failure, a [`DeviceError::Target`].
+    fn status(&self) -> Result<(), DeviceError> {
+        Ok(())
+    }
 }
 
 impl<D: Device, P: Base<D> + ?Sized> Base<D> for Box<P> {
@@ -135,6 +144,10 @@ impl<D: Device, P: Target<D> + ?Sized> Target<D> for Box<P> {
     fn action_and_force(&self, device: &D, x: &D::Batch, action: &mut D::PerSample, force: Option<&mut D::Batch>) {
         (**self).action_and_force(device, x, action, force);
     }
+
+    fn status(&self) -> Result<(), DeviceError> {
+        (**self).status()
+    }
 }
 
 impl<D: Device, P: Target<D> + ?Sized> Target<D> for Arc<P> {
@@ -144,6 +157,10 @@ impl<D: Device, P: Target<D> + ?Sized> Target<D> for Arc<P> {
 
     fn action_and_force(&self, device: &D, x: &D::Batch, action: &mut D::PerSample, force: Option<&mut D::Batch>) {
         (**self).action_and_force(device, x, action, force);
+    }
+
+    fn status(&self) -> Result<(), DeviceError> {
+        (**self).status()
     }
 }
 

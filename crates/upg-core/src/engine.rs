@@ -308,6 +308,7 @@ impl<D: Device, W: Ways<D>> Engine<D, W> {
             }
         });
         device.status()?;
+        target.status()?;
         Ok(used)
     }
 

@@ -25,6 +25,7 @@ mod file;
 mod flow;
 mod from_target;
 mod invalid;
+pub mod library;
 mod limits;
 mod locate;
 mod mistakes;

@@ -26,6 +26,13 @@ pub enum DeviceError {
         /// Its driver's words.
         reason: String,
     },
+    /// The action of a target could not be computed, wherever it is.
+    Target {
+        /// The target.
+        target: String,
+        /// Its own words.
+        reason: String,
+    },
 }
 
 impl fmt::Display for DeviceError {
@@ -33,6 +40,7 @@ impl fmt::Display for DeviceError {
         match self {
             Self::OutOfMemory { bytes, device } => write!(f, "{device}: {bytes} bytes of its memory could not be had"),
             Self::Unavailable { device, reason } => write!(f, "{device}: {reason}"),
+            Self::Target { target, reason } => write!(f, "{target}: {reason}"),
             Self::Lost { device, reason } => write!(f, "{device}: lost: {reason}"),
         }
     }

@@ -123,7 +123,7 @@ impl Plan {
 
     fn run_in<T: Real>(&self) -> Result<String, Error> {
         let model = self.file.build::<T>()?;
-        let (shape, problem) = (model.sample_shape.clone(), model.problem());
+        let (shape, theory, problem) = (model.sample_shape.clone(), model.theory.clone(), model.problem());
         let device = processor::<T>(self.threads)?;
         let place = |source| RunError::Place { path: self.folder.clone(), source };
         std::fs::create_dir_all(&self.folder).map_err(place)?;
@@ -138,6 +138,7 @@ impl Plan {
         };
         let plan = self.data.hmc.plan(self.samples);
         let outcome = device.install(|| problem.measure_chains(&plan, rng, &mut take));
+        theory.status()?; // chains of a target that failed say less
         let summary = outcome.expect("every target of a configuration has a sampler")?;
         let provenance = Provenance {
             overrides: self.file.overrides(),

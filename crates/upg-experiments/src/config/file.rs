@@ -27,7 +27,7 @@ pub struct ConfigFile {
 }
 
 impl ConfigFile {
-    /// Reads a configuration file. Data files that it names are relative to its folder, and absolute in what is returned.
+    /// Reads a configuration file. Files that it names, data and libraries, are relative to its folder, and absolute in what is returned.
     ///
     /// # Errors
     /// If it can't be read, isn't RON, or a field is missing, unknown or of the wrong type.
@@ -35,7 +35,7 @@ impl ConfigFile {
         Self::read_with(path, &[])
     }
 
-    /// The same with other values for some fields; data files among them are relative to the folder of the configuration, too.
+    /// The same with other values for some fields; files among them are relative to the folder of the configuration, too.
     ///
     /// # Errors
     /// As [`read`](Self::read), of the file as it stands; else if there is no such field, or it can't have such a value.
@@ -45,6 +45,7 @@ impl ConfigFile {
         file.overrides = overrides.to_vec();
         let folder = path.canonicalize().ok().and_then(|full| Some(full.parent()?.to_owned())).unwrap_or_default();
         file.config.training.resolve(&folder);
+        file.config.target.resolve(&folder);
         if let Some(data) = &mut file.config.data {
             data.resolve(&folder);
         }

@@ -104,7 +104,7 @@ impl Config {
     /// # Errors
     /// As [`build`](Self::build); else if the device has no kernels for a layer, the base or the target.
     pub fn build_on<D: Place>(&self, device: &D) -> Result<Model<D>, AllInvalid> {
-        let theory = self.target.build::<D::Real>().map_err(Invalid::from);
+        let theory = self.target.build::<D::Real>();
         AllInvalid::none_of(self.invalid().into_iter().chain(theory.as_ref().err().cloned()))?;
         self.assemble(device, theory?, self.flow_spec().map_err(Invalid::from)?)
     }
@@ -148,6 +148,7 @@ impl Config {
     ) -> Result<Model<D>, AllInvalid> {
         let fit = check_fit(&*theory, theory.dof(), &spec.shape, spec.domain());
         fit.map_err(|misfit| self.misfit(&misfit, &spec))?;
+        self.target.check_force(&spec)?;
         let flow = device.flow(&spec).map_err(Invalid::from)?;
         let base = device.base(&spec).map_err(Invalid::from)?;
         let target = device.target(&self.target, &theory)?;

@@ -1,14 +1,17 @@
 //! The section `target`.
 
 use super::invalid::Invalid;
+use super::library::LibraryConfig;
 use super::notation;
 use super::phi4::Phi4Config;
 use super::training::Anneal;
 use crate::text::{one_line, shape_text};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
+use std::path::Path;
 use std::sync::Arc;
 use upg_core::{Cpu, Real, Target};
+use upg_flows::FlowSpec;
 use upg_flows::numbers::{extents, whole};
 use upg_targets::{
     Banana, DataSampler, Exact, Funnel, Gaussian, Gmm, ManyWell, Observables, RandomGaussians, SampleSpace,
@@ -55,6 +58,8 @@ pub enum TargetConfig {
     Funnel(FunnelConfig),
     /// A Gaussian bent along a parabola.
     Banana(BananaConfig),
+    /// One of the user's own, in a shared library.
+    Library(LibraryConfig),
 }
 
 /// See [`RandomGaussians`].
@@ -148,11 +153,7 @@ impl TargetConfig {
             }
         }
         let made = target.build::<f64>().map(|_| ());
-        made.map_err(|e| Invalid {
-            field: "training.anneal.from".into(),
-            value: e.value,
-            accepted: e.accepted.into(),
-        })?;
+        made.map_err(|invalid| Invalid { field: "training.anneal.from".into(), ..invalid })?;
         Ok(target)
     }
 
@@ -176,10 +177,10 @@ impl TargetConfig {
     /// # Errors
     /// If a value isn't accepted.
     pub fn theory<T: Real>(&self) -> Result<AnyTarget<T>, Invalid> {
-        Ok(self.build::<T>()?)
+        self.build::<T>()
     }
 
-    pub(super) fn build<T: Real>(&self) -> Result<AnyTarget<T>, TargetError> {
+    pub(super) fn build<T: Real>(&self) -> Result<AnyTarget<T>, Invalid> {
         Ok(match self {
             Self::Phi4(theory) => Arc::new(theory.build()?),
             Self::U1 { lattice, beta } => Arc::new(U1::new(lattice, *beta)?),
@@ -191,13 +192,33 @@ impl TargetConfig {
             Self::ManyWell { dim } => Arc::new(ManyWell::new(*dim)?),
             Self::Funnel(FunnelConfig { dim, sigma }) => Arc::new(Funnel::new(*dim, *sigma)?),
             Self::Banana(BananaConfig { dim, curvature, scale }) => Arc::new(Banana::new(*dim, *curvature, *scale)?),
+            Self::Library(library) => library.build()?,
         })
+    }
+
+    /// Makes the library absolute, if it is one, a relative one from `folder` on.
+    pub(super) fn resolve(&mut self, folder: &Path) {
+        if let Self::Library(library) = self {
+            library.resolve(folder);
+        }
+    }
+
+    /// Compares the force of a library with its action, at samples of the base of a flow that fits.
+    ///
+    /// # Errors
+    /// How far they are from each other.
+    pub(super) fn check_force(&self, flow: &FlowSpec) -> Result<(), Invalid> {
+        match self {
+            Self::Library(library) => library.check_force(flow),
+            _ => Ok(()),
+        }
     }
 
     /// Extents of the lattice, if there is one.
     pub(super) fn lattice(&self) -> &[usize] {
         match self {
             Self::Phi4(Phi4Config { lattice, .. }) | Self::U1 { lattice, .. } => lattice,
+            Self::Library(LibraryConfig { shape, .. }) => shape,
             _ => &[],
         }
     }
@@ -206,6 +227,7 @@ impl TargetConfig {
     pub(super) fn extents_value(&self) -> String {
         match self {
             Self::Phi4(_) | Self::U1 { .. } => shape_text(self.lattice()),
+            Self::Library(LibraryConfig { dof, .. }) => dof.to_string(),
             Self::Gaussian { mean, .. } => one_line(&format!("{mean:?}"), 60),
             Self::Gmm { dim }
             | Self::RandomGaussians(RandomGaussiansConfig { dim, .. })
@@ -220,6 +242,7 @@ impl TargetConfig {
         match self {
             Self::Phi4(_) | Self::U1 { .. } => "lattice",
             Self::Gaussian { .. } => "mean",
+            Self::Library(LibraryConfig { shape, .. }) => if shape.is_empty() { "dof" } else { "shape" },
             _ => "dim",
         }
     }

@@ -10,7 +10,7 @@ use crate::io::samples::{Samples, SamplesError, read_samples, write_samples};
 use crate::text::unravel;
 use ndarray::Array2;
 use std::path::{Path, PathBuf};
-use upg_core::Real;
+use upg_core::{DeviceError, Real};
 use upg_targets::{ChainReport, TargetError, space::wrap};
 use upg_train::{Purpose, chains::warnings_of};
 
@@ -78,6 +78,9 @@ pub enum DataError {
         /// How the chains went.
         report: ChainReport,
     },
+    /// The target can't be computed where chains went.
+    #[error(transparent)]
+    Target(#[from] DeviceError),
     /// The samples drawn can't be kept.
     #[error(transparent)]
     Output(#[from] OutputError),
@@ -86,7 +89,7 @@ pub enum DataError {
 impl DataError {
     /// Whether another try would end the same way.
     pub fn is_refusal(&self) -> bool {
-        matches!(self, Self::Given { .. } | Self::Hmc(_) | Self::NotFinite { .. } | Self::Frozen { .. })
+        matches!(self, Self::Given { .. } | Self::Hmc(_) | Self::NotFinite { .. } | Self::Frozen { .. } | Self::Target(_))
     }
 
     /// 2 if the input is wrong, 1 if the run failed.
@@ -94,7 +97,7 @@ impl DataError {
         match self {
             Self::Given { error, .. } | Self::Kept(error) => error.exit_status(),
             Self::Hmc(_) | Self::NotFinite { .. } => 2,
-            Self::Frozen { .. } => 1, // what was asked for is accepted, and led nowhere
+            Self::Frozen { .. } | Self::Target(_) => 1, // what was asked for is accepted, and led nowhere
             Self::Output(error) => error.exit_status(),
         }
     }
@@ -164,6 +167,7 @@ impl<T: Real> DataRequest<'_, T> {
     fn draw(&self, samples: usize, purpose: Purpose) -> Result<Array2<T>, DataError> {
         let rng = purpose.streams(self.seed).next_stream();
         let drawn = self.target.draw_data(&self.data.hmc.plan(samples), rng);
+        self.target.status()?; // chains of a target that failed say less
         let (values, report) = drawn.map_err(DataError::Hmc)?;
         let (_, name) = self.source(purpose);
         check_chains(&format!("data.{name}"), &report)?;

@@ -5,7 +5,7 @@ use crate::cuda::Cuda;
 use crate::gpu::Gpu;
 use crate::memory::{Batch, Sums, bytes_of};
 use std::sync::{Arc, Mutex, PoisonError};
-use upg_core::{Batch as HostBatch, Cpu, Execution, Memory, Real, Target};
+use upg_core::{Batch as HostBatch, Cpu, DeviceError, Execution, Memory, Real, Target};
 
 /// A target of the host as one of a device.
 pub(super) struct HostTarget<T: Real> {
@@ -53,5 +53,9 @@ impl<T: Real, G: Gpu> Target<Cuda<T, G>> for HostTarget<T> {
         if wanted {
             device.write(bytes_of(force.as_slice()), places[1]);
         }
+    }
+
+    fn status(&self) -> Result<(), DeviceError> {
+        self.target.status()
     }
 }

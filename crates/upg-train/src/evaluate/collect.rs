@@ -154,6 +154,7 @@ impl<D: Device + Clone> Trained<D> {
             weighed.missed += round_trip::missed(&mut self.engine, &self.theta, piece, latent.view())?;
         }
         self.device.status()?;
+        self.engine.target().status()?;
         Ok(weighed)
     }
 }

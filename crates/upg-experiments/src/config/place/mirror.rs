@@ -165,6 +165,10 @@ impl<T: Real> Target<Mirror<T>> for MirroredTarget<T> {
     fn action_and_force(&self, device: &Mirror<T>, x: &Batch<T>, action: &mut Vec<f64>, force: Option<&mut Batch<T>>) {
         self.0.action_and_force(&device.host, x, action, force);
     }
+
+    fn status(&self) -> Result<(), DeviceError> {
+        self.0.status()
+    }
 }
 
 impl<T: Real> Memory for Mirror<T> {

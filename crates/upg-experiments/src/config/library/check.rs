@@ -1,0 +1,164 @@
+//! The force of a library against central differences of its action, at samples of the base, along some of the axes and one direction that has to do with
+//! all: with D(h) = [S(x + h v) − S(x − h v)]/2h, the derivative is [4 D(h/2) − D(h)]/3 up to O(h⁴), and v·force has to be its negative, to a part in
+//! [`TOLERANCE`] and what the difference of the two D and the precision of S leave open.
+
+use super::{LibraryConfig, LibraryTarget};
+use crate::config::invalid::Invalid;
+use crate::text::Shown;
+use std::sync::atomic::Ordering::Relaxed;
+use upg_core::{Base, BasePass, Batch, Cpu, Memory, Prepared, Target, Workspace};
+use upg_flows::FlowSpec;
+use upg_train::Purpose;
+
+/// The largest difference, relative to the larger of both.
+const TOLERANCE: f64 = 1e-4;
+/// Samples.
+const SAMPLES: usize = 2;
+/// Axes, at most.
+const AXES: usize = 16;
+/// h.
+const STEP: f64 = 1e-3;
+/// Displacements along a direction, in units of h.
+const AT: [f64; 4] = [1.0, -1.0, 0.5, -0.5];
+
+/// Compares them, unless that was done.
+///
+/// # Errors
+/// How far they are from each other, or what the library says.
+pub(super) fn once(target: &LibraryTarget, config: &LibraryConfig, spec: &FlowSpec) -> Result<(), Invalid> {
+    if target.is_checked.swap(true, Relaxed) {
+        return Ok(());
+    }
+    compare(target, &samples(spec)).map_err(|accepted| Invalid {
+        field: "target.path".into(),
+        value: config.path.shown(),
+        accepted: format!("a library {accepted}"),
+    })
+}
+
+/// Samples of the base of a flow, shape `[dof, SAMPLES]`.
+fn samples(spec: &FlowSpec) -> Batch<f64> {
+    let (device, base) = (Cpu::<f64>::here(), spec.build_base::<f64>());
+    let theta = base.params().initialise(&mut Purpose::Weights.streams(1).next_stream());
+    let (mut prepared, mut scratch, mut x) = (Prepared::default(), Workspace::default(), Batch::default());
+    base.prepare(&device, &theta, &mut prepared);
+    device.reshape(&mut x, spec.dof(), SAMPLES);
+    let mut pass = BasePass { device: &device, theta: &theta, prepared: &prepared, scratch: &mut scratch };
+    base.sample(&mut pass, Purpose::Samples.samples(1), 0, &mut x);
+    x
+}
+
+/// A direction.
+#[derive(Clone, Copy)]
+enum Along {
+    Axis(usize),
+    /// One that has to do with all axes.
+    All,
+}
+
+impl Along {
+    /// Some of the axes, spread over them, and the direction of all.
+    fn directions(dof: usize) -> Vec<Self> {
+        let axes = dof.min(AXES);
+        (0..axes).map(|i| Self::Axis(i * dof / axes)).chain([Self::All]).collect()
+    }
+
+    /// Component i of its unit vector.
+    fn component(self, i: usize, dof: usize) -> f64 {
+        match self {
+            Self::Axis(axis) => f64::from(u8::from(i == axis)),
+            Self::All => (1.0 + i as f64).sin() * (2.0 / dof as f64).sqrt(),
+        }
+    }
+
+    fn words(self) -> String {
+        match self {
+            Self::Axis(axis) => format!("component {axis} of the force"),
+            Self::All => "the force along a direction of all components".into(),
+        }
+    }
+}
+
+/// Compares force and action at the samples `x`, shape `[dof, samples]`.
+///
+/// # Errors
+/// What a library had to be.
+fn compare(target: &LibraryTarget, x: &Batch<f64>) -> Result<(), String> {
+    let (device, dof, directions) = (Cpu::here(), x.rows(), Along::directions(x.rows()));
+    let (mut action, mut displaced, mut force) = (vec![], vec![], Batch::default());
+    target.action_and_force(&device, x, &mut action, Some(&mut force));
+    let columns: Vec<_> = (0..x.samples()).flat_map(|n| directions.iter().flat_map(move |&v| AT.map(|at| (n, v, at)))).collect();
+    let mut around = Batch::zeros(dof, columns.len());
+    for i in 0..dof {
+        let row = around.row_mut(i).iter_mut().zip(&columns);
+        row.for_each(|(to, &(n, v, at))| *to = x.row(i)[n] + at * STEP * v.component(i, dof));
+    }
+    target.action_and_force(&device, &around, &mut displaced, None);
+    if let Some(failure) = target.failure() {
+        return Err(format!("that computes samples of the base: {failure}"));
+    }
+    for (&(n, v, _), s) in columns.iter().step_by(AT.len()).zip(displaced.chunks(AT.len())) {
+        let along: f64 = (0..dof).map(|i| force.row(i)[n] * v.component(i, dof)).sum();
+        agrees(along, s).map_err(|derivative| {
+            let (words, off) = (v.words(), (along - derivative).abs());
+            format!(
+                "whose force is -dS/dx: {words} is {along:.6e} at sample {n} of the base, central differences of the action \
+                 say {derivative:.6e}, off by {off:.1e} where {TOLERANCE:.0e} of it is tolerated (target.check = Off for any)"
+            )
+        })?;
+    }
+    Ok(())
+}
+
+/// Compares a component of the force with the action at the displacements [`AT`].
+///
+/// # Errors
+/// What it should be.
+fn agrees(along: f64, s: &[f64]) -> Result<(), f64> {
+    let (whole, half) = ((s[0] - s[1]) / (2.0 * STEP), (s[2] - s[3]) / STEP);
+    let derivative = -(4.0 * half - whole) / 3.0;
+    let largest = s.iter().fold(0.0_f64, |largest, s| largest.max(s.abs()));
+    let open = 4.0 * (whole - half).abs() + 64.0 * f64::EPSILON * largest / STEP;
+    let tolerated = TOLERANCE * along.abs().max(derivative.abs()) + open;
+    // What isn't finite can't be compared.
+    if (along - derivative).abs() > tolerated && derivative.is_finite() { Err(derivative) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// S = x⁴ around 0.7, whose force is −4 · 0.343.
+    fn actions() -> Vec<f64> {
+        AT.map(|at| (0.7 + at * STEP).powi(4)).to_vec()
+    }
+
+    #[test]
+    fn a_force_that_is_off_is_seen() {
+        let force = -4.0 * 0.343;
+        assert!(agrees(force, &actions()).is_ok());
+        assert!(agrees(force * 1.00005, &actions()).is_ok());
+        for wrong in [force * 1.001, -force, 0.0, 2.0 * force, f64::INFINITY] {
+            let should_be = agrees(wrong, &actions()).unwrap_err();
+            assert!((should_be - force).abs() < 1e-9, "{should_be}");
+        }
+    }
+
+    #[test]
+    fn what_is_rough_or_rounded_is_borne() {
+        // A step of the action that is much narrower than h; an action in single precision; one that is infinite beside the sample.
+        assert!(agrees(-0.3, &[1.0, 0.0, 1.0, 0.0]).is_ok());
+        let single: Vec<_> = actions().iter().map(|s| f64::from((1000.0 + s) as f32)).collect();
+        assert!(agrees(-4.0 * 0.343, &single).is_ok());
+        assert!(agrees(1.0, &[f64::INFINITY, 0.0, 0.0, 0.0]).is_ok());
+    }
+
+    #[test]
+    fn every_component_is_in_one_direction() {
+        for dof in [1, 5, 16, 17, 1000] {
+            let directions = Along::directions(dof);
+            assert_eq!(directions.len(), dof.min(AXES) + 1);
+            assert!((0..dof).all(|i| Along::All.component(i, dof).abs() > 1e-6));
+        }
+    }
+}
