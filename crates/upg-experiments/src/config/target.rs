@@ -242,7 +242,13 @@ impl TargetConfig {
         match self {
             Self::Phi4(_) | Self::U1 { .. } => "lattice",
             Self::Gaussian { .. } => "mean",
-            Self::Library(LibraryConfig { shape, .. }) => if shape.is_empty() { "dof" } else { "shape" },
+            Self::Library(LibraryConfig { shape, .. }) => {
+                if shape.is_empty() {
+                    "dof"
+                } else {
+                    "shape"
+                }
+            }
             _ => "dim",
         }
     }

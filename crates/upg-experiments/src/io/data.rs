@@ -89,7 +89,10 @@ pub enum DataError {
 impl DataError {
     /// Whether another try would end the same way.
     pub fn is_refusal(&self) -> bool {
-        matches!(self, Self::Given { .. } | Self::Hmc(_) | Self::NotFinite { .. } | Self::Frozen { .. } | Self::Target(_))
+        matches!(
+            self,
+            Self::Given { .. } | Self::Hmc(_) | Self::NotFinite { .. } | Self::Frozen { .. } | Self::Target(_)
+        )
     }
 
     /// 2 if the input is wrong, 1 if the run failed.

@@ -12,6 +12,7 @@ mod flows;
 mod golden;
 mod gpu;
 mod layers;
+mod library;
 mod memory;
 mod outputs;
 mod overrides;

@@ -62,7 +62,8 @@ impl Functions {
         // SAFETY: it takes nothing.
         let found = unsafe { version() };
         if found != VERSION {
-            let accepted = format!("a library of version {VERSION} of upg_target.h: its {}_version gives {found}", request.symbol);
+            let accepted =
+                format!("a library of version {VERSION} of upg_target.h: its {}_version gives {found}", request.symbol);
             return Err(request.refused("path", request.path.shown(), accepted));
         }
         // SAFETY: as above.

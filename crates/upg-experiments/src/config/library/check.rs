@@ -87,7 +87,8 @@ fn compare(target: &LibraryTarget, x: &Batch<f64>) -> Result<(), String> {
     let (device, dof, directions) = (Cpu::here(), x.rows(), Along::directions(x.rows()));
     let (mut action, mut displaced, mut force) = (vec![], vec![], Batch::default());
     target.action_and_force(&device, x, &mut action, Some(&mut force));
-    let columns: Vec<_> = (0..x.samples()).flat_map(|n| directions.iter().flat_map(move |&v| AT.map(|at| (n, v, at)))).collect();
+    let columns: Vec<_> =
+        (0..x.samples()).flat_map(|n| directions.iter().flat_map(move |&v| AT.map(|at| (n, v, at)))).collect();
     let mut around = Batch::zeros(dof, columns.len());
     for i in 0..dof {
         let row = around.row_mut(i).iter_mut().zip(&columns);

@@ -95,7 +95,8 @@ impl LibraryTarget {
             }
             Calls::Parallel => {
                 let piece = |n, x, action, force| {
-                    let in_batch = |failure: Failure| Failure { sample: failure.sample.map(|i| n * PIECE + i), ..failure };
+                    let in_batch =
+                        |failure: Failure| Failure { sample: failure.sample.map(|i| n * PIECE + i), ..failure };
                     self.functions.compute(x, action, force).map_err(in_batch)
                 };
                 let pieces = x.par_chunks(PIECE * self.dof).zip(action.par_chunks_mut(PIECE)).enumerate();
