@@ -233,7 +233,7 @@ fn a_failure_ends_the_run_and_leaves_its_checkpoint() {
 fn a_nan_is_told_of_and_its_step_skipped() {
     let experiment = beside_faulty(SHORT);
     for (options, what) in [("a260", "the action is NaN"), ("f260", "the force is NaN")] {
-        // After 140 samples of the check, three steps and a validation.
+        // In the seventh step, after 34 samples of the check, six steps and two validations.
         let output = experiment.train(what, &["--set", &format!("target.options={options:?}")]).output().unwrap();
         let said = errors(&output);
         assert!(output.status.success(), "{said}");
