@@ -1,6 +1,7 @@
 //! The commands of `upg`, one module each: its options, and `run`, which does the work and returns the line to be printed.
 
 pub mod arguments;
+pub mod arrays;
 pub mod config;
 pub mod evaluate;
 pub mod flows;

@@ -14,10 +14,12 @@
 //! ```
 //!
 //! The sections `training`, `data` and `evaluation` may be left out, and every field in them: [`schema`] explains all.
+//! [`choices`] knows all that may be written, for other languages.
 //! A new recipe of a flow is a variant of [`FlowConfig`] with its line in `spec` and its entry in [`catalogue`], a new target one of [`TargetConfig`] with its lines below it.
 //! Ranges of values are checked where the flow or target is made; this module adds where in the file the value stands.
 
 pub mod catalogue;
+pub mod choices;
 mod data;
 mod diff;
 mod experiment;

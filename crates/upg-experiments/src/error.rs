@@ -86,6 +86,9 @@ pub enum Error {
         /// Folder of the run.
         dir: PathBuf,
     },
+    /// The caller asked for an end; nothing is written.
+    #[error("stopped by {0}")]
+    Cancelled(&'static str),
     /// Step after step had to be skipped. All is saved.
     #[error("step {step}: {fault}; {in_a_row} steps in a row had to be skipped (training.abort_after)")]
     Diverged {
@@ -151,6 +154,7 @@ impl Error {
             | Self::Device(_)
             | Self::Signals(_)
             | Self::Interrupted { .. }
+            | Self::Cancelled(_)
             | Self::Diverged { .. } => 1,
             Self::Failed(_) | Self::Overflown { .. } => 1,
         }

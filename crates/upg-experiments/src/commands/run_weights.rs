@@ -41,9 +41,9 @@ impl RunArgs {
     ///
     /// # Errors
     /// If it holds no run, or a wrong configuration, or the device can't be had; else if the work fails.
-    pub(super) fn have_done<W, F>(&self, precision: Option<Precision>, work: F) -> Result<String, Error>
+    pub(super) fn have_done<O, W, F>(&self, precision: Option<Precision>, work: F) -> Result<O, Error>
     where
-        W: Work<Outcome = Result<String, Error>>,
+        W: Work<Outcome = Result<O, Error>>,
         F: FnOnce(RunDir) -> W,
     {
         let dir = RunDir::open(&self.run)?;

@@ -19,24 +19,37 @@ mod signals;
 mod tests;
 
 pub use session::TrainArgs;
+pub use signals::Caller;
 
 use super::place::{self, Work};
 use crate::Error;
-use crate::config::Place;
-use session::Plan;
+use crate::config::{ConfigFile, Place};
+use session::{Plan, config_of};
 
 /// Trains; returns one line that says what was done.
 ///
 /// # Errors
 /// If an input is wrong, the gradient isn't finite too often, a file can't be written, or the run is interrupted. What was saved stays.
 pub fn run(args: &TrainArgs) -> Result<String, Error> {
-    let plan = Plan::new(args)?;
-    plan.check()?;
-    let config = plan.config();
-    place::on(plan.place(), config.precision.products, config.training.precision, Job(&plan))?
+    run_plan(&Plan::new(config_of(args)?, args, None))
 }
 
-struct Job<'a>(&'a Plan);
+/// The same for a caller who has the configuration, by default that of the run in the folder, and who answers signals itself.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_for(caller: Caller<'_>, config: Option<ConfigFile>, args: &TrainArgs) -> Result<String, Error> {
+    let config = config.map_or_else(|| config_of(args), Ok)?;
+    run_plan(&Plan::new(config, args, Some(caller)))
+}
+
+fn run_plan(plan: &Plan<'_>) -> Result<String, Error> {
+    plan.check()?;
+    let config = plan.config();
+    place::on(plan.place(), config.precision.products, config.training.precision, Job(plan))?
+}
+
+struct Job<'a>(&'a Plan<'a>);
 
 impl Work for Job<'_> {
     type Outcome = Result<String, Error>;

@@ -44,12 +44,26 @@ impl ConfigFile {
         file.config = overrides::apply(path, file.config, overrides)?;
         file.overrides = overrides.to_vec();
         let folder = path.canonicalize().ok().and_then(|full| Some(full.parent()?.to_owned())).unwrap_or_default();
-        file.config.training.resolve(&folder);
-        file.config.target.resolve(&folder);
-        if let Some(data) = &mut file.config.data {
-            data.resolve(&folder);
-        }
+        file.resolve(&folder);
         Ok(file)
+    }
+
+    /// A configuration that isn't in a file; files that it names are relative to `folder`.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read); no place is told.
+    pub fn of_text(text: String, folder: &Path) -> Result<Self, ConfigError> {
+        let mut file = Self::parse(Path::new(""), text)?;
+        file.resolve(folder);
+        Ok(file)
+    }
+
+    fn resolve(&mut self, folder: &Path) {
+        self.config.training.resolve(folder);
+        self.config.target.resolve(folder);
+        if let Some(data) = &mut self.config.data {
+            data.resolve(folder);
+        }
     }
 
     /// Reads a configuration from the text of a file called `path`.

@@ -7,10 +7,10 @@ use std::fmt;
 use std::path::PathBuf;
 
 /// A configuration isn't accepted; displayed as a line for each mistake, `config FILE:LINE:COLUMN: FIELD = VALUE: PROBLEM` or
-/// `--set FIELD = VALUE: PROBLEM`.
+/// `--set FIELD = VALUE: PROBLEM`; without `config …: ` for a text that isn't in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
-    /// The file.
+    /// The file; empty for a text that isn't in one.
     pub file: PathBuf,
     /// What is wrong with it, in the order of the file: one mistake or several.
     pub mistakes: Vec<Mistake>,
@@ -63,8 +63,10 @@ impl ConfigError {
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let file = self.file.shown();
+        let is_in_a_file = !self.file.as_os_str().is_empty();
         let lines = self.mistakes.iter().map(|Mistake { origin, field, problem }| {
             let place = match origin {
+                Origin::File(_) if !is_in_a_file => String::new(),
                 Origin::File(None) | Origin::Machine => format!("config {file}: "),
                 Origin::File(Some(position)) => format!("config {file}:{position}: "),
                 Origin::Argument => "--set ".to_owned(),
@@ -72,7 +74,8 @@ impl fmt::Display for ConfigError {
             let field = field.as_ref().map_or(String::new(), |(field, value)| format!("{field} = {value}: "));
             format!("{place}{field}{problem}")
         });
-        write_lines(f, &format!("config {file}: "), &lines.collect::<Vec<_>>())
+        let more = if is_in_a_file { format!("config {file}: ") } else { String::new() };
+        write_lines(f, &more, &lines.collect::<Vec<_>>())
     }
 }
 

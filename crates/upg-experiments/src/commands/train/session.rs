@@ -2,7 +2,7 @@
 
 use super::events::Events;
 use super::progress::ProgressLine;
-use super::signals::Signals;
+use super::signals::{Caller, Requests};
 use crate::Error;
 use crate::commands::place::{self, PlaceArgs};
 use crate::config::{Config, ConfigFile, Data, DeviceName, Invalid, Model, Override, Place, Tensorboard};
@@ -50,17 +50,18 @@ pub struct TrainArgs {
 }
 
 /// The run to be made, from the arguments and the configuration.
-pub(super) struct Plan {
+pub(super) struct Plan<'a> {
     file: ConfigFile,
     steps: u64,
     out: PathBuf,
     existing: Existing,
     place: PlaceArgs,
+    /// Who asks the run to stop in the place of signals.
+    caller: Option<Caller<'a>>,
 }
 
-impl Plan {
-    pub(super) fn new(args: &TrainArgs) -> Result<Self, Error> {
-        let mut file = config_of(args)?;
+impl<'a> Plan<'a> {
+    pub(super) fn new(mut file: ConfigFile, args: &TrainArgs, caller: Option<Caller<'a>>) -> Self {
         if let Some(seed) = args.seed {
             file.config.training.seed = seed;
         }
@@ -71,7 +72,7 @@ impl Plan {
         };
         let out = args.out.clone().unwrap_or_else(|| default_folder(args.config.as_deref()));
         let steps = args.steps.unwrap_or(file.config.training.steps);
-        Ok(Self { file, steps, out, existing, place: args.place.clone() })
+        Self { file, steps, out, existing, place: args.place.clone(), caller }
     }
 
     pub(super) fn config(&self) -> &Config {
@@ -101,7 +102,7 @@ impl Plan {
 }
 
 /// The configuration named, else that of the run to be resumed.
-fn config_of(args: &TrainArgs) -> Result<ConfigFile, Error> {
+pub(super) fn config_of(args: &TrainArgs) -> Result<ConfigFile, Error> {
     match (&args.config, &args.out) {
         (Some(path), _) => Ok(ConfigFile::read_with(path, &args.set)?),
         (None, Some(out)) if args.resume => match RunDir::open(out) {
@@ -121,10 +122,10 @@ fn default_folder(config: Option<&Path>) -> PathBuf {
     Path::new("runs").join(config.and_then(Path::file_stem).unwrap_or("run".as_ref()))
 }
 
-pub(super) fn run_on<D: Place>(plan: &Plan, device: D) -> Result<String, Error> {
+pub(super) fn run_on<D: Place>(plan: &Plan<'_>, device: D) -> Result<String, Error> {
     let config = plan.config();
     let model = place::made(&device, plan.file.build_on(&device))?; // all that is wrong is said before anything is touched
-    let signals = Signals::listen().map_err(Error::Signals)?;
+    let signals = Requests::listen(plan.caller).map_err(Error::Signals)?;
     let given = given_data(config, &model)?;
     let start = start(plan, &model.layout())?;
     let dir = RunDir::begin(&plan.out, config, plan.existing)?;
@@ -134,13 +135,13 @@ pub(super) fn run_on<D: Place>(plan: &Plan, device: D) -> Result<String, Error> 
 
 /// The run in its folder, ready for its next step; if it can't begin, nothing of it is left.
 fn begin<'a, D: Place>(
-    plan: &'a Plan,
+    plan: &'a Plan<'a>,
     device: D,
     model: Model<D>,
     given: DataSets<D::Real>,
     start: Option<Vec<D::Real>>,
     dir: LockedRun,
-    signals: Signals,
+    signals: Requests<'a>,
 ) -> Result<Session<'a, D>, Error> {
     let config = plan.config();
     let here = place::provenance(&device, Some(config.training.seed), config.to_ron());
@@ -215,7 +216,7 @@ fn note_products(before: &Config, now: &Config) {
 }
 
 /// The weights to begin with, if the configuration names some and no checkpoint is there to go on from.
-fn start<T: Real>(plan: &Plan, layout: &ParamLayout) -> Result<Option<Vec<T>>, Error> {
+fn start<T: Real>(plan: &Plan<'_>, layout: &ParamLayout) -> Result<Option<Vec<T>>, Error> {
     let has_begun = plan.existing == Existing::Resume && RunDir::open(&plan.out).is_ok_and(|dir| dir.latest().exists());
     let path = plan.config().training.start_from.as_ref().filter(|_| !has_begun);
     path.map(|path| read_start(path, layout)).transpose().map_err(Error::StartFrom)
@@ -258,13 +259,13 @@ fn request<'a, D: Place>(
 
 /// A run under way.
 struct Session<'a, D: Place> {
-    plan: &'a Plan,
+    plan: &'a Plan<'a>,
     dir: LockedRun,
     trainer: Trainer<D>,
     /// Where it computes, in words.
     words: String,
     provenance: Provenance,
-    signals: Signals,
+    signals: Requests<'a>,
     metrics: Metrics,
     events: Option<Events>,
     progress: ProgressLine,
@@ -282,12 +283,12 @@ struct Session<'a, D: Place> {
 
 impl<'a, D: Place> Session<'a, D> {
     fn new(
-        plan: &'a Plan,
+        plan: &'a Plan<'a>,
         device: &D,
         dir: LockedRun,
         trainer: Trainer<D>,
         provenance: Provenance,
-        signals: Signals,
+        signals: Requests<'a>,
     ) -> Result<Self, Error> {
         let step = trainer.progress().step;
         let metrics = Metrics::open(&dir.metrics(), step)?;

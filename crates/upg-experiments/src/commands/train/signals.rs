@@ -18,6 +18,42 @@ use std::time::{Duration, Instant};
 /// How long another signal counts as the same request.
 const SAME_REQUEST: Duration = Duration::from_secs(2);
 
+/// A caller of this library, who answers signals itself: who asks the run to stop, if someone does. It is asked after every step.
+pub type Caller<'a> = &'a dyn Fn() -> Option<&'static str>;
+
+/// Where requests to stop come from.
+pub enum Requests<'a> {
+    /// From the system, as in a program of its own.
+    Signals(Signals),
+    /// From the caller.
+    Caller(Caller<'a>),
+}
+
+impl<'a> Requests<'a> {
+    /// Those of the caller, or the signals of the system from now on.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub fn listen(caller: Option<Caller<'a>>) -> io::Result<Self> {
+        caller.map_or_else(|| Signals::listen().map(Self::Signals), |caller| Ok(Self::Caller(caller)))
+    }
+
+    /// From now on a request is to be answered by saving.
+    pub fn save_from_now_on(&self) {
+        if let Self::Signals(signals) = self {
+            signals.save_from_now_on();
+        }
+    }
+
+    /// Who asked, if someone did.
+    pub fn received(&self) -> Option<&'static str> {
+        match self {
+            Self::Signals(signals) => signals.received(),
+            Self::Caller(ask) => ask(),
+        }
+    }
+}
+
 /// Whether the run was asked to stop.
 #[derive(Clone, Debug, Default)]
 pub struct Signals(Arc<Heard>);

@@ -1,6 +1,6 @@
 //! Runs on two devices, of which the second computes as the first does.
 
-use super::session::{Plan, TrainArgs, run_on};
+use super::session::{Plan, TrainArgs, config_of, run_on};
 use crate::Error;
 use crate::commands::place::PlaceArgs;
 use crate::config::{ConfigFile, Mirror, Place, Products};
@@ -38,7 +38,7 @@ fn arguments(folder: &Path, name: &str, text: &str, existing: bool, steps: u64) 
 }
 
 fn train<D: Place>(args: &TrainArgs, device: D) -> Result<String, Error> {
-    run_on(&Plan::new(args)?, device)
+    run_on(&Plan::new(config_of(args)?, args, None), device)
 }
 
 fn state(folder: &Path) -> State<f64> {
