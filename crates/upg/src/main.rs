@@ -1,101 +1,11 @@
-//! The `upg` command line. Exit status: 0 done, 1 the run failed or was stopped, 2 the input is wrong.
+//! The `upg` command line; what it does is in the library of this crate.
 
-use clap::{Parser, Subcommand, error::ErrorKind};
 use std::process::ExitCode;
-use upg_experiments::Error;
-use upg_experiments::commands::arguments::refusal;
-use upg_experiments::commands::{config, evaluate, flows, gradient, hmc, log_prob, report, sample, train, variance};
-use upg_experiments::io::console::{print, say};
 use upg_experiments::io::memory::OrEnd;
-use upg_experiments::io::output::{clean_up_on_signals, tell_commit};
-use upg_experiments::io::signals::survive_limits_of_files;
 
 #[global_allocator]
 static ALLOCATOR: OrEnd = OrEnd;
 
-/// Path gradients for normalizing flows.
-#[derive(Parser)]
-#[command(version, after_help = "Exit status: 0 done; 1 failed, or stopped by a signal with all saved; 2 wrong input.")]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// One gradient of one batch, from files to a file.
-    Gradient(gradient::GradientArgs),
-    /// Trains a flow.
-    Train(train::TrainArgs),
-    /// The worth of a trained flow: effective sample sizes, log Z, a Markov chain, observables.
-    Evaluate(evaluate::EvaluateArgs),
-    /// Samples of a trained flow, independent with weights or as a Markov chain.
-    Sample(sample::SampleArgs),
-    /// log q of a trained flow at given points.
-    LogProb(log_prob::LogProbArgs),
-    /// Samples and observables of the target by HMC, or by its exact sampler, without a flow.
-    Hmc(hmc::HmcArgs),
-    /// Variance and signal-to-noise ratio of every estimator of the gradient.
-    Variance(variance::VarianceArgs),
-    /// One HTML page of one or several runs side by side.
-    Report(report::ReportArgs),
-    /// The flows there are: how large, how dear, where good, how written.
-    Flows(flows::FlowsArgs),
-    /// Configurations.
-    #[command(subcommand)]
-    Config(config::ConfigCommand),
-}
-
 fn main() -> ExitCode {
-    if let Some(commit) = option_env!("UPG_COMMIT") {
-        tell_commit(commit);
-    }
-    if let Err(error) = survive_limits_of_files() {
-        return finish(Err(Error::Signals(error)));
-    }
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => return refuse(&error),
-    };
-    if !matches!(cli.command, Command::Train(_)) // which has its own answer to signals
-        && let Err(error) = clean_up_on_signals()
-    {
-        return finish(Err(Error::Signals(error)));
-    }
-    let outcome = match cli.command {
-        Command::Gradient(args) => gradient::run(&args),
-        Command::Train(args) => train::run(&args),
-        Command::Evaluate(args) => evaluate::run(&args),
-        Command::Sample(args) => sample::run(&args),
-        Command::LogProb(args) => log_prob::run(&args),
-        Command::Hmc(args) => hmc::run(&args),
-        Command::Variance(args) => variance::run(&args),
-        Command::Report(args) => report::run(&args),
-        Command::Flows(args) => flows::run(&args),
-        Command::Config(command) => config::run(&command),
-    };
-    finish(outcome)
-}
-
-/// Help and version as they are; what is wrong with the arguments in one line.
-fn refuse(error: &clap::Error) -> ExitCode {
-    if !error.use_stderr() {
-        return finish(Ok(error.to_string().trim_end().to_owned()));
-    }
-    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        say(error.to_string().trim_end());
-        return ExitCode::from(2);
-    }
-    say(refusal(error));
-    ExitCode::from(2)
-}
-
-fn finish(outcome: Result<String, Error>) -> ExitCode {
-    match outcome.and_then(|summary| Ok(print(format_args!("{summary}\n"))?)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            say(error.told());
-            ExitCode::from(error.exit_status())
-        }
-    }
+    ExitCode::from(upg::run(std::env::args_os()))
 }
