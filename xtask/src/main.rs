@@ -9,6 +9,8 @@ use upg_experiments::io::output::tell_commit;
 mod gpu_check;
 #[cfg(feature = "emulator")]
 mod gpu_counts;
+mod python;
+mod python_classes;
 mod reproduce_figures;
 mod reproduce_table2;
 
@@ -28,6 +30,12 @@ enum Task {
     ReproduceFigures(reproduce_figures::Arguments),
     /// Looks whether flows on a card are right, and how fast they are: within six minutes.
     GpuCheck(gpu_check::Arguments),
+    /// Builds the Python package into target/wheels.
+    Wheel(python::Arguments),
+    /// Builds the Python package, and runs its tests and mypy in a virtual environment under target/.
+    TestPython(python::Arguments),
+    /// Writes the classes of the Python package anew, from what configurations may say.
+    PythonClasses,
     /// Counts what the gradients of Table 2 ask of a card, on the emulator.
     #[cfg(feature = "emulator")]
     GpuCounts(gpu_counts::Arguments),
@@ -49,6 +57,9 @@ fn main() -> ExitCode {
         Task::ReproduceTable2(arguments) => reproduce_table2::run(&arguments),
         Task::ReproduceFigures(arguments) => reproduce_figures::run(&arguments),
         Task::GpuCheck(arguments) => gpu_check::run(&arguments),
+        Task::Wheel(arguments) => python::wheel(&arguments),
+        Task::TestPython(arguments) => python::test(&arguments),
+        Task::PythonClasses => python_classes::run(),
         #[cfg(feature = "emulator")]
         Task::GpuCounts(arguments) => gpu_counts::run(&arguments),
     }

@@ -1,0 +1,5 @@
+"""``python -m upg``: the command line."""
+
+from ._command import main
+
+main()

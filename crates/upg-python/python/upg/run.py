@@ -1,0 +1,282 @@
+"""Training, and runs in their folders."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from . import _upg
+from .notation import ron
+from .sections import PATHS
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    from typing_extensions import Unpack
+
+    from .flows import FlowSpec
+    from .sections import DataFields, EvaluationFields, PrecisionFields, TrainingFields
+    from .targets import TargetSpec
+
+__all__ = ["Run", "check", "load", "report", "train"]
+
+Weights = Literal["best", "latest", "ema"]
+
+
+def _config(
+    flow: FlowSpec | str,
+    target: TargetSpec | str,
+    training: Mapping[str, object],
+    data: DataFields | str | None,
+    evaluation: EvaluationFields | str | None,
+    products: PrecisionFields | str | None,
+) -> str:
+    """The text of a configuration, a section a line; what isn't given isn't there."""
+    told = {name: Path(cast(str, value)) if name in PATHS and value is not None else value for name, value in training.items()}
+    sections = {
+        "flow": flow,
+        "target": target,
+        "training": told or None,
+        "data": data,
+        "evaluation": evaluation,
+        "precision": products,
+    }
+    lines = [f"    {name}: {ron(value)},\n" for name, value in sections.items() if value is not None]
+    return f"(\n{''.join(lines)})\n"
+
+
+def check(
+    flow: FlowSpec | str,
+    target: TargetSpec | str,
+    *,
+    data: DataFields | str | None = None,
+    evaluation: EvaluationFields | str | None = None,
+    products: PrecisionFields | str | None = None,
+    **training: Unpack[TrainingFields],
+) -> str:
+    """Checks what :func:`train` would be given.
+
+    Returns the text of the configuration with every default spelled out: a file for ``upg train --config``.
+
+    Raises :class:`upg.ConfigError`, with a line for each value that isn't accepted.
+    """
+    return _upg.check(_config(flow, target, training, data, evaluation, products))
+
+
+def train(
+    flow: FlowSpec | str,
+    target: TargetSpec | str,
+    *,
+    out: str | os.PathLike[str] = "runs/run",
+    data: DataFields | str | None = None,
+    evaluation: EvaluationFields | str | None = None,
+    products: PrecisionFields | str | None = None,
+    force: bool = False,
+    stop_after: int | None = None,
+    device: str = "cpu",
+    threads: int | None = None,
+    **training: Unpack[TrainingFields],
+) -> Run:
+    """Trains a flow to sample a target, as ``upg train`` does, to the bit.
+
+    :param flow: a description of :mod:`upg.flows`, or its text.
+    :param target: one of :mod:`upg.targets`, or its text.
+    :param out: the folder of the run; with ``force=True`` a run that is there is deleted.
+    :param data: samples of the target, as ``{"train": upg.sources.Draw(10000)}``; drawn where the objective needs some.
+    :param evaluation: the section ``evaluation``.
+    :param products: the section ``precision``: how accelerators multiply.
+    :param stop_after: stop after so many steps; schedules keep to ``steps``, and :meth:`Run.resume` goes on.
+    :param device: ``cpu``, ``cuda``, or ``cuda:N`` for the card number N.
+    :param threads: threads of the processor, by default one per core; results don't depend on it.
+    :param training: the fields of the section ``training``: ``steps``, ``batch`` (samples per step), ``seed``, ``objective``
+        (``"Reverse(PathFast)"``), ``optimiser`` (``upg.optimisers.Adam(rate=1e-3)``), ``schedule`` and so on. What isn't given has the
+        default that ``upg config schema`` states.
+
+    Other threads run meanwhile. Ctrl-C leaves a checkpoint and raises KeyboardInterrupt.
+    """
+    text = _config(flow, target, training, data, evaluation, products)
+    _upg.train(text, [], stop_after, out, False, force, device, threads)
+    return Run(out)
+
+
+def load(run: str | os.PathLike[str]) -> Run:
+    """The run in a folder, be it made by :func:`train` or by the command ``upg train``."""
+    return Run(run)
+
+
+def report(
+    *runs: Run | str | os.PathLike[str],
+    results: str | os.PathLike[str] | None = None,
+    out: str | os.PathLike[str] | None = None,
+) -> Path:
+    """Writes one HTML page of one or several runs side by side; returns its path, by default ``report.html`` in the first run."""
+    folders = [run.path if isinstance(run, Run) else Path(run) for run in runs]
+    _upg.report(folders, results, out)
+    return Path(out) if out is not None else folders[0] / "report.html"
+
+
+class Run:
+    """A run in its folder. Everything is read from there when it is asked for, so it is always that of the latest checkpoint.
+
+    Attributes:
+
+    - ``path``: the folder.
+    - ``config``: the configuration, a text with every default spelled out.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self.config = _upg.config(self.path)
+
+    def __repr__(self) -> str:
+        return f"upg.load({str(self.path)!r})"
+
+    @property
+    def metrics(self) -> dict[str, npt.NDArray[np.float64]]:
+        """What was logged of the training, by name, one number a logged step; NaN where a step hasn't got it.
+
+        ``step``, ``loss`` (natural units: an average of log q + S for the reverse divergence), ``ess_reverse`` and ``ess_forward`` (in
+        [0, 1]), ``grad_norm``, ``rate``, ``seconds``, ``samples_per_second``, ``skipped``; numbers of validations are called
+        ``validation.loss`` and so on.
+        """
+        import numpy as np
+
+        path = self.path / "metrics.jsonl"
+        lines = [_flat(json.loads(line)) for line in path.read_text().splitlines()] if path.exists() else []
+        names = dict.fromkeys(name for line in lines for name in line)
+        return {name: np.array([line.get(name, np.nan) for line in lines], dtype=float) for name in names}
+
+    @property
+    def summary(self) -> dict[str, Any] | None:
+        """The results of the latest evaluation in the folder, None before the first."""
+        path = self.path / "summary.json"
+        return cast("dict[str, Any]", json.loads(path.read_text())) if path.exists() else None
+
+    def resume(
+        self,
+        *,
+        stop_after: int | None = None,
+        device: str = "cpu",
+        threads: int | None = None,
+        set: Sequence[str] = (),
+    ) -> Run:
+        """Goes on from the checkpoint, bit for bit as if the run had never stopped; returns the run.
+
+        :param stop_after: stop after so many steps in all.
+        :param set: other values for fields, as ``["training.steps=2000"]``; what may change is what ``upg train --resume --set`` may.
+        """
+        _upg.train(None, list(set), stop_after, self.path, True, False, device, threads)
+        return Run(self.path)
+
+    def evaluate(
+        self,
+        *,
+        samples: int | None = None,
+        seed: int | None = None,
+        out: str | os.PathLike[str] | None = None,
+        weights: Weights = "best",
+        device: str = "cpu",
+        threads: int | None = None,
+        ode_steps: int | None = None,
+    ) -> dict[str, Any]:
+        """The worth of the trained flow: effective sample sizes, log Z, a Markov chain, observables, with errors.
+
+        Returns what ``upg evaluate`` writes into ``summary.json``.
+
+        :param samples: samples of the flow, by default ``evaluation.samples`` of the configuration.
+        :param seed: decides the samples, by default that of the run.
+        :param out: a folder for the results, by default that of the run.
+        :param weights: those of the best validation, of the latest checkpoint, or the moving average there.
+        :param ode_steps: steps of continuous flows.
+        """
+        _upg.evaluate(self.path, samples, seed, out, weights, device, threads, ode_steps)
+        folder = self.path if out is None else Path(out)
+        return cast("dict[str, Any]", json.loads((folder / "summary.json").read_text()))
+
+    def sample(
+        self,
+        n: int,
+        seed: int | None = None,
+        *,
+        first: int = 0,
+        metropolis: bool = False,
+        dtype: npt.DTypeLike | None = None,
+        weights: Weights = "best",
+        device: str = "cpu",
+        threads: int | None = None,
+        ode_steps: int | None = None,
+    ) -> npt.NDArray[Any]:
+        """Samples of the flow, shape ``[n, *shape]`` with that of a sample of the target; angles in radians.
+
+        :param seed: decides them, by default that of the run: sample number k of a seed is the same whatever it is drawn with.
+        :param first: the number of the first.
+        :param metropolis: states of an independence Metropolis chain: unbiased samples of the target, correlated.
+        :param dtype: ``float32`` or ``float64``, by default that of the training.
+        """
+        options = (first, metropolis, _dtype(dtype), weights, device, threads, ode_steps)
+        return _upg.sample(self.path, n, seed, *options)[0]
+
+    def sample_weighted(
+        self,
+        n: int,
+        seed: int | None = None,
+        *,
+        first: int = 0,
+        dtype: npt.DTypeLike | None = None,
+        weights: Weights = "best",
+        device: str = "cpu",
+        threads: int | None = None,
+        ode_steps: int | None = None,
+    ) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
+        """The samples of :meth:`sample`, and their log-weights -S - log q, shape ``[n]``."""
+        options = (first, False, _dtype(dtype), weights, device, threads, ode_steps)
+        x, log_weights, _ = _upg.sample(self.path, n, seed, *options)
+        return x, log_weights
+
+    def log_prob(
+        self,
+        x: npt.ArrayLike,
+        *,
+        dtype: npt.DTypeLike | None = None,
+        weights: Weights = "best",
+        device: str = "cpu",
+        threads: int | None = None,
+        ode_steps: int | None = None,
+    ) -> npt.NDArray[np.float64]:
+        """log q(x), shape ``[n]``, at points of the shape ``[n, *shape]`` or ``[n, dof]``; angles modulo 2 pi.
+
+        Numbers that aren't those of ``float32`` or ``float64`` are taken as ``float64``. Contiguous numbers in the precision of the
+        computation aren't copied.
+        """
+        import numpy as np
+
+        points = np.asarray(x)
+        if points.dtype not in (np.float32, np.float64):
+            points = points.astype(np.float64)
+        return _upg.log_prob(self.path, points, _dtype(dtype), weights, device, threads, ode_steps)
+
+    def report(self, out: str | os.PathLike[str] | None = None) -> Path:
+        """Writes one HTML page about the run; returns its path."""
+        return report(self, out=out)
+
+
+def _dtype(dtype: npt.DTypeLike | None) -> str | None:
+    if dtype is None:
+        return None
+    import numpy as np
+
+    return np.dtype(dtype).name
+
+
+def _flat(line: Mapping[str, Any], before: str = "") -> dict[str, float]:
+    """The numbers of a line, those inside by the names around them; None as NaN."""
+    found: dict[str, float] = {}
+    for name, value in line.items():
+        if isinstance(value, Mapping):
+            found |= _flat(value, f"{before}{name}.")
+        elif value is None or isinstance(value, (int, float)):
+            found[before + name] = float("nan") if value is None else value
+    return found

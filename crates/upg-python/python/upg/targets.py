@@ -1,0 +1,143 @@
+# Written by `cargo xtask python-classes`: change the reader of configurations, and write it again.
+"""What may stand in the field ``target``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal, TypedDict
+
+from .notation import UNSET, Spec, Unset
+
+__all__ = [
+    "Phi4",
+    "U1",
+    "Gmm",
+    "Gaussian",
+    "RandomGaussians",
+    "ManyWell",
+    "Funnel",
+    "Banana",
+    "TargetSpec",
+]
+
+
+class TargetSpec(Spec):
+    """One of the classes below."""
+
+
+class Phi4(TargetSpec):
+    """Phi4(lattice, kappa, lambda): S = sum[-2 kappa sum phi phi+ + (1 - 2 lambda) phi^2 + lambda phi^4], periodic"""
+
+    _variant = "Phi4"
+
+    def __init__(
+        self,
+        *,
+        lattice: Sequence[int],
+        lambda_: float,
+        kappa: float | Unset | None = UNSET,
+        mass_squared: float | Unset | None = UNSET,
+        convention: Literal["NoHalves", "Canonical"] | Unset | None = UNSET,
+    ) -> None:
+        super().__init__({"lattice": lattice, "kappa": kappa, "mass_squared": mass_squared, "lambda": lambda_, "convention": convention})
+
+
+class U1(TargetSpec):
+    """U1(lattice, beta): S = -beta sum cos P, two dimensions"""
+
+    _variant = "U1"
+
+    def __init__(
+        self,
+        *,
+        lattice: Sequence[int],
+        beta: float,
+    ) -> None:
+        super().__init__({"lattice": lattice, "beta": beta})
+
+
+class Gmm(TargetSpec):
+    """Gmm(dim): the product over dimensions of N(-1, 1/2)/2 + N(1, 1/2)/2"""
+
+    _variant = "Gmm"
+
+    def __init__(
+        self,
+        *,
+        dim: int,
+    ) -> None:
+        super().__init__({"dim": dim})
+
+
+class Gaussian(TargetSpec):
+    """Gaussian(mean: [0.0, 1.0], covariance: [[1.0, 0.2], [0.2, 1.0]])"""
+
+    _variant = "Gaussian"
+
+    def __init__(
+        self,
+        *,
+        mean: Sequence[float],
+        covariance: Sequence[Sequence[float]],
+    ) -> None:
+        super().__init__({"mean": mean, "covariance": covariance})
+
+
+class RandomGaussians(TargetSpec):
+    """RandomGaussians(modes = 40, dim = 2, box = 40, scale = 1.3132616875182228, seed = 0): modes of one weight and of deviation scale,
+        up to 1000, with means in [-box, box]^dim that seed decides; the problem of arXiv:2208.01893, with means of our own"""
+
+    _variant = "RandomGaussians"
+
+    def __init__(
+        self,
+        *,
+        modes: int | Unset | None = UNSET,
+        dim: int | Unset | None = UNSET,
+        box: float | Unset | None = UNSET,
+        scale: float | Unset | None = UNSET,
+        seed: int | Unset | None = UNSET,
+    ) -> None:
+        super().__init__({"modes": modes, "dim": dim, "box": box, "scale": scale, "seed": seed})
+
+
+class ManyWell(TargetSpec):
+    """ManyWell(dim): dim/2 pairs (x, y), S = sum[x^4 - 6 x^2 - x/2 + y^2/2], 2^(dim/2) modes"""
+
+    _variant = "ManyWell"
+
+    def __init__(
+        self,
+        *,
+        dim: int,
+    ) -> None:
+        super().__init__({"dim": dim})
+
+
+class Funnel(TargetSpec):
+    """Funnel(dim = 10, sigma = 3): N(0, sigma^2) for x_0, N(0, e^(x_0)) for all others"""
+
+    _variant = "Funnel"
+
+    def __init__(
+        self,
+        *,
+        dim: int | Unset | None = UNSET,
+        sigma: float | Unset | None = UNSET,
+    ) -> None:
+        super().__init__({"dim": dim, "sigma": sigma})
+
+
+class Banana(TargetSpec):
+    """Banana(dim = 2, curvature = 0.1, scale = 10): N(0, scale^2) for x_0, N(curvature (x_0^2 - scale^2), 1) for x_1, N(0, 1) for all others"""
+
+    _variant = "Banana"
+
+    def __init__(
+        self,
+        *,
+        dim: int | Unset | None = UNSET,
+        curvature: float | Unset | None = UNSET,
+        scale: float | Unset | None = UNSET,
+    ) -> None:
+        super().__init__({"dim": dim, "curvature": curvature, "scale": scale})

@@ -1,0 +1,74 @@
+//! Errors as exceptions of `upg.errors`, and signals, which Python answers.
+
+use pyo3::exceptions::{PyKeyboardInterrupt, PyRuntimeError};
+use pyo3::prelude::*;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+use upg_experiments::Error;
+use upg_experiments::commands::train::Caller;
+
+/// Name of the class of an error, in `upg.errors`.
+fn class(error: &Error) -> &'static str {
+    match error {
+        Error::Config(_) | Error::Invalid(_) | Error::Method(_) => "ConfigError",
+        Error::Usage(_) => "ArgumentError",
+        Error::Run(_) | Error::Checkpoint(_) | Error::State(_) | Error::Weights(_) | Error::StartFrom(_) => "RunError",
+        Error::Output(_) => "OutputError",
+        Error::Samples(_) | Error::Data(_) => "DataError",
+        Error::Device(_) => "DeviceError",
+        Error::Overflown { .. } | Error::Diverged { .. } | Error::NotFinite { .. } => "DivergedError",
+        Error::Failed(inner) => class(inner),
+        Error::Signals(_) | Error::Interrupted { .. } | Error::Cancelled(_) => "UpgError",
+    }
+}
+
+/// The exception of an error: the line of the command line, without the dashes of its options.
+pub fn raise(py: Python<'_>, error: &Error) -> PyErr {
+    let message = error.to_string();
+    let message = message.trim_start_matches("--").to_owned();
+    let class = py.import("upg.errors").and_then(|errors| errors.getattr(class(error)));
+    match class.and_then(|class| class.call1((&message,))) {
+        Ok(exception) => PyErr::from_value(exception),
+        Err(_) => PyRuntimeError::new_err(message),
+    }
+}
+
+/// How often Python is asked whether a signal came.
+const EVERY: Duration = Duration::from_millis(50);
+
+/// Does `work` without the interpreter, which is asked now and then whether a signal came: what its handler raises ends the work, and is raised
+/// when all is saved.
+pub fn interruptible<O: Send>(py: Python<'_>, work: impl FnOnce(Caller<'_>) -> Result<O, Error> + Send) -> PyResult<O> {
+    let raised: Mutex<Option<PyErr>> = Mutex::new(None);
+    let asked = Mutex::new(Instant::now());
+    let outcome = py.detach(|| {
+        work(&|| {
+            let mut asked = asked.lock().expect("no panic");
+            if asked.elapsed() < EVERY {
+                return None;
+            }
+            let answer = Python::attach(|py| py.check_signals());
+            *asked = Instant::now();
+            *raised.lock().expect("no panic") = Some(answer.err()?);
+            Some("a signal")
+        })
+    });
+    outcome.map_err(|error| match (raised.into_inner().expect("no panic"), &error) {
+        (Some(raised), Error::Failed(inner)) => interrupted(py, raised, inner),
+        (Some(raised), error) => interrupted(py, raised, error),
+        (None, error) => raise(py, error),
+    })
+}
+
+/// What a handler raised; a KeyboardInterrupt says what became of the run.
+fn interrupted(py: Python<'_>, raised: PyErr, error: &Error) -> PyErr {
+    match error {
+        Error::Interrupted { step, dir, .. } if raised.is_instance_of::<PyKeyboardInterrupt>(py) => {
+            PyKeyboardInterrupt::new_err(format!(
+                "stopped after step {step}: all is saved, upg.load({:?}).resume() goes on",
+                dir.display().to_string()
+            ))
+        }
+        _ => raised,
+    }
+}

@@ -1,0 +1,49 @@
+//! The Python module `upg._upg`: the crates of upg for the Python package `upg`, whose files are in `python/upg`.
+//!
+//! | file | what is there |
+//! |---|---|
+//! | `run.rs` | training, evaluation, samples and densities of runs, by the very code of the commands |
+//! | `errors.rs` | errors as exceptions; Ctrl-C |
+//! | `place.rs` | arguments that several functions have |
+//!
+//! Python describes what it wants in the notation of configurations, and everything is checked by their reader. Computations let go of
+//! the interpreter; it is asked again after every step, or every piece of samples, whether a signal came.
+
+mod errors;
+mod place;
+mod run;
+
+use pyo3::prelude::*;
+use std::ffi::OsString;
+use upg_experiments::io::memory::OrEnd;
+
+#[global_allocator]
+static ALLOCATOR: OrEnd = OrEnd;
+
+/// The command line `upg` with its arguments, the name of the program first; returns the exit status.
+#[pyfunction]
+fn command(py: Python<'_>, arguments: Vec<OsString>) -> u8 {
+    py.detach(|| upg::run(arguments))
+}
+
+/// Checks the text of a configuration; returns it with every default spelled out.
+#[pyfunction]
+fn check(py: Python<'_>, text: String) -> PyResult<String> {
+    let file = run::read_text(text).map_err(|error| errors::raise(py, &error.into()))?;
+    file.check().map_err(|error| errors::raise(py, &error.into()))?;
+    Ok(file.config.to_pretty_ron())
+}
+
+#[pymodule]
+fn _upg(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    upg::name_commit();
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_function(wrap_pyfunction!(command, module)?)?;
+    module.add_function(wrap_pyfunction!(check, module)?)?;
+    module.add_function(wrap_pyfunction!(run::train, module)?)?;
+    module.add_function(wrap_pyfunction!(run::config, module)?)?;
+    module.add_function(wrap_pyfunction!(run::evaluate, module)?)?;
+    module.add_function(wrap_pyfunction!(run::sample, module)?)?;
+    module.add_function(wrap_pyfunction!(run::log_prob, module)?)?;
+    module.add_function(wrap_pyfunction!(run::report, module)?)
+}
