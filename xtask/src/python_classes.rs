@@ -79,9 +79,9 @@ fn module(grammar: &Grammar, at: usize) -> String {
     let all = names.iter().map(|name| format!("    \"{name}\",\n")).collect::<String>();
     let unset = if body.contains("UNSET") { "UNSET, Spec, Unset" } else { "Spec" };
     let title = format!("\"\"\"What may stand in the field ``{}``.\"\"\"", choice.field);
-    let imports = types.imports();
+    let imports = types.imports(&body);
     format!(
-        "{HEAD}{title}\n\nfrom __future__ import annotations\n\n{imports}from .notation import {unset}\n{}\n__all__ = [\n{all}]\n\n\n{body}",
+        "{HEAD}{title}\n\nfrom __future__ import annotations\n\n{imports}from .notation import {unset}\n\n{}__all__ = [\n{all}]\n\n\n{body}",
         types.others()
     )
 }
@@ -172,13 +172,24 @@ impl Types<'_> {
         }
     }
 
-    /// Imports of the library of Python.
-    fn imports(&self) -> String {
-        let mut text = "from collections.abc import Mapping, Sequence\n".to_owned();
-        if self.has_path {
-            text += "from pathlib import Path\n";
-        }
-        text + "from typing import TYPE_CHECKING, Literal, TypedDict\n\n"
+    /// Imports of the library of Python, of the names that stand in `body`.
+    fn imports(&self, body: &str) -> String {
+        let of = |module: &str, names: &[&str]| {
+            let has = |name: &&&str| match **name {
+                "TYPE_CHECKING" => !self.named.is_empty(),
+                "Path" => self.has_path,
+                name => body.contains(&format!("{name}[")) || body.contains(&format!("({name},")),
+            };
+            let used: Vec<_> = names.iter().filter(has).copied().collect();
+            if used.is_empty() { String::new() } else { format!("from {module} import {}\n", used.join(", ")) }
+        };
+        let all = [
+            of("collections.abc", &["Mapping", "Sequence"]),
+            of("pathlib", &["Path"]),
+            of("typing", &["TYPE_CHECKING", "Literal", "TypedDict"]),
+        ];
+        let text = all.concat();
+        if text.is_empty() { text } else { text + "\n" }
     }
 
     /// Imports of other modules, for the types alone.
@@ -187,7 +198,7 @@ impl Types<'_> {
         named.sort();
         let lines = named.iter().map(|(module, class)| format!("    from .{module} import {class}\n"));
         let lines: String = lines.collect();
-        if lines.is_empty() { lines } else { format!("\nif TYPE_CHECKING:\n{lines}") }
+        if lines.is_empty() { lines } else { format!("if TYPE_CHECKING:\n{lines}\n") }
     }
 }
 
@@ -200,11 +211,11 @@ fn sections(grammar: &Grammar) -> String {
         let Kind::Record(fields) = &section.kind else { continue };
         record(&mut types, &capital(section.name), fields, &mut body, &mut paths);
     }
-    let (imports, others) = (types.imports(), types.others());
+    let (imports, others) = (types.imports(&body), types.others());
     let paths = paths.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
     format!(
         "{HEAD}\"\"\"The sections of a configuration behind the flow and the target.\"\"\"\n\nfrom __future__ import annotations\n\n{imports}\
-         {others}\nPATHS = frozenset([{paths}])\n\"\"\"Fields that hold the name of a file or a folder.\"\"\"\n{body}"
+         {others}PATHS = frozenset([{paths}])\n\"\"\"Fields that hold the name of a file or a folder.\"\"\"\n{body}"
     )
 }
 
@@ -248,7 +259,7 @@ fn explained(field: &str, name: &str) -> Option<String> {
         let text = text.trim_start();
         text.strip_prefix(name).is_some_and(|rest| rest.starts_with(['(', ':']))
     };
-    let first = lines.iter().position(|line| starts(line))?;
+    let first = lines.iter().position(starts)?;
     let depth = |line: &str| line.len() - line.trim_start().len();
     let texts = lines[first..].iter().map_while(content).collect::<Vec<_>>();
     let deeper = texts[1..].iter().take_while(|line| depth(line) > depth(&texts[0]));

@@ -77,6 +77,9 @@ pub fn evaluate(
     })
 }
 
+/// Samples, their log-weights, and the acceptance of the chain, if it is one.
+type Sampled<'py> = (Bound<'py, PyAny>, Bound<'py, PyArray1<f64>>, Option<f64>);
+
 /// Draws samples; returns them with their log-weights and the acceptance of the chain, if it is one.
 #[pyfunction]
 #[pyo3(signature = (run, n, seed, first, metropolis, dtype, weights, device, threads, ode_steps))]
@@ -93,7 +96,7 @@ pub fn sample<'py>(
     device: &str,
     threads: Option<usize>,
     ode_steps: Option<u64>,
-) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyArray1<f64>>, Option<f64>)> {
+) -> PyResult<Sampled<'py>> {
     let Drawn { x, log_weights, acceptance } = interruptible(py, |caller| {
         let run = run_args(run, weights, device, threads, ode_steps)?;
         let draw = if metropolis { Draw::Metropolis } else { Draw::Independent };

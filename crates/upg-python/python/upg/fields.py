@@ -3,9 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, TypedDict
-
 from .notation import UNSET, Spec, Unset
 
 __all__ = [
