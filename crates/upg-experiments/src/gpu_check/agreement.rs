@@ -165,15 +165,12 @@ pub(super) fn smallest<G: Gpu>(card: &Card<G>) -> Result<(), Box<dyn Error>> {
 #[cfg(feature = "emulator")]
 pub fn in_any_order() -> Result<(), Box<dyn Error>> {
     use upg_gpu::emulator::{Emulator, Order};
-    let [forward, reverse, careful] =
-        [Emulator::new()?, Emulator::new()?.order(Order::Reverse), Emulator::counting()?].map(Cuda::<f32, _>::new);
-    let [forward, reverse, careful] = [forward?, reverse?, careful?];
+    let [forward, careful] = [Emulator::new()?, Emulator::counting()?.order(Order::Reverse)].map(Cuda::<f32, _>::new);
+    let [forward, careful] = [forward?, careful?];
     for &(name, text) in FLOWS {
         let config = Config::parse(text)?;
         let expected = Gradients::on(&forward, &config)?;
-        for (order, device) in [("in reverse", &reverse), ("carefully", &careful)] {
-            assert!(Gradients::on(device, &config)? == expected, "{name}: other results {order}");
-        }
+        assert!(Gradients::on(&careful, &config)? == expected, "{name}: other results in reverse");
     }
     Ok(())
 }

@@ -51,8 +51,8 @@ struct Machine {
     char* arena = nullptr;
     size_t arena_bytes = 0, used_bytes = 0, declared_bytes = 0;
     std::vector<Array> arrays;
-    // Barriers passed so far, each block beginning with one.
-    unsigned long long epoch = 0;
+    // Barriers passed so far, each block beginning with one; those when the block that runs had begun, and its number in the launch.
+    unsigned long long epoch = 0, first_epoch = 0, block = 0;
 
     ~Machine() {
         for (auto& fiber : fibers) drop_fiber(fiber.get());
@@ -185,7 +185,7 @@ static void run_block(Machine& m) {
     m.started = 0;
     m.place = m.count();
     m.used_fibers = 0;
-    m.epoch++;
+    m.first_epoch = ++m.epoch;
     m.arrays.push_back({0, m.run->dynamic_bytes, "dynamic_shared"});
     m.declared_bytes = m.run->dynamic_bytes;
     m.used_bytes = (m.run->dynamic_bytes + GAP + 127) / 128 * 128;
@@ -225,6 +225,7 @@ extern "C" int emulator_run(Run* run) {
     const unsigned long long blocks = (unsigned long long)run->grid[0] * run->grid[1] * run->grid[2];
     for (unsigned long long n = 0; n < blocks && !m.failed; n++) {
         unsigned long long block = run->reverse ? blocks - 1 - n : n;
+        m.block = block;
         emulator_now.block = {unsigned(block % run->grid[0]), unsigned(block / run->grid[0] % run->grid[1]),
                               unsigned(block / run->grid[0] / run->grid[1])};
         run_block(m);

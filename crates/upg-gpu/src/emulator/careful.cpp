@@ -8,11 +8,17 @@ struct Touch { unsigned long long who, epoch; };
 // a block to its end before others do: whoever meets a later reader meets the one kept too.
 struct Word { Touch writer, reader; };
 
+// Words of global memory that lie side by side, of the launch that touched them last.
+const size_t PAGE_WORDS = 64, MOST_PAGES = 1 << 15, RECENT = 256;
+struct Page { unsigned long long number, launch; Word words[PAGE_WORDS]; };
+
 struct Careful {
-    // Words of shared memory, and of global memory by address.
     std::vector<Word> shared;
-    std::unordered_map<unsigned long long, Word> global;
-    size_t last_range = 0;
+    // Pages by number, the address over their size; some of those just used, and the allocations they lie in, are found without a search.
+    std::unordered_map<unsigned long long, std::unique_ptr<Page>> pages;
+    std::vector<Page*> recent = std::vector<Page*>(RECENT);
+    std::vector<size_t> ranges = std::vector<size_t>(RECENT);
+    unsigned long long launch = 0;
 };
 static thread_local Careful own_careful;
 static __thread Careful* careful __attribute__((tls_model("initial-exec")));
@@ -23,8 +29,26 @@ static void begin_careful(Machine& m) {
     careful = &own_careful;
     // What earlier launches left there has passed fewer barriers.
     careful->shared.resize(m.arena_bytes / 4);
-    careful->global.clear();
-    careful->last_range = 0;
+    careful->launch++;
+    if (careful->pages.size() > MOST_PAGES) {
+        careful->pages.clear();
+        careful->recent.assign(RECENT, nullptr);
+    }
+}
+
+// The page of this number, as nobody has touched it in this launch if it is the first to ask.
+static Page* page_of(unsigned long long number) {
+    Page*& recent = careful->recent[number % RECENT];
+    if (!recent || recent->number != number) {
+        auto& page = careful->pages[number];
+        if (!page) page.reset(new Page{number, 0, {}});
+        recent = page.get();
+    }
+    if (recent->launch != careful->launch) {
+        memset(recent->words, 0, sizeof recent->words);
+        recent->launch = careful->launch;
+    }
+    return recent;
 }
 
 enum class Space { Shared, Global };
@@ -32,9 +56,7 @@ enum class Space { Shared, Global };
 // Whether an earlier access is by another thread, with no barrier in between. Nothing is between two blocks, which share global memory alone.
 static bool meets(Machine& m, Space space, Touch earlier, Touch now) {
     if (earlier.who == 0 || earlier.who == now.who) return false;
-    if (earlier.epoch == now.epoch) return true;
-    unsigned long long threads = m.threads.size();
-    return space == Space::Global && (earlier.who - 1) / threads != (now.who - 1) / threads;
+    return earlier.epoch == now.epoch || (space == Space::Global && earlier.epoch < m.first_epoch);
 }
 
 [[noreturn]] static void fail_race(Machine& m, Touch earlier, const char* what, const char* where, unsigned long long byte) {
@@ -52,19 +74,16 @@ static void touch_word(Machine& m, Space space, Word& word, Touch now, bool writ
     else if (!meets(m, space, word.reader, now)) word.reader = now;
 }
 
-static Touch now_of(Machine& m) {
-    const emulator_now_type& now = emulator_now;
-    unsigned long long block = (now.block.z * (unsigned long long)now.blocks.y + now.block.y) * now.blocks.x + now.block.x;
-    return {block * m.threads.size() + m.current + 1, m.epoch};
-}
+static Touch now_of(Machine& m) { return {m.block * m.threads.size() + m.current + 1, m.epoch}; }
 
 static void touch_shared(Machine& m, size_t at, size_t bytes, bool write) {
     for (auto& array : m.arrays) {
         if (at < array.at || at >= array.at + array.bytes + GAP) continue;
         if (at + bytes > array.at + array.bytes)
             fail("thread %d %s byte %zu of shared `%s`, which has %zu", m.current, write ? "writes" : "reads", at - array.at, array.name, array.bytes);
+        Touch now = now_of(m);
         for (size_t word = at / 4; word <= (at + bytes - 1) / 4; word++)
-            touch_word(m, Space::Shared, careful->shared[word], now_of(m), write, array.name, at - array.at);
+            touch_word(m, Space::Shared, careful->shared[word], now, write, array.name, at - array.at);
         return;
     }
     fail("thread %d %s shared memory beyond its arrays", m.current, write ? "writes" : "reads");
@@ -75,11 +94,12 @@ static const Range* range_of(Machine& m, unsigned long long at) {
     const Range* ranges = m.run->ranges;
     auto near = [&](size_t i) { return at + GAP >= ranges[i].from && at < ranges[i].to + GAP; };
     size_t low = 0, high = m.run->range_count;
-    if (careful->last_range < high && near(careful->last_range)) return ranges + careful->last_range;
+    size_t& recent = careful->ranges[at / (4 * PAGE_WORDS) % RECENT];
+    if (recent < high && near(recent)) return ranges + recent;
     while (low < high) {
         size_t middle = (low + high) / 2;
         if (near(middle)) {
-            careful->last_range = middle;
+            recent = middle;
             return ranges + middle;
         }
         if (at < ranges[middle].from) high = middle;
@@ -95,13 +115,16 @@ static void touch_global(Machine& m, unsigned long long at, size_t bytes, bool w
     if (at < range->from || at + bytes > range->to)
         fail("thread %d %s byte %lld of an allocation of %llu bytes", m.current, write ? "writes" : "reads", byte, range->to - range->from);
     (write ? m.run->stored : m.run->loaded) += bytes;
+    Touch now = now_of(m);
     for (unsigned long long word = at / 4; word <= (at + bytes - 1) / 4; word++)
-        touch_word(m, Space::Global, careful->global[word], now_of(m), write, "an allocation", byte);
+        touch_word(m, Space::Global, page_of(word / PAGE_WORDS)->words[word % PAGE_WORDS], now, write, "an allocation", byte);
 }
 
 static void touch(const void* at, size_t bytes, bool write) {
     if (!careful || bytes == 0) return;
     Machine& m = *machine;
+    // A thread's own stack is its own.
+    if ((size_t)((const char*)at - m.threads[m.current].fiber->memory) < PAGE + STACK) return;
     size_t in_arena = (size_t)((const char*)at - m.arena);
     if (in_arena < m.arena_bytes) touch_shared(m, in_arena, bytes, write);
     else touch_global(m, (unsigned long long)at, bytes, write);

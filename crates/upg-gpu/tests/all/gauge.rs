@@ -34,14 +34,14 @@ enum Kind {
 /// A coupling of this kind of any links, and the shape of its samples.
 fn any_coupling(kind: Kind, rng: &mut Rng) -> (LayerSpec, Vec<usize>) {
     let (shape, hidden, kernel) = match kind {
-        Kind::Tall => (vec![2, 4, 8], vec![4, 3], 3),
+        Kind::Tall => (vec![2, 4, 8], vec![2, 3], 3),
         Kind::OneLayer => (vec![2, 8, 4], vec![], 3),
-        Kind::WideKernel => (vec![2, 4, 4], vec![3], 5),
+        Kind::WideKernel => (vec![2, 4, 4], vec![2], 5),
         Kind::Splines => (vec![2, 4, 4], vec![9, 2], 3),
     };
     let transform = match kind {
-        Kind::Splines => AngleTransformSpec::CircularSpline { bins: 3 },
-        _ => AngleTransformSpec::TanMixture { mixtures: 3 },
+        Kind::Splines => AngleTransformSpec::CircularSpline { bins: 2 },
+        _ => AngleTransformSpec::TanMixture { mixtures: 2 },
     };
     let net = CnnSpec { hidden, kernel, slope: 0.2, start: StartAt::Random };
     let (direction, offset) = (rng.random_range(0..2), rng.random_range(0..4));

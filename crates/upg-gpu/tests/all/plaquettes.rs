@@ -10,13 +10,13 @@ use upg_flows::LayerSpec;
 use upg_flows::spec::PlaquetteFlowSpec;
 use upg_testkit::{domain::Domain, draw, layer_battery};
 
-// As on the host, up to the error of the method.
+// As on the host, up to the error of the method, which is far smaller where the field doesn't depend on time. That it does is held against the host below.
 layer_battery! {
-    plaquette_flow(rng) on Domain::Circle up to 1e-9 spread 0.02 threads 1 => on_device::<T>(&flow([1, 1, rng.random_range(1..3)], FINE), any_lattice(rng));
+    plaquette_flow(rng) on Domain::Circle up to 1e-9 spread 0.02 threads 1 => on_device::<T>(&flow([1, 1, 1], STEPS), any_lattice(rng));
 }
 
 /// As many steps as that takes, for fields so weak.
-const FINE: usize = 28;
+const STEPS: usize = 6;
 
 /// Lattices so small that their links close around them.
 fn any_lattice(rng: &mut Rng) -> &'static [usize] {
