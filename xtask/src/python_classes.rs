@@ -77,7 +77,11 @@ fn module(grammar: &Grammar, at: usize) -> String {
     }
     let names: Vec<_> = choice.variants.iter().map(|variant| variant.name).chain([&base[..]]).collect();
     let all = names.iter().map(|name| format!("    \"{name}\",\n")).collect::<String>();
-    let unset = if body.contains("UNSET") { "UNSET, Spec, Unset" } else { "Spec" };
+    let notation = ["UNSET", "Spec", "Unset", "text"].into_iter();
+    let unset = notation
+        .filter(|name| body.contains(name) && (*name != "text" || body.contains("text(")))
+        .collect::<Vec<_>>()
+        .join(", ");
     let title = format!("\"\"\"What may stand in the field ``{}``.\"\"\"", choice.field);
     let imports = types.imports(&body);
     format!(
@@ -111,7 +115,7 @@ fn class(types: &mut Types<'_>, field: &str, base: &str, Variant { name, content
             text += "\n    def __init__(self, *values: object, **fields: object) -> None:\n        super().__init__(fields, values)\n";
         }
         Content::Placed(kind) => {
-            let value = if *kind == Kind::Text { "Path(value)" } else { "value" };
+            let value = if *kind == Kind::Text { "text(value)" } else { "value" };
             let kind = types.of(kind);
             let _ = write!(
                 text,
@@ -130,7 +134,7 @@ fn python_name(name: &str) -> String {
 /// What a class holds of an argument.
 fn held(field: &Field) -> String {
     let name = python_name(field.name);
-    if field.kind == Kind::Text { format!("Path({name})") } else { name }
+    if field.kind == Kind::Text { format!("text({name})") } else { name }
 }
 
 /// Python's types, and what they need to be imported.

@@ -1,9 +1,9 @@
 //! Errors as exceptions of `upg.errors`, and signals, which Python answers.
 
+use crate::desk::Desk;
 use pyo3::exceptions::{PyKeyboardInterrupt, PyRuntimeError};
 use pyo3::prelude::*;
-use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 use upg_experiments::Error;
 use upg_experiments::commands::train::Caller;
 
@@ -33,31 +33,25 @@ pub fn raise(py: Python<'_>, error: &Error) -> PyErr {
     }
 }
 
-/// How often Python is asked whether a signal came.
-const EVERY: Duration = Duration::from_millis(50);
-
-/// Does `work` without the interpreter, which is asked now and then whether a signal came: what its handler raises ends the work, and is raised
+/// Does `work` without the interpreter, at a desk of its own: what the handler of a signal or a function of Python raises ends the work, and is raised
 /// when all is saved.
 pub fn interruptible<O: Send>(py: Python<'_>, work: impl FnOnce(Caller<'_>) -> Result<O, Error> + Send) -> PyResult<O> {
-    let raised: Mutex<Option<PyErr>> = Mutex::new(None);
-    let asked = Mutex::new(Instant::now());
-    let outcome = py.detach(|| {
-        work(&|| {
-            let mut asked = asked.lock().expect("no panic");
-            if asked.elapsed() < EVERY {
-                return None;
-            }
-            let answer = Python::attach(|py| py.check_signals());
-            *asked = Instant::now();
-            *raised.lock().expect("no panic") = Some(answer.err()?);
-            Some("a signal")
-        })
-    });
-    outcome.map_err(|error| match (raised.into_inner().expect("no panic"), &error) {
-        (Some(raised), Error::Failed(inner)) => interrupted(py, raised, inner),
-        (Some(raised), error) => interrupted(py, raised, error),
-        (None, error) => raise(py, error),
-    })
+    interruptible_at(py, &Desk::new(py), work)
+}
+
+/// The same at a desk that is there.
+pub fn interruptible_at<O: Send>(
+    py: Python<'_>,
+    desk: &Arc<Desk>,
+    work: impl FnOnce(Caller<'_>) -> Result<O, Error> + Send,
+) -> PyResult<O> {
+    let outcome = desk.serve(py, work)?;
+    match (desk.take_raised(), outcome) {
+        (None, outcome) => outcome.map_err(|error| raise(py, &error)),
+        (Some(raised), Err(Error::Failed(inner))) => Err(interrupted(py, raised, &inner)),
+        (Some(raised), Err(error)) => Err(interrupted(py, raised, &error)),
+        (Some(raised), Ok(_)) => Err(raised),
+    }
 }
 
 /// What a handler raised; a KeyboardInterrupt says what became of the run.

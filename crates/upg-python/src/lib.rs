@@ -5,14 +5,21 @@
 //! | `run.rs` | training, evaluation, samples and densities of runs, by the very code of the commands |
 //! | `errors.rs` | errors as exceptions; Ctrl-C |
 //! | `place.rs` | arguments that several functions have |
+//! | `desk.rs` | computations without the interpreter, and what they need of it meanwhile |
+//! | `target.rs` | targets that functions of Python compute |
+//! | `check_target.rs` | their force against their action |
 //!
 //! Python describes what it wants in the notation of configurations, and everything is checked by their reader. Computations let go of
 //! the interpreter; it is asked again after every step, or every piece of samples, whether a signal came.
 
+mod check_target;
+mod desk;
 mod errors;
 mod place;
 mod run;
+mod target;
 
+use desk::Desk;
 use pyo3::prelude::*;
 use std::ffi::OsString;
 use upg_experiments::io::memory::OrEnd;
@@ -22,8 +29,8 @@ static ALLOCATOR: OrEnd = OrEnd;
 
 /// The command line `upg` with its arguments, the name of the program first; returns the exit status.
 #[pyfunction]
-fn command(py: Python<'_>, arguments: Vec<OsString>) -> u8 {
-    py.detach(|| upg::run(arguments))
+fn command(py: Python<'_>, arguments: Vec<OsString>) -> PyResult<u8> {
+    Desk::new(py).serve(py, |_| upg::run(arguments))
 }
 
 /// Checks the text of a configuration; returns it with every default spelled out.
@@ -37,9 +44,13 @@ fn check(py: Python<'_>, text: String) -> PyResult<String> {
 #[pymodule]
 fn _upg(module: &Bound<'_, PyModule>) -> PyResult<()> {
     upg::name_commit();
+    target::set_up();
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_function(wrap_pyfunction!(command, module)?)?;
     module.add_function(wrap_pyfunction!(check, module)?)?;
+    module.add_function(wrap_pyfunction!(desk::enter_target, module)?)?;
+    module.add_function(wrap_pyfunction!(desk::leave_target, module)?)?;
+    module.add_function(wrap_pyfunction!(check_target::check_target, module)?)?;
     module.add_function(wrap_pyfunction!(run::train, module)?)?;
     module.add_function(wrap_pyfunction!(run::config, module)?)?;
     module.add_function(wrap_pyfunction!(run::evaluate, module)?)?;

@@ -3,21 +3,18 @@
 //! | file | what is there |
 //! |---|---|
 //! | `library/abi.rs` | loading, and the calls of the functions |
-//! | `library/theory.rs` | the target: transposed, in the precision of the run, with its failures, observables and chains |
-//! | `library/check.rs` | the force against finite differences of the action |
+//! | `library/computer.rs` | who computes a batch: calls of the functions, one at a time or several at once |
 
 mod abi;
-mod check;
-mod theory;
+mod computer;
 
-pub use theory::LibraryTarget;
-
+use super::foreign::{About, Check, ForeignTarget, Inhabitants, check, check_size, refused};
 use super::invalid::Invalid;
-use crate::text::{one_line, shape_text};
+use crate::text::{Shown, one_line};
+use computer::Computer;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use upg_core::Domain;
 use upg_flows::FlowSpec;
 use upg_flows::numbers::{extents, whole};
 
@@ -54,17 +51,6 @@ fn upg_target() -> String {
     "upg_target".into()
 }
 
-/// What degrees of freedom are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename = "domain")]
-pub enum Inhabitants {
-    /// Numbers.
-    #[default]
-    Reals,
-    /// Angles, of period 2π.
-    Angles,
-}
-
 /// From how many threads a library may be called.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename = "calls")]
@@ -76,19 +62,8 @@ pub enum Calls {
     Parallel,
 }
 
-/// Whether the force is compared with finite differences of the action.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename = "check")]
-pub enum Check {
-    /// Before anything is computed.
-    #[default]
-    On,
-    /// Never.
-    Off,
-}
-
 /// Libraries in use: their state is made once, however often a configuration is built.
-static IN_USE: Mutex<Vec<(LibraryConfig, Weak<LibraryTarget>)>> = Mutex::new(vec![]);
+static IN_USE: Mutex<Vec<(LibraryConfig, Weak<ForeignTarget>)>> = Mutex::new(vec![]);
 
 impl LibraryConfig {
     /// Makes the path absolute, a relative one from `folder` on.
@@ -100,7 +75,7 @@ impl LibraryConfig {
     ///
     /// # Errors
     /// If a value isn't accepted, or the library isn't what it should be.
-    pub(super) fn build(&self) -> Result<Arc<LibraryTarget>, Invalid> {
+    pub(super) fn build(&self) -> Result<Arc<ForeignTarget>, Invalid> {
         self.check_values()?;
         let mut in_use = IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
         in_use.retain(|(_, target)| target.strong_count() > 0);
@@ -108,7 +83,7 @@ impl LibraryConfig {
         match found {
             Some(target) if target.failure().is_none() => Ok(target),
             _ => {
-                let target = Arc::new(LibraryTarget::load(self)?);
+                let target = Arc::new(ForeignTarget::new(Arc::new(Computer::load(self)?), self.about()));
                 in_use.push((self.clone(), Arc::downgrade(&target)));
                 Ok(target)
             }
@@ -116,19 +91,11 @@ impl LibraryConfig {
     }
 
     fn check_values(&self) -> Result<(), Invalid> {
-        let refused = |field: &str, value, accepted: &str| {
-            Err(Invalid { field: format!("target.{field}"), value, accepted: accepted.into() })
-        };
-        let numbers: usize = self.shape.iter().product();
-        match self {
-            Self { dof: 0, .. } => refused("dof", "0".into(), "a whole number, at least 1"),
-            Self { symbol, .. } if symbol.is_empty() || symbol.contains('\0') => {
-                refused("symbol", format!("{:?}", one_line(symbol, 60)), "the name of a function")
-            }
-            Self { shape, dof, .. } if !shape.is_empty() && numbers != *dof => {
-                refused("shape", shape_text(shape), &format!("a shape of {dof} numbers, as target.dof says"))
-            }
-            _ => Ok(()),
+        let Self { symbol, dof, shape, .. } = self;
+        check_size(*dof, shape)?;
+        match symbol.is_empty() || symbol.contains('\0') {
+            true => Err(refused("symbol", format!("{:?}", one_line(symbol, 60)), "the name of a function")),
+            false => Ok(()),
         }
     }
 
@@ -138,15 +105,17 @@ impl LibraryConfig {
     /// How far they are from each other, or what the library says.
     pub(super) fn check_force(&self, spec: &FlowSpec) -> Result<(), Invalid> {
         match self.check {
-            Check::On => check::once(&*self.build()?, self, spec),
+            Check::On => check::once(&*self.build()?, spec).map_err(|accepted| Invalid {
+                field: "target.path".into(),
+                value: self.path.shown(),
+                accepted: format!("a library {accepted}"),
+            }),
             Check::Off => Ok(()),
         }
     }
 
-    fn domain(&self) -> Domain {
-        match self.domain {
-            Inhabitants::Reals => Domain::Line,
-            Inhabitants::Angles => Domain::Circle,
-        }
+    fn about(&self) -> About {
+        let (name, domain) = (self.path.shown(), self.domain.domain());
+        About { name, dof: self.dof, shape: self.shape.clone(), domain }
     }
 }

@@ -4,6 +4,7 @@ use super::invalid::Invalid;
 use super::library::LibraryConfig;
 use super::notation;
 use super::phi4::Phi4Config;
+use super::python::PythonConfig;
 use super::training::Anneal;
 use crate::text::{one_line, shape_text};
 use ndarray::Array2;
@@ -60,6 +61,8 @@ pub enum TargetConfig {
     Banana(BananaConfig),
     /// One of the user's own, in a shared library.
     Library(LibraryConfig),
+    /// One of the user's own, in Python.
+    Python(PythonConfig),
 }
 
 /// See [`RandomGaussians`].
@@ -172,6 +175,21 @@ impl TargetConfig {
         }
     }
 
+    /// The target that a text describes, as the field `target` of a configuration would; files are relative to `folder`.
+    ///
+    /// # Errors
+    /// If it isn't one.
+    pub fn of_text(text: &str, folder: &Path) -> Result<Self, Invalid> {
+        let read = notation::options().from_str::<Self>(text);
+        let mut target = read.map_err(|error| Invalid {
+            field: "target".into(),
+            value: one_line(text, 60),
+            accepted: format!("a target: {}", one_line(&error.code.to_string(), 200)),
+        })?;
+        target.resolve(folder);
+        Ok(target)
+    }
+
     /// The target, without the question whether it fits a flow.
     ///
     /// # Errors
@@ -193,23 +211,27 @@ impl TargetConfig {
             Self::Funnel(FunnelConfig { dim, sigma }) => Arc::new(Funnel::new(*dim, *sigma)?),
             Self::Banana(BananaConfig { dim, curvature, scale }) => Arc::new(Banana::new(*dim, *curvature, *scale)?),
             Self::Library(library) => library.build()?,
+            Self::Python(python) => python.build()?,
         })
     }
 
-    /// Makes the library absolute, if it is one, a relative one from `folder` on.
+    /// Makes the file of a target of the user's absolute, a relative one from `folder` on.
     pub(super) fn resolve(&mut self, folder: &Path) {
-        if let Self::Library(library) = self {
-            library.resolve(folder);
+        match self {
+            Self::Library(library) => library.resolve(folder),
+            Self::Python(python) => python.resolve(folder),
+            _ => {}
         }
     }
 
-    /// Compares the force of a library with its action, at samples of the base of a flow that fits.
+    /// Compares the force of a target of the user's with its action, at samples of the base of a flow that fits.
     ///
     /// # Errors
     /// How far they are from each other.
     pub(super) fn check_force(&self, flow: &FlowSpec) -> Result<(), Invalid> {
         match self {
             Self::Library(library) => library.check_force(flow),
+            Self::Python(python) => python.check_force(flow),
             _ => Ok(()),
         }
     }
@@ -218,7 +240,7 @@ impl TargetConfig {
     pub(super) fn lattice(&self) -> &[usize] {
         match self {
             Self::Phi4(Phi4Config { lattice, .. }) | Self::U1 { lattice, .. } => lattice,
-            Self::Library(LibraryConfig { shape, .. }) => shape,
+            Self::Library(LibraryConfig { shape, .. }) | Self::Python(PythonConfig { shape, .. }) => shape,
             _ => &[],
         }
     }
@@ -227,7 +249,7 @@ impl TargetConfig {
     pub(super) fn extents_value(&self) -> String {
         match self {
             Self::Phi4(_) | Self::U1 { .. } => shape_text(self.lattice()),
-            Self::Library(LibraryConfig { dof, .. }) => dof.to_string(),
+            Self::Library(LibraryConfig { dof, .. }) | Self::Python(PythonConfig { dof, .. }) => dof.to_string(),
             Self::Gaussian { mean, .. } => one_line(&format!("{mean:?}"), 60),
             Self::Gmm { dim }
             | Self::RandomGaussians(RandomGaussiansConfig { dim, .. })
@@ -242,12 +264,8 @@ impl TargetConfig {
         match self {
             Self::Phi4(_) | Self::U1 { .. } => "lattice",
             Self::Gaussian { .. } => "mean",
-            Self::Library(LibraryConfig { shape, .. }) => {
-                if shape.is_empty() {
-                    "dof"
-                } else {
-                    "shape"
-                }
+            Self::Library(LibraryConfig { shape, .. }) | Self::Python(PythonConfig { shape, .. }) => {
+                if shape.is_empty() { "dof" } else { "shape" }
             }
             _ => "dim",
         }

@@ -41,9 +41,11 @@ from .errors import (
     DivergedError,
     OutputError,
     RunError,
+    TargetError,
     UpgError,
 )
 from .run import Run, check, load, report, train
+from .target import Target, check_target, from_jax, from_numpy, from_torch
 
 __all__ = [
     "ArgumentError",
@@ -54,6 +56,8 @@ __all__ = [
     "OutputError",
     "Run",
     "RunError",
+    "Target",
+    "TargetError",
     "UpgError",
     "__version__",
     "activations",
@@ -61,9 +65,13 @@ __all__ = [
     "anneals",
     "bases",
     "check",
+    "check_target",
     "errors",
     "fields",
     "flows",
+    "from_jax",
+    "from_numpy",
+    "from_torch",
     "layer_masks",
     "layers",
     "load",

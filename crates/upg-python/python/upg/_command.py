@@ -16,4 +16,7 @@ def main() -> None:
 
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    os._exit(_upg.command(["upg", *sys.argv[1:]]))  # with nothing of Python left to be done
+    status = _upg.command(["upg", *sys.argv[1:]])
+    sys.stdout.flush()  # what functions of targets have printed
+    sys.stderr.flush()
+    os._exit(status)  # with nothing of Python left to be done

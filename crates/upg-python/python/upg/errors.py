@@ -8,6 +8,7 @@ __all__ = [
     "DivergedError",
     "OutputError",
     "RunError",
+    "TargetError",
     "UpgError",
 ]
 
@@ -38,6 +39,12 @@ class OutputError(UpgError):
 
 class DeviceError(UpgError):
     """The device can't be had, or failed."""
+
+
+class TargetError(UpgError, ValueError):
+    """The function of a target of one's own returns something else than it should; ``sample`` is the one to blame, if one is, by its number in the call."""
+
+    sample: int | None = None
 
 
 class DivergedError(UpgError, ArithmeticError):

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-__all__ = ["Spec", "Unset", "UNSET", "ron"]
+__all__ = ["Spec", "Text", "Unset", "UNSET", "ron", "text"]
 
 
 class Unset:
@@ -22,6 +22,20 @@ class Unset:
 
 
 UNSET: Final = Unset()
+
+
+class Text(str):
+    """A text that a configuration has in quotes."""
+
+    def ron(self) -> str:
+        """The text in quotes."""
+        escaped = self.replace("\\", "\\\\").replace('"', '\\"')
+        return '"' + "".join(c if c.isprintable() else f"\\u{{{ord(c):x}}}" for c in escaped) + '"'
+
+
+def text(value: str | os.PathLike[str] | Unset | None) -> Text | Unset | None:
+    """The value of a field that holds a text, such as the name of a file."""
+    return value if value is None or isinstance(value, Unset) else Text(os.fspath(value))
 
 
 class Spec:
@@ -56,12 +70,12 @@ class Spec:
 
 def ron(value: Any) -> str:
     """A value as a configuration has it: a text as it is, a path in quotes, a mapping as fields, anything iterable as a list."""
-    if isinstance(value, Spec):
+    if isinstance(value, (Spec, Text)):
         return value.ron()
     if isinstance(value, str):
         return value
     if isinstance(value, os.PathLike):
-        return '"' + str(os.fspath(value)).replace("\\", "\\\\").replace('"', '\\"') + '"'
+        return Text(os.fspath(value)).ron()
     if isinstance(value, Mapping):
         fields = (f"{name.rstrip('_')}: {ron(held)}" for name, held in value.items() if held is not UNSET and held is not None)
         return f"({', '.join(fields)})"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar, cast
 
 from . import _upg
 from .notation import ron
 from .sections import PATHS
+from .target import Target, using
 
 if TYPE_CHECKING:
     import numpy as np
@@ -83,7 +85,7 @@ def train(
     """Trains a flow to sample a target, as ``upg train`` does, to the bit.
 
     :param flow: a description of :mod:`upg.flows`, or its text.
-    :param target: one of :mod:`upg.targets`, or its text.
+    :param target: one of :mod:`upg.targets`, or its text, or a :class:`upg.Target` of one's own.
     :param out: the folder of the run; with ``force=True`` a run that is there is deleted.
     :param data: samples of the target, as ``{"train": upg.sources.Draw(10000)}``; drawn where the objective needs some.
     :param evaluation: the section ``evaluation``.
@@ -98,13 +100,33 @@ def train(
     Other threads run meanwhile. Ctrl-C leaves a checkpoint and raises KeyboardInterrupt.
     """
     text = _config(flow, target, training, data, evaluation, products)
-    _upg.train(text, [], stop_after, out, False, force, device, threads)
-    return Run(out)
+    with using(target):
+        _upg.train(text, [], stop_after, out, False, force, device, threads)
+    return Run(out, target=target if isinstance(target, Target) else None)
 
 
-def load(run: str | os.PathLike[str]) -> Run:
-    """The run in a folder, be it made by :func:`train` or by the command ``upg train``."""
-    return Run(run)
+def load(run: str | os.PathLike[str], *, target: Target | None = None) -> Run:
+    """The run in a folder, be it made by :func:`train` or by the command ``upg train``.
+
+    :param target: that of the run, if it is one of one's own, ``Python(function: …)`` without a file in the configuration: a :class:`upg.Target` of
+        the same name. The metrics can be read without it.
+    """
+    return Run(run, target=target)
+
+
+Arguments = ParamSpec("Arguments")
+Outcome = TypeVar("Outcome")
+
+
+def _with_target(method: Callable[Concatenate[Run, Arguments], Outcome]) -> Callable[Concatenate[Run, Arguments], Outcome]:
+    """The method with the target of the run at hand."""
+
+    @functools.wraps(method)
+    def known(self: Run, /, *args: Arguments.args, **named: Arguments.kwargs) -> Outcome:
+        with using(self.target):
+            return method(self, *args, **named)
+
+    return known
 
 
 def report(
@@ -125,14 +147,17 @@ class Run:
 
     - ``path``: the folder.
     - ``config``: the configuration, a text with every default spelled out.
+    - ``target``: the target that was handed in, None unless it is one of one's own.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, target: Target | None = None) -> None:
         self.path = Path(path)
+        self.target = target
         self.config = _upg.config(self.path)
 
     def __repr__(self) -> str:
-        return f"upg.load({str(self.path)!r})"
+        target = "" if self.target is None else f", target={self.target!r}"
+        return f"upg.load({str(self.path)!r}{target})"
 
     @property
     def metrics(self) -> dict[str, npt.NDArray[np.float64]]:
@@ -155,6 +180,7 @@ class Run:
         path = self.path / "summary.json"
         return cast("dict[str, Any]", json.loads(path.read_text())) if path.exists() else None
 
+    @_with_target
     def resume(
         self,
         *,
@@ -169,8 +195,9 @@ class Run:
         :param set: other values for fields, as ``["training.steps=2000"]``; what may change is what ``upg train --resume --set`` may.
         """
         _upg.train(None, list(set), stop_after, self.path, True, False, device, threads)
-        return Run(self.path)
+        return Run(self.path, target=self.target)
 
+    @_with_target
     def evaluate(
         self,
         *,
@@ -196,6 +223,7 @@ class Run:
         folder = self.path if out is None else Path(out)
         return cast("dict[str, Any]", json.loads((folder / "summary.json").read_text()))
 
+    @_with_target
     def sample(
         self,
         n: int,
@@ -219,6 +247,7 @@ class Run:
         options = (first, metropolis, _dtype(dtype), weights, device, threads, ode_steps)
         return _upg.sample(self.path, n, seed, *options)[0]
 
+    @_with_target
     def sample_weighted(
         self,
         n: int,
@@ -236,6 +265,7 @@ class Run:
         x, log_weights, _ = _upg.sample(self.path, n, seed, *options)
         return x, log_weights
 
+    @_with_target
     def log_prob(
         self,
         x: npt.ArrayLike,

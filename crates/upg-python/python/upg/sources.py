@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .notation import Spec
+from .notation import Spec, text
 
 __all__ = [
     "Draw",
@@ -33,4 +33,4 @@ class File(SourceSpec):
     _variant = "File"
 
     def __init__(self, value: str | Path) -> None:
-        super().__init__({}, (Path(value),))
+        super().__init__({}, (text(value),))

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal
 
-from .notation import UNSET, Spec, Unset
+from .notation import UNSET, Spec, Unset, text
 
 __all__ = [
     "Phi4",
@@ -17,6 +18,8 @@ __all__ = [
     "ManyWell",
     "Funnel",
     "Banana",
+    "Library",
+    "Python",
     "TargetSpec",
 ]
 
@@ -141,3 +144,48 @@ class Banana(TargetSpec):
         scale: float | Unset | None = UNSET,
     ) -> None:
         super().__init__({"dim": dim, "curvature": curvature, "scale": scale})
+
+
+class Library(TargetSpec):
+    """Library(path: "libenergy.so", dof, symbol = "upg_target", options = "", domain = Reals, shape = [], calls = OneAtATime, check = On): one of your
+        own, by functions of a shared library, relative to this file, see docs/TARGETS.md; symbol: the name they begin with; options: a text for it;
+        domain = Reals or Angles; shape: that of a sample, [] for any; calls = OneAtATime or Parallel, from several threads at once; check = On: the
+        force is first compared with finite differences of the action, or Off"""
+
+    _variant = "Library"
+
+    def __init__(
+        self,
+        *,
+        path: str | Path,
+        dof: int,
+        symbol: str | Path | Unset | None = UNSET,
+        options: str | Path | Unset | None = UNSET,
+        domain: Literal["Reals", "Angles"] | Unset | None = UNSET,
+        shape: Sequence[int] | Unset | None = UNSET,
+        calls: Literal["OneAtATime", "Parallel"] | Unset | None = UNSET,
+        check: Literal["On", "Off"] | Unset | None = UNSET,
+    ) -> None:
+        super().__init__({"path": text(path), "dof": dof, "symbol": text(symbol), "options": text(options), "domain": domain, "shape": shape, "calls": calls, "check": check})
+
+
+class Python(TargetSpec):
+    """Python(module: "energy.py", function = "action_and_force", dof, force = Given, domain = Reals, shape = [], check = On): one of your own, a function of
+        Python, where the command is that of the Python package, see docs/TARGETS.md; of x, float64 [batch, dof], it returns the action, [batch], and the
+        force -dS/dx, [batch, dof]; force = FiniteDifferences: it returns the action alone; the others as above. Without module it is one that a
+        program hands in"""
+
+    _variant = "Python"
+
+    def __init__(
+        self,
+        *,
+        dof: int,
+        module: str | Path | Unset | None = UNSET,
+        function: str | Path | Unset | None = UNSET,
+        force: Literal["Given", "FiniteDifferences"] | Unset | None = UNSET,
+        domain: Literal["Reals", "Angles"] | Unset | None = UNSET,
+        shape: Sequence[int] | Unset | None = UNSET,
+        check: Literal["On", "Off"] | Unset | None = UNSET,
+    ) -> None:
+        super().__init__({"module": text(module), "function": text(function), "dof": dof, "force": force, "domain": domain, "shape": shape, "check": check})

@@ -1,6 +1,7 @@
 //! The functions of a library with a target, `include/upg_target.h`, and the only calls of them: a state that lives as long as the library
 //! is used, slices whose lengths agree, and the texts of errors.
 
+use crate::config::foreign::Failure;
 use crate::config::invalid::Invalid;
 use crate::text::{Shown, one_line};
 use libloading::Library;
@@ -41,13 +42,6 @@ pub(super) struct Functions {
 unsafe impl Send for Functions {}
 // SAFETY: as above.
 unsafe impl Sync for Functions {}
-
-/// Why samples can't be computed, in the words of the library.
-pub(super) struct Failure {
-    /// The sample, if one is to blame.
-    pub sample: Option<usize>,
-    pub words: String,
-}
 
 impl Functions {
     /// Loads a library and makes its state. It is never unloaded, as threads of its own may go on running its code.
@@ -102,7 +96,7 @@ impl Functions {
             0 => Ok(()),
             code => Err(Failure {
                 sample: usize::try_from(code).ok().map(|n| n - 1).filter(|&n| n < samples),
-                words: text.words(code),
+                ..Failure::saying(text.words(code))
             }),
         }
     }

@@ -1,10 +1,8 @@
-//! The force of a library against central differences of its action, at samples of the base, along some of the axes and one direction that has to do with
+//! The force of a target of the user's against central differences of its action, at samples of the base, along some of the axes and one direction that has to do with
 //! all: with D(h) = [S(x + h v) − S(x − h v)]/2h, the derivative is [4 D(h/2) − D(h)]/3 up to O(h⁴), and v·force has to be its negative, to a part in
 //! [`TOLERANCE`] and what the difference of the two D and the precision of S leave open.
 
-use super::{LibraryConfig, LibraryTarget};
-use crate::config::invalid::Invalid;
-use crate::text::Shown;
+use super::ForeignTarget;
 use std::sync::atomic::Ordering::Relaxed;
 use upg_core::{Base, BasePass, Batch, Cpu, Memory, Prepared, Target, Workspace};
 use upg_flows::FlowSpec;
@@ -21,31 +19,41 @@ const STEP: f64 = 1e-3;
 /// Displacements along a direction, in units of h.
 const AT: [f64; 4] = [1.0, -1.0, 0.5, -0.5];
 
-/// Compares them, unless that was done.
+/// Compares them at samples of the base of a flow, unless that was done.
 ///
 /// # Errors
-/// How far they are from each other, or what the library says.
-pub(super) fn once(target: &LibraryTarget, config: &LibraryConfig, spec: &FlowSpec) -> Result<(), Invalid> {
-    if target.is_checked.swap(true, Relaxed) {
-        return Ok(());
+/// What the target had to be.
+pub(in crate::config) fn once(target: &ForeignTarget, spec: &FlowSpec) -> Result<(), String> {
+    match target.is_checked.swap(true, Relaxed) {
+        true => Ok(()),
+        false => match compare(target, &base_samples(spec, SAMPLES, 1), " of the base") {
+            Ok(_) => Ok(()),
+            Err(words) => Err(format!("{words} (target.check = Off for any)")),
+        },
     }
-    compare(target, &samples(spec)).map_err(|accepted| Invalid {
-        field: "target.path".into(),
-        value: config.path.shown(),
-        accepted: format!("a library {accepted}"),
-    })
 }
 
-/// Samples of the base of a flow, shape `[dof, SAMPLES]`.
-fn samples(spec: &FlowSpec) -> Batch<f64> {
+/// Samples of the base of a flow, shape `[dof, samples]`.
+pub fn base_samples(spec: &FlowSpec, samples: usize, seed: u64) -> Batch<f64> {
     let (device, base) = (Cpu::<f64>::here(), spec.build_base::<f64>());
-    let theta = base.params().initialise(&mut Purpose::Weights.streams(1).next_stream());
+    let theta = base.params().initialise(&mut Purpose::Weights.streams(seed).next_stream());
     let (mut prepared, mut scratch, mut x) = (Prepared::default(), Workspace::default(), Batch::default());
     base.prepare(&device, &theta, &mut prepared);
-    device.reshape(&mut x, spec.dof(), SAMPLES);
+    device.reshape(&mut x, spec.dof(), samples);
     let mut pass = BasePass { device: &device, theta: &theta, prepared: &prepared, scratch: &mut scratch };
-    base.sample(&mut pass, Purpose::Samples.samples(1), 0, &mut x);
+    base.sample(&mut pass, Purpose::Samples.samples(seed), 0, &mut x);
     x
+}
+
+/// A comparison of force and action that agree.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Compared {
+    /// Derivatives along a direction at a sample.
+    pub derivatives: usize,
+    /// How many of them aren't finite, so that there was nothing to compare.
+    pub not_finite: usize,
+    /// The largest difference, as a part of what is tolerated.
+    pub largest: f64,
 }
 
 /// A direction.
@@ -79,11 +87,11 @@ impl Along {
     }
 }
 
-/// Compares force and action at the samples `x`, shape `[dof, samples]`.
+/// Compares force and action of any target at the samples `x`, shape `[dof, samples]`, which messages call samples`of`.
 ///
 /// # Errors
-/// What a library had to be.
-fn compare(target: &LibraryTarget, x: &Batch<f64>) -> Result<(), String> {
+/// What the target had to be.
+pub fn compare<P: Target<Cpu<f64>> + ?Sized>(target: &P, x: &Batch<f64>, of: &str) -> Result<Compared, String> {
     let (device, dof, directions) = (Cpu::here(), x.rows(), Along::directions(x.rows()));
     let (mut action, mut displaced, mut force) = (vec![], vec![], Batch::default());
     target.action_and_force(&device, x, &mut action, Some(&mut force));
@@ -95,35 +103,46 @@ fn compare(target: &LibraryTarget, x: &Batch<f64>) -> Result<(), String> {
         row.for_each(|(to, &(n, v, at))| *to = x.row(i)[n] + at * STEP * v.component(i, dof));
     }
     target.action_and_force(&device, &around, &mut displaced, None);
-    if let Some(failure) = target.failure() {
-        return Err(format!("that computes samples of the base: {failure}"));
-    }
+    target.status().map_err(|failure| format!("that computes samples{of}: {failure}"))?;
+    let mut compared = Compared::default();
     for (&(n, v, _), s) in columns.iter().step_by(AT.len()).zip(displaced.chunks(AT.len())) {
         let along: f64 = (0..dof).map(|i| force.row(i)[n] * v.component(i, dof)).sum();
-        agrees(along, s).map_err(|derivative| {
+        let agreement = agrees(along, s).map_err(|derivative| {
             let (words, off) = (v.words(), (along - derivative).abs());
+            let sign = if agrees(-along, s).is_ok() { ", the sign is that of dS/dx" } else { "" };
             format!(
-                "whose force is -dS/dx: {words} is {along:.6e} at sample {n} of the base, central differences of the action \
-                 say {derivative:.6e}, off by {off:.1e} where {TOLERANCE:.0e} of it is tolerated (target.check = Off for any)"
+                "whose force is -dS/dx: {words} is {along:.6e} at sample {n}{of}, central differences of the action say \
+                 {derivative:.6e}, off by {off:.1e} where {TOLERANCE:.0e} of it is tolerated{sign}"
             )
         })?;
+        compared.derivatives += 1;
+        compared.not_finite += usize::from(agreement.is_none());
+        compared.largest = compared.largest.max(agreement.unwrap_or(0.0));
     }
-    Ok(())
+    Ok(compared)
 }
 
-/// Compares a component of the force with the action at the displacements [`AT`].
+/// Compares a component of the force with the action at the displacements [`AT`]; returns the difference as a part of what is tolerated, `None`
+/// where the action isn't finite and can't be compared.
 ///
 /// # Errors
 /// What it should be.
-fn agrees(along: f64, s: &[f64]) -> Result<(), f64> {
+fn agrees(along: f64, s: &[f64]) -> Result<Option<f64>, f64> {
     let (whole, half) = ((s[0] - s[1]) / (2.0 * STEP), (s[2] - s[3]) / STEP);
     let derivative = -(4.0 * half - whole) / 3.0;
+    if !derivative.is_finite() {
+        return Ok(None);
+    }
     let largest = s.iter().fold(0.0_f64, |largest, s| largest.max(s.abs()));
-    let open = 4.0 * (whole - half).abs() + 64.0 * f64::EPSILON * largest / STEP;
+    let is_single = s.iter().all(|&s| f64::from(s as f32) == s);
+    let rounding = if is_single { 16.0 * f64::from(f32::EPSILON) } else { 64.0 * f64::EPSILON };
+    let open = 4.0 * (whole - half).abs() + rounding * largest / STEP;
     let larger = if along.is_finite() { along.abs().max(derivative.abs()) } else { 0.0 };
-    let is_near = (along - derivative).abs() <= TOLERANCE * larger + open;
-    // An action that isn't finite can't be compared.
-    if is_near || !derivative.is_finite() { Ok(()) } else { Err(derivative) }
+    let (off, tolerated) = ((along - derivative).abs(), TOLERANCE * larger + open);
+    match off <= tolerated {
+        true => Ok(Some(if off > 0.0 { off / tolerated } else { 0.0 })),
+        false => Err(derivative),
+    }
 }
 
 #[cfg(test)]
@@ -150,8 +169,10 @@ mod tests {
     fn what_is_rough_or_rounded_is_borne() {
         // A step of the action that is much narrower than h; an action in single precision; one that is infinite beside the sample.
         assert!(agrees(-0.3, &[1.0, 0.0, 1.0, 0.0]).is_ok());
-        let single: Vec<_> = actions().iter().map(|s| f64::from((1000.0 + s) as f32)).collect();
-        assert!(agrees(-4.0 * 0.343, &single).is_ok());
+        for large in 0..2000 {
+            let single: Vec<_> = actions().iter().map(|s| f64::from((f64::from(large) + s) as f32)).collect();
+            assert!(agrees(-4.0 * 0.343, &single).is_ok(), "{large}");
+        }
         assert!(agrees(1.0, &[f64::INFINITY, 0.0, 0.0, 0.0]).is_ok());
     }
 

@@ -1,24 +1,18 @@
-//! The target of a library.
+//! The target that someone else computes.
 //!
-//! Inside, samples are `[dof, samples]` in the precision of the run; a library has them as `[samples, dof]` in double precision. They are turned
-//! in tiles, into memory that is kept. Samples that aren't finite aren't shown to the library: their action is NaN. The first error that
-//! the library returns is kept ([`Target::status`]), and it isn't called any more.
+//! Inside, samples are `[dof, samples]` in the precision of the run; who computes them has them as `[samples, dof]` in double precision. They are turned
+//! in tiles, into memory that is kept unless it is taken away. Samples that aren't finite aren't shown: their action is NaN. The first failure
+//! is kept ([`Target::status`]), and nothing more is asked for.
 
-use super::abi::{Failure, Functions, Request};
-use super::{Calls, LibraryConfig};
-use crate::io::console::say;
-use crate::text::Shown;
-use rayon::prelude::*;
+use super::{Compute, Failure};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use upg_core::{Base, Batch, Cpu, DeviceError, Domain, Real, Rng, StandardNormal, Target, UniformTorus};
 use upg_targets::{
     ChainPlan, ChainReport, DataSampler, Exact, Observable, Observables, SampleSpace, Sampling, TargetError,
     chains::{Visit, equilibrium_chains},
 };
 
-/// Samples of a call where several are made at once.
-const PIECE: usize = 64;
 /// Side of a tile that is turned.
 const TILE: usize = 16;
 /// Degrees of freedom that are measured, at most.
@@ -26,17 +20,26 @@ const MEASURED: usize = 32;
 /// Numbers of a sample that a message shows, at most.
 const SHOWN: usize = 4;
 
-/// A target in a shared library.
-pub struct LibraryTarget {
-    functions: Functions,
-    /// Path of the library, for messages.
+/// What is known of a target beside who computes it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct About {
+    /// What messages call it.
+    pub name: String,
+    /// Number of degrees of freedom.
+    pub dof: usize,
+    /// Shape of a sample; empty for any.
+    pub shape: Vec<usize>,
+    /// Where its degrees of freedom live.
+    pub domain: Domain,
+}
+
+/// A target of the user's.
+pub struct ForeignTarget {
+    computer: Arc<dyn Compute>,
     name: String,
     dof: usize,
     shape: Vec<usize>,
     domain: Domain,
-    calls: Calls,
-    /// Held during a call where only one may be made at a time.
-    one: Mutex<()>,
     /// Memory that no call uses now.
     spare: Mutex<Vec<OfCall>>,
     failure: OnceLock<DeviceError>,
@@ -46,7 +49,7 @@ pub struct LibraryTarget {
     pub(super) is_checked: AtomicBool,
 }
 
-/// What goes to the library, and comes from it.
+/// What goes to who computes, and comes from there.
 #[derive(Default)]
 struct OfCall {
     /// The samples that are finite, by their numbers in the batch.
@@ -62,52 +65,32 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl LibraryTarget {
-    pub(super) fn load(config: &LibraryConfig) -> Result<Self, crate::config::invalid::Invalid> {
-        let LibraryConfig { path, symbol, options, dof, .. } = config;
-        Ok(Self {
-            functions: Functions::load(&Request { path, symbol, options, dof: *dof })?,
-            name: path.shown(),
-            dof: *dof,
-            shape: config.shape.clone(),
-            domain: config.domain(),
-            calls: config.calls,
-            one: Mutex::new(()),
+impl ForeignTarget {
+    /// A target that `computer` computes.
+    pub fn new(computer: Arc<dyn Compute>, about: About) -> Self {
+        let About { name, dof, shape, domain } = about;
+        Self {
+            computer,
+            name,
+            dof,
+            shape,
+            domain,
             spare: Mutex::default(),
             failure: OnceLock::new(),
             told: AtomicBool::new(false),
             is_checked: AtomicBool::new(false),
-        })
+        }
     }
 
-    /// The first error that the library returned.
+    /// The first failure.
     pub fn failure(&self) -> Option<&DeviceError> {
         self.failure.get()
     }
 
-    /// Has the library compute what `call` holds.
+    /// Has what `call` holds computed.
     fn compute(&self, call: &mut OfCall) -> Result<(), Failure> {
         let OfCall { x, action, force, .. } = call;
-        match self.calls {
-            Calls::OneAtATime => {
-                let _alone = lock(&self.one);
-                self.functions.compute(x, action, Some(&mut force[..]).filter(|force| !force.is_empty()))
-            }
-            Calls::Parallel => {
-                let piece = |n, x, action, force| {
-                    let in_batch =
-                        |failure: Failure| Failure { sample: failure.sample.map(|i| n * PIECE + i), ..failure };
-                    self.functions.compute(x, action, force).map_err(in_batch)
-                };
-                let pieces = x.par_chunks(PIECE * self.dof).zip(action.par_chunks_mut(PIECE)).enumerate();
-                match force.is_empty() {
-                    true => pieces.try_for_each(|(n, (x, action))| piece(n, x, action, None)),
-                    false => pieces
-                        .zip(force.par_chunks_mut(PIECE * self.dof))
-                        .try_for_each(|((n, (x, action)), force)| piece(n, x, action, Some(force))),
-                }
-            }
-        }
+        self.computer.compute(x, action, Some(force).filter(|force| !force.is_empty()))
     }
 
     /// Keeps a failure, if it is the first.
@@ -120,7 +103,7 @@ impl LibraryTarget {
         self.failure.get_or_init(|| DeviceError::Target { target, reason });
     }
 
-    /// Tells of the first NaN that the library makes of a finite sample.
+    /// Tells of the first NaN that is made of a finite sample.
     fn tell_of_nan<T: Real>(&self, call: &OfCall, x: &Batch<T>) {
         let is_wrong = |n: &usize| {
             let of_sample = n * self.dof..(n + 1) * self.dof;
@@ -130,7 +113,7 @@ impl LibraryTarget {
         if !self.told.swap(true, Relaxed) {
             let what = if call.action[n].is_nan() { "action" } else { "force" };
             let sample = described(call.finite[n], x);
-            say(format_args!("warning: target {}: {sample}: the {what} is NaN (told once)", self.name));
+            self.computer.warn(&format!("target {}: {sample}: the {what} is NaN (told once)", self.name));
         }
     }
 }
@@ -179,7 +162,7 @@ fn in_tiles(finite: &[usize], dof: usize, mut work: impl FnMut(usize, usize, usi
     }
 }
 
-impl<T: Real> Target<Cpu<T>> for LibraryTarget {
+impl<T: Real> Target<Cpu<T>> for ForeignTarget {
     fn dof(&self) -> usize {
         self.dof
     }
@@ -196,8 +179,14 @@ impl<T: Real> Target<Cpu<T>> for LibraryTarget {
             return;
         }
         let mut call = lock(&self.spare).pop().unwrap_or_default();
-        call.fill(x, force.is_some());
-        let outcome = if call.finite.is_empty() { Ok(()) } else { self.compute(&mut call) };
+        let outcome = loop {
+            call.fill(x, force.is_some());
+            let outcome = if call.finite.is_empty() { Ok(()) } else { self.compute(&mut call) };
+            match outcome {
+                Err(Failure { was_cut_off: true, .. }) => {}
+                outcome => break outcome,
+            }
+        };
         match outcome {
             Ok(()) => {
                 self.tell_of_nan(&call, x);
@@ -213,7 +202,7 @@ impl<T: Real> Target<Cpu<T>> for LibraryTarget {
     }
 }
 
-impl SampleSpace for LibraryTarget {
+impl SampleSpace for ForeignTarget {
     fn lattice_shape(&self) -> Option<Vec<usize>> {
         (!self.shape.is_empty()).then(|| self.shape.clone())
     }
@@ -223,14 +212,14 @@ impl SampleSpace for LibraryTarget {
     }
 }
 
-impl Exact for LibraryTarget {
+impl Exact for ForeignTarget {
     fn log_z(&self) -> Option<f64> {
         None
     }
 }
 
 /// Of the first numbers x and x², of the first angles cos x and sin x.
-impl<T: Real> Observables<T> for LibraryTarget {
+impl<T: Real> Observables<T> for ForeignTarget {
     fn primaries(&self) -> Vec<String> {
         let of = |i: usize| match self.domain {
             Domain::Line => [format!("x_{i}"), format!("x_{i}^2")],
@@ -270,7 +259,7 @@ impl<T: Real> Observables<T> for LibraryTarget {
     }
 }
 
-impl<T: Real> DataSampler<T> for LibraryTarget {
+impl<T: Real> DataSampler<T> for ForeignTarget {
     fn sampling(&self) -> Sampling {
         Sampling::Chains
     }
