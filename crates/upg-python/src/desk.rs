@@ -166,6 +166,11 @@ impl Desk {
         state.is_urgent || state.raised.is_some() && !state.asks
     }
 
+    /// The work that comes is short, and does its errands to its end.
+    pub fn finish_what_is_begun(&self) {
+        self.state().asks = true;
+    }
+
     /// What the work is told when it asks whether to end.
     fn answer(&self) -> Option<&'static str> {
         let mut state = self.state();

@@ -7,6 +7,7 @@
 //! | `place.rs` | arguments that several functions have |
 //! | `desk.rs` | computations without the interpreter, and what they need of it meanwhile |
 //! | `target.rs` | targets that functions of Python compute |
+//! | `trainer.rs` | trainings that a program makes step by step |
 //! | `check_target.rs` | their force against their action |
 //!
 //! Python describes what it wants in the notation of configurations, and everything is checked by their reader. Computations let go of
@@ -18,6 +19,7 @@ mod errors;
 mod place;
 mod run;
 mod target;
+mod trainer;
 
 use desk::Desk;
 use pyo3::prelude::*;
@@ -51,6 +53,7 @@ fn _upg(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(desk::enter_target, module)?)?;
     module.add_function(wrap_pyfunction!(desk::leave_target, module)?)?;
     module.add_function(wrap_pyfunction!(check_target::check_target, module)?)?;
+    module.add_class::<trainer::Steps>()?;
     module.add_function(wrap_pyfunction!(run::train, module)?)?;
     module.add_function(wrap_pyfunction!(run::config, module)?)?;
     module.add_function(wrap_pyfunction!(run::evaluate, module)?)?;

@@ -17,6 +17,22 @@ pub fn read_text(text: String) -> Result<ConfigFile, ConfigError> {
     ConfigFile::of_text(text, &std::env::current_dir().unwrap_or_default())
 }
 
+/// The arguments of a training.
+pub fn train_args(
+    set: Vec<String>,
+    steps: Option<u64>,
+    out: PathBuf,
+    resume: bool,
+    force: bool,
+    device: &str,
+    threads: Option<usize>,
+) -> Result<training::TrainArgs, Error> {
+    let place = place(device, threads)?;
+    let set = set.iter().map(|set| set.parse().map_err(|problem| Error::Usage(format!("{set}: {problem}"))));
+    let set = set.collect::<Result<_, _>>()?;
+    Ok(training::TrainArgs { config: None, set, steps, out: Some(out), resume, force, place, seed: None })
+}
+
 /// Trains; returns what was done, in a line. `config` None: that of the run in the folder, which goes on.
 #[pyfunction]
 #[pyo3(signature = (config, set, steps, out, resume, force, device, threads))]
@@ -32,13 +48,7 @@ pub fn train(
     device: &str,
     threads: Option<usize>,
 ) -> PyResult<String> {
-    let args = || {
-        let place = place(device, threads)?;
-        let set = set.iter().map(|set| set.parse().map_err(|problem| Error::Usage(format!("{set}: {problem}"))));
-        let set = set.collect::<Result<_, _>>()?;
-        Ok(training::TrainArgs { config: None, set, steps, out: Some(out), resume, force, place, seed: None })
-    };
-    let args = args().map_err(|error: Error| raise(py, &error))?;
+    let args = train_args(set, steps, out, resume, force, device, threads).map_err(|error| raise(py, &error))?;
     interruptible(py, |caller| {
         let config = config.map(read_text).transpose()?;
         training::run_for(caller, config, &args)

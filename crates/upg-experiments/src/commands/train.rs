@@ -14,12 +14,14 @@ mod events;
 mod progress;
 mod session;
 mod signals;
+mod steps;
 
 #[cfg(test)]
 mod tests;
 
 pub use session::TrainArgs;
 pub use signals::Caller;
+pub use steps::Steps;
 
 use super::place::{self, Work};
 use crate::Error;
@@ -31,7 +33,7 @@ use session::{Plan, config_of};
 /// # Errors
 /// If an input is wrong, the gradient isn't finite too often, a file can't be written, or the run is interrupted. What was saved stays.
 pub fn run(args: &TrainArgs) -> Result<String, Error> {
-    run_plan(&Plan::new(config_of(args)?, args, None))
+    run_plan(Plan::new(config_of(args)?, args, None))
 }
 
 /// The same for a caller who has the configuration, by default that of the run in the folder, and who answers signals itself.
@@ -40,16 +42,16 @@ pub fn run(args: &TrainArgs) -> Result<String, Error> {
 /// As [`run`].
 pub fn run_for(caller: Caller<'_>, config: Option<ConfigFile>, args: &TrainArgs) -> Result<String, Error> {
     let config = config.map_or_else(|| config_of(args), Ok)?;
-    run_plan(&Plan::new(config, args, Some(caller)))
+    run_plan(Plan::new(config, args, Some(caller)))
 }
 
-fn run_plan(plan: &Plan<'_>) -> Result<String, Error> {
+fn run_plan(plan: Plan<'_>) -> Result<String, Error> {
     plan.check()?;
-    let config = plan.config();
-    place::on(plan.place(), config.precision.products, config.training.precision, Job(plan))?
+    let (config, place) = (plan.config(), plan.place().clone());
+    place::on(&place, config.precision.products, config.training.precision, Job(plan))?
 }
 
-struct Job<'a>(&'a Plan<'a>);
+struct Job<'a>(Plan<'a>);
 
 impl Work for Job<'_> {
     type Outcome = Result<String, Error>;

@@ -46,6 +46,7 @@ from .errors import (
 )
 from .run import Run, check, load, report, train
 from .target import Target, check_target, from_jax, from_numpy, from_torch
+from .trainer import Trainer
 
 __all__ = [
     "ArgumentError",
@@ -58,6 +59,7 @@ __all__ = [
     "RunError",
     "Target",
     "TargetError",
+    "Trainer",
     "UpgError",
     "__version__",
     "activations",

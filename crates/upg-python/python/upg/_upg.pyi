@@ -22,6 +22,24 @@ def check_target(
     samples: int,
     seed: int,
 ) -> tuple[int, int, float]: ...
+
+class Steps:
+    def __init__(
+        self,
+        config: str | None,
+        set: Sequence[str],
+        steps: int | None,
+        out: _Path,
+        resume: bool,
+        force: bool,
+        device: str,
+        threads: int | None,
+    ) -> None: ...
+    def step(self) -> str: ...
+    def save(self) -> None: ...
+    def is_done(self) -> bool: ...
+    def close(self) -> None: ...
+
 def train(
     config: str | None,
     set: Sequence[str],

@@ -122,20 +122,23 @@ fn default_folder(config: Option<&Path>) -> PathBuf {
     Path::new("runs").join(config.and_then(Path::file_stem).unwrap_or("run".as_ref()))
 }
 
-pub(super) fn run_on<D: Place>(plan: &Plan<'_>, device: D) -> Result<String, Error> {
+pub(super) fn run_on<D: Place>(plan: Plan<'_>, device: D) -> Result<String, Error> {
+    Session::begin(plan, device)?.run().map_err(|error| Error::Failed(Box::new(error)))
+}
+
+fn begin_in_folder<D: Place>(plan: Plan<'_>, device: D) -> Result<Session<'_, D>, Error> {
     let config = plan.config();
     let model = place::made(&device, plan.file.build_on(&device))?; // all that is wrong is said before anything is touched
     let signals = Requests::listen(plan.caller).map_err(Error::Signals)?;
     let given = given_data(config, &model)?;
-    let start = start(plan, &model.layout())?;
+    let start = start(&plan, &model.layout())?;
     let dir = RunDir::begin(&plan.out, config, plan.existing)?;
-    let session = begin(plan, device, model, given, start, dir, signals)?;
-    session.run().map_err(|error| Error::Failed(Box::new(error)))
+    begin(plan, device, model, given, start, dir, signals)
 }
 
 /// The run in its folder, ready for its next step; if it can't begin, nothing of it is left.
 fn begin<'a, D: Place>(
-    plan: &'a Plan<'a>,
+    plan: Plan<'a>,
     device: D,
     model: Model<D>,
     given: DataSets<D::Real>,
@@ -258,8 +261,8 @@ fn request<'a, D: Place>(
 }
 
 /// A run under way.
-struct Session<'a, D: Place> {
-    plan: &'a Plan<'a>,
+pub(super) struct Session<'a, D: Place> {
+    plan: Plan<'a>,
     dir: LockedRun,
     trainer: Trainer<D>,
     /// Where it computes, in words.
@@ -282,8 +285,13 @@ struct Session<'a, D: Place> {
 }
 
 impl<'a, D: Place> Session<'a, D> {
+    /// The run that is planned, ready for its next step.
+    pub fn begin(plan: Plan<'a>, device: D) -> Result<Self, Error> {
+        begin_in_folder(plan, device)
+    }
+
     fn new(
-        plan: &'a Plan<'a>,
+        plan: Plan<'a>,
         device: &D,
         dir: LockedRun,
         trainer: Trainer<D>,
@@ -324,22 +332,44 @@ impl<'a, D: Place> Session<'a, D> {
     }
 
     fn run(mut self) -> Result<String, Error> {
-        self.save()?; // from here on there always is a checkpoint
-        self.signals.save_from_now_on();
-        while self.trainer.progress().step < self.plan.steps {
-            let step = self.trainer.step()?;
-            self.progress.advance(step.step);
-            self.abort_if_diverged(&step)?;
-            self.log(&step)?;
-            if self.is_checkpoint_due(step.step) {
-                self.save()?;
-            }
+        self.start()?;
+        while !self.is_done() {
+            let (step, _) = self.step()?;
             if let Some(signal) = self.signals.received() {
                 self.say_all();
                 self.save()?;
                 return Err(Error::Interrupted { signal, step: step.step, dir: self.dir.path().to_owned() });
             }
         }
+        self.finish()
+    }
+
+    /// Writes the first checkpoint: from here on there always is one.
+    pub fn start(&mut self) -> Result<(), Error> {
+        self.save()?;
+        self.signals.save_from_now_on();
+        Ok(())
+    }
+
+    /// Whether all steps are made.
+    pub fn is_done(&self) -> bool {
+        self.trainer.progress().step >= self.plan.steps
+    }
+
+    /// Makes a step, with the test, the line and the checkpoint that are due after it.
+    pub fn step(&mut self) -> Result<(Step, Option<Tested>), Error> {
+        let step = self.trainer.step()?;
+        self.progress.advance(step.step);
+        self.abort_if_diverged(&step)?;
+        let tested = self.log(&step)?;
+        if self.is_checkpoint_due(step.step) {
+            self.save()?;
+        }
+        Ok((step, tested))
+    }
+
+    /// Saves, and says in a line what was done.
+    pub fn finish(&mut self) -> Result<String, Error> {
         self.say_all();
         self.save()?;
         Ok(self.summary())
@@ -368,13 +398,13 @@ impl<'a, D: Place> Session<'a, D> {
     }
 
     /// Tests, where a test is due, and writes a line, where one is due.
-    fn log(&mut self, step: &Step) -> Result<(), Error> {
+    fn log(&mut self, step: &Step) -> Result<Option<Tested>, Error> {
         let training = &self.plan.config().training;
         let is_last = step.step == training.steps; // of the run: a pause must leave no trace
         let is_test_due = step.step.is_multiple_of(training.validation.every) || is_last;
         let tested = if is_test_due { Some(self.trainer.validate()?) } else { None };
         if !(step.step.is_multiple_of(training.log_every) || is_last || tested.is_some() || step.fault.is_some()) {
-            return Ok(());
+            return Ok(tested);
         }
         if let Some(missed @ 1..) = tested.and_then(|tested| tested.missed_by_inverse) {
             self.progress.say(&format!("warning: step {}: the inverse misses {missed} test data, where a slope of the flow is below the precision", step.step));
@@ -387,10 +417,11 @@ impl<'a, D: Place> Session<'a, D> {
             events.append(&line)?;
         }
         self.logged = (Instant::now(), step.step);
-        Ok(())
+        Ok(tested)
     }
 
-    fn line(&self, step: &Step, validation: Option<Tested>) -> Line {
+    /// The numbers of a step that was just made.
+    pub fn line(&self, step: &Step, validation: Option<Tested>) -> Line {
         let finite = |x: f64| x.is_finite().then_some(x);
         let log_weights = self.trainer.log_weights();
         let (mut reverse, mut forward) = (WeightSums::default(), DataWeightSums::default());
@@ -426,7 +457,7 @@ impl<'a, D: Place> Session<'a, D> {
     }
 
     /// Writes everything, in the order that loses nothing; once a step, lest the checkpoint before the latest be its copy.
-    fn save(&mut self) -> Result<(), Error> {
+    pub fn save(&mut self) -> Result<(), Error> {
         let step = Some(self.trainer.progress().step);
         if self.saved == step {
             return Ok(());

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 const SAME_REQUEST: Duration = Duration::from_secs(2);
 
 /// A caller of this library, who answers signals itself: who asks the run to stop, if someone does. It is asked after every step.
-pub type Caller<'a> = &'a dyn Fn() -> Option<&'static str>;
+pub type Caller<'a> = &'a (dyn Fn() -> Option<&'static str> + Sync);
 
 /// Where requests to stop come from.
 pub enum Requests<'a> {

@@ -38,7 +38,7 @@ fn arguments(folder: &Path, name: &str, text: &str, existing: bool, steps: u64) 
 }
 
 fn train<D: Place>(args: &TrainArgs, device: D) -> Result<String, Error> {
-    run_on(&Plan::new(config_of(args)?, args, None), device)
+    run_on(Plan::new(config_of(args)?, args, None), device)
 }
 
 fn state(folder: &Path) -> State<f64> {
