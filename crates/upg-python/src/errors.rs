@@ -25,7 +25,7 @@ fn class(error: &Error) -> &'static str {
 /// The exception of an error: the line of the command line, without the dashes of its options.
 pub fn raise(py: Python<'_>, error: &Error) -> PyErr {
     let message = error.to_string();
-    let message = message.trim_start_matches("--").to_owned();
+    let message = message.trim_start_matches("--").trim_start_matches("config: ").to_owned();
     let class = py.import("upg.errors").and_then(|errors| errors.getattr(class(error)));
     match class.and_then(|class| class.call1((&message,))) {
         Ok(exception) => PyErr::from_value(exception),

@@ -299,3 +299,15 @@ fn samples_reach_the_library_and_come_back() {
         agrees_with_the_formula::<f64>(calls);
     }
 }
+
+/// This program brings no Python along.
+#[test]
+fn a_target_in_python_is_refused() {
+    for target in ["Python(module: \"energy.py\", dof: 3)", "Python(function: \"energy\", dof: 3)"] {
+        let experiment = Experiment::new(&SHORT.replace("Library(path: \"libfaulty.so\", dof: 3)", target));
+        std::fs::write(experiment.path("energy.py"), "").unwrap();
+        let output = experiment.train("run", &[]).output().unwrap();
+        refused(&output, &["target = Python, ", "one in Python needs the command upg of the Python package"]);
+        assert!(!experiment.path("run").exists());
+    }
+}

@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Displaced samples of a call, at most.
 const MOST: usize = 4096;
+/// Numbers of them, at most.
+const MOST_NUMBERS: usize = 1 << 20;
 
 /// Someone who computes actions, with the force made of these.
 pub struct Differences {
@@ -29,23 +31,28 @@ impl Differences {
         Self { inner, dof, spare: Mutex::default() }
     }
 
-    /// Fills the force of the samples `x`, of which the first has the number `first`.
-    fn force(&self, x: &[f64], force: &mut [f64], first: usize, displaced: &mut Displaced) -> Result<(), Failure> {
-        let dof = self.dof;
-        let Displaced { x: around, action } = displaced;
+    /// Pairs of displaced samples of a call.
+    fn pairs(&self) -> usize {
+        (MOST_NUMBERS / (2 * self.dof)).clamp(1, MOST / 2)
+    }
+
+    /// Fills the components of the force of the samples `x` from number `first` on, counted through all samples.
+    fn force(&self, x: &[f64], first: usize, force: &mut [f64], displaced: &mut Displaced) -> Result<(), Failure> {
+        let (dof, Displaced { x: around, action }) = (self.dof, displaced);
+        let components = first..first + force.len();
         around.clear();
-        for (k, sample) in x.chunks(dof).flat_map(|sample| (0..dof).map(move |i| (i, sample))) {
-            for at in ends(sample[k]) {
-                around.extend_from_slice(sample);
-                let begin = around.len() - dof;
-                around[begin + k] = at;
+        for k in components.clone() {
+            for at in ends(x[k]) {
+                let begin = around.len();
+                around.extend_from_slice(&x[k - k % dof..][..dof]);
+                around[begin + k % dof] = at;
             }
         }
-        action.resize(2 * x.len(), 0.0);
+        action.resize(2 * force.len(), 0.0);
         let outcome = self.inner.compute(around, action, None);
-        outcome.map_err(|failure| Failure { sample: failure.sample.map(|n| first + n / (2 * dof)), ..failure })?;
-        for ((force, &x), s) in force.iter_mut().zip(x).zip(action.chunks(2)) {
-            let [up, down] = ends(x);
+        outcome.map_err(|failure| Failure { sample: failure.sample.map(|n| (first + n / 2) / dof), ..failure })?;
+        for ((force, k), s) in force.iter_mut().zip(components).zip(action.chunks(2)) {
+            let [up, down] = ends(x[k]);
             *force = -(s[0] - s[1]) / (up - down);
         }
         Ok(())
@@ -62,10 +69,9 @@ impl Compute for Differences {
     fn compute(&self, x: &mut Vec<f64>, action: &mut Vec<f64>, force: Option<&mut Vec<f64>>) -> Result<(), Failure> {
         let Some(force) = force else { return self.inner.compute(x, action, None) };
         let mut displaced = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
-        let samples = (MOST / (2 * self.dof)).max(1);
-        let piece = samples * self.dof;
-        for (n, (x, force)) in x.chunks(piece).zip(force.chunks_mut(piece)).enumerate() {
-            self.force(x, force, n * samples, &mut displaced)?;
+        let pairs = self.pairs();
+        for (n, force) in force.chunks_mut(pairs).enumerate() {
+            self.force(x, n * pairs, force, &mut displaced)?;
         }
         self.spare.lock().unwrap_or_else(PoisonError::into_inner).push(displaced);
         self.inner.compute(x, action, None)
