@@ -469,6 +469,7 @@ def test_jax(tmp_path: Path) -> None:
     assert upg.check_target(target).largest < 1
     run, other = trained(target, tmp_path / "jax"), trained(upg.Target(DOF, quartic), tmp_path / "numpy")
     assert np.allclose(run.metrics["loss"], other.metrics["loss"], rtol=1e-10)
+    assert all(target.action(np.zeros((n, DOF))).shape == (n,) for n in range(1, 34))
     assert set(shapes) == {(DOF,)} and len(shapes) < 20
     assert upg.check_target(upg.from_jax(lambda x: (x**2).sum(1), DOF, batched=True)).largest < 1
     assert upg.check_target(upg.from_jax(energy, DOF, x64=False, name="single")).largest < 1
