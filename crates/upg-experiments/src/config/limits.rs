@@ -71,7 +71,7 @@ struct Need {
 }
 
 fn needs(config: &Config, flow: &FlowSpec) -> Result<Vec<Need>, Invalid> {
-    let (training, size, cut) = (&config.training, flow.size()?, flow.cut());
+    let (training, size, cut) = (&config.training, flow.size()?, config.target.cut(flow.cut()));
     let number: u64 = match training.precision {
         Precision::F32 => 4,
         Precision::F64 => 8,

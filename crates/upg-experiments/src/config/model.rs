@@ -152,7 +152,7 @@ impl Config {
         let flow = device.flow(&spec).map_err(Invalid::from)?;
         let base = device.base(&spec).map_err(Invalid::from)?;
         let target = device.target(&self.target, &theory)?;
-        let (cut, sites) = (device.cut(&spec), self.flow.lattice().iter().product());
+        let (cut, sites) = (self.target.cut(device.cut(&spec)), self.flow.lattice().iter().product());
         Ok(Model { flow, cut, base, target, theory, sample_shape: spec.shape, sites, doubled: None })
     }
 

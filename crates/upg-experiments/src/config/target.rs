@@ -11,7 +11,7 @@ use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::Arc;
-use upg_core::{Cpu, Real, Target};
+use upg_core::{Cpu, Cut, Real, Target};
 use upg_flows::FlowSpec;
 use upg_flows::numbers::{extents, whole};
 use upg_targets::{
@@ -19,6 +19,9 @@ use upg_targets::{
     TargetError, U1,
 };
 use upg_train::numbers::seed;
+
+/// Samples of a call of Python, where the batch is large enough for all lanes.
+const FEWEST_OF_A_CALL: usize = 256;
 
 /// The targets there are.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -233,6 +236,14 @@ impl TargetConfig {
             Self::Library(library) => library.check_force(flow),
             Self::Python(python) => python.check_force(flow),
             _ => Ok(()),
+        }
+    }
+
+    /// The cut of a batch for this target, `cut` being that of the flow: calls of Python cost as much as hundreds of samples.
+    pub(super) fn cut(&self, cut: Cut) -> Cut {
+        match self {
+            Self::Python(_) => Cut { micro_batch: cut.micro_batch.max(FEWEST_OF_A_CALL), ..cut },
+            _ => cut,
         }
     }
 
