@@ -24,7 +24,7 @@ def example(name: str) -> Any:
 
 def test_logistic_regression(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     module = example("logistic_regression")
-    found = module.main(out=str(tmp_path / "run"), steps=250)
+    found = module.main(out=str(tmp_path / "run"), steps=400)
     told = capsys.readouterr().out
     assert "effective sample size" in told and len(told.splitlines()) == 13
     # The posterior is nearly normal about its maximum, which Newton's method finds.

@@ -14,6 +14,7 @@ use super::experiment::Config;
 use super::invalid::Invalid;
 use super::training::Precision;
 use crate::io::memory::Bytes;
+use upg_core::Cut;
 use upg_flows::FlowSpec;
 
 /// Samples of which a few numbers each are kept.
@@ -71,15 +72,15 @@ struct Need {
 }
 
 fn needs(config: &Config, flow: &FlowSpec) -> Result<Vec<Need>, Invalid> {
-    let (training, size, cut) = (&config.training, flow.size()?, config.target.cut(flow.cut()));
+    let (training, size, cut) = (&config.training, flow.size()?, flow.cut());
     let number: u64 = match training.precision {
         Precision::F32 => 4,
         Precision::F64 => 8,
     };
     let (batch, dof) = (training.batch as u64, flow.dof() as u64);
     let shape = || format!("{:?}", config.flow.extents().1);
-    let at_one_time = (cut.micro_batch * cut.lanes) as u64; // samples whose tapes are kept
-    let tapes = (size.kept / at_one_time).saturating_mul(batch.min(at_one_time));
+    let samples = |cut: Cut| (cut.micro_batch * cut.lanes) as u64; // whose tapes are kept
+    let tapes = (size.kept / samples(cut)).saturating_mul(batch.min(samples(config.target.cut(cut))));
     let vectors = 2 + training.optimiser.moment_names().len() as u64 + u64::from(training.ema.is_some());
     let data_of_batch = if training.objective.needs_data() { batch.saturating_mul(dof * number) } else { 0 };
     let per_samples = |samples: usize| 32 * samples as u64; // a log-weight and a log-determinant, of a lane and of all
