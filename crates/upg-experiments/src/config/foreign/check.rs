@@ -1,6 +1,6 @@
 //! The force of a target of the user's against central differences of its action, at samples of the base, along some of the axes and one direction that has to do with
 //! all: with D(h) = [S(x + h v) − S(x − h v)]/2h, the derivative is [4 D(h/2) − D(h)]/3 up to O(h⁴), and v·force has to be its negative, to a part in
-//! [`TOLERANCE`] and what the difference of the two D and the precision of S leave open.
+//! `TOLERANCE` and what the difference of the two D and the precision of S leave open.
 
 use super::ForeignTarget;
 use std::sync::atomic::Ordering::Relaxed;
