@@ -12,5 +12,6 @@ pub mod place;
 pub mod report;
 pub mod run_weights;
 pub mod sample;
+pub mod tensors;
 pub mod train;
 pub mod variance;

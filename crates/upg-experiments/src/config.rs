@@ -33,7 +33,7 @@ mod limits;
 mod locate;
 mod mistakes;
 mod model;
-mod notation;
+pub(crate) mod notation;
 mod overrides;
 mod parse;
 mod phi4;

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `run.rs` | training, evaluation, samples and densities of runs, by the very code of the commands |
 //! | `errors.rs` | errors as exceptions; Ctrl-C |
+//! | `tensors.rs` | flows as data: layers in JSON, weights in arrays |
 //! | `place.rs` | arguments that several functions have |
 //! | `desk.rs` | computations without the interpreter, and what they need of it meanwhile |
 //! | `target.rs` | targets that functions of Python compute |
@@ -20,6 +21,7 @@ mod place;
 mod run;
 mod target;
 mod trainer;
+mod tensors;
 
 use desk::Desk;
 use pyo3::prelude::*;
@@ -59,5 +61,9 @@ fn _upg(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(run::evaluate, module)?)?;
     module.add_function(wrap_pyfunction!(run::sample, module)?)?;
     module.add_function(wrap_pyfunction!(run::log_prob, module)?)?;
-    module.add_function(wrap_pyfunction!(run::report, module)?)
+    module.add_function(wrap_pyfunction!(run::report, module)?)?;
+    module.add_function(wrap_pyfunction!(tensors::flow_tensors, module)?)?;
+    module.add_function(wrap_pyfunction!(tensors::flow_layers, module)?)?;
+    module.add_function(wrap_pyfunction!(tensors::flow_shapes, module)?)?;
+    module.add_function(wrap_pyfunction!(tensors::write_weights, module)?)
 }

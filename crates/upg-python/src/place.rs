@@ -26,12 +26,18 @@ pub fn run_args(
     threads: Option<usize>,
     ode_steps: Option<u64>,
 ) -> Result<RunArgs, Error> {
+    let (weights, ode_steps) = chosen(weights, ode_steps)?;
+    Ok(RunArgs { run, weights, place: place(device, threads)?, ode_steps })
+}
+
+/// Which weights of a run, and steps of continuous flows.
+pub fn chosen(weights: &str, ode_steps: Option<u64>) -> Result<(Weights, Option<u64>), Error> {
     let known = Weights::from_str(weights, false);
     let weights = known.map_err(|_| refused("weights", weights, "accepted are best, latest and ema"))?;
     if let Some(steps) = ode_steps.filter(|steps| !(1..=10_000).contains(steps)) {
         return Err(refused("ode_steps", steps, "accepted is a whole number from 1 to 10000"));
     }
-    Ok(RunArgs { run, weights, place: place(device, threads)?, ode_steps })
+    Ok((weights, ode_steps))
 }
 
 /// A precision by the name of its NumPy type.

@@ -127,6 +127,16 @@ pub enum Array<'py> {
     Double(PyReadonlyArrayDyn<'py, f64>),
 }
 
+impl Array<'_> {
+    /// A copy.
+    pub fn into_numbers(self) -> Numbers {
+        match self {
+            Self::Single(array) => Numbers::F32(array.as_array().to_owned()),
+            Self::Double(array) => Numbers::F64(array.as_array().to_owned()),
+        }
+    }
+}
+
 /// log q of a run at some points.
 #[pyfunction]
 #[pyo3(signature = (run, x, dtype, weights, device, threads, ode_steps))]

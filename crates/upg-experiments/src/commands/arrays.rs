@@ -5,6 +5,7 @@ use super::run_weights::{Loaded, RunArgs};
 use crate::Error;
 use crate::config::{MOST_SAMPLES, Place, Precision};
 use crate::io::run_dir::RunDir;
+use crate::io::weights::OutTensor;
 use crate::text::shape_text;
 use ndarray::{Array2, ArrayD, ArrayViewD, CowArray, Ix2, s};
 use std::any::Any;
@@ -24,12 +25,28 @@ pub enum Numbers {
 }
 
 impl Numbers {
-    fn of<T: Real>(array: ArrayD<T>) -> Self {
+    pub(super) fn of<T: Real>(array: ArrayD<T>) -> Self {
         let any: Box<dyn Any> = Box::new(array);
         any.downcast()
             .map(|array| Self::F32(*array))
             .or_else(|any| any.downcast().map(|array| Self::F64(*array)))
             .expect("f32 or f64")
+    }
+
+    /// Their shape.
+    pub fn shape(&self) -> &[usize] {
+        match self {
+            Self::F32(array) => array.shape(),
+            Self::F64(array) => array.shape(),
+        }
+    }
+
+    /// As a tensor to be written.
+    pub(super) fn tensor(&self, name: &str) -> OutTensor {
+        match self {
+            Self::F32(array) => OutTensor::new(name, array.shape(), array),
+            Self::F64(array) => OutTensor::new(name, array.shape(), array),
+        }
     }
 }
 

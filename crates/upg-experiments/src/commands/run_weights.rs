@@ -125,24 +125,8 @@ impl<D: Place> Loaded<D> {
         let model = place::made(&device, file.build_for_evaluation(&device))?;
         let mut config = saved;
         let (theory, sample_shape) = (model.theory.clone(), model.sample_shape.clone());
-        if args.weights == Weights::Ema && config.training.ema.is_none() {
-            let run = dir.path().shown();
-            let problem = format!("--weights = ema: training.ema is absent in {run}: accepted are best and latest");
-            return Err(Error::Usage(problem));
-        }
         let problem = model.problem();
-        let (weights, too_early) = match args.weights {
-            Weights::Best if is_before_the_best(dir)? => match config.training.ema {
-                Some(_) => (Weights::Ema, true),
-                None => (Weights::Latest, true),
-            },
-            weights => (weights, false),
-        };
-        let (path, theta) = weights_of(dir, weights, &problem.layout())?;
-        dir.compare_with(read_config(&path)?.as_ref(), &config)?;
-        let origin = read_origin(&path)?;
-        let origin =
-            if too_early { origin.map(|origin| origin + ": no validation has chosen any yet") } else { origin };
+        let Chosen { weights, theta, origin } = Chosen::of(dir, &config, args.weights, &problem.layout())?;
         let progress = read_progress(&dir.latest()).ok().flatten(); // the weights alone may be good
         let fingerprints = progress.map_or_else(Fingerprints::default, |progress| progress.data);
         let trained = Trained::new(problem, device, &theta);
@@ -188,6 +172,40 @@ impl<D: Place> Loaded<D> {
             Purpose::TrainData => self.fingerprints.train,
             _ => self.fingerprints.test,
         }
+    }
+}
+
+/// The weights of a run that were asked for.
+pub(super) struct Chosen<T> {
+    /// Which they are.
+    weights: Weights,
+    /// In the order of the layout.
+    pub(super) theta: Vec<T>,
+    /// After which step of the run, and why these, if the file says so.
+    origin: Option<String>,
+}
+
+impl<T: Real> Chosen<T> {
+    /// Reads them; those of the latest checkpoint stand in for the best as long as no validation has chosen any.
+    pub(super) fn of(dir: &RunDir, config: &Config, asked: Weights, layout: &ParamLayout) -> Result<Self, Error> {
+        if asked == Weights::Ema && config.training.ema.is_none() {
+            let run = dir.path().shown();
+            let problem = format!("--weights = ema: training.ema is absent in {run}: accepted are best and latest");
+            return Err(Error::Usage(problem));
+        }
+        let (weights, too_early) = match asked {
+            Weights::Best if is_before_the_best(dir)? => match config.training.ema {
+                Some(_) => (Weights::Ema, true),
+                None => (Weights::Latest, true),
+            },
+            weights => (weights, false),
+        };
+        let (path, theta) = weights_of(dir, weights, layout)?;
+        dir.compare_with(read_config(&path)?.as_ref(), config)?;
+        let origin = read_origin(&path)?;
+        let origin =
+            if too_early { origin.map(|origin| origin + ": no validation has chosen any yet") } else { origin };
+        Ok(Self { weights, theta, origin })
     }
 }
 

@@ -44,6 +44,7 @@ from .errors import (
     TargetError,
     UpgError,
 )
+from .interchange import from_torch_state, to_torch
 from .run import Run, check, load, report, train
 from .target import Target, check_target, from_jax, from_numpy, from_torch
 from .trainer import Trainer
@@ -74,6 +75,7 @@ __all__ = [
     "from_jax",
     "from_numpy",
     "from_torch",
+    "from_torch_state",
     "layer_masks",
     "layers",
     "load",
@@ -86,6 +88,7 @@ __all__ = [
     "schedules",
     "sources",
     "targets",
+    "to_torch",
     "train",
     "transforms",
 ]

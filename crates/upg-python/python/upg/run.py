@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .flows import FlowSpec
     from .sections import DataFields, EvaluationFields, PrecisionFields, TrainingFields
     from .targets import TargetSpec
+    from .torch import Flow
 
 __all__ = ["Run", "check", "load", "report", "train"]
 
@@ -287,6 +288,12 @@ class Run:
         if points.dtype not in (np.float32, np.float64):
             points = points.astype(np.float64)
         return _upg.log_prob(self.path, points, _dtype(dtype), weights, device, threads, ode_steps)
+
+    def to_torch(self, dtype: Any = None, *, weights: Weights = "best", ode_steps: int | None = None) -> Flow:
+        """The trained flow as a module of PyTorch, see :func:`upg.to_torch`."""
+        from .interchange import to_torch
+
+        return to_torch(self, dtype, weights=weights, ode_steps=ode_steps)
 
     def report(self, out: str | os.PathLike[str] | None = None) -> Path:
         """Writes one HTML page about the run; returns its path."""
