@@ -63,7 +63,7 @@ fn build(arguments: &Arguments) -> Result<PathBuf, String> {
 
 /// Installs the wheel in an environment of its own, and looks at it there.
 fn check(wheel: &Path) -> Result<(), String> {
-    let programs = environment("python", &python()?, &["numpy", "pytest", "mypy"])?;
+    let programs = environment("python", &python()?, &["numpy", "pytest", "mypy", "nbclient", "ipykernel"])?;
     let python = programs.join("python");
     let package = root().join(PACKAGE);
     done(pip(&python).args(["--force-reinstall", "--no-deps"]).arg(wheel))?;
@@ -75,10 +75,11 @@ fn check(wheel: &Path) -> Result<(), String> {
 fn environment(name: &str, python: &Path, packages: &[&str]) -> Result<PathBuf, String> {
     let folder = root().join("target").join(format!("venv-{name}"));
     let programs = folder.join(if cfg!(windows) { "Scripts" } else { "bin" });
-    if !folder.join("complete").exists() {
+    let (complete, names) = (folder.join("complete"), packages.join("\n"));
+    if std::fs::read_to_string(&complete).ok().as_deref() != Some(&names) {
         done(Command::new(python).args(["-m", "venv", "--clear"]).arg(&folder))?;
         done(pip(&programs.join("python")).args(packages))?;
-        std::fs::write(folder.join("complete"), "").map_err(|error| format!("{}: {error}", folder.display()))?;
+        std::fs::write(&complete, names).map_err(|error| format!("{}: {error}", folder.display()))?;
     }
     Ok(programs)
 }
