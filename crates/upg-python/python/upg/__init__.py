@@ -33,6 +33,7 @@ from . import (
     transforms,
 )
 from ._upg import __version__
+from .diagnostics import to_arviz
 from .errors import (
     ArgumentError,
     ConfigError,
@@ -88,6 +89,7 @@ __all__ = [
     "schedules",
     "sources",
     "targets",
+    "to_arviz",
     "to_torch",
     "train",
     "transforms",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar,
 
 from . import _upg
 from .notation import ron
+from .progress import Progress, steps_in
 from .sections import PATHS
 from .target import Target, using
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from typing_extensions import Unpack
 
+    from .diagnostics import Kind
     from .flows import FlowSpec
     from .sections import DataFields, EvaluationFields, PrecisionFields, TrainingFields
     from .targets import TargetSpec
@@ -81,6 +83,7 @@ def train(
     stop_after: int | None = None,
     device: str = "cpu",
     threads: int | None = None,
+    progress: bool | None = None,
     **training: Unpack[TrainingFields],
 ) -> Run:
     """Trains a flow to sample a target, as ``upg train`` does, to the bit.
@@ -94,6 +97,7 @@ def train(
     :param stop_after: stop after so many steps; schedules keep to ``steps``, and :meth:`Run.resume` goes on.
     :param device: ``cpu``, ``cuda``, or ``cuda:N`` for the card number N.
     :param threads: threads of the processor, by default one per core; results don't depend on it.
+    :param progress: whether a line on ``sys.stderr`` says how far the training is; by default in terminals and notebooks.
     :param training: the fields of the section ``training``: ``steps``, ``batch`` (samples per step), ``seed``, ``objective``
         (``"Reverse(PathFast)"``), ``optimiser`` (``upg.optimisers.Adam(rate=1e-3)``), ``schedule`` and so on. What isn't given has the
         default that ``upg config schema`` states.
@@ -101,7 +105,7 @@ def train(
     Other threads run meanwhile. Ctrl-C leaves a checkpoint and raises KeyboardInterrupt.
     """
     text = _config(flow, target, training, data, evaluation, products)
-    with using(target):
+    with using(target), Progress(Path(out), stop_after or steps_in(_upg.check(text)), progress):
         _upg.train(text, [], stop_after, out, False, force, device, threads)
     return Run(out, target=target if isinstance(target, Target) else None)
 
@@ -189,13 +193,16 @@ class Run:
         device: str = "cpu",
         threads: int | None = None,
         set: Sequence[str] = (),
+        progress: bool | None = None,
     ) -> Run:
         """Goes on from the checkpoint, bit for bit as if the run had never stopped; returns the run.
 
         :param stop_after: stop after so many steps in all.
         :param set: other values for fields, as ``["training.steps=2000"]``; what may change is what ``upg train --resume --set`` may.
+        :param progress: as for :func:`train`.
         """
-        _upg.train(None, list(set), stop_after, self.path, True, False, device, threads)
+        with Progress(self.path, stop_after or steps_in(self.config), progress):
+            _upg.train(None, list(set), stop_after, self.path, True, False, device, threads)
         return Run(self.path, target=self.target)
 
     @_with_target
@@ -294,6 +301,12 @@ class Run:
         from .interchange import to_torch
 
         return to_torch(self, dtype, weights=weights, ode_steps=ode_steps)
+
+    def to_arviz(self, n: int = 1000, seed: int | None = None, *, chains: int = 4, kind: Kind = "metropolis", weights: Weights = "best") -> Any:
+        """Samples of the target for ArviZ, see :func:`upg.to_arviz`."""
+        from .diagnostics import to_arviz
+
+        return to_arviz(self, n, seed, chains=chains, kind=kind, weights=weights)
 
     def report(self, out: str | os.PathLike[str] | None = None) -> Path:
         """Writes one HTML page about the run; returns its path."""

@@ -26,6 +26,11 @@ impl ProgressLine {
         Self(bar)
     }
 
+    /// One that nobody sees: a caller of this library shows what it likes.
+    pub fn hidden() -> Self {
+        Self(ProgressBar::hidden())
+    }
+
     /// Takes note of a step.
     pub fn advance(&self, step: u64) {
         self.0.set_position(step);

@@ -304,7 +304,8 @@ impl<'a, D: Place> Session<'a, D> {
             Tensorboard::Off => None,
             Tensorboard::On => Some(Events::open(&dir)?),
         };
-        let (progress, now) = (ProgressLine::new(step, plan.steps), Instant::now());
+        let progress = if plan.caller.is_some() { ProgressLine::hidden() } else { ProgressLine::new(step, plan.steps) };
+        let now = Instant::now();
         let aside = device.aside();
         match step {
             0 if aside.is_empty() => {}
