@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -47,6 +48,7 @@ def test_gauge_fields(tmp_path: Path) -> None:
 
 def test_what_is_refused(tmp_path: Path) -> None:
     run = upg.train(FLOW, TARGET, steps=1, batch=4, out=tmp_path / "run")
-    for refuse in (lambda: run.to_arviz(0), lambda: run.to_arviz(chains=0), lambda: run.to_arviz(kind="nuts")):  # type: ignore[arg-type]
+    wrong: list[dict[str, Any]] = [{"n": 0}, {"chains": 0}, {"kind": "nuts"}]
+    for options in wrong:
         with pytest.raises(upg.ArgumentError, match="accepted"):
-            refuse()
+            run.to_arviz(**options)

@@ -61,7 +61,7 @@ def to_arviz(
     angles = json.loads(_upg.flow_tensors(run.path, weights, None)[0])["base"] == "UniformTorus"
     drawn = [_drawn(run, n, first + chain, kind, weights) for chain in range(chains)]
     x, log_weights = (np.stack(of) for of in zip(*drawn, strict=True))
-    groups = {"posterior": {"x": x, **_numbers(x, angles)}, "sample_stats": {"log_weight": log_weights}}
+    groups: dict[str, Any] = {"posterior": {"x": x, **_numbers(x, angles)}, "sample_stats": {"log_weight": log_weights}}
     is_old = int(arviz.__version__.split(".")[0]) < 1
     return arviz.from_dict(**groups) if is_old else arviz.from_dict(groups)
 
