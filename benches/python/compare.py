@@ -1,6 +1,6 @@
 """upg beside zuko (PyTorch) and flowjax (JAX): the same flows and target in one run.
 
-    pip install torch zuko jax flowjax upg-*.whl
+    pip install torch zuko jax flowjax upg-*.whl     # the wheel of cargo xtask wheel, without --dev
     python benches/python/compare.py --out compare.json
 
 phi^4 theory on 8x8, batch 256, single precision, two cores. Flows: couplings with nets of two hidden layers, affine or with rational-quadratic splines of 8 bins.

@@ -18,7 +18,8 @@ type Flow<'py> = (String, BTreeMap<String, Bound<'py, PyAny>>);
 #[pyfunction]
 #[pyo3(signature = (path, weights, ode_steps))]
 pub fn flow_tensors<'py>(py: Python<'py>, path: PathBuf, weights: &str, ode_steps: Option<u64>) -> PyResult<Flow<'py>> {
-    let FlowTensors { flow, tensors } = py.detach(|| read(&path, weights, ode_steps)).map_err(|error| raise(py, &error))?;
+    let FlowTensors { flow, tensors } =
+        py.detach(|| read(&path, weights, ode_steps)).map_err(|error| raise(py, &error))?;
     let tensors = tensors.into_iter().map(|(name, numbers)| (name, array(py, numbers)));
     Ok((serde_json::to_string(&flow).expect("plain data"), tensors.collect()))
 }

@@ -102,7 +102,9 @@ pub fn write(path: &Path, flow: &FlowSpec, tensors: &[(String, Numbers)]) -> Res
         return Err(Error::Usage(format!("tensor {}: it is not a parameter of the flow", one_line(name, 100))));
     }
     if let Some((name, index, value)) = ordered.iter().find_map(OutTensor::first_not_finite) {
-        return Err(Error::Usage(format!("tensor {name} has the value {value} at {index:?}: accepted are finite numbers")));
+        return Err(Error::Usage(format!(
+            "tensor {name} has the value {value} at {index:?}: accepted are finite numbers"
+        )));
     }
     let double = tensors.iter().any(|(_, numbers)| matches!(numbers, Numbers::F64(_)));
     let mut provenance = Provenance::new(1, if double { f64::NAME } else { f32::NAME }, None, String::new());
@@ -131,6 +133,10 @@ fn invalid(error: FlowError) -> Error {
 }
 
 fn named<T: Real>(layout: &ParamLayout, theta: &[T]) -> Vec<(String, Numbers)> {
-    let array = |shape: &[usize], numbers: &[T]| ArrayD::from_shape_vec(shape, numbers.to_vec()).expect("as many numbers");
-    layout.ranges().map(|(tensor, range)| (tensor.name.clone(), Numbers::of(array(&tensor.shape, &theta[range])))).collect()
+    let array =
+        |shape: &[usize], numbers: &[T]| ArrayD::from_shape_vec(shape, numbers.to_vec()).expect("as many numbers");
+    layout
+        .ranges()
+        .map(|(tensor, range)| (tensor.name.clone(), Numbers::of(array(&tensor.shape, &theta[range]))))
+        .collect()
 }
