@@ -2,10 +2,12 @@
 
 pub mod arguments;
 pub mod arrays;
+pub mod caller;
 pub mod config;
 pub mod evaluate;
 pub mod flows;
 pub mod gradient;
+pub mod held;
 pub mod hmc;
 pub mod log_prob;
 pub mod place;

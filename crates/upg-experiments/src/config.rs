@@ -41,6 +41,7 @@ mod place;
 mod precision;
 pub mod python;
 pub mod schema;
+mod sole;
 mod target;
 mod training;
 
@@ -59,8 +60,9 @@ pub use overrides::Override;
 pub use phi4::{Convention, Phi4Config};
 #[cfg(test)]
 pub(crate) use place::mirror::Mirror;
-pub use place::{DeviceName, Place};
+pub use place::{DeviceName, Flat, Place};
 pub use precision::{PrecisionConfig, Products};
+pub use sole::SoleFlow;
 pub use target::{AnyTarget, TargetConfig, Theory};
 pub use training::{Anneal, Checkpoint, Precision, Tensorboard, Training};
 

@@ -8,14 +8,15 @@
 mod series;
 
 use crate::evaluate::{Number, Observed, trust};
-use crate::problem::Problem;
+use crate::problem::{Known, Problem};
 use crate::stats::Estimate;
 use ndarray::{ArrayView2, s};
 use series::Series;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use upg_core::{Batch, Device, Rng};
-use upg_targets::{ChainPlan, ChainReport, Observable, Sampling, TargetError};
+use std::sync::Arc;
+use upg_core::{Batch, Cpu, Device, Real, Rng};
+use upg_targets::{ChainPlan, ChainReport, DataSampler, Observable, Observables, Sampling, TargetError};
 
 /// A chain whose acceptance is below this hardly moves.
 const LOW: f64 = 0.1;
@@ -64,34 +65,66 @@ pub struct Chains {
 
 impl<D: Device> Problem<D> {
     /// Runs the sampler of the target and measures after every sweep; `take` gets the samples in the order of time, shape `[piece, dof]`:
-    /// sample i is of chain i mod C, of C chains. `None` without a sampler.
+    /// sample i is of chain i mod C, of C chains. `go_on` is asked after every sweep behind the warm-up. `None` without a sampler.
     ///
     /// # Errors
-    /// If the sampler doesn't accept the plan, or `take` fails.
+    /// If the sampler doesn't accept the plan, `take` fails, or `go_on` ends it.
     pub fn measure_chains<E: From<TargetError>>(
         &self,
         plan: &ChainPlan,
         rng: Rng,
-        mut take: impl FnMut(ArrayView2<'_, D::Real>) -> Result<(), E>,
+        take: impl FnMut(ArrayView2<'_, D::Real>) -> Result<(), E>,
+        go_on: &mut dyn FnMut() -> Result<(), E>,
     ) -> Option<Result<ChainSummary, E>> {
-        let sampler = self.known.sampler.as_ref()?;
+        self.known.measure_chains(plan, rng, take, go_on)
+    }
+}
+
+/// The same of a target without a flow: of its observables and its sampler.
+///
+/// # Errors
+/// As [`Problem::measure_chains`].
+pub fn measure_chains<T: Real, E: From<TargetError>>(
+    observables: Arc<dyn Observables<T>>,
+    sampler: Arc<dyn DataSampler<T>>,
+    plan: &ChainPlan,
+    rng: Rng,
+    take: impl FnMut(ArrayView2<'_, T>) -> Result<(), E>,
+    go_on: &mut dyn FnMut() -> Result<(), E>,
+) -> Result<ChainSummary, E> {
+    let known = Known::<Cpu<T>>::of_sampler(observables, sampler);
+    known.measure_chains(plan, rng, take, go_on).expect("it has a sampler")
+}
+
+impl<D: Device> Known<D> {
+    fn measure_chains<E: From<TargetError>>(
+        &self,
+        plan: &ChainPlan,
+        rng: Rng,
+        mut take: impl FnMut(ArrayView2<'_, D::Real>) -> Result<(), E>,
+        go_on: &mut dyn FnMut() -> Result<(), E>,
+    ) -> Option<Result<ChainSummary, E>> {
+        let sampler = self.sampler.as_ref()?;
         let sampling = sampler.sampling();
         let thin = if sampling == Sampling::Exact { 1 } else { plan.thin };
         let (chains, sweeps) = (plan.chains.min(plan.samples), plan.samples.div_ceil(plan.chains.max(1)) * thin);
         let states = chains.saturating_mul(sweeps).max(plan.samples.min(1)); // at least one of a plan that is refused for other reasons
         let every_sweep = ChainPlan { samples: states, chains, thin: plan.thin.min(1), ..*plan };
-        let mut series = Series::new(self.known.primaries(), chains, sweeps);
+        let mut series = Series::new(self.primaries(), chains, sweeps);
         let (mut measured, mut sweep, mut left, mut failure) = (Batch::default(), 0, plan.samples, None);
         let report = sampler.run_chains(&every_sweep, rng, &mut |x| {
             sweep += 1;
-            self.known.measure(x, &mut measured);
+            self.measure(x, &mut measured);
             series.push(&measured);
-            if sweep % thin != 0 {
-                return ControlFlow::Continue(());
-            }
-            let wanted = left.min(x.samples());
-            left -= wanted;
-            match take(x.to_samples().slice(s![..wanted, ..])) {
+            let mut seen = || {
+                if sweep % thin == 0 {
+                    let wanted = left.min(x.samples());
+                    left -= wanted;
+                    take(x.to_samples().slice(s![..wanted, ..]))?;
+                }
+                go_on()
+            };
+            match seen() {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(error) => {
                     failure = Some(error);
@@ -104,7 +137,7 @@ impl<D: Device> Problem<D> {
             (_, Some(error)) => Err(error),
             (Ok(report), None) => {
                 let chains = (sampling == Sampling::Chains).then(|| Chains::new(&report, thin));
-                Ok(summarise(plan.samples, chains, &series, &self.known.observables(), warnings_of(&report)))
+                Ok(summarise(plan.samples, chains, &series, &self.observables(), warnings_of(&report)))
             }
         })
     }

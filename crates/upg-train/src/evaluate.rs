@@ -77,20 +77,38 @@ impl<D: Device + Clone> Trained<D> {
         plan: EvaluationPlan,
         data: Option<&Array2<D::Real>>,
     ) -> Result<Evaluation, DeviceError> {
-        let EvaluationPlan { samples, blocks, seed } = plan;
-        assert!(blocks >= 2 && samples >= blocks, "{samples} samples in {blocks} blocks");
-        self.evaluate_to(Extent::new(samples, blocks), seed, data)
+        self.evaluate_while(plan, data, &mut || Ok(()))
     }
 
-    /// As [`evaluate`](Self::evaluate), keeping as much as `extent` says.
-    pub(crate) fn evaluate_to(
+    /// The same, as long as `go_on` says so, which is asked after every piece of samples.
+    ///
+    /// # Errors
+    /// If the device fails, or `go_on` ends it.
+    ///
+    /// # Panics
+    /// As [`evaluate`](Self::evaluate).
+    #[track_caller]
+    pub fn evaluate_while<E: From<DeviceError>>(
+        &mut self,
+        plan: EvaluationPlan,
+        data: Option<&Array2<D::Real>>,
+        go_on: &mut dyn FnMut() -> Result<(), E>,
+    ) -> Result<Evaluation, E> {
+        let EvaluationPlan { samples, blocks, seed } = plan;
+        assert!(blocks >= 2 && samples >= blocks, "{samples} samples in {blocks} blocks");
+        self.evaluate_to(Extent::new(samples, blocks), seed, data, go_on)
+    }
+
+    /// As [`evaluate_while`](Self::evaluate_while), keeping as much as `extent` says.
+    pub(crate) fn evaluate_to<E: From<DeviceError>>(
         &mut self,
         extent: Extent,
         seed: u64,
         data: Option<&Array2<D::Real>>,
-    ) -> Result<Evaluation, DeviceError> {
-        let collected = self.collect(extent, seed)?;
-        let weighed = data.map(|data| self.weigh(data)).transpose()?;
+        go_on: &mut dyn FnMut() -> Result<(), E>,
+    ) -> Result<Evaluation, E> {
+        let collected = self.collect(extent, seed, go_on)?;
+        let weighed = data.map(|data| self.weigh(data, go_on)).transpose()?;
         let integration = self.integration(seed, extent.samples, data)?;
         let summary = summary::summarise(&self.known, &collected, weighed.as_ref(), integration, extent.blocks);
         let rho = collected.chain.rho();

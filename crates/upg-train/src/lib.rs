@@ -10,7 +10,7 @@
 //! | [`optimiser`], [`schedule`] | rules of a step; learning rates and ramps as functions of the step |
 //! | [`trainer`], [`validation`], [`fault`] | the steps, the tests between them, and where a step went wrong that was skipped |
 //! | [`state`], [`data`], [`purpose`] | a run at one moment; samples of the target; the random numbers of a run |
-//! | [`trained`], [`evaluate`], [`sample`], [`log_prob`], [`variance`] | a trained flow: its worth, samples, density; the noise of the estimators |
+//! | [`trained`], [`evaluate`], [`sample`], [`log_prob`], [`maps`], [`variance`] | a trained flow: its worth, samples, density, maps and gradients; the noise of the estimators |
 //! | [`chains`] | the target by its own sampler: what a flow is to be compared with |
 //! | [`stats`] | weights, errors, autocorrelation, a Markov chain from independent proposals |
 //!
@@ -23,6 +23,7 @@ pub mod data;
 pub mod evaluate;
 pub mod fault;
 pub mod log_prob;
+pub mod maps;
 pub mod method;
 #[cfg(feature = "serde")]
 pub mod numbers;

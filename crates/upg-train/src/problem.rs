@@ -2,7 +2,7 @@
 
 use ndarray::Array2;
 use std::sync::Arc;
-use upg_core::{Base, Batch, Cut, Device, Engine, Invertible, ParamLayout, Rng, Target};
+use upg_core::{Base, Batch, Cpu, Cut, Device, Engine, Invertible, ParamLayout, Real, Rng, Target};
 use upg_targets::{ChainPlan, ChainReport, DataSampler, Exact, Observable, Observables, TargetError};
 
 /// A flow q_θ, its base q₀ and the target p ∝ e^{−S}; observables, exact values and a sampler of data where there are some.
@@ -147,6 +147,13 @@ impl<D: Device> Problem<D> {
     {
         let Doubled { flow, base, steps } = self.doubled.take()?;
         Some((Engine::new(device.clone(), flow, base, self.target.clone(), self.cut), steps))
+    }
+}
+
+impl<T: Real> Known<Cpu<T>> {
+    /// What a target with a sampler tells by itself.
+    pub fn of_sampler(observables: Arc<dyn Observables<T>>, sampler: Arc<dyn DataSampler<T>>) -> Self {
+        Self { observables: Some(observables), exact: None, sampler: Some(sampler), sites: 0 }
     }
 }
 

@@ -3,7 +3,7 @@
 //! | module | question |
 //! |---|---|
 //! | [`weights`] | how good are independent samples with log-weights log w = log p̃ − log q: effective sample size, log Z |
-//! | [`tail`] | whether the weights that were seen say how far those that weren't can lie: the Pareto tail index |
+//! | [`tail`] | whether the weights that were seen say how far those that weren't can lie: the Pareto tail index; the largest of them smoothed by it |
 //! | [`moments`] | mean and variance of independent numbers |
 //! | [`jackknife`] | a function of (weighted) means, with its error |
 //! | [`autocorrelation`](mod@autocorrelation) | the integrated autocorrelation time of a chain, and the error of its mean |
@@ -25,7 +25,7 @@ pub use autocorrelation::{Autocorrelation, autocorrelation, autocorrelation_of_r
 pub use jackknife::{Blocks, Deal, Estimate};
 pub use metropolis::{IndependenceChain, Move, independence_chain};
 pub use moments::Moments;
-pub use tail::{TailIndex, tail_index};
+pub use tail::{TailIndex, smoothed, tail_index};
 pub use weights::{DataWeightSums, WeightSums};
 
 #[cfg(test)]

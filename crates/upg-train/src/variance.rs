@@ -67,6 +67,24 @@ impl<D: Device + Clone> Trained<D> {
         seed: u64,
         data: Option<&Array2<D::Real>>,
     ) -> Result<Vec<Noise>, DeviceError> {
+        self.variance_while(plan, seed, data, &mut || Ok(()))
+    }
+
+    /// The same, as long as `go_on` says so, which is asked after every gradient.
+    ///
+    /// # Errors
+    /// If the device fails, or `go_on` ends it.
+    ///
+    /// # Panics
+    /// As [`variance`](Self::variance).
+    #[track_caller]
+    pub fn variance_while<E: From<DeviceError>>(
+        &mut self,
+        plan: Repetitions,
+        seed: u64,
+        data: Option<&Array2<D::Real>>,
+        go_on: &mut dyn FnMut() -> Result<(), E>,
+    ) -> Result<Vec<Noise>, E> {
         assert!(plan.number >= GROUPS, "{} repetitions, and {GROUPS} groups of them", plan.number);
         let mut batches = data.map(|data| Batches::new(data.clone(), plan.batch, seed));
         let mut noise = vec![];
@@ -76,7 +94,7 @@ impl<D: Device + Clone> Trained<D> {
             }
             let mut ordinary = None;
             for method in Method::of(divergence) {
-                let sums = self.sums(plan, seed, method, batches.as_mut())?;
+                let sums = self.sums(plan, seed, method, batches.as_mut(), go_on)?;
                 let left_out = sums.left_out(plan.batch);
                 noise.push(left_out.noise(method, ordinary.get_or_insert_with(|| left_out.clone())));
             }
@@ -85,13 +103,14 @@ impl<D: Device + Clone> Trained<D> {
     }
 
     /// Sums over the gradients of `method`.
-    fn sums(
+    fn sums<E: From<DeviceError>>(
         &mut self,
         plan: Repetitions,
         seed: u64,
         method: Method,
         mut batches: Option<&mut Batches<D::Real>>,
-    ) -> Result<Sums, DeviceError> {
+        go_on: &mut dyn FnMut() -> Result<(), E>,
+    ) -> Result<Sums, E> {
         let Self { device, engine, theta, .. } = self;
         let layout = engine.layout();
         let layers = layers_of(&layout);
@@ -116,6 +135,7 @@ impl<D: Device + Clone> Trained<D> {
                     squares[group] += product(device, grad, grad, layer);
                 }
             });
+            go_on()?;
         }
         let products = device.install(|| layers.iter().map(|layer| products(device, &of_groups, layer)).collect());
         device.status()?;

@@ -33,13 +33,7 @@ pub fn run(command: &ConfigCommand) -> Result<String, Error> {
     match command {
         ConfigCommand::Check { file, set } => {
             let config = ConfigFile::read_with(file, set)?;
-            let model = config.build::<f64>()?;
-            let parameters = model.layout().size();
-            let dof = model.sample_shape.iter().product::<usize>();
-            if let Some(path) = &config.config.training.start_from {
-                read_start::<f64>(path, &model.layout()).map_err(Error::StartFrom)?;
-            }
-            check_data(&config.config, &model)?;
+            let Accepted { dof, parameters } = check(&config)?;
             let products = config.config.precision.products;
             let products =
                 if products.are_full() { String::new() } else { format!(", products in {products}, on cuda alone") };
@@ -47,6 +41,28 @@ pub fn run(command: &ConfigCommand) -> Result<String, Error> {
         }
         ConfigCommand::Schema => Ok(schema::EXAMPLE.trim_end().to_owned()),
     }
+}
+
+/// What a configuration that is accepted has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// Degrees of freedom.
+    pub dof: usize,
+    /// Parameters of the flow and its base.
+    pub parameters: usize,
+}
+
+/// Checks a configuration, and the files that it names.
+///
+/// # Errors
+/// If it isn't accepted, or a file isn't.
+pub fn check(config: &ConfigFile) -> Result<Accepted, Error> {
+    let model = config.build::<f64>()?;
+    if let Some(path) = &config.config.training.start_from {
+        read_start::<f64>(path, &model.layout()).map_err(Error::StartFrom)?;
+    }
+    check_data(&config.config, &model)?;
+    Ok(Accepted { dof: model.sample_shape.iter().product(), parameters: model.layout().size() })
 }
 
 /// Reads the data files, to see whether they are there and fit.

@@ -4,6 +4,7 @@ mod table;
 
 pub(super) use table::with_error;
 
+use super::caller::{Caller, go_on, nobody};
 use super::place::Work;
 use super::run_weights::{Loaded, RunArgs};
 use crate::Error;
@@ -40,10 +41,19 @@ pub struct EvaluateArgs {
 /// # Errors
 /// If the run or an argument is wrong, or a file can't be written.
 pub fn run(args: &EvaluateArgs) -> Result<String, Error> {
-    args.run.have_done(None, |dir| Job { args, dir })
+    run_for(&nobody, args)
+}
+
+/// The same for a caller, who is asked meanwhile whether to end.
+///
+/// # Errors
+/// As [`run`]; if the caller asks for an end.
+pub fn run_for(caller: Caller<'_>, args: &EvaluateArgs) -> Result<String, Error> {
+    args.run.have_done(None, |dir| Job { caller, args, dir })
 }
 
 struct Job<'a> {
+    caller: Caller<'a>,
     args: &'a EvaluateArgs,
     dir: RunDir,
 }
@@ -52,11 +62,11 @@ impl Work for Job<'_> {
     type Outcome = Result<String, Error>;
 
     fn on<D: Place>(self, device: D) -> Self::Outcome {
-        run_on(self.args, &self.dir, device)
+        run_on(self.caller, self.args, &self.dir, device)
     }
 }
 
-fn run_on<D: Place>(args: &EvaluateArgs, dir: &RunDir, device: D) -> Result<String, Error> {
+fn run_on<D: Place>(caller: Caller<'_>, args: &EvaluateArgs, dir: &RunDir, device: D) -> Result<String, Error> {
     let mut loaded = Loaded::new(device, dir, &args.run, args.seed)?;
     let blocks = loaded.config.evaluation.blocks;
     let samples = args.samples.unwrap_or(loaded.config.evaluation.samples);
@@ -68,7 +78,7 @@ fn run_on<D: Place>(args: &EvaluateArgs, dir: &RunDir, device: D) -> Result<Stri
     let out = OutputFile::create(&results.summary())?;
     let data = loaded.data(dir, &results, Purpose::TestData)?;
     let plan = EvaluationPlan { samples, blocks, seed: loaded.config.training.seed };
-    let evaluation = loaded.trained.evaluate(plan, data.as_ref())?;
+    let evaluation = loaded.trained.evaluate_while(plan, data.as_ref(), &mut || go_on(caller))?;
     let (words, provenance) = (loaded.trained.device().words(), loaded.provenance());
     let (name, origin, trained_on) = (loaded.weights, loaded.origin.as_deref(), &provenance.trained_on[..]);
     let weights = table::Weights { name, origin, device: &words, trained_on };

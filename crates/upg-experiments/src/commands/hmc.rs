@@ -7,8 +7,10 @@
 mod table;
 
 use super::arguments::{processor, threads_parser};
+use super::arrays::Numbers;
+use super::caller::{Caller, nobody, watched};
 use crate::Error;
-use crate::config::{ConfigFile, Data, MOST_SAMPLES, Override, Precision, Source};
+use crate::config::{ConfigFile, Data, Hmc, MOST_SAMPLES, Override, Precision, Source, TargetConfig};
 use crate::io::checkpoint::compare_with_weights;
 use crate::io::output::{OutputFile, Provenance, finish_together};
 use crate::io::results::seal;
@@ -16,9 +18,10 @@ use crate::io::run_dir::{RunDir, RunError};
 use crate::io::samples::RowWriter;
 use crate::text::{Shown, unravel};
 use clap::Args;
-use ndarray::ArrayView2;
+use ndarray::{Array2, ArrayView2, s};
 use std::path::{Path, PathBuf};
 use upg_core::{Execution, Real};
+use upg_train::chains::measure_chains;
 use upg_train::{ChainSummary, Purpose};
 
 /// Options of `upg hmc`.
@@ -55,6 +58,14 @@ pub struct HmcArgs {
 /// # Errors
 /// If the configuration or an argument is wrong, a sample isn't finite, or a file can't be written.
 pub fn run(args: &HmcArgs) -> Result<String, Error> {
+    run_for(&nobody, args)
+}
+
+/// The same for a caller, who is asked meanwhile whether to end; not during the warm-up of the chains.
+///
+/// # Errors
+/// As [`run`]; if the caller asks for an end.
+pub fn run_for(caller: Caller<'_>, args: &HmcArgs) -> Result<String, Error> {
     let (file, folder) = match (&args.run, &args.config, &args.out) {
         (Some(run), ..) => {
             let run = RunDir::open(run)?;
@@ -71,8 +82,8 @@ pub fn run(args: &HmcArgs) -> Result<String, Error> {
     };
     let plan = Plan::new(args, file, folder)?;
     match plan.file.config.training.precision {
-        Precision::F32 => plan.run_in::<f32>(),
-        Precision::F64 => plan.run_in::<f64>(),
+        Precision::F32 => plan.run_in::<f32>(caller),
+        Precision::F64 => plan.run_in::<f64>(caller),
     }
 }
 
@@ -121,7 +132,7 @@ impl Plan {
         Err(Error::Usage(format!("{problem}: accepted is --force, or another folder")))
     }
 
-    fn run_in<T: Real>(&self) -> Result<String, Error> {
+    fn run_in<T: Real>(&self, caller: Caller<'_>) -> Result<String, Error> {
         let model = self.file.build::<T>()?;
         let (shape, theory, problem) = (model.sample_shape.clone(), model.theory.clone(), model.problem());
         let device = processor::<T>(self.threads)?;
@@ -137,7 +148,9 @@ impl Plan {
             Ok::<(), Error>(writer.append(rows)?)
         };
         let plan = self.data.hmc.plan(self.samples);
-        let outcome = device.install(|| problem.measure_chains(&plan, rng, &mut take));
+        let outcome = watched(caller, |ask| {
+            device.install(|| problem.measure_chains(&plan, rng, &mut take, &mut || ask()))
+        });
         theory.status()?; // chains of a target that failed say less
         let summary = outcome.expect("every target of a configuration has a sampler")?;
         let provenance = Provenance {
@@ -158,6 +171,60 @@ fn json(summary: &ChainSummary, provenance: &Provenance) -> String {
     let mut object = serde_json::to_value(summary).expect("names and numbers");
     object["provenance"] = serde_json::to_value(provenance).expect("names and numbers");
     seal(object)
+}
+
+/// Samples of a target by its own sampler, wanted in memory.
+#[derive(Clone, Debug)]
+pub struct ChainRequest {
+    /// The target.
+    pub target: TargetConfig,
+    /// How HMC draws, where there is no exact sampler.
+    pub hmc: Hmc,
+    /// How many samples.
+    pub samples: usize,
+    /// Decides them.
+    pub seed: u64,
+    /// Their precision.
+    pub precision: Precision,
+    /// Threads; by default one per core.
+    pub threads: Option<usize>,
+}
+
+/// Samples of a target, shape `[samples, lattice…]` or `[samples, dof]`, in the order of time, and their numbers: those that [`run`] writes for a
+/// configuration with this target. The caller is asked as by [`run_for`].
+///
+/// # Errors
+/// If the target or an argument is wrong, a sample isn't finite, or the caller asks for an end.
+pub fn in_memory(caller: Caller<'_>, request: &ChainRequest) -> Result<(Numbers, ChainSummary), Error> {
+    if !(1..=MOST_SAMPLES).contains(&request.samples) {
+        let accepted = format!("a whole number, at least 1, at most {MOST_SAMPLES}");
+        return Err(Error::Usage(format!("samples = {}: accepted is {accepted}", request.samples)));
+    }
+    match request.precision {
+        Precision::F32 => draw::<f32>(caller, request),
+        Precision::F64 => draw::<f64>(caller, request),
+    }
+}
+
+fn draw<T: Real>(caller: Caller<'_>, request: &ChainRequest) -> Result<(Numbers, ChainSummary), Error> {
+    let theory = request.target.theory::<T>()?;
+    let dof = theory.dof();
+    let shape = theory.lattice_shape().unwrap_or_else(|| vec![dof]);
+    let (plan, rng) = (request.hmc.plan(request.samples), Purpose::Hmc.streams(request.seed).next_stream());
+    let (mut x, mut first) = (Array2::<T>::zeros((request.samples, dof)), 0);
+    let mut take = |rows: ArrayView2<'_, T>| {
+        check_finite(rows, first, &shape)?;
+        x.slice_mut(s![first..first + rows.nrows(), ..]).assign(&rows);
+        first += rows.nrows();
+        Ok::<(), Error>(())
+    };
+    let device = processor::<T>(request.threads)?;
+    let outcome = watched(caller, |ask| {
+        device.install(|| measure_chains(theory.clone(), theory.clone(), &plan, rng, &mut take, &mut || ask()))
+    });
+    theory.status()?;
+    let summary = outcome?;
+    Ok((Numbers::of_rows(x, &shape), summary))
 }
 
 /// Refuses samples with a number that isn't finite; `first` is the number of the first sample.

@@ -1,5 +1,6 @@
 //! `upg variance`: how noisy each estimator of the gradient is at the present weights, [`upg_train::variance`].
 
+use super::caller::{Caller, go_on, nobody};
 use super::place::Work;
 use super::run_weights::{Loaded, RunArgs};
 use crate::Error;
@@ -41,10 +42,19 @@ pub struct VarianceArgs {
 /// # Errors
 /// If the run or an argument is wrong, or the file can't be written.
 pub fn run(args: &VarianceArgs) -> Result<String, Error> {
-    args.run.have_done(None, |dir| Job { args, dir })
+    run_for(&nobody, args)
+}
+
+/// The same for a caller, who is asked meanwhile whether to end.
+///
+/// # Errors
+/// As [`run`]; if the caller asks for an end.
+pub fn run_for(caller: Caller<'_>, args: &VarianceArgs) -> Result<String, Error> {
+    args.run.have_done(None, |dir| Job { caller, args, dir })
 }
 
 struct Job<'a> {
+    caller: Caller<'a>,
     args: &'a VarianceArgs,
     dir: RunDir,
 }
@@ -53,11 +63,11 @@ impl Work for Job<'_> {
     type Outcome = Result<String, Error>;
 
     fn on<D: Place>(self, device: D) -> Self::Outcome {
-        run_on(self.args, &self.dir, device)
+        run_on(self.caller, self.args, &self.dir, device)
     }
 }
 
-fn run_on<D: Place>(args: &VarianceArgs, dir: &RunDir, device: D) -> Result<String, Error> {
+fn run_on<D: Place>(caller: Caller<'_>, args: &VarianceArgs, dir: &RunDir, device: D) -> Result<String, Error> {
     let mut loaded = Loaded::as_trained(device, dir, &args.run, args.seed)?;
     if args.run.place.device == DeviceName::Cpu {
         check_memory::<D::Real>(args.batch, loaded.trained.dof())?;
@@ -69,7 +79,7 @@ fn run_on<D: Place>(args: &VarianceArgs, dir: &RunDir, device: D) -> Result<Stri
     let data = loaded.data(dir, &results, if trains_on_data { Purpose::TrainData } else { Purpose::TestData })?;
     let plan = Repetitions { number: args.repetitions as usize, batch: args.batch as usize };
     let seed = loaded.config.training.seed;
-    let noise = loaded.trained.variance(plan, seed, data.as_ref())?;
+    let noise = loaded.trained.variance_while(plan, seed, data.as_ref(), &mut || go_on(caller))?;
     let object = serde_json::json!({
         "weights": loaded.weights,
         "repetitions": plan.number,

@@ -146,14 +146,29 @@ impl Config {
         theory: AnyTarget<D::Real>,
         spec: FlowSpec,
     ) -> Result<Model<D>, AllInvalid> {
-        let fit = check_fit(&*theory, theory.dof(), &spec.shape, spec.domain());
-        fit.map_err(|misfit| self.misfit(&misfit, &spec))?;
-        self.target.check_force(&spec)?;
+        self.check_fit(&theory, &spec)?;
         let flow = device.flow(&spec).map_err(Invalid::from)?;
         let base = device.base(&spec).map_err(Invalid::from)?;
         let target = device.target(&self.target, &theory)?;
         let (cut, sites) = (self.target.cut(device.cut(&spec)), self.flow.lattice().iter().product());
         Ok(Model { flow, cut, base, target, theory, sample_shape: spec.shape, sites, doubled: None })
+    }
+
+    /// The target on `device`, for a flow that is there already.
+    ///
+    /// # Errors
+    /// If a value of it isn't accepted, it doesn't live where the flow does, or the device has no kernels for it.
+    pub fn target_on<D: Place>(&self, device: &D, spec: &FlowSpec) -> Result<Arc<dyn Target<D>>, AllInvalid> {
+        let theory = self.target.build::<D::Real>()?;
+        self.check_fit(&theory, spec)?;
+        Ok(device.target(&self.target, &theory)?)
+    }
+
+    /// Whether the target lives where the flow does, and its force is that of its action.
+    fn check_fit<T: Real>(&self, theory: &AnyTarget<T>, spec: &FlowSpec) -> Result<(), AllInvalid> {
+        let fit = check_fit(&**theory, theory.dof(), &spec.shape, spec.domain());
+        fit.map_err(|misfit| self.misfit(&misfit, spec))?;
+        Ok(self.target.check_force(spec)?)
     }
 
     /// The course of the coupling that moves during a training, if one does.

@@ -6,6 +6,7 @@ use super::mistakes::{ConfigError, Mistake, Origin};
 use super::notation;
 use crate::text::one_line;
 use ron::error::SpannedError;
+use serde::de::DeserializeOwned;
 use std::path::Path;
 
 impl Config {
@@ -22,7 +23,7 @@ impl Config {
 ///
 /// # Errors
 /// If it isn't RON, or a field is missing, unknown or of the wrong type.
-pub(super) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
+pub(super) fn parse<C: DeserializeOwned>(path: &Path, text: &str) -> Result<C, ConfigError> {
     notation::options().from_str(text).map_err(|error| describe(path, text, &error))
 }
 

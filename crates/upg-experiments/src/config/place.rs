@@ -5,8 +5,11 @@
 //! observables, statistics.
 
 mod cuda;
+mod flat;
 #[cfg(test)]
 pub(crate) mod mirror;
+
+pub use flat::Flat;
 
 use super::invalid::Invalid;
 use super::precision::Products;
@@ -15,7 +18,7 @@ use crate::io::output::place_words;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
-use upg_core::{Base, Cpu, Cut, Device, Invertible, Real, Target};
+use upg_core::{Base, Batch, Cpu, Cut, Device, Invertible, Real, Target};
 use upg_flows::{FlowError, FlowSpec};
 
 /// A device as the command line names it.
@@ -107,6 +110,9 @@ pub trait Place: Device + Clone {
     /// Names the target, if the device has no kernels for it.
     fn target(&self, target: &TargetConfig, theory: &AnyTarget<Self::Real>) -> Result<Arc<dyn Target<Self>>, Invalid>;
 
+    /// Number of samples of a batch.
+    fn samples_of(batch: &Self::Batch) -> usize;
+
     /// How a batch of the flow is to be cut.
     fn cut(&self, spec: &FlowSpec) -> Cut {
         spec.cut()
@@ -155,6 +161,10 @@ impl<T: Real> Place for Cpu<T> {
 
     fn target(&self, _: &TargetConfig, theory: &AnyTarget<T>) -> Result<Arc<dyn Target<Self>>, Invalid> {
         Ok(theory.clone())
+    }
+
+    fn samples_of(batch: &Batch<T>) -> usize {
+        batch.samples()
     }
 }
 

@@ -149,6 +149,15 @@ pub fn read_params<T: Real>(path: &Path, layout: &ParamLayout) -> Result<Vec<T>,
     decode_params(&bytes, layout).map_err(wrong)
 }
 
+/// The record of what made a file of weights, if it has one.
+///
+/// # Errors
+/// If the file can't be read.
+pub fn read_provenance(path: &Path) -> Result<Option<serde_json::Value>, WeightsError> {
+    let unreadable = |e| WeightsError { file: path.to_owned(), problem: WeightsProblem::Unreadable(e) };
+    Ok(provenance_of(&read_file(path).map_err(unreadable)?))
+}
+
 /// The parameters in the bytes of a safetensors file, in the order of `layout`.
 ///
 /// # Errors

@@ -117,7 +117,12 @@ pub(super) struct Weighed {
 
 impl<D: Device + Clone> Trained<D> {
     /// Draws samples and measures them.
-    pub(super) fn collect(&mut self, extent: Extent, seed: u64) -> Result<Collected, DeviceError> {
+    pub(super) fn collect<E: From<DeviceError>>(
+        &mut self,
+        extent: Extent,
+        seed: u64,
+        go_on: &mut dyn FnMut() -> Result<(), E>,
+    ) -> Result<Collected, E> {
         let stream = Purpose::Evaluation.samples(seed);
         let names = self.known.primaries();
         let mut collector = Collector::new(extent, names.len(), seed);
@@ -132,12 +137,17 @@ impl<D: Device + Clone> Trained<D> {
                 let number = if x.rows() <= FEW { samples.min(SHOWN) } else { 1 };
                 shown = drawn.end.slice(s![..number, ..]).mapv(Real::wide);
             }
+            go_on()?;
         }
         Ok(collector.finish(names, shown))
     }
 
     /// Weighs `data`, shape `[samples, dof]`.
-    pub(super) fn weigh(&mut self, data: &Array2<D::Real>) -> Result<Weighed, DeviceError> {
+    pub(super) fn weigh<E: From<DeviceError>>(
+        &mut self,
+        data: &Array2<D::Real>,
+        go_on: &mut dyn FnMut() -> Result<(), E>,
+    ) -> Result<Weighed, E> {
         let mut weighed = Weighed::default();
         let (mut x, mut sums, mut action) = (D::Batch::default(), D::PerSample::default(), vec![]);
         for first in (0..data.nrows()).step_by(PIECE) {
@@ -152,6 +162,7 @@ impl<D: Device + Clone> Trained<D> {
             self.device.read(&sums, &mut action);
             log_weights.iter().zip(&action).for_each(|(log_weight, action)| weighed.nll.push(log_weight + action));
             weighed.missed += round_trip::missed(&mut self.engine, &self.theta, piece, latent.view())?;
+            go_on()?;
         }
         self.device.status()?;
         self.engine.target().status()?;

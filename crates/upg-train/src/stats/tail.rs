@@ -53,6 +53,39 @@ pub fn tail_index(log_weights: impl IntoIterator<Item = f64>) -> Option<TailInde
     Some(TailIndex { index: few.index()?, of_tenth: index_of_tenth(&all)? })
 }
 
+/// Log-weights with the largest min(N/5, 3√N) of them in the place of the quantiles of the Pareto distribution that fits them, none above the
+/// largest that was there, and its index k̂: Pareto-smoothed importance sampling, Vehtari et al. Their scale is the same, their order too.
+/// `None` as for [`tail_index`].
+///
+/// ```
+/// use upg_train::stats::smoothed;
+/// let log_weights: Vec<f64> = (1..=1000).map(|i| -0.6 * ((f64::from(i) - 0.5) / 1000.0).ln()).collect();
+/// let (smoothed, index) = smoothed(&log_weights).unwrap();
+/// assert!((index - 0.6).abs() < 0.1 && smoothed[0] <= log_weights[0] && smoothed[999] == log_weights[999]);
+/// ```
+pub fn smoothed(log_weights: &[f64]) -> Option<(Vec<f64>, f64)> {
+    let tail = number_of_largest(log_weights.len());
+    if log_weights.iter().any(|w| w.is_nan() || *w == f64::INFINITY) || tail < SMALLEST_TAIL || log_weights.len() <= tail {
+        return None;
+    }
+    let mut order: Vec<usize> = (0..log_weights.len()).collect();
+    order.sort_by(|&a, &b| log_weights[a].total_cmp(&log_weights[b]));
+    let largest = order.split_off(log_weights.len() - tail);
+    let (cut, top) = (log_weights[order[order.len() - 1]], log_weights[largest[tail - 1]]);
+    if cut == f64::NEG_INFINITY || top - cut < FLAT {
+        return None;
+    }
+    let threshold = (cut - top).exp();
+    let excesses: Vec<f64> = largest.iter().map(|&i| (log_weights[i] - top).exp() - threshold).collect();
+    let fit = Pareto::fitting(&excesses);
+    let mut smoothed = log_weights.to_vec();
+    for (rank, &i) in largest.iter().enumerate() {
+        let excess = fit.quantile((rank as f64 + 0.5) / tail as f64);
+        smoothed[i] = top + (threshold + excess).ln().min(0.0);
+    }
+    Some((smoothed, fit.index))
+}
+
 /// k̂ of the largest tenth of weights given by their logarithms, or of the largest min(N/5, 3√N) if those are more; `None` as for [`tail_index`].
 pub(crate) fn index_of_tenth(log_weights: &[f64]) -> Option<f64> {
     let is_broken = |w: &f64| w.is_nan() || *w == f64::INFINITY;
@@ -112,7 +145,7 @@ fn of_largest(all: &mut [f64], tail: usize) -> Option<f64> {
         return None;
     }
     let excesses: Vec<f64> = largest.iter().map(|w| (w - top).exp() - (cut - top).exp()).collect();
-    Some(shape(&excesses))
+    Some(Pareto::fitting(&excesses).index)
 }
 
 /// min(1 − 1/log₁₀ N, 0.7).
@@ -120,24 +153,43 @@ fn largest_tail_index(samples: usize) -> f64 {
     (1.0 - 1.0 / (samples as f64).log10()).min(LARGEST)
 }
 
-/// k̂ of ascending excesses over a threshold, the smallest of which may be zero.
-fn shape(excesses: &[f64]) -> f64 {
-    let number = excesses.len() as f64;
-    let candidates = 30 + number.sqrt() as usize;
-    let (largest, quartile) = (excesses[excesses.len() - 1], excesses[(number / 4.0 + 0.5) as usize - 1]);
-    let scale = if quartile > 0.0 { quartile } else { largest };
-    let k_of = |theta: f64| excesses.iter().map(|x| (-theta * x).ln_1p()).sum::<f64>() / number;
-    let theta = |j: usize| largest.recip() + (1.0 - (candidates as f64 / (j as f64 - 0.5)).sqrt()) / (3.0 * scale);
-    let thetas: Vec<f64> = (1..=candidates).map(theta).collect();
-    let log_likelihoods: Vec<f64> = thetas
-        .iter()
-        .map(|&theta| {
-            let k = k_of(theta);
-            number * ((-theta / k).ln() - k - 1.0)
-        })
-        .collect();
-    let weight = |of: f64| log_likelihoods.iter().map(|other| (other - of).exp()).sum::<f64>().recip();
-    let mean: f64 = thetas.iter().zip(&log_likelihoods).map(|(theta, &of)| theta * weight(of)).sum();
-    let (count, index) = PRIOR;
-    (number * k_of(mean) + count * index) / (number + count)
+/// The generalised Pareto distribution of excesses over a threshold: P(x > t) = (1 + k t/σ)^{−1/k}.
+struct Pareto {
+    /// k̂, with the prior.
+    index: f64,
+    /// σ.
+    scale: f64,
+}
+
+impl Pareto {
+    /// That of ascending excesses, the smallest of which may be zero.
+    fn fitting(excesses: &[f64]) -> Self {
+        let number = excesses.len() as f64;
+        let candidates = 30 + number.sqrt() as usize;
+        let (largest, quartile) = (excesses[excesses.len() - 1], excesses[(number / 4.0 + 0.5) as usize - 1]);
+        let scale = if quartile > 0.0 { quartile } else { largest };
+        let k_of = |theta: f64| excesses.iter().map(|x| (-theta * x).ln_1p()).sum::<f64>() / number;
+        let theta = |j: usize| largest.recip() + (1.0 - (candidates as f64 / (j as f64 - 0.5)).sqrt()) / (3.0 * scale);
+        let thetas: Vec<f64> = (1..=candidates).map(theta).collect();
+        let log_likelihoods: Vec<f64> = thetas
+            .iter()
+            .map(|&theta| {
+                let k = k_of(theta);
+                number * ((-theta / k).ln() - k - 1.0)
+            })
+            .collect();
+        let weight = |of: f64| log_likelihoods.iter().map(|other| (other - of).exp()).sum::<f64>().recip();
+        let mean: f64 = thetas.iter().zip(&log_likelihoods).map(|(theta, &of)| theta * weight(of)).sum();
+        let ((count, index), k) = (PRIOR, k_of(mean));
+        Self { index: (number * k + count * index) / (number + count), scale: -k / mean }
+    }
+
+    /// Where the distribution function is `p`.
+    fn quantile(&self, p: f64) -> f64 {
+        let log_rest = (-p).ln_1p();
+        match self.index {
+            0.0 => -self.scale * log_rest,
+            k => self.scale * (-k * log_rest).exp_m1() / k,
+        }
+    }
 }

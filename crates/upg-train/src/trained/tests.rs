@@ -83,7 +83,7 @@ fn what_is_kept_of_the_first_samples_alone_changes_no_sum() {
     let all = Extent::new(PIECE + 4000, 40);
     let primaries = trained.known.primaries().len();
     let few = Extent { log_weights: 5000, along_chain: 6000 * primaries, ..all };
-    let [all, few] = [all, few].map(|extent| trained.evaluate_to(extent, 2, None).unwrap());
+    let [all, few] = [all, few].map(|extent| trained.evaluate_to(extent, 2, None, &mut || Ok::<_, DeviceError>(())).unwrap());
     assert_eq!((all.log_weights.len(), few.log_weights.len()), (PIECE + 4000, 5000));
     assert_eq!(few.log_weights[..], all.log_weights[..5000]);
     let (all, few) = (all.summary, few.summary);

@@ -6,6 +6,7 @@ use crate::config::precision::Products;
 use crate::config::target::{AnyTarget, TargetConfig, matrix};
 use crate::io::console::say;
 use std::sync::{Arc, Once};
+use upg_core::device::Memory;
 use upg_core::{Base, Cpu, Cut, Invertible, Real, Target};
 use upg_flows::{FlowError, FlowSpec};
 use upg_gpu::gpu::Gpu;
@@ -68,6 +69,10 @@ impl<T: Real, G: Gpu> Place for Cuda<T, G> {
             Ok(target) => Ok(Arc::new(target)),
             Err(error) => Err(refused(self, error.into()).into()),
         }
+    }
+
+    fn samples_of(batch: &<Self as Memory>::Batch) -> usize {
+        batch.samples()
     }
 
     fn cut(&self, spec: &FlowSpec) -> Cut {

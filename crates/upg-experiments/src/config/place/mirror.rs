@@ -67,6 +67,10 @@ impl<T: Real> Place for Mirror<T> {
     fn target(&self, _: &TargetConfig, theory: &AnyTarget<T>) -> Result<Arc<dyn Target<Self>>, Invalid> {
         Ok(Arc::new(MirroredTarget(theory.clone())))
     }
+
+    fn samples_of(batch: &Batch<T>) -> usize {
+        batch.samples()
+    }
 }
 
 /// A layer of the host.

@@ -1,0 +1,111 @@
+//! A flow by itself, or with a target: all that is needed where nothing is trained.
+
+use super::experiment::Config;
+use super::flow::FlowConfig;
+use super::from_target;
+use super::invalid::{AllInvalid, Invalid};
+use super::mistakes::ConfigError;
+use super::notation;
+use super::parse::parse;
+use super::place::Place;
+use super::target::TargetConfig;
+use serde::Deserialize;
+use std::path::Path;
+use std::sync::Arc;
+use upg_core::Target;
+use upg_flows::FlowSpec;
+
+/// The sections `flow` and, if there is one, `target`; others are passed over.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename = "Config")]
+pub struct SoleFlow {
+    /// The flow.
+    pub flow: FlowConfig,
+    /// The target that it is for: what the flow leaves open is decided by it.
+    #[serde(default)]
+    pub target: Option<TargetConfig>,
+}
+
+impl SoleFlow {
+    /// Reads both sections from a text; files that they name are relative to `folder`.
+    ///
+    /// # Errors
+    /// If it isn't RON, or a field is missing, unknown or of the wrong type.
+    pub fn parse(text: &str, folder: &Path) -> Result<Self, ConfigError> {
+        let mut sole: Self = parse(Path::new(""), text)?;
+        if let Some(target) = &mut sole.target {
+            target.resolve(folder);
+        }
+        Ok(sole)
+    }
+
+    /// Reads a target for this flow from its text.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    pub fn parse_target(&self, text: &str, folder: &Path) -> Result<TargetConfig, ConfigError> {
+        let flow = notation::options().to_string(&self.flow).expect("a flow has a text");
+        let both = Self::parse(&format!("(flow: {flow}, target: {text})"), folder)?;
+        Ok(both.target.expect("it is in the text"))
+    }
+
+    /// Both sections in one line of RON; those of a whole configuration, if there is a target.
+    pub fn to_ron(&self) -> String {
+        match &self.target {
+            Some(target) => Config::new(self.flow.clone(), target.clone()).to_ron(),
+            None => format!("(flow: {})", self.flow_text()),
+        }
+    }
+
+    /// The flow, as it is written by hand.
+    pub fn flow_text(&self) -> String {
+        notation::plain_text(&self.flow)
+    }
+
+    /// The target, as it is written by hand.
+    pub fn target_text(&self) -> Option<String> {
+        self.target.as_ref().map(notation::plain_text)
+    }
+
+    /// A list of layers in one line of RON.
+    pub fn text_of(layers: &FlowSpec) -> String {
+        notation::options().to_string(layers).expect("a flow has a text")
+    }
+
+    /// The flow as a list of layers, with so many steps of its integrator in the place of its own, in each layer in proportion.
+    ///
+    /// # Errors
+    /// Every field that isn't accepted.
+    pub fn spec(&self, ode_steps: Option<usize>) -> Result<FlowSpec, AllInvalid> {
+        let flow = self.target.as_ref().map_or_else(|| self.flow.clone(), |target| self.flow.completed(target));
+        let explained = |error| match &self.target {
+            Some(target) => from_target::explained(error, target),
+            None => Some(Invalid::from(error)),
+        };
+        let spec = flow.spec().map_err(|error| match AllInvalid::none_of(flow.errors().into_iter().filter_map(explained)) {
+            Err(all) => all,
+            Ok(()) => Invalid::from(error).into(),
+        })?;
+        match (ode_steps, spec.steps()) {
+            (None, _) => Ok(spec),
+            (Some(steps), Some(own)) => Ok(spec.map_steps(|of_layer| steps * of_layer / own)),
+            (Some(steps), None) => {
+                let accepted = "None, as no layer of this flow is continuous".into();
+                Err(Invalid { field: "ode_steps".into(), value: steps.to_string(), accepted }.into())
+            }
+        }
+    }
+
+    /// A target on `device`, for this flow, whose layers are `spec`.
+    ///
+    /// # Errors
+    /// As [`Config::target_on`].
+    pub fn target_on<D: Place>(
+        &self,
+        device: &D,
+        target: &TargetConfig,
+        spec: &FlowSpec,
+    ) -> Result<Arc<dyn Target<D>>, AllInvalid> {
+        Config::new(self.flow.clone(), target.clone()).target_on(device, spec)
+    }
+}
