@@ -62,7 +62,7 @@ pub use phi4::{Convention, Phi4Config};
 pub(crate) use place::mirror::Mirror;
 pub use place::{DeviceName, Flat, Place};
 pub use precision::{PrecisionConfig, Products};
-pub use sole::SoleFlow;
+pub use sole::{SoleFlow, SoleTarget};
 pub use target::{AnyTarget, TargetConfig, Theory};
 pub use training::{Anneal, Checkpoint, Precision, Tensorboard, Training};
 

@@ -2,7 +2,11 @@
 //!
 //! | file | what is there |
 //! |---|---|
-//! | `run.rs` | training, evaluation, samples and densities of runs, by the very code of the commands |
+//! | `run.rs` | training, evaluation and reports of runs, by the very code of the commands |
+//! | `flow.rs` | flows in memory: samples, densities, maps, gradients |
+//! | `tools.rs` | the other commands: samplers of targets, noise of estimators, tables |
+//! | `stats.rs` | statistics of log-weights and series |
+//! | `arrays.rs` | arrays of NumPy as points, numbers as arrays |
 //! | `errors.rs` | errors as exceptions; Ctrl-C |
 //! | `tensors.rs` | flows as data: layers in JSON, weights in arrays |
 //! | `place.rs` | arguments that several functions have |
@@ -14,14 +18,18 @@
 //! Python describes what it wants in the notation of configurations, and everything is checked by their reader. Computations let go of
 //! the interpreter; it is asked again after every step, or every piece of samples, whether a signal came.
 
+mod arrays;
 mod check_target;
 mod desk;
 mod errors;
+mod flow;
 mod place;
 mod run;
+mod stats;
 mod target;
-mod trainer;
 mod tensors;
+mod tools;
+mod trainer;
 
 use desk::Desk;
 use pyo3::prelude::*;
@@ -37,12 +45,15 @@ fn command(py: Python<'_>, arguments: Vec<OsString>) -> PyResult<u8> {
     Desk::new(py).serve(py, |_| upg::run(arguments))
 }
 
-/// Checks the text of a configuration; returns it with every default spelled out.
+/// Checks the text of a configuration, and the files that it names; returns it with every default spelled out.
 #[pyfunction]
 fn check(py: Python<'_>, text: String) -> PyResult<String> {
-    let file = run::read_text(text).map_err(|error| errors::raise(py, &error.into()))?;
-    file.check().map_err(|error| errors::raise(py, &error.into()))?;
-    Ok(file.config.to_pretty_ron())
+    let checked = py.detach(|| {
+        let file = run::read_text(text)?;
+        upg_experiments::commands::config::check(&file)?;
+        Ok(file.config.to_pretty_ron())
+    });
+    checked.map_err(|error: upg_experiments::Error| errors::raise(py, &error))
 }
 
 #[pymodule]
@@ -59,11 +70,20 @@ fn _upg(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(run::train, module)?)?;
     module.add_function(wrap_pyfunction!(run::config, module)?)?;
     module.add_function(wrap_pyfunction!(run::evaluate, module)?)?;
-    module.add_function(wrap_pyfunction!(run::sample, module)?)?;
-    module.add_function(wrap_pyfunction!(run::log_prob, module)?)?;
     module.add_function(wrap_pyfunction!(run::report, module)?)?;
     module.add_function(wrap_pyfunction!(tensors::flow_tensors, module)?)?;
     module.add_function(wrap_pyfunction!(tensors::flow_layers, module)?)?;
     module.add_function(wrap_pyfunction!(tensors::flow_shapes, module)?)?;
-    module.add_function(wrap_pyfunction!(tensors::write_weights, module)?)
+    module.add_function(wrap_pyfunction!(tensors::write_weights, module)?)?;
+    module.add_class::<flow::Flow>()?;
+    module.add_function(wrap_pyfunction!(stats::psis, module)?)?;
+    module.add_function(wrap_pyfunction!(stats::ess, module)?)?;
+    module.add_function(wrap_pyfunction!(stats::log_z, module)?)?;
+    module.add_function(wrap_pyfunction!(stats::metropolis, module)?)?;
+    module.add_function(wrap_pyfunction!(stats::autocorrelation, module)?)?;
+    module.add_function(wrap_pyfunction!(tools::hmc_of_run, module)?)?;
+    module.add_function(wrap_pyfunction!(tools::hmc_of_target, module)?)?;
+    module.add_function(wrap_pyfunction!(tools::variance_of_run, module)?)?;
+    module.add_function(wrap_pyfunction!(tools::flow_table, module)?)?;
+    module.add_function(wrap_pyfunction!(tools::schema, module)?)
 }

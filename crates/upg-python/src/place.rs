@@ -10,11 +10,26 @@ use upg_experiments::config::Precision;
 /// Where to compute.
 pub fn place(device: &str, threads: Option<usize>) -> Result<PlaceArgs, Error> {
     let device = device.parse().map_err(|accepted| refused("device", device, accepted))?;
+    Ok(PlaceArgs { device, threads: checked_threads(threads)? })
+}
+
+/// A number of threads.
+pub fn checked_threads(threads: Option<usize>) -> Result<Option<usize>, Error> {
     match threads {
         Some(threads) if !(1..=1024).contains(&threads) => {
             Err(refused("threads", threads, "accepted is a whole number from 1 to 1024"))
         }
-        threads => Ok(PlaceArgs { device, threads }),
+        threads => Ok(threads),
+    }
+}
+
+/// Steps of continuous flows.
+pub fn ode_steps(steps: Option<u64>) -> Result<Option<usize>, Error> {
+    match steps {
+        Some(steps) if !(1..=10_000).contains(&steps) => {
+            Err(refused("ode_steps", steps, "accepted is a whole number from 1 to 10000"))
+        }
+        steps => Ok(steps.map(|steps| steps as usize)),
     }
 }
 
@@ -24,20 +39,17 @@ pub fn run_args(
     weights: &str,
     device: &str,
     threads: Option<usize>,
-    ode_steps: Option<u64>,
+    steps: Option<u64>,
 ) -> Result<RunArgs, Error> {
-    let (weights, ode_steps) = chosen(weights, ode_steps)?;
+    let (weights, ode_steps) = chosen(weights, steps)?;
     Ok(RunArgs { run, weights, place: place(device, threads)?, ode_steps })
 }
 
 /// Which weights of a run, and steps of continuous flows.
-pub fn chosen(weights: &str, ode_steps: Option<u64>) -> Result<(Weights, Option<u64>), Error> {
+pub fn chosen(weights: &str, steps: Option<u64>) -> Result<(Weights, Option<u64>), Error> {
     let known = Weights::from_str(weights, false);
     let weights = known.map_err(|_| refused("weights", weights, "accepted are best, latest and ema"))?;
-    if let Some(steps) = ode_steps.filter(|steps| !(1..=10_000).contains(steps)) {
-        return Err(refused("ode_steps", steps, "accepted is a whole number from 1 to 10000"));
-    }
-    Ok((weights, ode_steps))
+    Ok((weights, self::ode_steps(steps)?.map(|steps| steps as u64)))
 }
 
 /// A precision by the name of its NumPy type.
@@ -50,6 +62,15 @@ pub fn precision(dtype: Option<&str>) -> Result<Option<Precision>, Error> {
     })
 }
 
-fn refused(name: &str, value: impl ToString, accepted: &str) -> Error {
+/// The name of the NumPy type of a precision.
+pub fn dtype_of(precision: Precision) -> &'static str {
+    match precision {
+        Precision::F32 => "float32",
+        Precision::F64 => "float64",
+    }
+}
+
+/// An argument that isn't accepted.
+pub fn refused(name: &str, value: impl ToString, accepted: &str) -> Error {
     Error::Usage(format!("{name} = {}: {accepted}", value.to_string()))
 }

@@ -2,7 +2,7 @@
 
 use crate::errors::raise;
 use crate::place::chosen;
-use crate::run::Array;
+use crate::arrays::Array;
 use numpy::IntoPyArray;
 use pyo3::prelude::*;
 use std::collections::BTreeMap;

@@ -107,6 +107,7 @@ impl Points<'_, '_> {
 fn rows<'v, S: Real, T: Real>(x: &'v ArrayViewD<'_, S>, shape: (usize, usize)) -> CowArray<'v, T, Ix2> {
     let same: Option<&ArrayViewD<'_, T>> = cast(x);
     match same {
+        _ if x.is_empty() => Array2::zeros(shape).into(), // strides of nothing may be any
         Some(x) => x.to_shape(shape).expect("as many numbers"),
         None => {
             let converted = x.mapv(|number| T::of(number.wide()));

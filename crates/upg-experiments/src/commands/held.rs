@@ -150,8 +150,10 @@ pub struct Facts {
     pub precision: Precision,
     /// The seed of what is drawn without one.
     pub seed: u64,
+    /// Steps of its integrator, if not those of the description.
+    pub ode_steps: Option<usize>,
     /// Which weights it began with, in words.
-    pub origin: Option<String>,
+    origin: Option<String>,
 }
 
 /// A flow with its weights, in memory.
@@ -326,10 +328,10 @@ impl Work for Make<'_> {
 
     fn on<D: Place>(self, device: D) -> Self::Outcome {
         let Description { sole, precision, seed, weights, ode_steps, .. } = self.0;
-        let (precision, seed, spec) = (*precision, *seed, sole.spec(*ode_steps)?);
+        let (precision, seed, ode_steps, spec) = (*precision, *seed, *ode_steps, sole.spec(*ode_steps)?);
         let (config, sole) = (sole.to_ron(), sole.clone());
         let origin = weights.as_ref().map(|path| path.shown().to_string());
-        Held::on(Facts { sole, spec, config, precision, seed, origin }, |facts| {
+        Held::on(Facts { sole, spec, config, precision, seed, ode_steps, origin }, |facts| {
             let made = OnDevice::untrained(device, facts, |layout| match weights {
                 Some(path) => Ok(read_params::<D::Real>(path, layout)?),
                 None => Ok(layout.initialise(&mut Purpose::Weights.streams(seed).next_stream())),
@@ -354,7 +356,9 @@ impl Work for Load<'_> {
         let Loaded { config, trained, origin, .. } = Loaded::new(device, &self.dir, self.run, None)?;
         let Config { flow, target, .. } = config.clone();
         let sole = SoleFlow { flow, target: Some(target) };
-        let (spec, seed, config) = (sole.spec(None)?, config.training.seed, config.to_ron());
-        Held::on(Facts { sole, spec, config, precision, seed, origin }, |facts| Ok(OnDevice::trained(trained, facts)))
+        let ode_steps = self.run.ode_steps.map(|steps| steps as usize).or(config.evaluation.ode_steps);
+        let (spec, seed, config) = (sole.spec(ode_steps)?, config.training.seed, config.to_ron());
+        let facts = Facts { sole, spec, config, precision, seed, ode_steps, origin };
+        Held::on(facts, |facts| Ok(OnDevice::trained(trained, facts)))
     }
 }

@@ -10,7 +10,7 @@ use super::arguments::{processor, threads_parser};
 use super::arrays::Numbers;
 use super::caller::{Caller, nobody, watched};
 use crate::Error;
-use crate::config::{ConfigFile, Data, Hmc, MOST_SAMPLES, Override, Precision, Source, TargetConfig};
+use crate::config::{ConfigFile, Data, MOST_SAMPLES, Override, Precision, SoleTarget, Source};
 use crate::io::checkpoint::compare_with_weights;
 use crate::io::output::{OutputFile, Provenance, finish_together};
 use crate::io::results::seal;
@@ -176,10 +176,8 @@ fn json(summary: &ChainSummary, provenance: &Provenance) -> String {
 /// Samples of a target by its own sampler, wanted in memory.
 #[derive(Clone, Debug)]
 pub struct ChainRequest {
-    /// The target.
-    pub target: TargetConfig,
-    /// How HMC draws, where there is no exact sampler.
-    pub hmc: Hmc,
+    /// The target, and how HMC draws where there is no exact sampler.
+    pub sole: SoleTarget,
     /// How many samples.
     pub samples: usize,
     /// Decides them.
@@ -207,10 +205,11 @@ pub fn in_memory(caller: Caller<'_>, request: &ChainRequest) -> Result<(Numbers,
 }
 
 fn draw<T: Real>(caller: Caller<'_>, request: &ChainRequest) -> Result<(Numbers, ChainSummary), Error> {
-    let theory = request.target.theory::<T>()?;
+    request.sole.check()?;
+    let theory = request.sole.theory::<T>()?;
     let dof = theory.dof();
     let shape = theory.lattice_shape().unwrap_or_else(|| vec![dof]);
-    let (plan, rng) = (request.hmc.plan(request.samples), Purpose::Hmc.streams(request.seed).next_stream());
+    let (plan, rng) = (request.sole.hmc.plan(request.samples), Purpose::Hmc.streams(request.seed).next_stream());
     let (mut x, mut first) = (Array2::<T>::zeros((request.samples, dof)), 0);
     let mut take = |rows: ArrayView2<'_, T>| {
         check_finite(rows, first, &shape)?;

@@ -1,18 +1,20 @@
 //! A flow by itself, or with a target: all that is needed where nothing is trained.
 
+use super::data::{Data, Hmc};
 use super::experiment::Config;
 use super::flow::FlowConfig;
 use super::from_target;
 use super::invalid::{AllInvalid, Invalid};
-use super::mistakes::ConfigError;
+use super::mistakes::{ConfigError, Mistake, Origin};
 use super::notation;
 use super::parse::parse;
 use super::place::Place;
-use super::target::TargetConfig;
+use super::target::{AnyTarget, TargetConfig};
+use crate::text::one_line;
 use serde::Deserialize;
 use std::path::Path;
 use std::sync::Arc;
-use upg_core::Target;
+use upg_core::{Real, Target};
 use upg_flows::FlowSpec;
 
 /// The sections `flow` and, if there is one, `target`; others are passed over.
@@ -76,7 +78,11 @@ impl SoleFlow {
     ///
     /// # Errors
     /// Every field that isn't accepted.
-    pub fn spec(&self, ode_steps: Option<usize>) -> Result<FlowSpec, AllInvalid> {
+    pub fn spec(&self, ode_steps: Option<usize>) -> Result<FlowSpec, ConfigError> {
+        self.layers(ode_steps).map_err(|invalid| told(&invalid))
+    }
+
+    fn layers(&self, ode_steps: Option<usize>) -> Result<FlowSpec, AllInvalid> {
         let flow = self.target.as_ref().map_or_else(|| self.flow.clone(), |target| self.flow.completed(target));
         let explained = |error| match &self.target {
             Some(target) => from_target::explained(error, target),
@@ -105,7 +111,58 @@ impl SoleFlow {
         device: &D,
         target: &TargetConfig,
         spec: &FlowSpec,
-    ) -> Result<Arc<dyn Target<D>>, AllInvalid> {
-        Config::new(self.flow.clone(), target.clone()).target_on(device, spec)
+    ) -> Result<Arc<dyn Target<D>>, ConfigError> {
+        Config::new(self.flow.clone(), target.clone()).target_on(device, spec).map_err(|invalid| told(&invalid))
     }
+}
+
+/// A target by itself, and how HMC draws of it where it has no exact sampler.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename = "Config", deny_unknown_fields)]
+pub struct SoleTarget {
+    /// The target.
+    pub target: TargetConfig,
+    /// As in the section `data`.
+    #[serde(default)]
+    pub hmc: Hmc,
+}
+
+impl SoleTarget {
+    /// Reads both from a text; files that they name are relative to `folder`.
+    ///
+    /// # Errors
+    /// As [`SoleFlow::parse`].
+    pub fn parse(text: &str, folder: &Path) -> Result<Self, ConfigError> {
+        let mut sole: Self = parse(Path::new(""), text)?;
+        sole.target.resolve(folder);
+        Ok(sole)
+    }
+
+    /// Checks how HMC is to draw.
+    ///
+    /// # Errors
+    /// Every field that isn't accepted.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let data = Data { hmc: self.hmc.clone(), ..Data::default() };
+        let alone = |invalid: Invalid| Invalid { field: invalid.field.trim_start_matches("data.").into(), ..invalid };
+        AllInvalid::none_of(data.invalid().into_iter().map(alone)).map_err(|invalid| told(&invalid))
+    }
+
+    /// The target on the host.
+    ///
+    /// # Errors
+    /// If a value of it isn't accepted.
+    pub fn theory<T: Real>(&self) -> Result<AnyTarget<T>, ConfigError> {
+        self.target.build().map_err(|invalid| told(&invalid.into()))
+    }
+}
+
+/// What is said of fields that stand in no file.
+fn told(invalid: &AllInvalid) -> ConfigError {
+    let mistakes = invalid.iter().map(|Invalid { field, value, accepted }| Mistake {
+        origin: Origin::File(None),
+        field: Some((field.clone(), one_line(value, 100))),
+        problem: format!("accepted is {accepted}"),
+    });
+    ConfigError::all(Path::new(""), mistakes.collect()).expect("there is a first one")
 }

@@ -45,17 +45,24 @@ from .errors import (
     TargetError,
     UpgError,
 )
+from .flow import Flow, Gradient
 from .interchange import from_torch_state, to_torch
 from .run import Run, check, load, report, train
+from .statistics import Autocorrelation, LogZ, autocorrelation, ess, integrated_time, log_z, metropolis, psis
 from .target import Target, check_target, from_jax, from_numpy, from_torch
+from .tools import flow_info, flow_table, hmc, schema
 from .trainer import Trainer
 
 __all__ = [
     "ArgumentError",
+    "Autocorrelation",
     "ConfigError",
     "DataError",
     "DeviceError",
     "DivergedError",
+    "Flow",
+    "Gradient",
+    "LogZ",
     "OutputError",
     "Run",
     "RunError",
@@ -67,26 +74,36 @@ __all__ = [
     "activations",
     "angle_transforms",
     "anneals",
+    "autocorrelation",
     "bases",
     "check",
     "check_target",
     "errors",
+    "ess",
     "fields",
+    "flow_info",
+    "flow_table",
     "flows",
     "from_jax",
     "from_numpy",
     "from_torch",
     "from_torch_state",
+    "hmc",
+    "integrated_time",
     "layer_masks",
     "layers",
     "load",
+    "log_z",
     "masks",
+    "metropolis",
     "nets",
     "objectives",
     "optimisers",
     "orders",
+    "psis",
     "report",
     "schedules",
+    "schema",
     "sources",
     "targets",
     "to_arviz",

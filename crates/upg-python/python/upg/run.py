@@ -9,14 +9,16 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar, cast
 
+import numpy as np
+
 from . import _upg
+from .flow import Flow, _Kept, _name
 from .notation import ron
 from .progress import Progress, steps_in
 from .sections import PATHS
 from .target import Target, using
 
 if TYPE_CHECKING:
-    import numpy as np
     import numpy.typing as npt
     from typing_extensions import Unpack
 
@@ -146,7 +148,8 @@ def report(
 
 
 class Run:
-    """A run in its folder. Everything is read from there when it is asked for, so it is always that of the latest checkpoint.
+    """A run in its folder. Everything is that of the latest checkpoint: weights that were read are kept for the next call, and read again when the
+    files of the run have changed.
 
     Attributes:
 
@@ -159,6 +162,10 @@ class Run:
         self.path = Path(path)
         self.target = target
         self.config = _upg.config(self.path)
+        self._kept = _Kept(self.path)
+
+    def __reduce__(self) -> tuple[type[Run], tuple[Path]]:
+        return Run, (self.path,)
 
     def __repr__(self) -> str:
         target = "" if self.target is None else f", target={self.target!r}"
@@ -172,8 +179,6 @@ class Run:
         [0, 1]), ``grad_norm``, ``rate``, ``seconds``, ``samples_per_second``, ``skipped``; numbers of validations are called
         ``validation.loss`` and so on.
         """
-        import numpy as np
-
         path = self.path / "metrics.jsonl"
         lines = [_flat(json.loads(line)) for line in path.read_text().splitlines()] if path.exists() else []
         names = dict.fromkeys(name for line in lines for name in line)
@@ -231,6 +236,73 @@ class Run:
         folder = self.path if out is None else Path(out)
         return cast("dict[str, Any]", json.loads((folder / "summary.json").read_text()))
 
+    @property
+    def flow(self) -> Flow:
+        """The trained flow as it is evaluated, with the best weights, in the precision of the training: the same object until the run is trained further."""
+        return self._kept("best", None, "cpu", None, None, "flow")
+
+    @_with_target
+    def load_flow(
+        self,
+        *,
+        weights: Weights = "best",
+        dtype: npt.DTypeLike | None = None,
+        device: str = "cpu",
+        threads: int | None = None,
+        ode_steps: int | None = None,
+    ) -> Flow:
+        """The trained flow with parameters of its own.
+
+        :param dtype: ``float32`` or ``float64``, by default that of the training.
+        :param ode_steps: steps of continuous flows, by default those of the evaluation, else of the training.
+        """
+        return Flow._of(_upg.Flow.of_run(self.path, weights, _name(dtype), device, threads, ode_steps), device, threads)
+
+    @_with_target
+    def hmc(
+        self,
+        samples: int | None = None,
+        seed: int | None = None,
+        *,
+        out: str | os.PathLike[str] | None = None,
+        threads: int | None = None,
+    ) -> tuple[npt.NDArray[Any], dict[str, Any]]:
+        """The target of the run by its own sampler, for comparison; see :func:`upg.hmc` for what is returned.
+
+        Both are written into the folder ``hmc`` of the run, as ``upg hmc --run`` does, and ``run.report()`` shows them.
+
+        :param samples: by default as many as the test data of the configuration.
+        :param seed: by default that of the run.
+        :param out: a folder for the results, by default that of the run.
+        """
+        _upg.hmc_of_run(self.path, samples, seed, out, threads)
+        folder = (self.path if out is None else Path(out)) / "hmc"
+        return np.load(folder / "samples.npy"), cast("dict[str, Any]", json.loads((folder / "hmc.json").read_text()))
+
+    @_with_target
+    def variance(
+        self,
+        *,
+        repetitions: int = 100,
+        batch: int = 64,
+        seed: int | None = None,
+        out: str | os.PathLike[str] | None = None,
+        weights: Weights = "best",
+        device: str = "cpu",
+        threads: int | None = None,
+        ode_steps: int | None = None,
+    ) -> dict[str, Any]:
+        """How noisy each estimator of the gradient is: variances, ratios and norms with errors, in ``["estimators"]``.
+
+        Returns what ``upg variance`` writes into ``variance.json``.
+
+        :param repetitions: gradients of each estimator, at least 20.
+        :param batch: samples of each gradient.
+        """
+        _upg.variance_of_run(self.path, repetitions, batch, seed, out, weights, device, threads, ode_steps)
+        folder = self.path if out is None else Path(out)
+        return cast("dict[str, Any]", json.loads((folder / "variance.json").read_text()))
+
     @_with_target
     def sample(
         self,
@@ -252,8 +324,7 @@ class Run:
         :param metropolis: states of an independence Metropolis chain: unbiased samples of the target, correlated.
         :param dtype: ``float32`` or ``float64``, by default that of the training.
         """
-        options = (first, metropolis, _dtype(dtype), weights, device, threads, ode_steps)
-        return _upg.sample(self.path, n, seed, *options)[0]
+        return self._kept(weights, dtype, device, threads, ode_steps).sample(n, seed, first=first, metropolis=metropolis)
 
     @_with_target
     def sample_weighted(
@@ -269,9 +340,7 @@ class Run:
         ode_steps: int | None = None,
     ) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
         """The samples of :meth:`sample`, and their log-weights -S - log q, shape ``[n]``."""
-        options = (first, False, _dtype(dtype), weights, device, threads, ode_steps)
-        x, log_weights, _ = _upg.sample(self.path, n, seed, *options)
-        return x, log_weights
+        return self._kept(weights, dtype, device, threads, ode_steps).sample_weighted(n, seed, first=first)
 
     @_with_target
     def log_prob(
@@ -289,12 +358,7 @@ class Run:
         Numbers that aren't those of ``float32`` or ``float64`` are taken as ``float64``. Contiguous numbers in the precision of the
         computation aren't copied.
         """
-        import numpy as np
-
-        points = np.asarray(x)
-        if points.dtype not in (np.float32, np.float64):
-            points = points.astype(np.float64)
-        return _upg.log_prob(self.path, points, _dtype(dtype), weights, device, threads, ode_steps)
+        return self._kept(weights, dtype, device, threads, ode_steps).log_prob(x)
 
     def to_torch(self, dtype: Any = None, *, weights: Weights = "best", ode_steps: int | None = None) -> Flow:
         """The trained flow as a module of PyTorch, see :func:`upg.to_torch`."""
@@ -311,14 +375,6 @@ class Run:
     def report(self, out: str | os.PathLike[str] | None = None) -> Path:
         """Writes one HTML page about the run; returns its path."""
         return report(self, out=out)
-
-
-def _dtype(dtype: npt.DTypeLike | None) -> str | None:
-    if dtype is None:
-        return None
-    import numpy as np
-
-    return np.dtype(dtype).name
 
 
 def _flat(line: Mapping[str, Any], before: str = "") -> dict[str, float]:

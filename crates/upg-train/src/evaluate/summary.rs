@@ -4,7 +4,7 @@ use super::collect::{Collected, Weighed};
 use super::integration::Integration;
 use super::trust;
 use crate::problem::Known;
-use crate::stats::{Blocks, Estimate, WeightSums};
+use crate::stats::{Blocks, Estimate, WeightSums, tail_index};
 use std::collections::BTreeMap;
 use upg_core::Device;
 use upg_targets::Observable;
@@ -91,6 +91,18 @@ pub struct LogZ {
     pub trusted: bool,
     /// All that speaks against it.
     pub warnings: Vec<String>,
+}
+
+impl LogZ {
+    /// That of independent samples with these log-weights, of which nothing else is known.
+    pub fn of(log_weights: &[f64]) -> Self {
+        let mut weights = WeightSums::default();
+        weights.extend(log_weights);
+        let mut warnings = trust::of_samples(&weights);
+        let tail = tail_index(log_weights.iter().copied());
+        warnings.extend(tail.and_then(|tail| trust::of_tail(log_weights.len(), tail)));
+        Self { number: Number::of(trust::log_z(&weights), None), trusted: warnings.is_empty(), warnings }
+    }
 }
 
 impl Number {
