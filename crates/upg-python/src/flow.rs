@@ -249,7 +249,9 @@ impl Flow {
                 (Some(view), _) => GradientOf::Given(view.points()),
                 (None, Method::Reverse(_)) => GradientOf::Draw { seed, first, samples: batch },
                 (None, Method::Forward(_)) => {
-                    return Err(Error::Usage("x: missing: accepted are samples of the target, for the forward KL".into()));
+                    return Err(Error::Usage(
+                        "x: missing: accepted are samples of the target, for the forward KL".into(),
+                    ));
                 }
             };
             flow.gradient(&GradientRequest { target, method, of })
@@ -303,12 +305,9 @@ fn method(estimator: &str, divergence: &str) -> Result<Method, Error> {
     };
     let of_estimator = Estimator::ALL.into_iter().find(|one| plain(one.name()) == plain(estimator));
     let of_divergence = Divergence::ALL.into_iter().find(|one| one.name() == plain(divergence));
-    let of_estimator = of_estimator.ok_or_else(|| {
-        refuse("estimator", estimator, Estimator::ALL.map(|one| one.name().to_owned()).to_vec())
-    })?;
-    let of_divergence = of_divergence.ok_or_else(|| {
-        refuse("divergence", divergence, Divergence::ALL.map(|one| one.name().to_owned()).to_vec())
-    })?;
+    let of_estimator = of_estimator
+        .ok_or_else(|| refuse("estimator", estimator, Estimator::ALL.map(|one| one.name().to_owned()).to_vec()))?;
+    let of_divergence = of_divergence
+        .ok_or_else(|| refuse("divergence", divergence, Divergence::ALL.map(|one| one.name().to_owned()).to_vec()))?;
     Ok(Method::new(of_estimator, of_divergence)?)
 }
-

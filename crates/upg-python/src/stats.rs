@@ -61,7 +61,5 @@ pub fn autocorrelation<'py>(py: Python<'py>, series: PyReadonlyArray2<'py, f64>)
     let wanted = || raise(py, &Error::Usage("series: accepted are contiguous numbers".into()));
     let replicas = replicas.ok_or_else(wanted)?;
     let found = py.detach(|| autocorrelation_of_replicas(&replicas));
-    Ok(found.map(|of| {
-        (of.tau, of.tau_error, of.mean, of.mean_error, of.variance, of.window, of.rho.into_pyarray(py))
-    }))
+    Ok(found.map(|of| (of.tau, of.tau_error, of.mean, of.mean_error, of.variance, of.window, of.rho.into_pyarray(py))))
 }

@@ -243,6 +243,10 @@ def test_numbers_left_to_the_target_are_those_of_the_target() -> None:
 def test_steps_of_an_integrator(tmp_path: Path) -> None:
     description = upg.flows.Continuous(lattice=[4], field="Shallow(width: 5, times: 3)", steps=4)
     flows = [upg.Flow(description, dtype=float, ode_steps=steps) for steps in (None, 4, 40)]
+    rng = np.random.default_rng(1)
+    moved = {name: rng.normal(size=numbers.shape) for name, numbers in flows[0].parameters.items()}
+    for flow in flows:
+        flow.parameters = moved
     x = [flow.sample(10) for flow in flows]
     assert np.array_equal(x[0], x[1]) and 0 < abs(x[2] - x[0]).max() < 1e-2
     assert np.array_equal(flows[2].copy().sample(10), x[2])

@@ -59,9 +59,11 @@ mod tests {
             asked.set(asked.get() + 1);
             (asked.get() > 2).then_some("a test")
         };
-        let outcome = watched(&caller, |ask| loop {
-            if let Err(error) = ask() {
-                return error.to_string();
+        let outcome = watched(&caller, |ask| {
+            loop {
+                if let Err(error) = ask() {
+                    return error.to_string();
+                }
             }
         });
         assert_eq!(outcome, "stopped by a test");

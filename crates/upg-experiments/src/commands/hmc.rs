@@ -148,9 +148,8 @@ impl Plan {
             Ok::<(), Error>(writer.append(rows)?)
         };
         let plan = self.data.hmc.plan(self.samples);
-        let outcome = watched(caller, |ask| {
-            device.install(|| problem.measure_chains(&plan, rng, &mut take, &mut || ask()))
-        });
+        let outcome =
+            watched(caller, |ask| device.install(|| problem.measure_chains(&plan, rng, &mut take, &mut || ask())));
         theory.status()?; // chains of a target that failed say less
         let summary = outcome.expect("every target of a configuration has a sampler")?;
         let provenance = Provenance {

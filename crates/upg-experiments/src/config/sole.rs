@@ -88,9 +88,11 @@ impl SoleFlow {
             Some(target) => from_target::explained(error, target),
             None => Some(Invalid::from(error)),
         };
-        let spec = flow.spec().map_err(|error| match AllInvalid::none_of(flow.errors().into_iter().filter_map(explained)) {
-            Err(all) => all,
-            Ok(()) => Invalid::from(error).into(),
+        let spec = flow.spec().map_err(|error| {
+            match AllInvalid::none_of(flow.errors().into_iter().filter_map(explained)) {
+                Err(all) => all,
+                Ok(()) => Invalid::from(error).into(),
+            }
         })?;
         match (ode_steps, spec.steps()) {
             (None, _) => Ok(spec),
@@ -165,4 +167,45 @@ fn told(invalid: &AllInvalid) -> ConfigError {
         problem: format!("accepted is {accepted}"),
     });
     ConfigError::all(Path::new(""), mistakes.collect()).expect("there is a first one")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<SoleFlow, ConfigError> {
+        SoleFlow::parse(text, Path::new(""))
+    }
+
+    #[test]
+    fn a_flow_is_read_with_a_target_and_without() {
+        let flow = "RealNvp(lattice: [4], couplings: 2, hidden: [3])";
+        let alone = read(&format!("(flow: {flow})")).unwrap();
+        assert!(alone.target.is_none() && alone.target_text().is_none());
+        assert_eq!(read(&alone.to_ron()).unwrap(), alone);
+        let both = read(&format!("(flow: {flow}, target: Gmm(dim: 4), training: (steps: 3))")).unwrap();
+        assert_eq!((both.target_text().unwrap(), &both.flow), ("Gmm(dim: 4)".into(), &alone.flow));
+        assert_eq!(read(&both.to_ron()).unwrap(), both);
+        let layers = SoleFlow::text_of(&alone.spec(None).unwrap());
+        let again = read(&format!("(flow: Layers{layers})")).unwrap();
+        assert_eq!(again.spec(None).unwrap(), alone.spec(None).unwrap());
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_as_of_a_text() {
+        let told = |text: &str, steps| read(text).unwrap().spec(steps).unwrap_err().to_string();
+        let two = told("(flow: RealNvp(lattice: [4], couplings: 0, hidden: [0]))", None);
+        assert!(two.starts_with("flow.couplings = 0: accepted is") && two.lines().count() == 2, "{two}");
+        let steps = told("(flow: RealNvp(lattice: [4], couplings: 2, hidden: [3]))", Some(3));
+        assert_eq!(steps, "ode_steps = 3: accepted is None, as no layer of this flow is continuous");
+        let flow = read("(flow: RealNvp(lattice: [4], couplings: 2, hidden: [3]))").unwrap();
+        let target = flow.parse_target("Gmm(dim: 3)", Path::new("")).unwrap();
+        let spec = flow.spec(None).unwrap();
+        let misfit = flow.target_on(&upg_core::Cpu::<f32>::here(), &target, &spec).err().unwrap().to_string();
+        assert!(misfit.starts_with("target.dim = 3: accepted is as many"), "{misfit}");
+        let unknown = flow.parse_target("Gmm(size: 3)", Path::new("")).unwrap_err().to_string();
+        assert!(unknown.starts_with("target.") && !unknown.contains('\n'), "{unknown}");
+        let hmc = SoleTarget::parse("(target: Gmm(dim: 3), hmc: (chains: 0))", Path::new("")).unwrap();
+        assert_eq!(hmc.check().unwrap_err().to_string(), "hmc.chains = 0: accepted is a whole number of at least 1");
+    }
 }

@@ -26,10 +26,15 @@ where
 fn run(problem: &Problem<Cpu<f64>>, plan: &ChainPlan, seed: u64) -> (ChainSummary, Vec<Vec<f64>>) {
     let mut rows = vec![];
     let rng = Streams::new(seed).next_stream();
-    let summary = problem.measure_chains(plan, rng, |piece| {
-        rows.extend(piece.rows().into_iter().map(|row| row.to_vec()));
-        Ok::<(), TargetError>(())
-    }, &mut || Ok(()));
+    let summary = problem.measure_chains(
+        plan,
+        rng,
+        |piece| {
+            rows.extend(piece.rows().into_iter().map(|row| row.to_vec()));
+            Ok::<(), TargetError>(())
+        },
+        &mut || Ok(()),
+    );
     (summary.unwrap().unwrap(), rows)
 }
 
@@ -113,10 +118,15 @@ fn whoever_cannot_take_the_samples_ends_the_chains() {
     let plan = ChainPlan { samples: 1_000_000, chains: 10, warm_up: 1, ..ChainPlan::default() };
     let refuse = Gmm::new(0).unwrap_err();
     let mut pieces = 0;
-    let outcome = problem.measure_chains(&plan, Streams::new(5).next_stream(), |_| {
-        pieces += 1;
-        Err::<(), _>(refuse.clone())
-    }, &mut || Ok(()));
+    let outcome = problem.measure_chains(
+        &plan,
+        Streams::new(5).next_stream(),
+        |_| {
+            pieces += 1;
+            Err::<(), _>(refuse.clone())
+        },
+        &mut || Ok(()),
+    );
     assert_eq!((outcome.unwrap(), pieces), (Err(refuse), 1));
 }
 
@@ -156,7 +166,8 @@ fn no_more_chains_run_than_there_are_samples() {
         (ChainPlan { chains: 0, ..plan }, "chains"),
         (ChainPlan { thin: 0, ..plan }, "thin"),
     ] {
-        let outcome = problem.measure_chains(&bad, Streams::new(8).next_stream(), |_| Ok::<(), TargetError>(()), &mut || Ok(()));
+        let outcome =
+            problem.measure_chains(&bad, Streams::new(8).next_stream(), |_| Ok::<(), TargetError>(()), &mut || Ok(()));
         assert_eq!(outcome.unwrap().unwrap_err().field, field);
     }
 }

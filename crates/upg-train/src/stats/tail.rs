@@ -65,7 +65,10 @@ pub fn tail_index(log_weights: impl IntoIterator<Item = f64>) -> Option<TailInde
 /// ```
 pub fn smoothed(log_weights: &[f64]) -> Option<(Vec<f64>, f64)> {
     let tail = number_of_largest(log_weights.len());
-    if log_weights.iter().any(|w| w.is_nan() || *w == f64::INFINITY) || tail < SMALLEST_TAIL || log_weights.len() <= tail {
+    if log_weights.iter().any(|w| w.is_nan() || *w == f64::INFINITY)
+        || tail < SMALLEST_TAIL
+        || log_weights.len() <= tail
+    {
         return None;
     }
     let mut order: Vec<usize> = (0..log_weights.len()).collect();

@@ -1,16 +1,17 @@
 //! A trained flow against what is known of it: q = p, a plain chain, a plain mean.
 
 use super::{PIECE, Trained};
-use crate::evaluate::{Evaluation, EvaluationPlan, extent::Extent};
-use crate::method::Estimator;
+use crate::evaluate::{Evaluation, EvaluationPlan, LogZ, extent::Extent};
+use crate::maps::Origin;
+use crate::method::{Estimator, Method};
 use crate::problem::Problem;
 use crate::purpose::Purpose;
 use crate::sample::{Draw, SamplePlan, Samples};
 use crate::stats::independence_chain;
 use crate::variance::Repetitions;
-use ndarray::{Array2, arr2};
+use ndarray::{Array2, ArrayView2, arr2, s};
 use std::sync::Arc;
-use upg_core::{Cpu, EndSamples, Layer, Real, StandardNormal, Start};
+use upg_core::{Cpu, DeviceError, EndSamples, Layer, Real, StandardNormal, Start};
 use upg_flows::spec::{FieldSpec, ScalingSpec, TransformSpec};
 use upg_flows::{BaseSpec, ContinuousFlow, LayerSpec, RealNvp, Scales, StartAt};
 use upg_targets::{Gaussian, Gmm};
@@ -83,7 +84,8 @@ fn what_is_kept_of_the_first_samples_alone_changes_no_sum() {
     let all = Extent::new(PIECE + 4000, 40);
     let primaries = trained.known.primaries().len();
     let few = Extent { log_weights: 5000, along_chain: 6000 * primaries, ..all };
-    let [all, few] = [all, few].map(|extent| trained.evaluate_to(extent, 2, None, &mut || Ok::<_, DeviceError>(())).unwrap());
+    let [all, few] =
+        [all, few].map(|extent| trained.evaluate_to(extent, 2, None, &mut || Ok::<_, DeviceError>(())).unwrap());
     assert_eq!((all.log_weights.len(), few.log_weights.len()), (PIECE + 4000, 5000));
     assert_eq!(few.log_weights[..], all.log_weights[..5000]);
     let (all, few) = (all.summary, few.summary);
@@ -305,4 +307,102 @@ fn the_integrator_is_judged_by_some_samples() {
     let warnings = &first.summary.log_z.warnings;
     assert!(warnings.iter().any(|warning| warning.starts_with("2 steps of the integrator")), "{warnings:?}");
     assert_eq!(trained.evaluate(plan, None).unwrap().shown, first.shown);
+}
+
+/// Maps in pieces: there and back, their log-dets, the density, and the score as its derivative.
+#[test]
+fn maps_are_those_of_the_density() {
+    let mut trained = wrong::<f64>();
+    let x = Array2::from_shape_fn((PIECE + 10, 2), |(i, j)| (0.3 * i as f64 + 1.7 * j as f64).sin());
+    let (mut z, mut log_det) = (Array2::zeros(x.dim()), vec![]);
+    let taken = trained.inverse(x.view(), |piece| {
+        let first = log_det.len();
+        z.slice_mut(s![first..first + piece.log_det.len(), ..]).assign(&piece.end);
+        log_det.extend_from_slice(piece.log_det);
+        Ok::<_, DeviceError>(())
+    });
+    taken.unwrap();
+    let (mut back, mut there) = (vec![], vec![]);
+    let taken = trained.forward(z.view(), |piece| {
+        back.extend(piece.end.iter().copied());
+        there.extend_from_slice(piece.log_det);
+        Ok::<_, DeviceError>(())
+    });
+    taken.unwrap();
+    assert!(back.iter().zip(&x).all(|(back, x)| (back - x).abs() < 1e-12));
+    assert!(there.iter().zip(&log_det).all(|(there, back)| (there + back).abs() < 1e-12));
+    let mut log_prob = |x: ArrayView2<'_, f64>| {
+        let mut found = vec![];
+        trained.log_prob(x, |of| Ok::<_, DeviceError>(found.extend_from_slice(of.log_prob))).unwrap();
+        found
+    };
+    let normal = |z: ndarray::ArrayView1<'_, f64>| -0.5 * z.dot(&z) - std::f64::consts::TAU.ln();
+    let at_x = log_prob(x.view());
+    for ((z, log_det), log_prob) in z.rows().into_iter().zip(&log_det).zip(&at_x) {
+        assert!((normal(z) + log_det - log_prob).abs() < 1e-12);
+    }
+    let shifted =
+        |i: usize, by: f64| Array2::from_shape_fn(x.dim(), |(n, j)| x[(n, j)] + if i == j { by } else { 0.0 });
+    let slopes: Vec<Vec<f64>> = (0..2)
+        .map(|i| {
+            let (up, down) = (log_prob(shifted(i, 1e-5).view()), log_prob(shifted(i, -1e-5).view()));
+            up.iter().zip(&down).map(|(up, down)| (up - down) / 2e-5).collect()
+        })
+        .collect();
+    let mut scores = vec![];
+    trained.scores(x.view(), |piece| Ok::<_, DeviceError>(scores.extend(piece.iter().copied()))).unwrap();
+    for (n, score) in scores.chunks(2).enumerate() {
+        assert!((0..2).all(|i| (score[i] - slopes[i][n]).abs() < 1e-6), "{score:?} at {n}");
+    }
+}
+
+#[test]
+fn a_gradient_is_of_the_samples_that_are_drawn() {
+    let mut trained = wrong::<f64>();
+    let Samples { x, log_weights, .. } = trained.samples(5, 40, Draw::Independent).unwrap();
+    let how = Method::ALL[1];
+    let drawn = trained.gradient(how, Origin::Draw { seed: 5, first: 3, samples: 37 }).unwrap();
+    assert!(drawn.end == x.slice(s![3.., ..]) && drawn.log_weights == &log_weights[3..]);
+    let mean = -log_weights[3..].iter().sum::<f64>() / 37.0;
+    assert!((drawn.loss - mean).abs() < 1e-12);
+    trained.set_target(Arc::new(Gaussian::new(&[0.0; 2], arr2(&[[1.0, 0.0], [0.0, 1.0]]).view()).unwrap()));
+    let other = trained.gradient(how, Origin::Draw { seed: 5, first: 3, samples: 37 }).unwrap();
+    assert!(other.end == x.slice(s![3.., ..]) && other.log_weights != &log_weights[3..]);
+    let mut weights = trained.weights();
+    weights.iter_mut().for_each(|weight| *weight *= 0.5);
+    trained.set_weights(&weights);
+    assert!(trained.samples(5, 40, Draw::Independent).unwrap().x != x);
+}
+
+/// Whoever asks for an end gets no numbers, and what they said.
+#[test]
+fn evaluations_end_when_asked_to() {
+    let mut trained = wrong::<f64>();
+    let ended = || DeviceError::Unavailable { device: "nobody".into(), reason: "asked for".into() };
+    let mut asked = 0;
+    let plan = EvaluationPlan { samples: 5 * PIECE, blocks: 10, seed: 1 };
+    let mut go_on = || {
+        asked += 1;
+        if asked > 2 { Err(ended()) } else { Ok(()) }
+    };
+    assert_eq!(trained.evaluate_while(plan, None, &mut go_on), Err(ended()));
+    assert_eq!(asked, 3);
+    let plan = Repetitions { number: 20, batch: 4 };
+    let mut left = 30;
+    let outcome = trained.variance_while(plan, 1, None, &mut || {
+        left -= 1;
+        if left == 0 { Err(ended()) } else { Ok(()) }
+    });
+    assert_eq!((outcome, left), (Err(ended()), 0));
+}
+
+/// What log-weights alone say is what an evaluation says of a target of which nothing is known.
+#[test]
+fn log_z_of_log_weights_is_that_of_the_evaluation() {
+    let plan = EvaluationPlan { samples: 5000, blocks: 10, seed: 1 };
+    let Evaluation { summary, log_weights, .. } = wrong::<f64>().evaluate(plan, None).unwrap();
+    assert_eq!(LogZ::of(&log_weights), summary.log_z);
+    let heavy: Vec<f64> = (1..=5000).map(|i| -0.9 * (f64::from(i) / 5001.0).ln()).collect();
+    let LogZ { trusted, warnings, .. } = LogZ::of(&heavy);
+    assert!(!trusted && warnings.iter().any(|warning| warning.contains("tail")), "{warnings:?}");
 }

@@ -1,6 +1,6 @@
 //! A flow on a device.
 
-use super::{Densities, Draws, Drawn, Facts, Gradient, GradientOf, GradientRequest, Mapped, Told, Verbs, Way};
+use super::{Densities, Drawn, Draws, Facts, Gradient, GradientOf, GradientRequest, Mapped, Told, Verbs, Way};
 use crate::Error;
 use crate::commands::arrays::{Numbers, Points};
 use crate::commands::caller::{Caller, go_on};
