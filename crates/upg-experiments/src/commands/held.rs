@@ -11,6 +11,7 @@ use super::place::{self, PlaceArgs, Work};
 use super::run_weights::{Loaded, RunArgs};
 use crate::Error;
 use crate::config::{Config, MOST_SAMPLES, Place, Precision, Products, SoleFlow};
+use crate::io::memory::{Bytes, of_machine};
 use crate::io::run_dir::RunDir;
 use crate::io::weights::{read_params, read_provenance};
 use crate::text::Shown;
@@ -156,6 +157,14 @@ pub struct Facts {
     origin: Option<String>,
 }
 
+impl Facts {
+    /// Bytes of a sample with a number beside it.
+    fn bytes(&self) -> usize {
+        let number = if self.precision == Precision::F32 { size_of::<f32>() } else { size_of::<f64>() };
+        self.spec.dof() * number + size_of::<f64>()
+    }
+}
+
 /// A flow with its weights, in memory.
 pub struct Held {
     facts: Facts,
@@ -242,6 +251,7 @@ impl Held {
     /// If an argument is wrong, a target is needed and there is none, the device fails, or the caller asks for an end.
     pub fn sample(&mut self, draws: &Draws, caller: Caller<'_>) -> Result<Drawn, Error> {
         check_number("n", draws.samples, draws.first)?;
+        check_memory("n", draws.samples, self.facts.bytes())?;
         self.verbs.sample(draws.seed.unwrap_or(self.facts.seed), draws, caller)
     }
 
@@ -277,6 +287,7 @@ impl Held {
         let seed = match request.of {
             GradientOf::Draw { seed, first, samples } => {
                 check_number("batch", samples, first)?;
+                check_memory("batch", samples, self.facts.bytes())?;
                 seed
             }
             GradientOf::Given(_) => None,
@@ -319,6 +330,20 @@ fn check_number(name: &str, samples: usize, first: u64) -> Result<(), Error> {
         return Err(Error::Usage(format!("first = {first}: accepted is at most {last} with {name} = {samples}")));
     }
     Ok(())
+}
+
+/// Refuses samples that take more than the memory of this machine, each so many bytes.
+pub(super) fn check_memory(name: &str, samples: usize, bytes: usize) -> Result<(), Error> {
+    let needed = (samples as u64).saturating_mul(bytes as u64);
+    match of_machine() {
+        Some(memory) if needed > memory => {
+            let (needed, memory) = (Bytes(needed), Bytes(memory));
+            let accepted =
+                format!("accepted is what fits into the {memory} of memory there are; this takes at least {needed}");
+            Err(Error::Usage(format!("{name} = {samples}: {accepted}")))
+        }
+        _ => Ok(()),
+    }
 }
 
 struct Make<'a>(&'a Description);

@@ -8,7 +8,9 @@ mod table;
 
 use super::arguments::{processor, threads_parser};
 use super::arrays::Numbers;
+
 use super::caller::{Caller, nobody, watched};
+use super::held::check_memory;
 use crate::Error;
 use crate::config::{ConfigFile, Data, MOST_SAMPLES, Override, Precision, SoleTarget, Source};
 use crate::io::checkpoint::compare_with_weights;
@@ -207,6 +209,7 @@ fn draw<T: Real>(caller: Caller<'_>, request: &ChainRequest) -> Result<(Numbers,
     request.sole.check()?;
     let theory = request.sole.theory::<T>()?;
     let dof = theory.dof();
+    check_memory("samples", request.samples, dof * size_of::<T>())?;
     let shape = theory.lattice_shape().unwrap_or_else(|| vec![dof]);
     let (plan, rng) = (request.sole.hmc.plan(request.samples), Purpose::Hmc.streams(request.seed).next_stream());
     let (mut x, mut first) = (Array2::<T>::zeros((request.samples, dof)), 0);

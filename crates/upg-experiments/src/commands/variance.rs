@@ -1,11 +1,11 @@
 //! `upg variance`: how noisy each estimator of the gradient is at the present weights, [`upg_train::variance`].
 
 use super::caller::{Caller, go_on, nobody};
+use super::held::check_memory;
 use super::place::Work;
 use super::run_weights::{Loaded, RunArgs};
 use crate::Error;
 use crate::config::{DeviceName, Place};
-use crate::io::memory::{Bytes, of_machine};
 use crate::io::output::OutputFile;
 use crate::io::results::seal;
 use crate::io::run_dir::RunDir;
@@ -70,7 +70,7 @@ impl Work for Job<'_> {
 fn run_on<D: Place>(caller: Caller<'_>, args: &VarianceArgs, dir: &RunDir, device: D) -> Result<String, Error> {
     let mut loaded = Loaded::as_trained(device, dir, &args.run, args.seed)?;
     if args.run.place.device == DeviceName::Cpu {
-        check_memory::<D::Real>(args.batch, loaded.trained.dof())?;
+        check_memory("--batch", args.batch as usize, loaded.trained.dof() * size_of::<D::Real>())?;
     }
     let results = dir.results(args.out.as_deref())?;
     let path = results.file("variance.json");
@@ -89,20 +89,6 @@ fn run_on<D: Place>(caller: Caller<'_>, args: &VarianceArgs, dir: &RunDir, devic
     });
     out.commit(seal(object).as_bytes())?;
     Ok(format!("{}computed on {}, written to {}", table(&noise), loaded.trained.device().words(), path.shown()))
-}
-
-/// Refuses a batch whose samples alone take more than the memory of this machine.
-fn check_memory<T>(batch: u32, dof: usize) -> Result<(), Error> {
-    let needed = u64::from(batch).saturating_mul((dof * size_of::<T>()) as u64);
-    match of_machine() {
-        Some(memory) if needed > memory => {
-            let (needed, memory) = (Bytes(needed), Bytes(memory));
-            let accepted =
-                format!("accepted is what fits into the {memory} of memory there are; this takes at least {needed}");
-            Err(Error::Usage(format!("--batch = {batch}: {accepted}")))
-        }
-        _ => Ok(()),
-    }
 }
 
 fn table(noise: &[Noise]) -> String {

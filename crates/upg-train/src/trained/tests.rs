@@ -333,7 +333,11 @@ fn maps_are_those_of_the_density() {
     assert!(there.iter().zip(&log_det).all(|(there, back)| (there + back).abs() < 1e-12));
     let mut log_prob = |x: ArrayView2<'_, f64>| {
         let mut found = vec![];
-        trained.log_prob(x, |of| Ok::<_, DeviceError>(found.extend_from_slice(of.log_prob))).unwrap();
+        let taken = trained.log_prob(x, |of| {
+            found.extend_from_slice(of.log_prob);
+            Ok::<_, DeviceError>(())
+        });
+        taken.unwrap();
         found
     };
     let normal = |z: ndarray::ArrayView1<'_, f64>| -0.5 * z.dot(&z) - std::f64::consts::TAU.ln();
@@ -350,7 +354,11 @@ fn maps_are_those_of_the_density() {
         })
         .collect();
     let mut scores = vec![];
-    trained.scores(x.view(), |piece| Ok::<_, DeviceError>(scores.extend(piece.iter().copied()))).unwrap();
+    let taken = trained.scores(x.view(), |piece| {
+        scores.extend(piece.iter().copied());
+        Ok::<_, DeviceError>(())
+    });
+    taken.unwrap();
     for (n, score) in scores.chunks(2).enumerate() {
         assert!((0..2).all(|i| (score[i] - slopes[i][n]).abs() < 1e-6), "{score:?} at {n}");
     }
