@@ -101,6 +101,7 @@ def test_ctrl_c_ends_whatever_is_done(run: upg.Run, tmp_path: Path) -> None:
         lambda: run.variance(repetitions=2**31, out=tmp_path),
         lambda: run.hmc(long, out=tmp_path),
         lambda: upg.hmc("Phi4(lattice: [64, 64], kappa: 0.2, lambda: 0.1)", 10_000, chains=8, warm_up=1, thin=10**6),
+        lambda: upg.hmc("U1(lattice: [16, 16], beta: 2.0)", 10, chains=10, warm_up=10**6),
         lambda: run.flow.gradient(batch=1) and run.flow.log_prob(np.zeros((10**6, 8), np.float32)) and run.flow.sample(10**7),
     ]
     for work in works:

@@ -13,7 +13,8 @@ use rayon::prelude::*;
 use std::ops::ControlFlow;
 use upg_core::{Base, Batch, Cpu, Real, Rng, SampleStream, Target};
 
-/// Sees the states of all chains, shape `[dof, chains]`; may overwrite what it is shown, and says whether to go on.
+/// Sees the states of all chains, shape `[dof, chains]`; may overwrite what it is shown, and says whether to go on. During the warm-up it is shown
+/// no states, shape `[dof, 0]`, now and then: only to say whether to go on.
 pub type Visit<'a, T> = &'a mut dyn FnMut(&mut Batch<T>) -> ControlFlow<()>;
 
 /// How many samples, and how chains make them.
@@ -106,6 +107,9 @@ impl ChainReport {
 /// Chains that move together: few enough to stay in cache, many enough to fill SIMD registers and to tune a step size.
 const GROUP: usize = 64;
 
+/// Sweeps of the warm-up between two questions whether to go on.
+const ASKED_EVERY: usize = 10;
+
 /// Runs chains of `target` that start at draws of `start` and apply `proposals` in every sweep, and shows the states of all of them, shape
 /// `[dof, chains]`, every `plan.thin` sweeps until there are as many samples as the plan wants.
 ///
@@ -125,8 +129,16 @@ pub fn equilibrium_chains<T: Real>(
 ) -> Result<ChainReport, TargetError> {
     assert_eq!(start.dof(), target.dof(), "degrees of freedom of the start, and of the target");
     plan.check()?;
-    let begin = |group: Group| group.begin(target, start, proposals, plan);
+    let begin = |group: Group| group.begin(target, start, plan);
     let mut groups = groups(plan, rng).into_par_iter().map(begin).collect::<Result<Vec<_>, _>>()?;
+    let mut nothing = Batch::zeros(target.dof(), 0);
+    for first in (0..plan.warm_up).step_by(ASKED_EVERY) {
+        let sweeps = ASKED_EVERY.min(plan.warm_up - first);
+        groups.par_iter_mut().for_each(|group| group.warm_up(sweeps, proposals));
+        if visit(&mut nothing).is_break() {
+            return Ok(ChainReport::of(&groups));
+        }
+    }
     let mut states = Batch::zeros(target.dof(), plan.running());
     for _ in 0..plan.rounds() {
         groups.par_iter_mut().for_each(|group| (0..plan.thin).for_each(|_| _ = group.sweep(proposals)));
@@ -167,12 +179,11 @@ fn groups(plan: &ChainPlan, mut rng: Rng) -> Vec<Group> {
 }
 
 impl Group {
-    /// The chains in equilibrium.
+    /// The chains before their warm-up.
     fn begin<'a, T: Real>(
         self,
         target: &'a dyn Target<Cpu<T>>,
         start: &dyn Base<Cpu<T>>,
-        proposals: &[&dyn Proposal<T>],
         plan: &ChainPlan,
     ) -> Result<Hmc<'a, T>, TargetError> {
         let (mut rng, mut x) = (self.rng, Batch::zeros(target.dof(), self.chains));
@@ -181,7 +192,6 @@ impl Group {
         if plan.warm_up > 0 {
             hmc.approach();
         }
-        hmc.warm_up(plan.warm_up, proposals);
         Ok(hmc)
     }
 }

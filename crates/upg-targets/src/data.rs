@@ -123,7 +123,7 @@ fn shuffled<T: Real>(
     places.shuffle(&mut rng);
     let (mut data, mut shown) = (Array2::zeros((0, 0)), 0);
     let report = run(rng, &mut |x| {
-        if shown == 0 {
+        if shown == 0 && x.samples() > 0 {
             data = Array2::zeros((plan.samples, x.rows()));
         }
         // The last round may have more than are wanted.

@@ -115,6 +115,8 @@ pub struct Hmc<'a, T: Real> {
     /// Acceptance probability and outcome of the last proposal, per chain.
     probability: Vec<f64>,
     accepted: Vec<bool>,
+    /// Trajectories of the warm-up that were refused in a row, per chain.
+    refusals: Vec<f64>,
     tally: Tally,
 }
 
@@ -147,6 +149,7 @@ impl<'a, T: Real> Hmc<'a, T> {
             options,
             rng,
             tally: Tally::new(start.samples()),
+            refusals: vec![0.0; start.samples()],
             x: start,
             proposed: Batch::default(),
             momentum: Batch::default(),
@@ -179,16 +182,16 @@ impl<'a, T: Real> Hmc<'a, T> {
     }
 
     /// Tunes the step size during `sweeps` sweeps: to the acceptance asked for, of all chains together, and to one that each of them can
-    /// bear. While a chain is refused so often in a row that it is no accident, the step shrinks, down to the smallest there is.
+    /// bear. While a chain is refused so often in a row that it is no accident, the step shrinks, down to the smallest there is. A warm-up may be made
+    /// in several parts.
     pub fn warm_up(&mut self, sweeps: usize, proposals: &[&dyn Proposal<T>]) {
         let patience = BY_CHANCE.ln() / (-self.options.acceptance).ln_1p();
-        let mut refusals = vec![0.0; self.x.samples()];
         for _ in 0..sweeps {
             let acceptance = self.move_along(self.step.exploring());
-            for (refusals, &accepted) in refusals.iter_mut().zip(&self.accepted) {
+            for (refusals, &accepted) in self.refusals.iter_mut().zip(&self.accepted) {
                 *refusals = if accepted { 0.0 } else { *refusals + 1.0 };
             }
-            if refusals.iter().any(|&refusals| refusals > patience) {
+            if self.refusals.iter().any(|&refusals| refusals > patience) {
                 self.step.lower_ceiling(self.options.length / MOST_STEPS);
             }
             self.step.update(acceptance);

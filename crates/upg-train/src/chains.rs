@@ -65,7 +65,7 @@ pub struct Chains {
 
 impl<D: Device> Problem<D> {
     /// Runs the sampler of the target and measures after every sweep; `take` gets the samples in the order of time, shape `[piece, dof]`:
-    /// sample i is of chain i mod C, of C chains. `go_on` is asked after every sweep behind the warm-up. `None` without a sampler.
+    /// sample i is of chain i mod C, of C chains. `go_on` is asked after every sweep, in the warm-up after every few. `None` without a sampler.
     ///
     /// # Errors
     /// If the sampler doesn't accept the plan, `take` fails, or `go_on` ends it.
@@ -113,11 +113,14 @@ impl<D: Device> Known<D> {
         let mut series = Series::new(self.primaries(), chains, sweeps);
         let (mut measured, mut sweep, mut left, mut failure) = (Batch::default(), 0, plan.samples, None);
         let report = sampler.run_chains(&every_sweep, rng, &mut |x| {
-            sweep += 1;
-            self.measure(x, &mut measured);
-            series.push(&measured);
+            let is_warm = x.samples() > 0;
+            if is_warm {
+                sweep += 1;
+                self.measure(x, &mut measured);
+                series.push(&measured);
+            }
             let mut seen = || {
-                if sweep % thin == 0 {
+                if is_warm && sweep % thin == 0 {
                     let wanted = left.min(x.samples());
                     left -= wanted;
                     take(x.to_samples().slice(s![..wanted, ..]))?;

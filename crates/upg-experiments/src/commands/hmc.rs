@@ -63,7 +63,7 @@ pub fn run(args: &HmcArgs) -> Result<String, Error> {
     run_for(&nobody, args)
 }
 
-/// The same for a caller, who is asked meanwhile whether to end; not during the warm-up of the chains.
+/// The same for a caller, who is asked meanwhile whether to end.
 ///
 /// # Errors
 /// As [`run`]; if the caller asks for an end.

@@ -42,7 +42,7 @@ def hmc(
     :param length: length of a trajectory.
     :param dtype: ``float32`` or ``float64``.
 
-    Ctrl-C is heard after every sweep, but for those of the warm-up.
+    Ctrl-C is heard after every few sweeps.
     """
     options = {"chains": chains, "warm_up": warm_up, "thin": thin, "length": length}
     x, summary = _upg.hmc_of_target(ron(target), ron(options), samples, seed, np.dtype(dtype).name, threads)

@@ -135,6 +135,21 @@ fn chains_that_only_flip_have_never_moved() {
     assert_eq!((report.never_moved, report.chains, report.trajectories, seen), (70, 70, 4, 70));
 }
 
+/// Chains end in their warm-up, too, when the visitor says so: it is shown no states then.
+#[test]
+fn a_warm_up_ends_when_asked_to() {
+    let theory = Phi4::new(&[3, 2], 0.2, 0.1).expect("valid couplings");
+    let plan = ChainPlan { samples: 25, chains: 10, warm_up: 1_000_000_000, thin: 2, ..ChainPlan::default() };
+    let mut asked = 0;
+    let mut visit = |x: &mut Batch<f64>| {
+        assert_eq!((x.rows(), x.samples()), (6, 0));
+        asked += 1;
+        if asked == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    theory.run_chains(&plan, Rng::seed_from_u64(76), &mut visit).expect("a good plan");
+    assert_eq!(asked, 3);
+}
+
 /// The rounds are what `draw_data` shuffles, and a visitor that has seen enough ends them.
 #[test]
 fn rounds_are_the_samples_in_the_order_of_time() {
