@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pytest
 
 import upg
+from upg.flow import _told_of_missed
 
 FLOW = upg.flows.RealNvp(lattice=[4, 2], couplings=2, hidden=[7], transform=upg.transforms.Affine(clamp=2.0))
 TARGET = upg.targets.Phi4(lattice=[4, 2], kappa=0.2, lambda_=0.1)
@@ -171,6 +172,13 @@ def test_points_come_in_pieces_and_in_any_order_of_memory() -> None:
     for nothing in (x[:0], x[:0].astype(float), x[9:3:-1][6:]):
         assert flow.log_prob(nothing).shape == (0,) and flow.forward(nothing)[0].shape == (0, 4, 2)
     assert np.array_equal(flow.log_prob(x[:3].tolist()), log_prob[:3])
+
+
+def test_points_that_the_inverse_misses_are_told() -> None:
+    log_prob = np.zeros(3)
+    with pytest.warns(RuntimeWarning, match="2 of 3 points are missed by the inverse"):
+        assert _told_of_missed(log_prob, 2) is log_prob
+    assert _told_of_missed(log_prob, 0) is log_prob
 
 
 def test_angles_are_taken_modulo_a_turn() -> None:
