@@ -267,6 +267,10 @@ def test_wrong_arguments_are_told_in_a_line() -> None:
     x = np.zeros((3, 8))
     for refuse in (
         lambda: flow.sample(0),
+        lambda: flow.sample(-1),
+        lambda: flow.sample(1, -1),
+        lambda: flow.sample(1, 2**64),
+        lambda: upg.Flow(FLOW, seed=-1),
         lambda: flow.sample(5, first=2**64 - 2),
         lambda: upg.Flow("RealNvp(lattice: [10000], couplings: 1, hidden: [1])").sample(10**9),
         lambda: upg.Flow("RealNvp(lattice: [10000], couplings: 1, hidden: [1])").gradient("Gmm(dim: 10000)", batch=10**9),

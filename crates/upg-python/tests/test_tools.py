@@ -78,6 +78,11 @@ def test_what_is_checked_is_what_the_command_checks(tmp_path: Path) -> None:
 def test_wrong_arguments_are_told_in_a_line(run: upg.Run) -> None:
     for refuse in (
         lambda: upg.hmc(TARGET, 0),
+        lambda: upg.hmc(TARGET, -1),
+        lambda: upg.hmc(TARGET, 5, -1),
+        lambda: upg.metropolis([0.0], -1),
+        lambda: run.hmc(-1),
+        lambda: run.variance(batch=-1),
         lambda: upg.hmc(TARGET, 5, threads=0),
         lambda: upg.hmc(TARGET, 5, dtype=int),
         lambda: upg.hmc(TARGET, 5, chains=0),

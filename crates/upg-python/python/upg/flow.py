@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from . import _upg
 from .errors import ArgumentError
-from .notation import Spec, ron
+from .notation import Spec, ron, whole, whole_or_none
 
 if TYPE_CHECKING:
     from .flows import FlowSpec
@@ -82,7 +82,7 @@ class Flow:
 
         Raises :class:`upg.ConfigError`, with a line for each value that isn't accepted.
         """
-        name = np.dtype(dtype).name
+        name, seed = np.dtype(dtype).name, whole("seed", seed)
         self._keep(_upg.Flow.describe(ron(flow), _text(target), None, name, seed, device, threads, ode_steps), device, threads)
 
     def _keep(self, flow: _upg.Flow, device: str, threads: int | None) -> None:
@@ -187,17 +187,22 @@ class Flow:
         :param first: the number of the first.
         :param metropolis: states of an independence Metropolis chain: unbiased samples of the flow's target, correlated.
         """
-        return self._flow.sample(n, seed, first, metropolis, False)[0]
+        return self._draw(n, seed, first, metropolis, False)[0]
 
     def sample_with_log_prob(self, n: int, seed: int | None = None, *, first: int = 0) -> tuple[npt.NDArray[Any], Floats]:
         """The samples of :meth:`sample`, and log q(x), shape ``[n]``, without the way back."""
-        x, log_prob, _ = self._flow.sample(n, seed, first, False, False)
+        x, log_prob, _ = self._draw(n, seed, first, False, False)
         return x, log_prob
 
     def sample_weighted(self, n: int, seed: int | None = None, *, first: int = 0) -> tuple[npt.NDArray[Any], Floats]:
         """The samples of :meth:`sample`, and their log-weights -S - log q for the flow's target, shape ``[n]``."""
-        x, log_weights, _ = self._flow.sample(n, seed, first, False, True)
+        x, log_weights, _ = self._draw(n, seed, first, False, True)
         return x, log_weights
+
+    def _draw(
+        self, n: int, seed: int | None, first: int, metropolis: bool, weighted: bool
+    ) -> tuple[npt.NDArray[Any], Floats, float | None]:
+        return self._flow.sample(whole("n", n), whole_or_none("seed", seed), whole("first", first), metropolis, weighted)
 
     def log_prob(self, x: npt.ArrayLike) -> Floats:
         """log q(x), shape ``[n]``.
@@ -248,7 +253,8 @@ class Flow:
         if other is not None:
             raise ArgumentError(f"divergence = {divergence}: accepted are samples z of the base for the reverse KL, x of the target for the forward one")
         points = None if given is None else _points(given)
-        return Gradient(*self._flow.gradient(_text(target), estimator, divergence, points, batch, seed, first))
+        numbers = (whole("batch", batch), whole_or_none("seed", seed), whole("first", first))
+        return Gradient(*self._flow.gradient(_text(target), estimator, divergence, points, *numbers))
 
 
 def _restored(

@@ -7,11 +7,14 @@ wrong values. Wherever a description is accepted, a text in the notation of conf
 from __future__ import annotations
 
 import math
+import operator
 import os
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, SupportsIndex
 
-__all__ = ["Spec", "Text", "Unset", "UNSET", "ron", "text"]
+from .errors import ArgumentError
+
+__all__ = ["Spec", "Text", "Unset", "UNSET", "ron", "text", "whole", "whole_or_none"]
 
 
 class Unset:
@@ -84,6 +87,19 @@ def ron(value: Any) -> str:
     if isinstance(value, Iterable):
         return f"[{', '.join(ron(held) for held in value)}]"
     return _number(value)
+
+
+def whole(name: str, value: SupportsIndex) -> int:
+    """A whole number from 0 to 2^64 - 1, as counts and seeds are."""
+    number = operator.index(value)
+    if not 0 <= number < 2**64:
+        raise ArgumentError(f"{name} = {number}: accepted is a whole number, at least 0, below 2^64")
+    return number
+
+
+def whole_or_none(name: str, value: SupportsIndex | None) -> int | None:
+    """The same, or None."""
+    return None if value is None else whole(name, value)
 
 
 def _number(value: Any) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 
 from . import _upg
 from .flow import Flow, _Kept, _name
-from .notation import ron
+from .notation import ron, whole, whole_or_none
 from .progress import Progress, steps_in
 from .sections import PATHS
 from .target import Target, using
@@ -275,7 +275,7 @@ class Run:
         :param seed: by default that of the run.
         :param out: a folder for the results, by default that of the run.
         """
-        _upg.hmc_of_run(self.path, samples, seed, out, threads)
+        _upg.hmc_of_run(self.path, whole_or_none("samples", samples), whole_or_none("seed", seed), out, threads)
         folder = (self.path if out is None else Path(out)) / "hmc"
         return np.load(folder / "samples.npy"), cast("dict[str, Any]", json.loads((folder / "hmc.json").read_text()))
 
@@ -299,7 +299,8 @@ class Run:
         :param repetitions: gradients of each estimator, at least 20.
         :param batch: samples of each gradient.
         """
-        _upg.variance_of_run(self.path, repetitions, batch, seed, out, weights, device, threads, ode_steps)
+        numbers = (whole("repetitions", repetitions), whole("batch", batch), whole_or_none("seed", seed))
+        _upg.variance_of_run(self.path, *numbers, out, weights, device, threads, ode_steps)
         folder = self.path if out is None else Path(out)
         return cast("dict[str, Any]", json.loads((folder / "variance.json").read_text()))
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from . import _upg
 from .errors import ArgumentError
+from .notation import whole
 
 __all__ = ["Autocorrelation", "LogZ", "autocorrelation", "ess", "integrated_time", "log_z", "metropolis", "psis"]
 
@@ -75,7 +76,7 @@ def metropolis(log_weights: npt.ArrayLike, seed: int = 0) -> tuple[npt.NDArray[n
     ``x[indices]`` are unbiased samples of the target, correlated: those of ``run.sample(n, seed, metropolis=True)`` for the samples and log-weights of
     that seed. The chain starts at the first finite log-weight, and has as many states less as there are before.
     """
-    indices, acceptance = _upg.metropolis(_series("log_weights", log_weights), seed)
+    indices, acceptance = _upg.metropolis(_series("log_weights", log_weights), whole("seed", seed))
     return indices, _number(acceptance)
 
 

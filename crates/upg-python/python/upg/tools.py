@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _upg
-from .notation import ron
+from .notation import ron, whole
 
 if TYPE_CHECKING:
     from .targets import TargetSpec
@@ -45,7 +45,8 @@ def hmc(
     Ctrl-C is heard after every few sweeps.
     """
     options = {"chains": chains, "warm_up": warm_up, "thin": thin, "length": length}
-    x, summary = _upg.hmc_of_target(ron(target), ron(options), samples, seed, np.dtype(dtype).name, threads)
+    numbers = (whole("samples", samples), whole("seed", seed))
+    x, summary = _upg.hmc_of_target(ron(target), ron(options), *numbers, np.dtype(dtype).name, threads)
     return x, cast("dict[str, Any]", json.loads(summary))
 
 
