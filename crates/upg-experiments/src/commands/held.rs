@@ -4,6 +4,8 @@
 //! log-weights and gradients take one, its own or another. Results are those of the commands, to the bit.
 
 mod on_device;
+#[cfg(test)]
+mod tests;
 
 use super::arrays::{Numbers, Points};
 use super::caller::Caller;
