@@ -1,8 +1,8 @@
 //! Flows as data: their layers in JSON, their weights in arrays.
 
+use crate::arrays::Array;
 use crate::errors::raise;
 use crate::place::chosen;
-use crate::arrays::Array;
 use numpy::IntoPyArray;
 use pyo3::prelude::*;
 use std::collections::BTreeMap;

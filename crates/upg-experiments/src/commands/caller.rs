@@ -50,15 +50,12 @@ pub(super) fn watched<O: Send>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::cell::Cell;
+    use std::sync::atomic::{AtomicU32, Ordering};
 
     #[test]
     fn work_ends_when_the_caller_asks_for_it() {
-        let asked = Cell::new(0);
-        let caller = || {
-            asked.set(asked.get() + 1);
-            (asked.get() > 2).then_some("a test")
-        };
+        let asked = AtomicU32::new(0);
+        let caller = || (asked.fetch_add(1, Ordering::Relaxed) >= 2).then_some("a test");
         let outcome = watched(&caller, |ask| {
             loop {
                 if let Err(error) = ask() {
