@@ -48,12 +48,11 @@ fn command(py: Python<'_>, arguments: Vec<OsString>) -> PyResult<u8> {
 /// Checks the text of a configuration, and the files that it names; returns it with every default spelled out.
 #[pyfunction]
 fn check(py: Python<'_>, text: String) -> PyResult<String> {
-    let checked = py.detach(|| {
+    errors::interruptible(py, |_| {
         let file = run::read_text(text)?;
         upg_experiments::commands::config::check(&file)?;
         Ok(file.config.to_pretty_ron())
-    });
-    checked.map_err(|error: upg_experiments::Error| errors::raise(py, &error))
+    })
 }
 
 #[pymodule]

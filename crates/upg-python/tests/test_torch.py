@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +104,7 @@ def random_run(folder: Path, name: str, precision: str) -> upg.Run:
 def test_the_rust_code(name: str, precision: str, tmp_path: Path) -> None:
     run = random_run(tmp_path, name, precision)
     files = [str(tmp_path / "x.npy"), str(tmp_path / "z.npy")]
-    made = _upg.command(["upg", "sample", "--run", str(run.path), "-n", "64", "--out", files[0], "--latent", files[1]])
+    made = subprocess.call([sys.executable, "-m", "upg", "sample", "--run", str(run.path), "-n", "64", "--out", files[0], "--latent", files[1]])
     assert made == 0
     x, z = (np.load(file) for file in files)
     flow = run.to_torch()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import re
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import _upg
 from .errors import ArgumentError
+from .target import using
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,17 +56,18 @@ def to_arviz(
             raise ArgumentError(f"{name} = {value}: accepted is a whole number, at least 1")
     if kind not in ("metropolis", "resampled"):
         raise ArgumentError(f"kind = {kind}: accepted are metropolis and resampled")
-    first = _seed_in(run.config) if seed is None else seed
-    angles = json.loads(_upg.flow_tensors(run.path, weights, None)[0])["base"] == "UniformTorus"
-    drawn = [_drawn(run, n, first + chain, kind, weights) for chain in range(chains)]
+    with using(run.target):
+        flow = _upg.Flow.of_run(run.path, weights, None, "cpu", None, None)
+        first = flow.seed if seed is None else seed
+        drawn = [_drawn(flow, n, first + chain, kind) for chain in range(chains)]
     x, log_weights = (np.stack(of) for of in zip(*drawn, strict=True))
-    groups: dict[str, Any] = {"posterior": {"x": x, **_numbers(x, angles)}, "sample_stats": {"log_weight": log_weights}}
+    groups: dict[str, Any] = {"posterior": {"x": x, **_numbers(x, flow.has_angles)}, "sample_stats": {"log_weight": log_weights}}
     is_old = int(arviz.__version__.split(".")[0]) < 1
     return arviz.from_dict(**groups) if is_old else arviz.from_dict(groups)
 
 
-def _drawn(run: Run, n: int, seed: int, kind: Kind, weights: Weights) -> tuple[npt.NDArray[Any], Numbers]:
-    x, log_weights, _ = _upg.sample(run.path, n, seed, 0, kind == "metropolis", None, weights, "cpu", None, None)
+def _drawn(flow: _upg.Flow, n: int, seed: int, kind: Kind) -> tuple[npt.NDArray[Any], Numbers]:
+    x, log_weights, _ = flow.sample(n, seed, 0, kind == "metropolis", True)
     if kind == "metropolis":
         return x, log_weights
     import numpy as np
@@ -75,11 +75,6 @@ def _drawn(run: Run, n: int, seed: int, kind: Kind, weights: Weights) -> tuple[n
     share = np.exp(log_weights - log_weights.max())
     chosen = np.random.default_rng(seed).choice(n, n, p=share / share.sum())
     return x[chosen], log_weights[chosen]
-
-
-def _seed_in(config: str) -> int:
-    found = re.search(r"training: ?\(.*?\bseed: ?(\d+)", config, re.DOTALL)
-    return 0 if found is None else int(found[1])
 
 
 def _numbers(x: npt.NDArray[Any], angles: bool) -> dict[str, Numbers]:

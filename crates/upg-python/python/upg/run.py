@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .flows import FlowSpec
     from .sections import DataFields, EvaluationFields, PrecisionFields, TrainingFields
     from .targets import TargetSpec
-    from .torch import Flow
+    from .torch import Flow as Module
 
 __all__ = ["Run", "check", "load", "report", "train"]
 
@@ -70,7 +70,8 @@ def check(
 
     Raises :class:`upg.ConfigError`, with a line for each value that isn't accepted.
     """
-    return _upg.check(_config(flow, target, training, data, evaluation, products))
+    with using(target):
+        return _upg.check(_config(flow, target, training, data, evaluation, products))
 
 
 def train(
@@ -361,7 +362,7 @@ class Run:
         """
         return self._kept(weights, dtype, device, threads, ode_steps).log_prob(x)
 
-    def to_torch(self, dtype: Any = None, *, weights: Weights = "best", ode_steps: int | None = None) -> Flow:
+    def to_torch(self, dtype: Any = None, *, weights: Weights = "best", ode_steps: int | None = None) -> Module:
         """The trained flow as a module of PyTorch, see :func:`upg.to_torch`."""
         from .interchange import to_torch
 
