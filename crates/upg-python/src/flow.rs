@@ -1,7 +1,7 @@
 //! Flows in memory, for any number of calls.
 
 use crate::arrays::{Array, array};
-use crate::errors::{interruptible, raise};
+use crate::errors::interruptible;
 use crate::place::{dtype_of, ode_steps, place, precision, run_args};
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
@@ -294,7 +294,7 @@ impl Flow {
 }
 
 fn made(py: Python<'_>, description: impl FnOnce() -> Result<Description, Error> + Send) -> PyResult<Flow> {
-    py.detach(|| Ok(Flow::of(Held::new(&description()?)?))).map_err(|error: Error| raise(py, &error))
+    interruptible(py, |_| Ok(Flow::of(Held::new(&description()?)?)))
 }
 
 /// Estimator and divergence by their names, as they are on the command line or in configurations: `path-fast` or `PathFast`.

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from . import _upg
 from .errors import ArgumentError
 from .notation import Spec, ron, whole, whole_or_none
+from .target import Target, using
 
 if TYPE_CHECKING:
     from .flows import FlowSpec
@@ -83,15 +84,18 @@ class Flow:
         Raises :class:`upg.ConfigError`, with a line for each value that isn't accepted.
         """
         name, seed = np.dtype(dtype).name, whole("seed", seed)
-        self._keep(_upg.Flow.describe(ron(flow), _text(target), None, name, seed, device, threads, ode_steps), device, threads)
+        with using(target):
+            made = _upg.Flow.describe(ron(flow), _text(target), None, name, seed, device, threads, ode_steps)
+        self._keep(made, device, threads, target)
 
-    def _keep(self, flow: _upg.Flow, device: str, threads: int | None) -> None:
+    def _keep(self, flow: _upg.Flow, device: str, threads: int | None, target: object) -> None:
         self._flow, self._device, self._threads = flow, device, threads
+        self._own = target if isinstance(target, Target) else None
 
     @classmethod
-    def _of(cls, flow: _upg.Flow, device: str, threads: int | None) -> Flow:
+    def _of(cls, flow: _upg.Flow, device: str, threads: int | None, target: object) -> Flow:
         held = cls.__new__(cls)
-        held._keep(flow, device, threads)
+        held._keep(flow, device, threads, target)
         return held
 
     @classmethod
@@ -112,8 +116,9 @@ class Flow:
         :param target: its target, by default that of the file, if there is one.
         :param dtype: by default the precision that the file was written in.
         """
-        texts = (_text(flow), _text(target))
-        return cls._of(_upg.Flow.load(path, *texts, _name(dtype), device, threads, ode_steps), device, threads)
+        with using(target):
+            made = _upg.Flow.load(path, _text(flow), _text(target), _name(dtype), device, threads, ode_steps)
+        return cls._of(made, device, threads, target)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the parameters into a safetensors file, as docs/WEIGHTS.md has it: for :meth:`load`, the option ``start_from`` of a training, other
@@ -126,7 +131,7 @@ class Flow:
 
     def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
         flow = self._flow
-        facts = (flow.description, flow.target, flow.dtype, flow.seed, self._device, self._threads, flow.ode_steps)
+        facts = (flow.description, self._own or flow.target, flow.dtype, flow.seed, self._device, self._threads, flow.ode_steps)
         return _restored, (*facts, self.parameters)
 
     def __repr__(self) -> str:
@@ -202,7 +207,8 @@ class Flow:
     def _draw(
         self, n: int, seed: int | None, first: int, metropolis: bool, weighted: bool
     ) -> tuple[npt.NDArray[Any], Floats, float | None]:
-        return self._flow.sample(whole("n", n), whole_or_none("seed", seed), whole("first", first), metropolis, weighted)
+        with using(self._own):
+            return self._flow.sample(whole("n", n), whole_or_none("seed", seed), whole("first", first), metropolis, weighted)
 
     def log_prob(self, x: npt.ArrayLike) -> Floats:
         """log q(x), shape ``[n]``.
@@ -254,12 +260,13 @@ class Flow:
             raise ArgumentError(f"divergence = {divergence}: accepted are samples z of the base for the reverse KL, x of the target for the forward one")
         points = None if given is None else _points(given)
         numbers = (whole("batch", batch), whole_or_none("seed", seed), whole("first", first))
-        return Gradient(*self._flow.gradient(_text(target), estimator, divergence, points, *numbers))
+        with using(self._own if target is None else target):
+            return Gradient(*self._flow.gradient(_text(target), estimator, divergence, points, *numbers))
 
 
 def _restored(
     flow: str,
-    target: str | None,
+    target: Target | str | None,
     dtype: str,
     seed: int,
     device: str,
@@ -310,8 +317,8 @@ class _Kept:
 
     MOST = 4
 
-    def __init__(self, run: Path) -> None:
-        self._run = run
+    def __init__(self, run: Path, target: Target | None) -> None:
+        self._run, self._target = run, target
         self._stamp: tuple[object, ...] = ()
         self._flows: dict[tuple[object, ...], Flow] = {}
 
@@ -330,8 +337,9 @@ class _Kept:
         name = _name(dtype)
         asked = (weights, name, device, threads, ode_steps, use)
         if asked not in self._flows:
-            made = _upg.Flow.of_run(self._run, weights, name, device, threads, ode_steps)
+            with using(self._target):
+                made = _upg.Flow.of_run(self._run, weights, name, device, threads, ode_steps)
             while len(self._flows) >= self.MOST:
                 del self._flows[next(iter(self._flows))]
-            self._flows[asked] = Flow._of(made, device, threads)
+            self._flows[asked] = Flow._of(made, device, threads, self._target)
         return self._flows[asked]

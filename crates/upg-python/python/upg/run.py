@@ -163,10 +163,10 @@ class Run:
         self.path = Path(path)
         self.target = target
         self.config = _upg.config(self.path)
-        self._kept = _Kept(self.path)
+        self._kept = _Kept(self.path, target)
 
-    def __reduce__(self) -> tuple[type[Run], tuple[Path]]:
-        return Run, (self.path,)
+    def __reduce__(self) -> tuple[Callable[..., Run], tuple[Path, Target | None]]:
+        return _loaded, (self.path, self.target)
 
     def __repr__(self) -> str:
         target = "" if self.target is None else f", target={self.target!r}"
@@ -257,7 +257,7 @@ class Run:
         :param dtype: ``float32`` or ``float64``, by default that of the training.
         :param ode_steps: steps of continuous flows, by default those of the evaluation, else of the training.
         """
-        return Flow._of(_upg.Flow.of_run(self.path, weights, _name(dtype), device, threads, ode_steps), device, threads)
+        return Flow._of(_upg.Flow.of_run(self.path, weights, _name(dtype), device, threads, ode_steps), device, threads, self.target)
 
     @_with_target
     def hmc(
@@ -377,6 +377,10 @@ class Run:
     def report(self, out: str | os.PathLike[str] | None = None) -> Path:
         """Writes one HTML page about the run; returns its path."""
         return report(self, out=out)
+
+
+def _loaded(path: Path, target: Target | None) -> Run:
+    return Run(path, target=target)
 
 
 def _flat(line: Mapping[str, Any], before: str = "") -> dict[str, float]:

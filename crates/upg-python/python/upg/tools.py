@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from . import _upg
 from .notation import ron, whole
+from .target import using
 
 if TYPE_CHECKING:
     from .targets import TargetSpec
@@ -46,7 +47,8 @@ def hmc(
     """
     options = {"chains": chains, "warm_up": warm_up, "thin": thin, "length": length}
     numbers = (whole("samples", samples), whole("seed", seed))
-    x, summary = _upg.hmc_of_target(ron(target), ron(options), *numbers, np.dtype(dtype).name, threads)
+    with using(target):
+        x, summary = _upg.hmc_of_target(ron(target), ron(options), *numbers, np.dtype(dtype).name, threads)
     return x, cast("dict[str, Any]", json.loads(summary))
 
 

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from . import _upg
+from .flow import Flow
 from .run import Run, _config, _flat
 from .target import Target, using
 
@@ -114,6 +115,12 @@ class Trainer:
     def run(self) -> Run:
         """The run, as it is saved: after :meth:`save`, that of the last step."""
         return Run(self.path, target=self.target)
+
+    @property
+    def flow(self) -> Flow:
+        """The flow with the parameters of the last step, a copy of them, held in memory. All is saved before, as by :meth:`save`."""
+        self.save()
+        return self.run.load_flow(weights="latest")
 
     def close(self) -> None:
         """Unlocks the folder; what wasn't saved is lost."""
