@@ -8,7 +8,7 @@ use crate::kernels::{self, Text};
 use crate::launch::{Spread, THREADS, arguments};
 use crate::memory::{Batch, Buffer, Params, ParamsMut, Store, Sums, bytes_of, bytes_of_mut};
 use crate::product::{self, Precision};
-use ndarray::{ArrayView2, ArrayViewMut2};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -41,6 +41,8 @@ struct Inner<G: Gpu> {
     own_products: OnceLock<Arc<Kernels<G>>>,
     /// Parts of a sum over a buffer, and the sum.
     parts: Mutex<Store<G>>,
+    /// Samples as the host has them, on their way to it or from it.
+    on_the_way: Mutex<Store<G>>,
 }
 
 /// Compiled kernels.
@@ -49,6 +51,8 @@ pub(crate) struct Kernels<G: Gpu>(G::Module);
 /// Blocks of a sum, at most, and the terms that are worth one.
 const MOST_PARTS: usize = 1024;
 const TERMS: usize = 4096;
+/// Rows and columns of a tile of a transposition.
+const TILE: usize = 32;
 /// Elements of a batch or a buffer, less than: kernels count in 32 bits.
 const MOST_ELEMENTS: usize = i32::MAX as usize;
 
@@ -70,6 +74,7 @@ impl<T: Real, G: Gpu> Cuda<T, G> {
             modules: Mutex::default(),
             own_products: OnceLock::new(),
             parts: Mutex::new(parts),
+            on_the_way: Mutex::default(),
         };
         let (precision, fewest_tiles) = (Precision::Full, product::FEWEST_TILES);
         Ok(Self { inner: Arc::new(inner), precision, fewest_tiles, host: Cpu::here() })
@@ -229,6 +234,17 @@ impl<T: Real, G: Gpu> Cuda<T, G> {
         self.launch(&self.inner.vectors, kernel, Spread::elements(count), arguments);
     }
 
+    /// The transpose of an array of that shape, to where there is room for it.
+    fn transpose(&self, from: Address, to: Address, shape: [usize; 2]) {
+        let [rows, columns] = shape;
+        if rows * columns == 0 {
+            return;
+        }
+        let grid = [rows.div_ceil(TILE) as u32, columns.div_ceil(TILE) as u32, 1];
+        let spread = Spread { grid, block: [TILE as u32, THREADS / TILE as u32], shared: 0 };
+        self.launch(&self.inner.vectors, "transpose", spread, arguments![from, to, rows, columns]);
+    }
+
     /// Leaves ⟨x, y⟩ on the device; returns where.
     fn dot_on_device(&self, parts: &Store<G>, x: Address, y: Address, len: usize) -> Address {
         let (blocks, result) = (len.div_ceil(TERMS).clamp(1, MOST_PARTS), parts.at().offset(MOST_PARTS * 8));
@@ -305,11 +321,14 @@ impl<T: Real, G: Gpu> Memory for Cuda<T, G> {
 
     fn upload(&self, samples: ArrayView2<'_, T>, batch: &mut Batch<T, G>) {
         self.reshape(batch, samples.ncols(), samples.nrows());
-        let rows = samples.t();
-        match rows.as_slice() {
-            Some(rows) => self.write(bytes_of(rows), batch.at()),
-            None => self.write(bytes_of(&rows.iter().copied().collect::<Vec<T>>()), batch.at()),
+        if let Some(rows) = samples.t().as_slice() {
+            return self.write(bytes_of(rows), batch.at());
         }
+        let samples = samples.as_standard_layout();
+        let mut on_the_way = lock(&self.inner.on_the_way);
+        self.grow(&mut on_the_way, batch.bytes());
+        self.write(bytes_of(samples.as_slice().expect("standard layout")), on_the_way.at());
+        self.transpose(on_the_way.at(), batch.at(), [batch.samples(), batch.rows()]);
     }
 
     fn download(&self, batch: &Batch<T, G>, mut samples: ArrayViewMut2<'_, T>) {
@@ -317,10 +336,15 @@ impl<T: Real, G: Gpu> Memory for Cuda<T, G> {
         if let Some(rows) = samples.view_mut().reversed_axes().as_slice_mut() {
             return self.read_into(batch.at(), bytes_of_mut(rows));
         }
-        let mut rows = vec![T::zero(); batch.len()];
-        self.read_into(batch.at(), bytes_of_mut(&mut rows));
-        let rows = ArrayView2::from_shape((batch.rows(), batch.samples()), &rows).expect("a batch fills its shape");
-        samples.assign(&rows.t());
+        let mut on_the_way = lock(&self.inner.on_the_way);
+        self.grow(&mut on_the_way, batch.bytes());
+        self.transpose(batch.at(), on_the_way.at(), [batch.rows(), batch.samples()]);
+        if let Some(whole) = samples.as_slice_mut() {
+            return self.read_into(on_the_way.at(), bytes_of_mut(whole));
+        }
+        let mut whole = Array2::zeros(samples.dim());
+        self.read_into(on_the_way.at(), bytes_of_mut(whole.as_slice_mut().expect("standard layout")));
+        samples.assign(&whole);
     }
 
     fn reshape(&self, batch: &mut Batch<T, G>, rows: usize, samples: usize) {

@@ -56,10 +56,10 @@ impl Step {
             Self::Hardware => 20,
             Self::Numbers => 15,
             Self::Agreement => 75,
-            Self::Costs => 100,
-            Self::Peer => 80,
-            Self::Sanitizer => 50,
-            Self::Profile | Self::Smallest => 20,
+            Self::Costs => 90,
+            Self::Peer => 60,
+            Self::Sanitizer => 55,
+            Self::Profile | Self::Smallest => 30,
         };
         Duration::from_secs(if emulated { 10 * seconds } else { seconds })
     }

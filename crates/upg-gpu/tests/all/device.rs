@@ -1,8 +1,9 @@
 //! Memory and vectors of the device.
 
 use crate::support::device;
+use ndarray::{Array2, ShapeBuilder, s};
 use upg_core::device::{Average, Rule, Update};
-use upg_core::{Cpu, Device, Real};
+use upg_core::{Cpu, Device, Memory, Real};
 use upg_testkit::draw;
 use upg_testkit::on_host::check_device;
 
@@ -10,6 +11,37 @@ use upg_testkit::on_host::check_device;
 fn the_device_computes_as_the_host_does() {
     check_device(&device::<f64>());
     check_device(&device::<f32>());
+}
+
+/// Up and down again, with samples that lie in memory in every way, at sizes beside those of the tiles of a transposition.
+fn check_transfers<T: Real>() {
+    let device = device::<T>();
+    for (samples, dof) in [(1, 1), (1, 40), (40, 1), (32, 32), (31, 33), (65, 7), (100, 64)] {
+        let x = draw::normal(&mut draw::rng(3), 2 * samples, 2 * dof, 1.0).mapv(T::of);
+        let by_column = x.t().as_standard_layout().reversed_axes().to_owned();
+        for all in [&x, &by_column, &x.slice(s![..;2, ..]).to_owned()] {
+            for part in [all.slice(s![..samples, ..]), all.slice(s![..samples;2, ..dof])] {
+                let mut batch = Default::default();
+                device.upload(part, &mut batch);
+                let shape = part.raw_dim();
+                let (mut by_row, mut by_column) = (Array2::zeros(shape), Array2::zeros(shape.f()));
+                let mut among_others = Array2::zeros((part.nrows(), 2 * part.ncols()));
+                device.download(&batch, by_row.view_mut());
+                device.download(&batch, by_column.view_mut());
+                device.download(&batch, among_others.slice_mut(s![.., ..;2]));
+                assert_eq!(by_row, part, "{samples} samples of {dof}");
+                assert_eq!(by_column, part, "{samples} samples of {dof}, by column");
+                assert_eq!(among_others.slice(s![.., ..;2]), part, "{samples} samples of {dof}, among others");
+                assert!(among_others.slice(s![.., 1..;2]).iter().all(|x| *x == T::zero()), "the others are left alone");
+            }
+        }
+    }
+}
+
+#[test]
+fn samples_come_back_as_they_went_however_they_lie() {
+    check_transfers::<f64>();
+    check_transfers::<f32>();
 }
 
 const RULES: [Rule; 3] = [
