@@ -135,10 +135,7 @@ impl OutputFile {
     /// [`OutputError::Write`].
     pub fn writer(self) -> Result<OutputWriter, OutputError> {
         match temporary(&self.path) {
-            Ok(file) => {
-                let listed = Listed::new(file.path());
-                Ok(OutputWriter { path: self.path, file, _listed: listed })
-            }
+            Ok((file, listed)) => Ok(OutputWriter { path: self.path, file, _listed: listed }),
             Err(source) => Err(OutputError::Write { path: self.path, source }),
         }
     }
@@ -159,13 +156,6 @@ static BEING_WRITTEN: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 #[derive(Debug)]
 struct Listed(PathBuf);
 
-impl Listed {
-    fn new(path: &Path) -> Self {
-        being_written().insert(path.to_owned());
-        Self(path.to_owned())
-    }
-}
-
 impl Drop for Listed {
     fn drop(&mut self) {
         being_written().remove(&self.0);
@@ -176,16 +166,25 @@ fn being_written() -> MutexGuard<'static, BTreeSet<PathBuf>> {
     BEING_WRITTEN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Removes what is being written under temporary names, before the process ends without unwinding.
-pub(crate) fn give_up_writing() {
-    let listed = match BEING_WRITTEN.try_lock() {
-        Ok(listed) => listed,
-        Err(TryLockError::Poisoned(listed)) => listed.into_inner(),
-        Err(TryLockError::WouldBlock) => return, // by the thread that is to end, perhaps
-    };
-    for path in listed.iter() {
-        let _ = std::fs::remove_file(path); // it takes room, no more
+/// Removes what is being written under temporary names, before the process ends without unwinding. As long as the outcome is kept, nobody begins to
+/// write anything else.
+pub(crate) fn give_up_writing() -> Option<MutexGuard<'static, BTreeSet<PathBuf>>> {
+    // Held for moments by threads that go on, for good by the thread that is to end, perhaps.
+    for _ in 0..100 {
+        let listed = match BEING_WRITTEN.try_lock() {
+            Ok(listed) => listed,
+            Err(TryLockError::Poisoned(listed)) => listed.into_inner(),
+            Err(TryLockError::WouldBlock) => {
+                std::thread::sleep(std::time::Duration::from_millis(1));
+                continue;
+            }
+        };
+        for path in listed.iter() {
+            let _ = std::fs::remove_file(path); // it takes room, no more
+        }
+        return Some(listed);
     }
+    None
 }
 
 /// From now on a signal that ends the process (Ctrl-C, SIGTERM, SIGHUP) takes with it what is being written under temporary names. Those
@@ -197,7 +196,7 @@ pub fn clean_up_on_signals() -> io::Result<()> {
     let mut incoming = signal_hook::iterator::Signals::new(signals::ending())?;
     let clean_up = move || {
         for number in incoming.forever() {
-            give_up_writing();
+            let _nothing_begins = give_up_writing();
             let _ = signal_hook::low_level::emulate_default_handler(number);
         }
     };
@@ -276,20 +275,29 @@ fn temporary_prefix(path: &Path) -> String {
 const TEMPORARY: &str = ".tmp";
 
 /// A file beside `path`, locked, removed when dropped.
-fn temporary(path: &Path) -> io::Result<NamedTempFile> {
+fn temporary(path: &Path) -> io::Result<(NamedTempFile, Listed)> {
     loop {
-        let file = unlocked_temporary(path)?;
+        let (file, listed) = unlocked_temporary(path)?;
         let locked = file.as_file().lock(); // fails where the file system has no locks: nobody removes it there either
         if locked.is_err() || file.path().exists() {
-            return Ok(file);
+            return Ok((file, listed));
         }
     }
 }
 
-fn unlocked_temporary(path: &Path) -> io::Result<NamedTempFile> {
+/// It is in the list from its first moment, so that no signal comes between.
+fn unlocked_temporary(path: &Path) -> io::Result<(NamedTempFile, Listed)> {
+    let mut listed = None;
+    let open = |temporary: &Path| {
+        let mut being_written = being_written();
+        let file = File::options().read(true).write(true).create_new(true).open(temporary)?;
+        being_written.insert(temporary.to_owned());
+        listed = Some(Listed(temporary.to_owned()));
+        Ok(file)
+    };
     let prefix = temporary_prefix(path);
-    let open = |temporary: &Path| File::options().read(true).write(true).create_new(true).open(temporary);
-    tempfile::Builder::new().prefix(&prefix).suffix(TEMPORARY).make_in(folder_of(path), open)
+    let file = tempfile::Builder::new().prefix(&prefix).suffix(TEMPORARY).make_in(folder_of(path), open)?;
+    Ok((file, listed.expect("a file that was opened is in the list")))
 }
 
 fn persist(file: NamedTempFile, path: &Path) -> io::Result<()> {
