@@ -307,13 +307,23 @@ KERNEL(BLOCK) gauge_pull_gradient(REAL* a, const REAL* packed, const REAL* tape,
     carry_with_gradient<PULL>(a, packed, tape, parts, w, {direction, offset, samples}, shared);
 }
 
-// grad (+)= the sum of the parts; blocks of 32 parameters and 8 groups of parts.
-// limits: 32 registers, 2048 bytes shared
+// grad (+)= the sum of the parts; blocks of 4 parameters and 64 groups of parts, since a part is a walk through memory that waits for the one before.
+// limits: 40 registers, 2304 bytes shared
 KERNEL(256) gauge_gradient(const REAL* parts, REAL* grad, int direction, int blocks, int add) {
-    SHARED(double, shared, 256);
-    int i = (int)(blockIdx.x * 32 + threadIdx.x);
+    SHARED(double, shared, 288);
+    int me = (int)threadIdx.x, i = (int)blockIdx.x * 4 + me % 4;
     double sum = 0;
-    for (int block = (int)threadIdx.y; block < blocks && i < theta_of(LAYERS); block += 8) sum += gradient_in<0>(parts + block * PARTS, direction, i);
-    sum = sum_of_groups(sum, shared);
-    if (threadIdx.y == 0 && i < theta_of(LAYERS)) grad[i] = R(sum) + (add ? grad[i] : R(0));
+    for (int block = me / 4; block < blocks && i < theta_of(LAYERS); block += 64) sum += gradient_in<0>(parts + block * PARTS, direction, i);
+    shared[me] = sum;
+    BARRIER();
+    if (me < 32) {
+        sum = 0;
+        for (int k = 0; k < 8; k++) sum += shared[me + 32 * k];
+        shared[256 + me] = sum;
+    }
+    BARRIER();
+    if (me >= 4 || i >= theta_of(LAYERS)) return;
+    sum = 0;
+    for (int k = 0; k < 8; k++) sum += shared[256 + me + 4 * k];
+    grad[i] = R(sum) + (add ? grad[i] : R(0));
 }

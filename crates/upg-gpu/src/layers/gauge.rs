@@ -21,6 +21,8 @@ use upg_flows::{FlowError, StartAt};
 
 /// Blocks that sum up weight gradients, at most: whole rounds on cards of 108 and of 132 multiprocessors, nearly.
 const MOST_BLOCKS: usize = 528;
+/// Parameters whose sums a block of the kernel `gauge_gradient` adds up.
+const PARAMETERS_OF_A_BLOCK: usize = 4;
 /// Tiles that are enough for a card; where there would be fewer, they are cut finer.
 const ENOUGH_TILES: usize = 128;
 
@@ -207,7 +209,7 @@ impl<G: Gpu> GaugeCoupling<G> {
         device.reshape(parts, blocks, cut.plan.part());
         let arguments = arguments![a.at(), packed, tape, parts.at(), weight, direction, offset, samples];
         self.launch(device, cut, verb.with_gradient, cut.spread::<T>(blocks, Kernel::Gradient), arguments);
-        let of_parameters = Spread::rows(self.layout.size());
+        let of_parameters = Spread::blocks(self.layout.size().div_ceil(PARAMETERS_OF_A_BLOCK));
         let arguments = arguments![parts.at(), into.at(), direction, blocks, add(accum)];
         self.launch(device, cut, "gauge_gradient", of_parameters, arguments);
     }
