@@ -16,6 +16,7 @@ pub mod cubins;
 mod distance;
 mod finding;
 mod hardware;
+mod limited;
 mod numbers;
 mod page;
 mod peer;

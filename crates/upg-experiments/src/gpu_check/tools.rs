@@ -1,7 +1,7 @@
 //! NVIDIA's tools over the smallest work: compute-sanitizer, which finds wrong accesses and races, and ncu, which tells what share of a card a kernel uses.
 
 use super::finding::Findings;
-use super::supervise::within;
+use super::limited::within;
 use std::error::Error;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
