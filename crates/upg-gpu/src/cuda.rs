@@ -237,11 +237,8 @@ impl<T: Real, G: Gpu> Cuda<T, G> {
     /// The transpose of an array of that shape, to where there is room for it.
     fn transpose(&self, from: Address, to: Address, shape: [usize; 2]) {
         let [rows, columns] = shape;
-        if rows * columns == 0 {
-            return;
-        }
-        let grid = [rows.div_ceil(TILE) as u32, columns.div_ceil(TILE) as u32, 1];
-        let spread = Spread { grid, block: [TILE as u32, THREADS / TILE as u32], shared: 0 };
+        let block = [TILE as u32, THREADS / TILE as u32];
+        let spread = Spread { block, ..Spread::blocks(rows.div_ceil(TILE) * columns.div_ceil(TILE)) };
         self.launch(&self.inner.vectors, "transpose", spread, arguments![from, to, rows, columns]);
     }
 

@@ -45,10 +45,10 @@ fn had(memory: *mut u8, size: usize) -> *mut u8 {
 #[cold]
 fn end(size: usize) -> ! {
     static BEGUN: AtomicBool = AtomicBool::new(false);
-    if !BEGUN.swap(true, Ordering::SeqCst) {
+    let _nothing_begins = (!BEGUN.swap(true, Ordering::SeqCst)).then(|| {
         say(format_args!("error: out of memory: the system refuses {}; what was saved stays", Bytes(size as u64)));
-        give_up_writing();
-    }
+        give_up_writing()
+    });
     signal_hook::low_level::exit(1) // at once: whatever else is to be done may need memory
 }
 

@@ -168,6 +168,7 @@ fn being_written() -> MutexGuard<'static, BTreeSet<PathBuf>> {
 
 /// Removes what is being written under temporary names, before the process ends without unwinding. As long as the outcome is kept, nobody begins to
 /// write anything else.
+#[must_use = "let go, it lets other threads begin to write"]
 pub(crate) fn give_up_writing() -> Option<MutexGuard<'static, BTreeSet<PathBuf>>> {
     // Held for moments by threads that go on, for good by the thread that is to end, perhaps.
     for _ in 0..100 {
@@ -434,6 +435,16 @@ mod tests {
             folder.read_dir().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
+    }
+
+    #[test]
+    fn a_temporary_file_is_in_the_list_as_long_as_it_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, listed) = temporary(&folder.path().join("x")).unwrap();
+        let path = file.path().to_owned();
+        assert!(being_written().contains(&path));
+        drop((file, listed));
+        assert!(!path.exists() && !being_written().contains(&path));
     }
 
     #[test]

@@ -308,22 +308,12 @@ KERNEL(BLOCK) gauge_pull_gradient(REAL* a, const REAL* packed, const REAL* tape,
 }
 
 // grad (+)= the sum of the parts; blocks of 4 parameters and 64 groups of parts, since a part is a walk through memory that waits for the one before.
-// limits: 40 registers, 2304 bytes shared
+// limits: 40 registers, 2176 bytes shared
 KERNEL(256) gauge_gradient(const REAL* parts, REAL* grad, int direction, int blocks, int add) {
-    SHARED(double, shared, 288);
+    SHARED(double, shared, 272);
     int me = (int)threadIdx.x, i = (int)blockIdx.x * 4 + me % 4;
     double sum = 0;
     for (int block = me / 4; block < blocks && i < theta_of(LAYERS); block += 64) sum += gradient_in<0>(parts + block * PARTS, direction, i);
-    shared[me] = sum;
-    BARRIER();
-    if (me < 32) {
-        sum = 0;
-        for (int k = 0; k < 8; k++) sum += shared[me + 32 * k];
-        shared[256 + me] = sum;
-    }
-    BARRIER();
-    if (me >= 4 || i >= theta_of(LAYERS)) return;
-    sum = 0;
-    for (int k = 0; k < 8; k++) sum += shared[256 + me + 4 * k];
-    grad[i] = R(sum) + (add ? grad[i] : R(0));
+    sum = sum_of_block<4>(sum, shared);
+    if (me < 4 && i < theta_of(LAYERS)) grad[i] = R(sum) + (add ? grad[i] : R(0));
 }

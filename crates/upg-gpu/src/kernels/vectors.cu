@@ -39,13 +39,14 @@ KERNEL(256) negate_sums(double* sums, int n) {
 }
 
 // to <- the transpose of from, which has `rows` rows of `columns` elements. A block of 32 x 8 threads does a tile of 32 x 32, by way of shared
-// memory: so rows are both read and written in one piece. The odd width keeps its columns in different banks.
+// memory: so rows are both read and written in one piece. The odd width keeps its columns in different banks. Tiles are counted along the columns first.
 // limits: 32 registers, 4224 bytes shared
 // limits f64: 32 registers, 8448 bytes shared
 KERNEL(256) transpose(const REAL* from, REAL* to, int rows, int columns) {
     SHARED(REAL, tile, 32 * 33);
     int across = (int)threadIdx.x, down = (int)threadIdx.y;
-    int first_row = 32 * (int)blockIdx.x, first_column = 32 * (int)blockIdx.y;
+    int across_tiles = (columns + 31) / 32;
+    int first_row = 32 * ((int)blockIdx.x / across_tiles), first_column = 32 * ((int)blockIdx.x % across_tiles);
     for (int k = down; k < 32; k += 8) {
         int row = first_row + k, column = first_column + across;
         if (row < rows && column < columns) tile[33 * k + across] = from[row * columns + column];

@@ -78,7 +78,7 @@ impl Signals {
             let mut first = None;
             for number in incoming.forever() {
                 if !heard.saves.load(Ordering::SeqCst) {
-                    give_up_writing();
+                    let _nothing_begins = give_up_writing();
                     say(format_args!("stopped by {} before the first step: nothing is lost", name(number)));
                     exit(1);
                 }
@@ -89,7 +89,7 @@ impl Signals {
                     }
                     Some(first) if Instant::now() - first < SAME_REQUEST => {}
                     Some(_) => {
-                        give_up_writing();
+                        let _nothing_begins = give_up_writing();
                         exit(1);
                     }
                 }
