@@ -1,8 +1,8 @@
 // Sums in f64 that repeat to the bit: their order follows from shapes alone.
 
-// The sum of the 256 threads of a block, in all of them: 16 threads add up 16 each, and everybody the 16. `shared` has 272 doubles. With a width, which
+// The sum of the 256 threads of a block, in all of them: 16 threads add up 16 each, and everybody the 16. `shared` has 272 doubles. With a distance, which
 // divides 16, each gets the sum of the threads whose number has the same remainder as its own.
-template <int WIDTH = 1>
+template <int APART = 1>
 DEVICE double sum_of_block(double mine, double* shared) {
     int me = (int)(threadIdx.y * blockDim.x + threadIdx.x);
     shared[me] = mine;
@@ -14,7 +14,7 @@ DEVICE double sum_of_block(double mine, double* shared) {
     }
     BARRIER();
     double sum = 0;
-    for (int i = me % WIDTH; i < 16; i += WIDTH) sum += shared[256 + i];
+    for (int i = me % APART; i < 16; i += APART) sum += shared[256 + i];
     BARRIER();
     return sum;
 }
