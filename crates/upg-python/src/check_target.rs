@@ -1,7 +1,7 @@
 //! The force of a target against its action, at points of one's choice.
 
 use crate::errors::interruptible;
-use numpy::PyReadonlyArray2;
+use numpy::{IntoPyArray, PyArray2, PyReadonlyArray2};
 use pyo3::prelude::*;
 use upg_core::{Base, Batch, Cpu, Domain, StandardNormal, UniformTorus};
 use upg_experiments::Error;
@@ -9,19 +9,20 @@ use upg_experiments::config::foreign::check::{Compared, base_samples, compare};
 use upg_experiments::config::{Config, Invalid, TargetConfig};
 use upg_train::Purpose;
 
-/// Compares them; returns how many derivatives there were, how many of them weren't finite, and the largest difference as a part of what is tolerated.
+/// Compares them; returns how many derivatives there were, how many of them weren't finite, and the largest difference as a part of what is tolerated;
+/// and the points, shape `[points, dof]`.
 ///
 /// At `points`, shape `[points, dof]`; else at samples of the base of a flow, in a configuration with the target, or of a standard normal distribution.
 #[pyfunction]
 #[pyo3(signature = (target, config, points, samples, seed))]
-pub fn check_target(
-    py: Python<'_>,
+pub fn check_target<'py>(
+    py: Python<'py>,
     target: String,
     config: Option<String>,
-    points: Option<PyReadonlyArray2<'_, f64>>,
+    points: Option<PyReadonlyArray2<'py, f64>>,
     samples: usize,
     seed: u64,
-) -> PyResult<(usize, usize, f64)> {
+) -> PyResult<(usize, usize, f64, Bound<'py, PyArray2<f64>>)> {
     let points = points.map(|points| points.as_array().to_owned());
     let text = target;
     let compared = interruptible(py, |_| {
@@ -45,10 +46,11 @@ pub fn check_target(
                 _ => text.clone(),
             };
             Error::from(Invalid { field: "target".into(), value, accepted: format!("one {accepted}") })
-        })
+        });
+        Ok((compared?, x.to_samples()))
     })?;
-    let Compared { derivatives, not_finite, largest } = compared;
-    Ok((derivatives, not_finite, largest))
+    let (Compared { derivatives, not_finite, largest }, x) = compared;
+    Ok((derivatives, not_finite, largest, x.into_pyarray(py)))
 }
 
 /// Samples of the base of the flow in a configuration.

@@ -99,6 +99,40 @@ def test_the_force_is_compared_with_the_action(tmp_path: Path) -> None:
     trained(upg.Target(DOF, lambda x: (gmm(x)[0], -gmm(x)[1]), name="wrong", check=False), tmp_path / "run", steps=2)
 
 
+def test_symmetries_are_compared_with_the_action(tmp_path: Path) -> None:
+    def reflected(x: Array) -> Array:
+        x *= -1
+        return x
+
+    def rolled(x: Array) -> Array:
+        return np.roll(x, 1, axis=1)
+
+    def shifted(x: Array) -> Array:
+        return x + 1
+
+    calls: list[int] = []
+    good = upg.Target(DOF, quartic, symmetries=[reflected, rolled])
+    assert good.check_symmetries(np.ones((3, DOF))) < 1 and upg.check_target(good, samples=3).largest < 1
+    same = upg.Target(DOF, lambda x: (calls.append(len(x)), quartic(x))[1], symmetries=[reflected, rolled], name="quartic")
+    assert state(trained(same, tmp_path / "same")) == state(trained(upg.Target(DOF, quartic), tmp_path / "plain"))
+    wrong = upg.Target(DOF, quartic, symmetries=[reflected, shifted])
+    told = r"target quartic, symmetries\[1\] = .*shifted: S = .* becomes .* at sample 0: accepted is a function that leaves S as it is"
+    with pytest.raises(upg.TargetError, match=told) as caught:
+        trained(wrong, tmp_path / "run")
+    assert caught.value.sample == 0 and not (tmp_path / "run").exists()
+    with pytest.raises(upg.TargetError, match=r"S = 4.5 becomes 36.0 at sample 1"):
+        upg.check_target(wrong, points=[[-0.5] * DOF, [1.0] * DOF])
+    trained(upg.Target(DOF, quartic, symmetries=[shifted], check=False), tmp_path / "run", steps=2)
+    with pytest.raises(upg.TargetError, match=r"the image has the shape \[3, 5\]"):
+        upg.Target(DOF, quartic, symmetries=[lambda x: x[:, 1:]]).check_symmetries(np.ones((3, DOF)))
+    half = upg.from_numpy(lambda x: np.where(x[:, 0] > 0, np.nan, 0.0), lambda x: 0 * x, dof=1, symmetries=[reflected])
+    with pytest.raises(upg.TargetError, match="S = 0.0 becomes nan at sample 1"):
+        half.check_symmetries([[0.0], [-1.0]])
+    for refused in (reflected, [reflected, 3], "sign", None):
+        with pytest.raises(upg.ArgumentError, match="symmetries = .*: accepted is a list of functions of x"):
+            upg.Target(DOF, quartic, symmetries=refused)  # type: ignore[arg-type]
+
+
 def test_targets_are_checked_at_points_of_all_kinds() -> None:
     good = upg.Target(DOF, quartic)
     for found in (upg.check_target(good), upg.check_target(good, FLOW, samples=3), upg.check_target(good, points=np.ones((2, DOF)))):

@@ -22,7 +22,7 @@ def check_target(
     points: npt.NDArray[np.float64] | None,
     samples: int,
     seed: int,
-) -> tuple[int, int, float]: ...
+) -> tuple[int, int, float, _Floats]: ...
 
 class Steps:
     def __init__(

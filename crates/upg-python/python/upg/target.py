@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Checked", "Target", "check_target", "from_jax", "from_numpy", "from_torch"]
 
 Domain = Literal["reals", "angles"]
+Symmetry = Callable[["Array"], Any]
 
 
 class Target(TargetSpec):
@@ -48,8 +49,12 @@ class Target(TargetSpec):
         differences with steps of 6e-6 max(1, abs(x_i)), at the cost of 2 ``dof`` actions a sample; it is off by about 1e-10 of S. The check
         compares it with other steps. An action in single precision is too coarse for it.
     :param domain: ``"reals"``, or ``"angles"`` for flows of angles: S then has the period 2 pi in each, and x comes unwrapped.
+    :param symmetries: functions of x, shape ``[batch, dof]``, to others of the same shape, that leave S as it is, such as ``lambda x: -x``. They are
+        statements, which are compared with the action, within 1e-5: before a training at some of its first samples, by :func:`check_target` at all
+        points. Nothing is made symmetric by them; flows that are so by construction are for instance those of ``Z2Nice``.
     :param shape: shape of a sample, compared with that of the flow, such as ``[16, 8]``; by default any. x is ``[batch, dof]`` all the same.
-    :param check: whether the force is compared with finite differences of the action before a training, at two samples of the base of the flow.
+    :param check: whether the force is compared with finite differences of the action before a training, at two samples of the base of the flow, and
+        the symmetries with the action.
     :param name: what messages and the configuration of a run call it, by default the name of the function. A run is loaded with the target of its name.
 
     A constant in S shifts log Z and nothing else; S = inf is a density of 0. A NaN isn't an error: the step is skipped, and the first one is told
@@ -68,6 +73,7 @@ class Target(TargetSpec):
         action: Callable[[Array], Any] | None = None,
         force: Literal["given", "finite-differences"] = "given",
         domain: Domain = "reals",
+        symmetries: Sequence[Symmetry] = (),
         shape: Sequence[int] | None = None,
         check: bool = True,
         name: str | None = None,
@@ -75,6 +81,7 @@ class Target(TargetSpec):
         if not callable(action_and_force) or not (action is None or callable(action)):
             wrong = action if callable(action_and_force) else action_and_force
             raise ArgumentError(f"action_and_force = {wrong!r}: accepted is a function of x, shape [batch, dof]")
+        self.symmetries = _symmetries(symmetries)
         forces = {"given": "Given", "finite-differences": "FiniteDifferences"}
         domains = {"reals": "Reals", "angles": "Angles"}
         for told, value, accepted in (("force", force, forces), ("domain", domain, domains)):
@@ -87,6 +94,7 @@ class Target(TargetSpec):
         self._function = action_and_force
         self._has_differences = force == "finite-differences"
         self._action = action_and_force if self._has_differences else action
+        self._are_symmetries_unseen = check and bool(self.symmetries)
         super().__init__(
             {
                 "function": text(self.name),
@@ -126,9 +134,41 @@ class Target(TargetSpec):
             raise ArgumentError(f"x of shape {list(points.shape)}: accepted is [batch, {self.dof}]")
         return points
 
+    def check_symmetries(self, x: npt.ArrayLike) -> float:
+        """Compares S(g(x)) with S(x) for every symmetry g, at points of the shape ``[batch, dof]``.
+
+        Returns the largest difference, as a part of what is tolerated: 1e-5 of S(x) or of 1, whichever is larger. Raises :class:`upg.TargetError` with the
+        symmetry, the sample and both numbers.
+        """
+        import numpy as np
+
+        points, largest = self._points(x), 0.0
+        before = self.action(points)
+        for at, symmetry in enumerate(self.symmetries):
+            told = f"target {self.name}, symmetries[{at}] = {_name_of(symmetry)}"
+            moved = np.array(_checked(told, "image", symmetry(points.copy()), points.shape))
+            after = self.action(moved)
+            with np.errstate(invalid="ignore"):
+                off = np.where(before == after, 0.0, np.abs(after - before) / (1e-5 * np.maximum(1.0, np.abs(before))))
+            off[np.isnan(before) & np.isnan(after)] = 0.0
+            off[np.isnan(off)] = np.inf
+            if (sample := int(np.argmax(off))) < len(off) and off[sample] > 1.0:
+                error = TargetError(f"{told}: S = {float(before[sample])} becomes {float(after[sample])} at sample {sample}: accepted is a function that leaves S as it is")
+                error.sample = sample
+                raise error
+            largest = max(largest, float(off.max(initial=0.0)))
+        return largest
+
     def _compute(self, x: Array, is_force_wanted: bool) -> tuple[Array, Array | None]:
         """What upg calls; x may be changed."""
         shape = x.shape
+        if self._are_symmetries_unseen:
+            self._are_symmetries_unseen = False
+            try:
+                self.check_symmetries(x[:16])
+            except BaseException:
+                self._are_symmetries_unseen = True
+                raise
         if not is_force_wanted and self._action is not None:
             return _checked(self.name, "action", self._action(x), shape[:1]), None
         answer = self._function(x)
@@ -191,6 +231,13 @@ def _shown(value: Any) -> str:
     return shown if len(shown) < 60 else f"{shown[:60]}…"
 
 
+def _symmetries(symmetries: Sequence[Symmetry]) -> tuple[Symmetry, ...]:
+    if isinstance(symmetries, (list, tuple)):
+        if all(callable(symmetry) for symmetry in symmetries):
+            return tuple(symmetries)
+    raise ArgumentError(f"symmetries = {symmetries!r}: accepted is a list of functions of x, shape [batch, dof], that leave S as it is")
+
+
 def _name_of(function: Callable[..., Any]) -> str:
     return str(getattr(function, "__qualname__", None) or getattr(function, "__name__", None) or type(function).__name__)
 
@@ -201,6 +248,7 @@ def from_numpy(
     *,
     dof: int,
     domain: Domain = "reals",
+    symmetries: Sequence[Symmetry] = (),
     shape: Sequence[int] | None = None,
     check: bool = True,
     name: str | None = None,
@@ -212,14 +260,14 @@ def from_numpy(
     """
     name = _name_of(action) if name is None else name
     if force == "finite-differences":
-        return Target(dof, action, force="finite-differences", domain=domain, shape=shape, check=check, name=name)
+        return Target(dof, action, force="finite-differences", domain=domain, symmetries=symmetries, shape=shape, check=check, name=name)
     if not callable(force):
         raise ArgumentError(f'force = {force!r}: accepted is a function of x, or "finite-differences", 2 dof actions a sample')
 
     def action_and_force(x: Array) -> tuple[Any, Any]:
         return action(x.copy()), force(x)
 
-    return Target(dof, action_and_force, action=action, domain=domain, shape=shape, check=check, name=name)
+    return Target(dof, action_and_force, action=action, domain=domain, symmetries=symmetries, shape=shape, check=check, name=name)
 
 
 def from_torch(
@@ -229,6 +277,7 @@ def from_torch(
     dtype: Any = None,
     device: Any = None,
     domain: Domain = "reals",
+    symmetries: Sequence[Symmetry] = (),
     shape: Sequence[int] | None = None,
     check: bool = True,
     name: str | None = None,
@@ -256,7 +305,7 @@ def from_torch(
             (gradient,) = torch.autograd.grad(energies.sum(), tensor)
         return energies.detach().cpu().numpy(), (-gradient).cpu().numpy()
 
-    return Target(dof, action_and_force, action=action, domain=domain, shape=shape, check=check, name=_name_of(energy) if name is None else name)
+    return Target(dof, action_and_force, action=action, domain=domain, symmetries=symmetries, shape=shape, check=check, name=_name_of(energy) if name is None else name)
 
 
 def _of_batch(energies: Any, x: Array) -> Any:
@@ -273,6 +322,7 @@ def from_jax(
     batched: bool = False,
     x64: bool = True,
     domain: Domain = "reals",
+    symmetries: Sequence[Symmetry] = (),
     shape: Sequence[int] | None = None,
     check: bool = True,
     name: str | None = None,
@@ -311,7 +361,7 @@ def from_jax(
             gradient, energies = gradient_of(padded(x))
             return np.asarray(_of_batch(energies, padded(x)))[: len(x)], -np.asarray(gradient)[: len(x)]
 
-    return Target(dof, action_and_force, action=action, domain=domain, shape=shape, check=check, name=_name_of(energy) if name is None else name)
+    return Target(dof, action_and_force, action=action, domain=domain, symmetries=symmetries, shape=shape, check=check, name=_name_of(energy) if name is None else name)
 
 
 @contextmanager
@@ -333,7 +383,7 @@ class Checked(NamedTuple):
     not_finite: int
     """How many of them aren't finite, so that there was nothing to compare."""
     largest: float
-    """The largest difference, as a part of what is tolerated: 1e-4 of the larger, and round-off."""
+    """The largest difference, as a part of what is tolerated: 1e-4 of the larger, and round-off; of a symmetry, 1e-5 of the action."""
 
 
 def check_target(
@@ -344,15 +394,16 @@ def check_target(
     samples: int = 16,
     seed: int = 1,
 ) -> Checked:
-    """Compares the force of a target with central differences of its action, along up to 16 axes and a direction of all, at each of some points.
+    """Compares the force of a target with central differences of its action, along up to 16 axes and a direction of all, at each of some points;
+    and the symmetries that a :class:`Target` says it has with its action.
 
     :param target: one of one's own, or any other.
     :param flow: the points are samples of its base; without, standard normal numbers, or uniform angles.
     :param points: the points themselves, shape ``[points, dof]``.
     :param samples: how many points are drawn.
 
-    Raises :class:`upg.ConfigError` with the component of the force, the sample, both numbers, and whether the sign is the wrong one; and what the target's
-    function raises.
+    Raises :class:`upg.ConfigError` with the component of the force, the sample, both numbers, and whether the sign is the wrong one;
+    :class:`upg.TargetError` with a symmetry that the action doesn't have; and what the target's function raises.
     """
     import numpy as np
 
@@ -360,7 +411,10 @@ def check_target(
     config = None if flow is None else f"(flow: {ron(flow)}, target: {told})"
     array = None if points is None else np.atleast_2d(np.array(points, dtype=np.float64, order="C"))
     with using(target):
-        return Checked(*_upg.check_target(told, config, array, samples, seed))
+        derivatives, not_finite, largest, compared_at = _upg.check_target(told, config, array, samples, seed)
+        if isinstance(target, Target):
+            largest = max(largest, target.check_symmetries(compared_at))
+    return Checked(derivatives, not_finite, largest)
 
 
 @contextmanager

@@ -33,7 +33,7 @@ fn build(source: &Path, library: &Path) {
 /// A configuration beside `libfaulty.so`.
 fn beside_faulty(config: &str) -> Experiment {
     let experiment = Experiment::new(config);
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/all/library/faulty.c");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/commands/library/faulty.c");
     build(source.as_ref(), &experiment.path("libfaulty.so"));
     experiment
 }
