@@ -39,8 +39,7 @@ pub fn check_target<'py>(
             (None, Some(config)) => (of_flow(config, samples, seed, dof)?, " of the base"),
             (None, None) => (of_domain(theory.domain(0), dof, samples, seed), ""),
         };
-        let compared = compare(&*theory, &x, of);
-        compared.map_err(|accepted| {
+        let compared = compare(&*theory, &x, of).map_err(|accepted| {
             let value = match &target {
                 TargetConfig::Python(python) => python.name(),
                 _ => text.clone(),
