@@ -19,7 +19,6 @@ fn kernels_do_nothing_undefined() {
         .env("LD_PRELOAD", ["libasan.so", "libubsan.so"].map(library).join(" "))
         .output()
         .unwrap();
-    let [told, wrong] = [&run.stdout, &run.stderr].map(|bytes| String::from_utf8_lossy(bytes));
-    assert!(run.status.success(), "{}\n{told}\n{wrong}", run.status);
-    assert!(wrong.contains("smallest"), "not a word about the step: {told}\n{wrong}");
+    assert!(run.status.success(), "{}\n{}", run.status, String::from_utf8_lossy(&run.stderr));
+    assert!(found.path().join("smallest.jsonl").exists(), "the step hasn't run");
 }

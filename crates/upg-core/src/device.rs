@@ -110,6 +110,12 @@ pub trait Vectors: Memory {
 
     /// y ← α x + β y for buffers of the same length, e.g. the gradients of two divergences.
     fn combine(&self, alpha: f64, x: &Self::Buffer, beta: f64, y: &mut Self::Buffer);
+    /// y ← y + Σ of the parts, in their order, all of the same length: the gradients of the parts of a batch.
+    fn accumulate(&self, parts: &[&Self::Buffer], y: &mut Self::Buffer) {
+        for part in parts {
+            self.combine(1.0, part, 1.0, y);
+        }
+    }
     /// ⟨x, y⟩ of two views of the same length.
     fn dot(&self, x: Self::Params<'_>, y: Self::Params<'_>) -> f64;
     /// One step of an optimiser; returns the norm of the gradient, as it was before clipping. If that isn't finite, no buffer is changed.

@@ -17,7 +17,10 @@ use crate::{
 };
 use lane::{Job, Lane, Source};
 use ndarray::{Array2, ArrayView2, s};
-use std::ops::Range;
+use std::{array, ops::Range};
+
+/// Gradients of lanes that are added up in one visit.
+const AT_ONCE: usize = 7;
 
 /// Where the base samples of a reverse-KL gradient come from.
 #[derive(Clone, Copy)]
@@ -302,8 +305,9 @@ impl<D: Device, W: Ways<D>> Engine<D, W> {
             device.for_each(lanes, |lane| lane.run(device, &parts, job, cut, batch, *end_samples));
             if job.has_gradient() {
                 let (first, others) = lanes.split_first_mut().expect("at least one lane");
-                for lane in others {
-                    device.combine(1.0, &lane.grad, 1.0, &mut first.grad);
+                for some in others.chunks(AT_ONCE) {
+                    let parts: [_; AT_ONCE] = array::from_fn(|i| &some[i.min(some.len() - 1)].grad);
+                    device.accumulate(&parts[..some.len()], &mut first.grad);
                 }
             }
         });

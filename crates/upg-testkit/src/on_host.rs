@@ -340,6 +340,9 @@ fn check_buffers<D: Device>(device: &D, x: &[D::Real], y: &[D::Real]) {
     device.combine(2.0, &on_device, -1.0, &mut other);
     let expected: Vec<D::Real> = x.iter().zip(y).map(|(&x, &y)| D::Real::of(2.0) * x - y).collect();
     assert_eq!(device.to_host(&other), expected, "combined");
+    device.accumulate(&[&on_device, &on_device], &mut other);
+    let expected: Vec<D::Real> = expected.iter().zip(x).map(|(&sum, &x)| sum + x + x).collect();
+    assert_eq!(device.to_host(&other), expected, "accumulated");
     device.copy_buffer(&on_device, &mut other);
     assert_eq!(device.to_host(&other), x, "copied");
 }

@@ -2,7 +2,7 @@
 
 use super::{
     DeviceError, Execution, Memory, Rule, Update, Vectors, optimise,
-    tiles::{self, Combine, Dot},
+    tiles::{self, Accumulate, Combine, Dot},
 };
 use crate::{batch::Batch, real::Real};
 use ndarray::{ArrayView2, ArrayViewMut2};
@@ -177,6 +177,11 @@ impl<T: Real> Vectors for Cpu<T> {
     fn combine(&self, alpha: f64, x: &Vec<T>, beta: f64, y: &mut Vec<T>) {
         assert_eq!(x.len(), y.len(), "lengths of the buffers");
         tiles::run(Combine { alpha: T::of(alpha), x, beta: T::of(beta), y }, |(), ()| ());
+    }
+
+    fn accumulate(&self, parts: &[&Vec<T>], y: &mut Vec<T>) {
+        assert!(parts.iter().all(|part| part.len() == y.len()), "lengths of the buffers");
+        tiles::run(Accumulate { parts, from: 0, y }, |(), ()| ());
     }
 
     fn dot(&self, x: &[T], y: &[T]) -> f64 {

@@ -101,3 +101,37 @@ impl<T: Real> Cut for Combine<'_, T> {
         Self { alpha: self.alpha, x: tail(&mut self.x, at), beta: self.beta, y: tail_mut(&mut self.y, at) }
     }
 }
+
+/// y ← y + Σ of the parts, in their order, from the index `from` of each on: in one visit, since the parts don't fit into caches together.
+pub(super) struct Accumulate<'a, T> {
+    pub parts: &'a [&'a Vec<T>],
+    pub from: usize,
+    pub y: &'a mut [T],
+}
+
+impl<T: Real> Kernel for Accumulate<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<M: MulAdd>(self) {
+        const BLOCK: usize = 1 << 10;
+        for (block, y) in self.y.chunks_mut(BLOCK).enumerate() {
+            let at = self.from + block * BLOCK;
+            for part in self.parts {
+                for (y, &x) in y.iter_mut().zip(&part[at..]) {
+                    *y += x;
+                }
+            }
+        }
+    }
+}
+
+impl<T: Real> Cut for Accumulate<'_, T> {
+    fn len(&self) -> usize {
+        self.y.len()
+    }
+
+    fn split_off(&mut self, at: usize) -> Self {
+        Self { parts: self.parts, from: self.from + at, y: tail_mut(&mut self.y, at) }
+    }
+}

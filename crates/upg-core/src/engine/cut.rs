@@ -12,12 +12,15 @@ pub struct Cut {
 
 /// Samples that are worth a micro-batch of their own: one SIMD register of single precision.
 const FEWEST: usize = 16;
+/// Samples beyond which a micro-batch isn't cut for the sake of more lanes: each packs all weights anew, and has a gradient of its own to be added.
+const ENOUGH: usize = 64;
 
 impl Cut {
     /// The cut of a batch of `batch` samples: smaller micro-batches where there would be less than one for every lane, as long as each
-    /// has 16 samples.
+    /// has 64 samples; and half as many lanes get one where it would have less, as long as each has 16.
     pub(super) fn of_batch(self, batch: usize) -> Self {
-        let share = batch.div_ceil(self.lanes).next_multiple_of(FEWEST);
+        let of_half_the_lanes = batch.div_ceil(self.lanes.div_ceil(2));
+        let share = batch.div_ceil(self.lanes).max(of_half_the_lanes.min(ENOUGH)).next_multiple_of(FEWEST);
         Self { micro_batch: self.micro_batch.min(share), ..self }
     }
 }
@@ -29,7 +32,9 @@ mod tests {
     #[test]
     fn every_lane_of_a_small_net_gets_work() {
         let small = Cut { micro_batch: 512, lanes: 8 };
-        for (batch, micro_batch) in [(1, 16), (100, 16), (128, 16), (129, 32), (500, 64), (4096, 512), (100_000, 512)] {
+        for (batch, micro_batch) in
+            [(1, 16), (64, 16), (100, 32), (128, 32), (256, 64), (500, 64), (600, 80), (4096, 512), (100_000, 512)]
+        {
             assert_eq!(small.of_batch(batch), Cut { micro_batch, lanes: 8 }, "batch {batch}");
         }
     }

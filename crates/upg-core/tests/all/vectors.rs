@@ -67,6 +67,7 @@ fn on_threads<T: Real>(threads: usize) -> Vec<Vec<u64>> {
         all.extend(moments.iter().map(|moment| bits(moment)));
     }
     device.install(|| device.combine(0.3, &grad, -1.7, &mut sum));
+    device.install(|| device.accumulate(&[&grad, &start], &mut sum));
     let dot = device.install(|| device.dot(device.params(&sum), device.params(&start)));
     let norms = device.install(|| [&sum, &start, &grad].map(|vector| device.norm(vector).to_bits()));
     all.extend([bits(&sum), norms.to_vec(), vec![dot.to_bits()]]);
