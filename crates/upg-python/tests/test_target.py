@@ -116,10 +116,10 @@ def test_symmetries_are_compared_with_the_action(tmp_path: Path) -> None:
     same = upg.Target(DOF, lambda x: (calls.append(len(x)), quartic(x))[1], symmetries=[reflected, rolled], name="quartic")
     assert state(trained(same, tmp_path / "same")) == state(trained(upg.Target(DOF, quartic), tmp_path / "plain"))
     wrong = upg.Target(DOF, quartic, symmetries=[reflected, shifted])
-    told = r"target quartic, symmetries\[1\] = .*shifted: S = .* becomes .* at sample 0: accepted is a function that leaves S as it is"
+    told = r"target quartic, symmetries\[1\] = .*shifted: S = .* becomes .* at sample \d+: accepted is a function that leaves S as it is"
     with pytest.raises(upg.TargetError, match=told) as caught:
         trained(wrong, tmp_path / "run")
-    assert caught.value.sample == 0 and not (tmp_path / "run").exists()
+    assert caught.value.sample in range(16) and not (tmp_path / "run").exists()
     with pytest.raises(upg.TargetError, match=r"S = 4.5 becomes 36.0 at sample 1"):
         upg.check_target(wrong, points=[[-0.5] * DOF, [1.0] * DOF])
     trained(upg.Target(DOF, quartic, symmetries=[shifted], check=False), tmp_path / "run", steps=2)

@@ -12,6 +12,11 @@ A flow and a target are described, the flow is trained, and what comes of it is 
 Numbers have the units of the action: exp(-S) is the density of the target, without its normalisation.
 """
 
+from importlib.util import find_spec as _find_spec
+
+if _find_spec("numpy") is None:
+    raise ImportError("upg needs NumPy, which isn't installed: pip install numpy")
+
 from . import (
     activations,
     angle_transforms,
