@@ -111,6 +111,7 @@ def test_symmetries_are_compared_with_the_action(tmp_path: Path) -> None:
         return x + 1
 
     good = upg.Target(DOF, quartic, symmetries=[reflected, rolled])
+    assert good.check_symmetries(np.zeros((0, DOF))) == 0 and len(good.action(np.zeros((0, DOF)))) == 0
     assert good.check_symmetries(np.ones((3, DOF))) < 1 and upg.check_target(good, samples=3).largest < 1
     same = upg.Target(DOF, quartic, symmetries=[reflected, rolled])
     assert state(trained(same, tmp_path / "same")) == state(trained(upg.Target(DOF, quartic), tmp_path / "plain"))

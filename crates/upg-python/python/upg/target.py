@@ -152,7 +152,8 @@ class Target(TargetSpec):
                 off = np.where(before == after, 0.0, np.abs(after - before) / (1e-5 * np.maximum(1.0, np.abs(before))))
             off[np.isnan(before) & np.isnan(after)] = 0.0
             off[np.isnan(off)] = np.inf
-            if (sample := int(np.argmax(off))) < len(off) and off[sample] > 1.0:
+            if off.max(initial=0.0) > 1.0:
+                sample = int(np.argmax(off))
                 error = TargetError(f"{told}: S = {float(before[sample])} becomes {float(after[sample])} at sample {sample}: accepted is a function that leaves S as it is")
                 error.sample = sample
                 raise error
@@ -162,7 +163,7 @@ class Target(TargetSpec):
     def _compute(self, x: Array, is_force_wanted: bool) -> tuple[Array, Array | None]:
         """What upg calls; x may be changed."""
         shape = x.shape
-        if self._are_symmetries_unseen:
+        if self._are_symmetries_unseen and len(x) > 0:
             self._are_symmetries_unseen = False
             try:
                 self.check_symmetries(x[:16])
