@@ -123,6 +123,15 @@ def test_symmetries_are_compared_with_the_action(tmp_path: Path) -> None:
     with pytest.raises(upg.TargetError, match=r"S = 4.5 becomes 36.0 at sample 1"):
         upg.check_target(wrong, points=[[-0.5] * DOF, [1.0] * DOF])
     trained(upg.Target(DOF, quartic, symmetries=[shifted], check=False), tmp_path / "run", steps=2)
+
+    def lopsided(x: Array) -> tuple[Array, Array]:
+        action, force = quartic(x)
+        beyond = np.maximum(x[:, 0] - 3, 0)
+        force[:, 0] -= 2 * beyond
+        return action + beyond**2, force
+
+    with pytest.raises(upg.TargetError, match=r"symmetries\[0\] = .*reflected: S = .* at sample 19"):
+        upg.check_target(upg.Target(DOF, lopsided, symmetries=[reflected]), points=[[0.0] * DOF] * 19 + [[3.5] * DOF])
     with pytest.raises(upg.TargetError, match=r"the image has the shape \[3, 5\]"):
         upg.Target(DOF, quartic, symmetries=[lambda x: x[:, 1:]]).check_symmetries(np.ones((3, DOF)))
     half = upg.from_numpy(lambda x: np.where(x[:, 0] > 0, np.nan, 0.0), lambda x: 0 * x, dof=1, symmetries=[reflected])

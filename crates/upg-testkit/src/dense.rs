@@ -65,12 +65,21 @@ fn to_nalgebra(a: ArrayView2<'_, f64>) -> DMatrix<f64> {
 mod lapack {
     use ndarray::{ArrayView1, ArrayView2};
     use ndarray_linalg::{Determinant, Solve};
+    use std::ffi::c_int;
+
+    #[link(name = "openblas")]
+    unsafe extern "C" {
+        /// A linker that takes a library in the order of needs finds one here.
+        safe fn openblas_set_num_threads(threads: c_int);
+    }
 
     pub fn log_abs_det(a: ArrayView2<'_, f64>) -> f64 {
+        openblas_set_num_threads(1); // matrices are small
         a.sln_det().expect("LAPACK factorises A").1
     }
 
     pub fn solve(a: ArrayView2<'_, f64>, b: ArrayView1<'_, f64>) -> Vec<f64> {
+        openblas_set_num_threads(1);
         a.to_owned().solve(&b.to_owned()).expect("A is regular").to_vec()
     }
 }

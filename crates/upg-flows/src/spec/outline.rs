@@ -45,7 +45,7 @@ impl Outline<'_> {
 
     /// Tiles: one of single-precision samples at a time, which stays in cache, and eight lanes for the threads. Wide nets: one lane, and
     /// micro-batches that feed the matrix products. Small nets: eight lanes, and micro-batches whose tape stays within about half a
-    /// megabyte; where there are matrix products of 64 samples at least, as long as their tape stays within two.
+    /// megabyte, but of 64 samples where weights are many: to pack them for 16 samples takes longer than to read a tape from the next cache.
     pub fn cut(&self) -> Cut {
         const WIDE: usize = 256;
         const CACHED_NUMBERS: u64 = 1 << 17;
@@ -62,10 +62,12 @@ impl Outline<'_> {
         if works().any(is_wide) {
             return Cut { micro_batch: 1024, lanes: 1 };
         }
-        let kept = self.needs().fold(0_u64, |sum, (count, needs)| sum.saturating_add(count.saturating_mul(needs.kept)));
-        let cached = (CACHED_NUMBERS / kept.max(1)) as usize;
-        let has_products = works().any(|work| matches!(work, Work::Products(_)));
-        let fewest = if has_products && 64 * u128::from(kept) <= 4 * u128::from(CACHED_NUMBERS) { 64 } else { 16 };
+        let sum = |of: fn(&Needs) -> u64| {
+            self.needs().fold(0_u64, |sum, (count, needs)| sum.saturating_add(count.saturating_mul(of(&needs))))
+        };
+        let (kept, weights) = (sum(|needs| needs.kept).max(1), sum(|needs| needs.parameters));
+        let cached = (CACHED_NUMBERS / kept) as usize;
+        let fewest = if weights / 16 >= kept { 64 } else { 16 };
         Cut { micro_batch: cached.next_multiple_of(16).clamp(fewest, 512), lanes: 8 }
     }
 

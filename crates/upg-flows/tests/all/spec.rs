@@ -186,3 +186,32 @@ fn an_autoregressive_layer_counts_the_weights_that_are_not_masked() {
         assert_eq!(spec.multiply_adds(), all as u64, "{spec:?}");
     }
 }
+
+/// By weights and numbers on the tape of a sample: 64 samples at least where there are 16 times as many weights, else what keeps half a megabyte.
+#[test]
+fn micro_batches_are_large_enough_for_the_weights_that_are_packed_for_each() {
+    let cut = |spec: FlowSpec| {
+        let (Cut { micro_batch, lanes }, size) = (spec.cut(), spec.size().unwrap());
+        assert_eq!(lanes, 8);
+        (micro_batch, size.kept / (micro_batch * lanes) as u64, size.parameters)
+    };
+    let dense = |lattice: &[usize], hidden: &[usize], transform| {
+        let (lattice, hidden) = (lattice.to_vec(), hidden.to_vec());
+        cut(RealNvp { lattice, couplings: 8, hidden, transform, ..Default::default() }.spec().unwrap())
+    };
+    let affine = TransformSpec::Affine { clamp: None };
+    for (samples, kept, weights) in [
+        dense(&[8, 8], &[128, 128], affine),
+        dense(&[8, 8], &[128, 128], TransformSpec::Spline { bins: 8, interval: 4.0 }),
+    ] {
+        assert!(
+            samples == 64 && (2049..=weights / 16).contains(&kept),
+            "{samples} samples, {kept} numbers, {weights} weights"
+        );
+    }
+    let (samples, kept, _) = dense(&[4, 4], &[4], affine);
+    assert!(samples > 64 && kept < 2048, "{samples} samples, {kept} numbers");
+    let conv = ConvNvp { lattice: vec![16, 8], couplings: 8, hidden: vec![8, 8], ..Default::default() };
+    let (samples, kept, weights) = cut(conv.spec().unwrap());
+    assert!(samples == 16 && weights / 16 < kept, "{samples} samples, {kept} numbers, {weights} weights");
+}
