@@ -2,6 +2,7 @@
 
 pub mod arguments;
 pub mod arrays;
+pub mod calibrate;
 pub mod caller;
 pub mod config;
 pub mod evaluate;

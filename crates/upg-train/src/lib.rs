@@ -11,6 +11,7 @@
 //! | [`trainer`], [`validation`], [`fault`] | the steps, the tests between them, and where a step went wrong that was skipped |
 //! | [`state`], [`data`], [`purpose`] | a run at one moment; samples of the target; the random numbers of a run |
 //! | [`trained`], [`evaluate`], [`sample`], [`log_prob`], [`maps`], [`variance`] | a trained flow: its worth, samples, density, maps and gradients; the noise of the estimators |
+//! | [`calibration`] | whether errors mean what they say, where exact values are known |
 //! | [`chains`] | the target by its own sampler: what a flow is to be compared with |
 //! | [`stats`] | weights, errors, autocorrelation, a Markov chain from independent proposals |
 //!
@@ -18,6 +19,7 @@
 //! written and read.
 
 mod base;
+pub mod calibration;
 pub mod chains;
 pub mod data;
 pub mod evaluate;

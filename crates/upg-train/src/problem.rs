@@ -49,6 +49,8 @@ pub(crate) struct Known<D: Device> {
     pub sampler: Option<Arc<dyn DataSampler<D::Real>>>,
     /// Number of sites.
     pub sites: usize,
+    /// Whether exact values are to be passed over.
+    is_forgotten: bool,
 }
 
 impl<D: Device> Problem<D> {
@@ -60,7 +62,7 @@ impl<D: Device> Problem<D> {
     pub fn new(flow: impl Invertible<D> + 'static, base: impl Base<D> + 'static, target: Arc<dyn Target<D>>) -> Self {
         assert_eq!(base.dof(), flow.dof(), "degrees of freedom of the base, and of the flow");
         assert_eq!(target.dof(), flow.dof(), "degrees of freedom of the target, and of the flow");
-        let known = Known { observables: None, exact: None, sampler: None, sites: flow.dof() };
+        let known = Known { observables: None, exact: None, sampler: None, sites: flow.dof(), is_forgotten: false };
         let cut = Cut { micro_batch: 512, lanes: 8 };
         Self { flow: Box::new(flow), base: Box::new(base), target, cut, known, doubled: None }
     }
@@ -153,7 +155,7 @@ impl<D: Device> Problem<D> {
 impl<T: Real> Known<Cpu<T>> {
     /// What a target with a sampler tells by itself.
     pub fn of_sampler(observables: Arc<dyn Observables<T>>, sampler: Arc<dyn DataSampler<T>>) -> Self {
-        Self { observables: Some(observables), exact: None, sampler: Some(sampler), sites: 0 }
+        Self { observables: Some(observables), exact: None, sampler: Some(sampler), sites: 0, is_forgotten: false }
     }
 }
 
@@ -173,7 +175,16 @@ impl<D: Device> Known<D> {
 
     /// The observables with their exact values.
     pub fn observables(&self) -> Vec<Observable> {
-        self.observables.as_ref().map_or(vec![], |observables| observables.observables())
+        let mut all = self.observables.as_ref().map_or(vec![], |observables| observables.observables());
+        if self.is_forgotten {
+            all.iter_mut().for_each(|observable| observable.exact = None);
+        }
+        all
+    }
+
+    /// From now on no exact value is known.
+    pub fn forget_exact(&mut self) {
+        (self.is_forgotten, self.exact) = (true, None);
     }
 
     /// log Z, where it is known.

@@ -5,7 +5,9 @@ use clap::{Parser, Subcommand, error::ErrorKind};
 use std::ffi::OsString;
 use upg_experiments::Error;
 use upg_experiments::commands::arguments::refusal;
-use upg_experiments::commands::{config, evaluate, flows, gradient, hmc, log_prob, report, sample, train, variance};
+use upg_experiments::commands::{
+    calibrate, config, evaluate, flows, gradient, hmc, log_prob, report, sample, train, variance,
+};
 use upg_experiments::io::console::{print, say};
 use upg_experiments::io::output::{clean_up_on_signals, tell_commit};
 use upg_experiments::io::signals::survive_limits_of_files;
@@ -30,6 +32,8 @@ enum Command {
     Train(train::TrainArgs),
     /// The worth of a trained flow: effective sample sizes, log Z, a Markov chain, observables.
     Evaluate(evaluate::EvaluateArgs),
+    /// Whether the errors of an evaluation mean what they say, by many of them on a target with known answers.
+    Calibrate(calibrate::CalibrateArgs),
     /// Samples of a trained flow, independent with weights or as a Markov chain.
     Sample(sample::SampleArgs),
     /// log q of a trained flow at given points.
@@ -74,6 +78,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Gradient(args) => gradient::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
+        Command::Calibrate(args) => calibrate::run(&args),
         Command::Sample(args) => sample::run(&args),
         Command::LogProb(args) => log_prob::run(&args),
         Command::Hmc(args) => hmc::run(&args),

@@ -1,5 +1,6 @@
 //! `upg evaluate`, `upg sample`, `upg variance`, `upg config`, and runs that diverge, through the program.
 
+mod calibration;
 mod diverging;
 mod evaluation;
 mod hmc;

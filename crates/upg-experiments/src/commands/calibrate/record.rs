@@ -1,0 +1,156 @@
+//! `evaluations.jsonl`: what the evaluations are of, then each of them, a line.
+
+use crate::Error;
+use crate::commands::run_weights::Loaded;
+use crate::config::Place;
+use crate::io::output::OutputError;
+use crate::io::results::checksum;
+use crate::io::run_dir::RunError;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs::{File, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use upg_core::Real;
+use upg_train::calibration::{ExactValues, Way};
+use upg_train::evaluate::{Number, Summary};
+
+/// What the evaluations are of: lines below another heading aren't mixed with these.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Heading {
+    /// Version of the program.
+    version: String,
+    /// Checksum of the weights.
+    weights: String,
+    /// The configuration, but for its seed.
+    config: String,
+    /// Names of the numbers that have exact values.
+    names: Vec<String>,
+}
+
+impl Heading {
+    pub fn new<D: Place>(loaded: &Loaded<D>, exact: &ExactValues) -> Self {
+        let mut config = loaded.config.clone();
+        config.training.seed = 0;
+        let weights: Vec<u8> = loaded.trained.weights().iter().flat_map(|weight| weight.wide().to_le_bytes()).collect();
+        let names = exact.log_z.map(|_| "log_z".to_owned()).into_iter().chain(exact.observables.keys().cloned());
+        Self {
+            version: env!("CARGO_PKG_VERSION").into(),
+            weights: checksum(&weights),
+            config: config.to_ron(),
+            names: names.collect(),
+        }
+    }
+}
+
+/// A value with its error, and the exact value.
+type Triple = [Option<f64>; 3];
+
+/// An evaluation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Evaluated {
+    pub samples: usize,
+    pub seed: u64,
+    pub ess: Option<f64>,
+    /// Whether log Z was trusted, and the numbers along the chain.
+    pub trusted: [bool; 2],
+    reweighted: BTreeMap<String, Triple>,
+    along_chain: BTreeMap<String, Triple>,
+}
+
+impl Evaluated {
+    pub fn new(seed: u64, summary: &Summary, exact: &ExactValues) -> Self {
+        let of = |wanted| {
+            let numbers = exact.beside(summary).filter(|&(_, way, _)| way == wanted);
+            numbers.map(|(name, _, number)| (name.to_owned(), [number.value, number.error, number.exact])).collect()
+        };
+        Self {
+            samples: summary.samples,
+            seed,
+            ess: summary.ess_reverse,
+            trusted: [summary.log_z.trusted, summary.chain_warnings.is_empty()],
+            reweighted: of(Way::Reweighted),
+            along_chain: of(Way::AlongChain),
+        }
+    }
+
+    /// All numbers.
+    pub fn numbers(&self) -> impl Iterator<Item = (Way, &str, Number)> {
+        let ways = [(Way::Reweighted, &self.reweighted), (Way::AlongChain, &self.along_chain)];
+        ways.into_iter().flat_map(|(way, numbers)| {
+            let number = |[value, error, exact]: Triple| Number { value, error, exact };
+            numbers.iter().map(move |(name, &triple)| (way, &name[..], number(triple)))
+        })
+    }
+}
+
+/// The open file, and what is in it.
+pub(super) struct Records {
+    path: PathBuf,
+    file: File,
+    held: BTreeMap<(usize, u64), Evaluated>,
+}
+
+impl Records {
+    /// Opens the file, which is locked as long as it is open; a piece of a line at its end is taken out.
+    pub fn open(path: &Path, heading: &Heading, force: bool) -> Result<Self, Error> {
+        let failed = |source: io::Error| Error::Output(OutputError::Write { path: path.to_owned(), source });
+        let mut file =
+            File::options().read(true).write(true).create(true).truncate(false).open(path).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(RunError::Locked(path.parent().unwrap_or(path).to_owned()).into());
+            }
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        }
+        let mut text = String::new();
+        if !force {
+            file.read_to_string(&mut text).map_err(failed)?;
+        }
+        let whole = text.rfind('\n').map_or(0, |end| end + 1);
+        file.set_len(whole as u64).and_then(|()| file.seek(io::SeekFrom::End(0))).map_err(failed)?;
+        let mut records = Self { path: path.to_owned(), file, held: BTreeMap::new() };
+        let mut lines = text[..whole].lines();
+        match lines.next() {
+            None => records.write(heading)?,
+            Some(first) if serde_json::from_str::<Heading>(first).is_ok_and(|found| found == *heading) => {}
+            Some(_) => return Err(records.refuse("holds evaluations of something else".into())),
+        }
+        for (i, line) in lines.enumerate() {
+            let record = serde_json::from_str::<Evaluated>(line);
+            let record = record.map_err(|_| records.refuse(format!("line {} is damaged", i + 2)))?;
+            records.held.insert((record.samples, record.seed), record);
+        }
+        Ok(records)
+    }
+
+    fn refuse(&self, problem: String) -> Error {
+        let (path, accepted) = (self.path.display(), "accepted are --force, or another folder");
+        Error::Usage(format!("--out: {path} {problem}: {accepted}"))
+    }
+
+    /// Whether there is such an evaluation.
+    pub fn holds(&self, samples: usize, seed: u64) -> bool {
+        self.held.contains_key(&(samples, seed))
+    }
+
+    /// An evaluation that is there.
+    #[track_caller]
+    pub fn get(&self, key: (usize, u64)) -> &Evaluated {
+        &self.held[&key]
+    }
+
+    /// Adds an evaluation.
+    pub fn append(&mut self, record: Evaluated) -> Result<(), Error> {
+        self.write(&record)?;
+        self.held.insert((record.samples, record.seed), record);
+        Ok(())
+    }
+
+    fn write(&mut self, line: &impl Serialize) -> Result<(), Error> {
+        let text = serde_json::to_string(line).expect("numbers and names") + "\n";
+        let written = self.file.write_all(text.as_bytes());
+        Ok(written.map_err(|source| OutputError::Write { path: self.path.clone(), source })?)
+    }
+}
