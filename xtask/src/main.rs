@@ -33,7 +33,7 @@ enum Task {
     /// Builds the Python package into target/wheels.
     Wheel(python::Arguments),
     /// Builds the Python package, and runs its tests and mypy in a virtual environment under target/.
-    TestPython(python::Arguments),
+    TestPython(python::TestArguments),
     /// Writes the classes of the Python package anew, from what configurations may say.
     PythonClasses,
     /// Counts what the gradients of Table 2 ask of a card, on the emulator.

@@ -11,6 +11,19 @@ pub struct Arguments {
     /// Compile as for tests, which takes less time; the program is slower.
     #[arg(long)]
     dev: bool,
+    /// The interpreter. Where it is told, its own packages are there, too: `/usr/bin/python3` has the distribution's NumPy and PyTorch.
+    #[arg(long)]
+    python: Option<PathBuf>,
+}
+
+/// Options of the tests.
+#[derive(Args)]
+pub struct TestArguments {
+    #[command(flatten)]
+    wheel: Arguments,
+    /// Packages besides, as pip takes them: tests for `torch`, `jax` and `arviz` run where these are there.
+    #[arg(long, value_delimiter = ',')]
+    with: Vec<String>,
 }
 
 /// The package, from the root of the workspace.
@@ -25,8 +38,8 @@ pub fn wheel(arguments: &Arguments) -> ExitCode {
 }
 
 /// Builds the wheel, installs it, and runs the tests and the check of types.
-pub fn test(arguments: &Arguments) -> ExitCode {
-    end(build(arguments).and_then(|wheel| check(&wheel)))
+pub fn test(arguments: &TestArguments) -> ExitCode {
+    end(build(&arguments.wheel).and_then(|wheel| check(&wheel, arguments)))
 }
 
 fn end(outcome: Result<(), String>) -> ExitCode {
@@ -45,10 +58,10 @@ fn root() -> &'static Path {
 
 /// The wheel in `target/wheels`.
 fn build(arguments: &Arguments) -> Result<PathBuf, String> {
-    let (python, folder) = (python()?, root().join("target/wheels"));
+    let (python, folder) = (python(arguments)?, root().join("target/wheels"));
     let maturin = match Command::new("maturin").arg("--version").output() {
         Ok(found) if found.status.success() => PathBuf::from("maturin"),
-        _ => environment("maturin", &python, &["maturin>=1.9,<2"])?.join("maturin"),
+        _ => environment("maturin", &python, Packages::Own, &["maturin>=1.9,<2"])?.join("maturin"),
     };
     let _ = std::fs::remove_dir_all(&folder);
     let manifest = root().join(PACKAGE).join("Cargo.toml");
@@ -62,24 +75,43 @@ fn build(arguments: &Arguments) -> Result<PathBuf, String> {
 }
 
 /// Installs the wheel in an environment of its own, and looks at it there.
-fn check(wheel: &Path) -> Result<(), String> {
-    let programs = environment("python", &python()?, &["numpy", "pytest", "mypy", "nbclient", "ipykernel"])?;
-    let python = programs.join("python");
+fn check(wheel: &Path, arguments: &TestArguments) -> Result<(), String> {
+    let packages = if arguments.wheel.python.is_some() { Packages::Theirs } else { Packages::Own };
+    let named = ["numpy", "pytest", "nbclient", "ipykernel"];
+    let all: Vec<_> = named.into_iter().chain(arguments.with.iter().map(String::as_str)).collect();
+    let interpreter = python(&arguments.wheel)?;
+    let python = environment("python", &interpreter, packages, &all)?.join("python");
     let package = root().join(PACKAGE);
     done(pip(&python).args(["--force-reinstall", "--no-deps"]).arg(wheel))?;
     done(Command::new(&python).args(["-m", "pytest", "--quiet", "tests"]).current_dir(&package))?;
-    done(Command::new(&python).args(["-m", "mypy", "python/upg", "tests"]).current_dir(&package))
+    // By the types of NumPy that users have now, and without those of optional packages.
+    let types = environment("types", &interpreter, Packages::Own, &["numpy", "pytest", "mypy"])?.join("python");
+    done(Command::new(&types).args(["-m", "mypy", "python/upg", "tests"]).current_dir(&package))
+}
+
+/// What is there in a virtual environment.
+#[derive(Clone, Copy, Debug)]
+enum Packages {
+    /// What is installed in it.
+    Own,
+    /// The interpreter's as well.
+    Theirs,
 }
 
 /// The programs of a virtual environment under `target/` with these packages, which is made where it isn't there.
-fn environment(name: &str, python: &Path, packages: &[&str]) -> Result<PathBuf, String> {
+fn environment(name: &str, python: &Path, packages: Packages, named: &[&str]) -> Result<PathBuf, String> {
     let folder = root().join("target").join(format!("venv-{name}"));
     let programs = folder.join(if cfg!(windows) { "Scripts" } else { "bin" });
-    let (complete, names) = (folder.join("complete"), packages.join("\n"));
-    if std::fs::read_to_string(&complete).ok().as_deref() != Some(&names) {
-        done(Command::new(python).args(["-m", "venv", "--clear"]).arg(&folder))?;
-        done(pip(&programs.join("python")).args(packages))?;
-        std::fs::write(&complete, names).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let (complete, told) = (folder.join("complete"), format!("{}, {packages:?}: {named:?}", python.display()));
+    if std::fs::read_to_string(&complete).ok().as_deref() != Some(&told) {
+        let mut venv = Command::new(python);
+        venv.args(["-m", "venv", "--clear"]).arg(&folder);
+        if matches!(packages, Packages::Theirs) {
+            venv.arg("--system-site-packages");
+        }
+        done(&mut venv)?;
+        done(pip(&programs.join("python")).args(named))?;
+        std::fs::write(&complete, told).map_err(|error| format!("{}: {error}", folder.display()))?;
     }
     Ok(programs)
 }
@@ -90,15 +122,20 @@ fn pip(python: &Path) -> Command {
     command
 }
 
-/// A Python that is new enough.
-fn python() -> Result<PathBuf, String> {
+/// The Python that was told, or one on the PATH that is new enough.
+fn python(arguments: &Arguments) -> Result<PathBuf, String> {
     let question = "import sys; print(sys.executable) if sys.version_info >= (3, 10) else sys.exit(1)";
-    let asked =
-        ["python3", "python"].into_iter().filter_map(|name| Command::new(name).args(["-c", question]).output().ok());
+    let names = match &arguments.python {
+        Some(told) => vec![told.as_path()],
+        None => vec![Path::new("python3"), Path::new("python")],
+    };
+    let asked = names.iter().filter_map(|name| Command::new(name).args(["-c", question]).output().ok());
     let path = asked.filter(|answer| answer.status.success()).find_map(|answer| String::from_utf8(answer.stdout).ok());
     let (major, minor) = OLDEST;
-    path.map(|path| PathBuf::from(path.trim()))
-        .ok_or_else(|| format!("no Python: accepted is {major}.{minor} or later, as python3 on the PATH"))
+    path.map(|path| PathBuf::from(path.trim())).ok_or_else(|| {
+        let told = names.iter().map(|name| name.display().to_string()).collect::<Vec<_>>().join(", ");
+        format!("--python = {told}: accepted is Python {major}.{minor} or later, by default as python3 on the PATH")
+    })
 }
 
 fn done(command: &mut Command) -> Result<(), String> {

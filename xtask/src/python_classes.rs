@@ -9,10 +9,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use upg_experiments::config::catalogue::flow_named;
 use upg_experiments::config::choices::{Choice, Content, Field, Grammar, Kind, Variant};
-use upg_experiments::config::schema::EXAMPLE;
+use upg_experiments::config::schema::{EXAMPLE, of_flow};
 
 /// Where the files are, from the root of the workspace.
 const FOLDER: &str = "crates/upg-python/python/upg";
+
+/// The header for targets in libraries, which the wheel brings along.
+const HEADER: &str = include_str!("../../crates/upg-experiments/include/upg_target.h");
 
 const HEAD: &str =
     "# Written by `cargo xtask python-classes`: change the reader of configurations, and write it again.\n";
@@ -38,7 +41,8 @@ fn files() -> Vec<(String, String)> {
     let grammar = Grammar::of_configurations();
     let classes = (0..grammar.choices.len()).filter(|&at| !is_names(&grammar.choices[at]));
     let modules = classes.map(|at| (format!("{}.py", house(&grammar, at).0), module(&grammar, at)));
-    modules.chain([("sections.py".to_owned(), sections(&grammar))]).collect()
+    let header = ("include/upg_target.h".to_owned(), HEADER.to_owned());
+    modules.chain([("sections.py".to_owned(), sections(&grammar)), header]).collect()
 }
 
 /// Whether a choice is one between names.
@@ -70,7 +74,7 @@ fn capital(name: &str) -> String {
 fn module(grammar: &Grammar, at: usize) -> String {
     let choice = &grammar.choices[at];
     let (name, base) = house(grammar, at);
-    let mut types = Types { grammar, own: name, named: vec![], has_path: false };
+    let mut types = Types { grammar, own: name, named: vec![] };
     let mut body = format!("class {base}(Spec):\n    \"\"\"One of the classes below.\"\"\"\n");
     for variant in &choice.variants {
         body += &class(&mut types, &choice.field, &base, variant);
@@ -144,7 +148,6 @@ struct Types<'a> {
     own: String,
     /// Classes of other modules.
     named: Vec<(String, String)>,
-    has_path: bool,
 }
 
 impl Types<'_> {
@@ -165,10 +168,7 @@ impl Types<'_> {
             Kind::Record(_) => "Mapping[str, object]".to_owned(),
             Kind::Number => "float".to_owned(),
             Kind::Whole => "int".to_owned(),
-            Kind::Text => {
-                self.has_path = true;
-                "str | Path".to_owned()
-            }
+            Kind::Text => "str | PathLike[str]".to_owned(),
             Kind::List(of) => {
                 format!("Sequence[{}]", self.of(of))
             }
@@ -181,7 +181,6 @@ impl Types<'_> {
         let of = |module: &str, names: &[&str]| {
             let has = |name: &&&str| match **name {
                 "TYPE_CHECKING" => !self.named.is_empty(),
-                "Path" => self.has_path,
                 name => body.contains(&format!("{name}[")) || body.contains(&format!("({name},")),
             };
             let used: Vec<_> = names.iter().filter(has).copied().collect();
@@ -189,7 +188,7 @@ impl Types<'_> {
         };
         let all = [
             of("collections.abc", &["Mapping", "Sequence"]),
-            of("pathlib", &["Path"]),
+            of("os", &["PathLike"]),
             of("typing", &["TYPE_CHECKING", "Literal", "TypedDict"]),
         ];
         let text = all.concat();
@@ -209,11 +208,11 @@ impl Types<'_> {
 /// The sections of a configuration as types of arguments.
 fn sections(grammar: &Grammar) -> String {
     let (own, named) = ("sections".to_owned(), vec![]);
-    let mut types = Types { grammar, own, named, has_path: false };
+    let mut types = Types { grammar, own, named };
     let (mut body, mut paths) = (String::new(), vec![]);
     for section in &grammar.sections {
         let Kind::Record(fields) = &section.kind else { continue };
-        record(&mut types, &capital(section.name), fields, &mut body, &mut paths);
+        record(&mut types, &capital(section.name), &[section.name], fields, &mut body, &mut paths);
     }
     let (imports, others) = (types.imports(&body), types.others());
     let paths = paths.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
@@ -224,14 +223,25 @@ fn sections(grammar: &Grammar) -> String {
 }
 
 /// The type of fields without a name before them; those inside first.
-fn record(types: &mut Types<'_>, class: &str, fields: &[Field], body: &mut String, paths: &mut Vec<&'static str>) {
-    let mut text =
-        format!("\n\nclass {class}Fields(TypedDict, total=False):\n    \"\"\"See ``upg config schema``.\"\"\"\n\n");
+fn record(
+    types: &mut Types<'_>,
+    class: &str,
+    place: &[&str],
+    fields: &[Field],
+    body: &mut String,
+    paths: &mut Vec<&'static str>,
+) {
+    let words = in_docstring(&lines_of(place).join("\n    "));
+    let mut text = format!(
+        "\n\nclass {class}Fields(TypedDict, total=False):\n    \"\"\"The fields of ``{}``: an example of each, what it accepts and its default, as \
+         configurations are written.\n\n    {words}\n    \"\"\"\n\n",
+        place.join(".")
+    );
     for field in fields {
         let kind = match &field.kind {
             Kind::Record(inner) => {
                 let inside = format!("{class}{}", capital(field.name));
-                record(types, &inside, inner, body, paths);
+                record(types, &inside, &[place, &[field.name]].concat(), inner, body, paths);
                 format!("{inside}Fields | str")
             }
             kind => types.of(kind),
@@ -248,9 +258,41 @@ fn record(types: &mut Types<'_>, class: &str, fields: &[Field], body: &mut Strin
 fn about(field: &str, name: &str) -> String {
     let entry = (field == "flow").then(|| flow_named(name)).flatten();
     let good_for = entry.map(|entry| format!("Good for {}.", entry.good_for));
-    let text = [good_for, explained(field, name)].into_iter().flatten().collect::<Vec<_>>().join("\n\n    ");
+    let words = match entry {
+        Some(_) => Some(without_marks(of_flow(name)).join("\n    ")),
+        None => explained(field, name),
+    };
+    let text = [good_for, words].into_iter().flatten().collect::<Vec<_>>().join("\n\n    ");
     let text = if text.is_empty() { format!("``{name}`` of the field ``{field}``.") } else { text };
+    in_docstring(&text)
+}
+
+fn in_docstring(text: &str) -> String {
     text.replace('\\', "\\\\").replace("\"\"\"", "'''")
+}
+
+/// Lines of the schema without the marks of lines that are comments, and without spaces at their ends.
+fn without_marks(lines: impl IntoIterator<Item = impl AsRef<str>>) -> Vec<String> {
+    let unmarked = |line: &str| {
+        let text = line.trim_start();
+        let depth = line.len() - text.len();
+        let text = text.strip_prefix("// ").unwrap_or(text);
+        format!("{}{}", " ".repeat(depth), text).trim_end().to_owned()
+    };
+    lines.into_iter().map(|line| unmarked(line.as_ref())).collect()
+}
+
+/// The lines of the schema about a section, or a part of one, without those that open and close it.
+fn lines_of(place: &[&str]) -> Vec<String> {
+    let mut lines: Vec<&str> = EXAMPLE.lines().collect();
+    for (depth, name) in place.iter().enumerate() {
+        let indent = " ".repeat(4 * (depth + 1));
+        let (opens, closes) = (format!("{indent}{name}: ("), format!("{indent}),"));
+        let inside = lines.iter().skip_while(|line| !line.starts_with(&opens)).skip(1);
+        lines = inside.take_while(|line| !line.starts_with(&closes)).copied().collect();
+    }
+    let indent = 4 * (place.len() + 1);
+    without_marks(lines.into_iter().map(|line| line.get(indent..).unwrap_or_default()))
 }
 
 /// The lines about a name in the schema, behind the heading of its section.

@@ -5,7 +5,8 @@ use numpy::{IntoPyArray, PyArray2, PyReadonlyArray2};
 use pyo3::prelude::*;
 use upg_core::{Base, Batch, Cpu, Domain, StandardNormal, UniformTorus};
 use upg_experiments::Error;
-use upg_experiments::config::foreign::check::{Compared, base_samples, compare};
+use upg_experiments::commands::held::check_memory;
+use upg_experiments::config::foreign::check::{Compared, base_samples, compare, compare_turned};
 use upg_experiments::config::{Config, Invalid, TargetConfig};
 use upg_train::Purpose;
 
@@ -30,6 +31,9 @@ pub fn check_target<'py>(
         let target = TargetConfig::of_text(&text, &folder)?;
         let theory = target.theory::<f64>()?;
         let dof = upg_core::Target::<Cpu<f64>>::dof(&*theory);
+        if points.is_none() {
+            check_memory("samples", samples, dof * size_of::<f64>())?;
+        }
         let (x, of) = match (&points, &config) {
             (Some(points), _) if points.ncols() != dof || points.nrows() == 0 => {
                 let shape = points.shape();
@@ -39,7 +43,14 @@ pub fn check_target<'py>(
             (None, Some(config)) => (of_flow(config, samples, seed, dof)?, " of the base"),
             (None, None) => (of_domain(theory.domain(0), dof, samples, seed), ""),
         };
-        let compared = compare(&*theory, &x, of).map_err(|accepted| {
+        let compared = compare(&*theory, &x, of).and_then(|compared| match theory.domain(0) {
+            Domain::Line => Ok(compared),
+            Domain::Circle => {
+                let turned = compare_turned(&*theory, &x, of)?;
+                Ok(Compared { largest: compared.largest.max(turned), ..compared })
+            }
+        });
+        let compared = compared.map_err(|accepted| {
             let value = match &target {
                 TargetConfig::Python(python) => python.name(),
                 _ => text.clone(),

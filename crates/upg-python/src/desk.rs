@@ -4,10 +4,12 @@
 //! others bring, such as the calls of a target's function, with the interpreter held for an errand and no longer. So functions of Python run in the
 //! thread that a user started a training from, where Ctrl-C reaches them, and no other thread ever waits for the interpreter.
 //!
+//! When the interpreter ends, work in daemon threads is told so, and waited for a while: [`end_all`].
+//!
 //! What a signal's handler or an errand raises is kept, the first of it, to be raised when the work has ended. Where it can, it ends well: the work
 //! asks after every step ([`Caller`]), and has its errands done until then; before the first such question, or after a second signal, they are refused.
 
-use pyo3::exceptions::PyKeyboardInterrupt;
+use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
 use pyo3::prelude::*;
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -15,8 +17,10 @@ use std::panic::resume_unwind;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Builder};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use upg_experiments::commands::train::Caller;
+use upg_experiments::io::console::say;
+use upg_experiments::io::signals::exit_at_once;
 
 /// How often signals are looked for.
 const EVERY: Duration = Duration::from_millis(50);
@@ -73,6 +77,51 @@ pub fn leave_target() {
     TARGETS.with_borrow_mut(Vec::pop);
 }
 
+/// The desks that somebody sits at, each with its process: the child of a fork has the list of its parent, and none of its threads.
+static SERVED: Mutex<Vec<(u32, Arc<Desk>)>> = Mutex::new(vec![]);
+
+/// The desks that somebody in this process sits at.
+fn served() -> Vec<Arc<Desk>> {
+    let served = SERVED.lock().unwrap_or_else(PoisonError::into_inner);
+    served.iter().filter(|(process, _)| *process == std::process::id()).map(|(_, desk)| desk.clone()).collect()
+}
+
+/// An entry in the list.
+struct Served<'a>(&'a Arc<Desk>);
+
+impl<'a> Served<'a> {
+    fn begin(desk: &'a Arc<Desk>) -> Self {
+        let mut served = SERVED.lock().unwrap_or_else(PoisonError::into_inner);
+        served.push((std::process::id(), desk.clone()));
+        Self(desk)
+    }
+}
+
+impl Drop for Served<'_> {
+    fn drop(&mut self) {
+        let mut served = SERVED.lock().unwrap_or_else(PoisonError::into_inner);
+        served.retain(|(_, desk)| !Arc::ptr_eq(desk, self.0));
+    }
+}
+
+/// The interpreter ends: what is under way in daemon threads is asked to end well, and after ten seconds to end at once. A thread that came back for the
+/// interpreter when there is none would take the process with it.
+#[pyfunction]
+pub fn end_all(py: Python<'_>) {
+    let wait = |most: Duration| {
+        let until = Instant::now() + most;
+        py.detach(|| {
+            while !served().is_empty() && Instant::now() < until {
+                thread::sleep(Duration::from_millis(5));
+            }
+        });
+    };
+    served().iter().for_each(|desk| desk.keep(py, PySystemExit::new_err("the interpreter ends")));
+    wait(Duration::from_secs(10));
+    served().iter().for_each(|desk| desk.state().is_urgent = true);
+    wait(Duration::from_secs(2));
+}
+
 impl Desk {
     /// A desk with the target that was handed in last, if one was.
     pub fn new(py: Python<'_>) -> Arc<Self> {
@@ -96,6 +145,7 @@ impl Desk {
     /// If the system has no thread to spare.
     pub fn serve<O: Send>(self: &Arc<Self>, py: Python<'_>, work: impl FnOnce(Caller<'_>) -> O + Send) -> PyResult<O> {
         self.state().is_served = true;
+        let (_listed, process) = (Served::begin(self), std::process::id());
         thread::scope(|scope| {
             let worker = Builder::new().name("upg".into()).stack_size(STACK).spawn_scoped(scope, || {
                 let _ended = AtWork::begin(self);
@@ -104,7 +154,15 @@ impl Desk {
             let worker = worker.inspect_err(|_| self.state().is_served = false)?;
             loop {
                 match py.detach(|| self.wait()) {
-                    News::Errand(errand) => errand(py),
+                    News::Errand(errand) => {
+                        errand(py);
+                        if std::process::id() != process {
+                            say(
+                                "error: a process that a target's function has forked came back from there: accepted is os._exit",
+                            );
+                            exit_at_once(1);
+                        }
+                    }
                     News::Nothing => py.check_signals().unwrap_or_else(|raised| self.keep(py, raised)),
                     News::Ended => break,
                 }

@@ -4,6 +4,7 @@ use crate::desk::Desk;
 use pyo3::exceptions::{PyKeyboardInterrupt, PyRuntimeError};
 use pyo3::prelude::*;
 use std::sync::Arc;
+use upg_core::DeviceError;
 use upg_experiments::Error;
 use upg_experiments::commands::train::Caller;
 
@@ -15,6 +16,7 @@ fn class(error: &Error) -> &'static str {
         Error::Run(_) | Error::Checkpoint(_) | Error::State(_) | Error::Weights(_) | Error::StartFrom(_) => "RunError",
         Error::Output(_) => "OutputError",
         Error::Samples(_) | Error::Data(_) => "DataError",
+        Error::Device(DeviceError::Target { .. }) => "TargetError",
         Error::Device(_) => "DeviceError",
         Error::Overflown { .. } | Error::Diverged { .. } | Error::NotFinite { .. } => "DivergedError",
         Error::Failed(inner) => class(inner),
@@ -22,10 +24,24 @@ fn class(error: &Error) -> &'static str {
     }
 }
 
-/// The exception of an error: the line of the command line, without the dashes of its options.
+/// The line of the command line with what its options are called in Python.
+fn in_python(line: &str) -> String {
+    let options = [
+        ("--resume, --force", "upg.load(out).resume(), force=True"),
+        ("--force", "force=True"),
+        ("--resume", "Run.resume"),
+    ];
+    let told = options.iter().fold(line.to_owned(), |line, (option, name)| line.replace(option, name));
+    told.trim_start_matches("--").trim_start_matches("config: ").replace(" --", " ")
+}
+
+/// The exception of an error.
 pub fn raise(py: Python<'_>, error: &Error) -> PyErr {
-    let message = error.to_string();
-    let message = message.trim_start_matches("--").trim_start_matches("config: ").to_owned();
+    let message = in_python(&error.to_string());
+    let message = match error {
+        Error::Usage(_) => message.replace('\n', "\\n"), // those of a value; others have a line for each mistake
+        _ => message,
+    };
     let class = py.import("upg.errors").and_then(|errors| errors.getattr(class(error)));
     match class.and_then(|class| class.call1((&message,))) {
         Ok(exception) => PyErr::from_value(exception),

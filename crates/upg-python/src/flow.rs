@@ -23,6 +23,8 @@ pub struct Flow {
     held: Mutex<Held>,
     /// The thread whose call is under way.
     user: Mutex<Option<ThreadId>>,
+    /// The process that has its threads.
+    process: u32,
 }
 
 /// The call under way, until it ends.
@@ -41,7 +43,12 @@ fn open<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Flow {
     fn of(held: Held) -> Self {
-        Self { facts: held.facts().clone(), held: Mutex::new(held), user: Mutex::default() }
+        Self {
+            facts: held.facts().clone(),
+            held: Mutex::new(held),
+            user: Mutex::default(),
+            process: std::process::id(),
+        }
     }
 
     /// Does `work` with the flow, without the interpreter.
@@ -53,6 +60,10 @@ impl Flow {
         // The thread that called: a handler of a signal, or a target's function, may come from there again.
         let here = Some(thread::current().id());
         interruptible(py, |caller| {
+            if std::process::id() != self.process {
+                let problem = "the flow was made before this process was forked";
+                return Err(Error::Usage(format!("{problem}: accepted is one that is made here")));
+            }
             if *open(&self.user) == here {
                 let problem = "the flow is in use by the call that this one comes from";
                 return Err(Error::Usage(format!("{problem}: accepted is another flow, flow.copy()")));
@@ -297,8 +308,17 @@ fn made(py: Python<'_>, description: impl FnOnce() -> Result<Description, Error>
     interruptible(py, |_| Ok(Flow::of(Held::new(&description()?)?)))
 }
 
-/// Estimator and divergence by their names, as they are on the command line or in configurations: `path-fast` or `PathFast`.
+/// Estimator and divergence by their names, as they are on the command line or in configurations: `path-fast`, `PathFast` or `Forward(PathFast)`.
 fn method(estimator: &str, divergence: &str) -> Result<Method, Error> {
+    let both = estimator.strip_suffix(')').and_then(|both| both.split_once('('));
+    let (estimator, divergence) = match both {
+        Some((of_objective, estimator))
+            if ["reverse".into(), of_objective.to_lowercase()].contains(&divergence.to_lowercase()) =>
+        {
+            (estimator, of_objective)
+        }
+        _ => (estimator, divergence),
+    };
     let plain = |name: &str| name.replace('-', "").to_lowercase();
     let refuse = |what: &str, name: &str, accepted: Vec<String>| {
         Error::Usage(format!("{what} = {name}: accepted are {}", accepted.join(", ")))

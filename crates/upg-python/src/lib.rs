@@ -64,6 +64,7 @@ fn _upg(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(check, module)?)?;
     module.add_function(wrap_pyfunction!(desk::enter_target, module)?)?;
     module.add_function(wrap_pyfunction!(desk::leave_target, module)?)?;
+    module.add_function(wrap_pyfunction!(desk::end_all, module)?)?;
     module.add_function(wrap_pyfunction!(check_target::check_target, module)?)?;
     module.add_class::<trainer::Steps>()?;
     module.add_function(wrap_pyfunction!(run::train, module)?)?;
@@ -83,6 +84,7 @@ fn _upg(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(tools::hmc_of_run, module)?)?;
     module.add_function(wrap_pyfunction!(tools::hmc_of_target, module)?)?;
     module.add_function(wrap_pyfunction!(tools::variance_of_run, module)?)?;
+    module.add_function(wrap_pyfunction!(tools::calibrate_run, module)?)?;
     module.add_function(wrap_pyfunction!(tools::flow_table, module)?)?;
     module.add_function(wrap_pyfunction!(tools::schema, module)?)
 }

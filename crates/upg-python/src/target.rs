@@ -68,7 +68,8 @@ fn found(py: Python<'_>, desk: &Desk, config: &PythonConfig) -> Result<Py<PyAny>
         }
         (None, Some(target)) => target.bind(py).clone(),
         (None, None) => {
-            let accepted = "one that is handed in, as in upg.train(flow, target) or upg.load(folder, target=target)";
+            let accepted = "one that is handed in, as in upg.train(flow, target), upg.load(folder, target=target) or \
+                            upg.Flow.load(file, target=target); one of a file is Python(module: ...)";
             return Err(refused("target.function", config.function.clone(), accepted.into()));
         }
     };

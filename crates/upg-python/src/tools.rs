@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use std::path::PathBuf;
 use upg_experiments::Error;
 use upg_experiments::commands::config::ConfigCommand;
-use upg_experiments::commands::{config, flows, hmc, variance};
+use upg_experiments::commands::{calibrate, config, flows, hmc, variance};
 use upg_experiments::config::{SoleTarget, catalogue};
 
 /// Runs the sampler of the target of a run; writes `samples.npy` and `hmc.json` into its folder `hmc`.
@@ -67,6 +67,29 @@ pub fn variance_of_run(
         let batch = within("batch", batch, 1, 10_000_000)?;
         let run = run_args(run, weights, device, threads, steps)?;
         variance::run_for(caller, &variance::VarianceArgs { run, seed, repetitions, batch, out })
+    })
+}
+
+/// Compares errors with exact values over many evaluations, and writes `calibration.json`.
+#[pyfunction]
+#[expect(clippy::too_many_arguments, reason = "they have names in Python")]
+pub fn calibrate_run(
+    py: Python<'_>,
+    run: PathBuf,
+    samples: Vec<usize>,
+    runs: u64,
+    seed: Option<u64>,
+    out: Option<PathBuf>,
+    force: bool,
+    weights: &str,
+    device: &str,
+    threads: Option<usize>,
+    steps: Option<u64>,
+) -> PyResult<String> {
+    interruptible(py, |caller| {
+        let runs = within("runs", runs, 2, 1_000_000)?;
+        let run = run_args(run, weights, device, threads, steps)?;
+        calibrate::run_for(caller, &calibrate::CalibrateArgs { run, samples, runs, seed, out, force })
     })
 }
 

@@ -5,6 +5,7 @@ use crate::errors::{interruptible_at, raise};
 use crate::run::{read_text, train_args};
 use pyo3::prelude::*;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, TryLockError};
 use upg_experiments::Error;
 use upg_experiments::commands::train::{Caller, Steps as Training};
@@ -13,6 +14,10 @@ use upg_experiments::commands::train::{Caller, Steps as Training};
 #[pyclass(frozen, module = "upg._upg")]
 pub struct Steps {
     training: Mutex<Option<Training>>,
+    /// Whether all steps were made when it was closed.
+    was_done: AtomicBool,
+    /// Whether a step has failed.
+    is_broken: AtomicBool,
     desk: Arc<Desk>,
 }
 
@@ -38,7 +43,12 @@ impl Steps {
             let config = config.map(read_text).transpose()?;
             Training::begin(config, &args)
         })?;
-        Ok(Self { training: Mutex::new(Some(training)), desk })
+        Ok(Self {
+            training: Mutex::new(Some(training)),
+            was_done: AtomicBool::new(false),
+            is_broken: AtomicBool::new(false),
+            desk,
+        })
     }
 
     /// Makes a step; returns its numbers, an object of JSON. It is made to its end even if Ctrl-C comes meanwhile.
@@ -53,16 +63,24 @@ impl Steps {
         self.with(py, |training, _| training.save())
     }
 
-    /// Whether all steps are made.
+    /// Whether all steps are made; of one that is closed, whether they were.
     fn is_done(&self, py: Python<'_>) -> PyResult<bool> {
+        if self.training.try_lock().is_ok_and(|training| training.is_none()) {
+            return Ok(self.was_done.load(Relaxed));
+        }
         self.with(py, |training, _| Ok(training.is_done()))
     }
 
     /// Unlocks the folder.
-    fn close(&self) {
-        if let Ok(mut training) = self.training.try_lock() {
-            *training = None;
-        }
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        let mut training = match self.training.try_lock() {
+            Ok(training) => training,
+            Err(TryLockError::Poisoned(training)) => training.into_inner(),
+            Err(TryLockError::WouldBlock) => return Err(refused(py, "at work: accepted is to close it between steps")),
+        };
+        let is_done = training.take().is_some_and(|training| training.is_done());
+        self.was_done.fetch_or(is_done, Relaxed);
+        Ok(())
     }
 }
 
@@ -73,15 +91,25 @@ impl Steps {
         py: Python<'_>,
         work: impl FnOnce(&mut Training, Caller<'_>) -> Result<O, Error> + Send,
     ) -> PyResult<O> {
-        let refused = |problem: &str| Err(raise(py, &Error::Usage(format!("trainer: {problem}"))));
         let mut held = match self.training.try_lock() {
             Ok(held) => held,
-            Err(TryLockError::WouldBlock) => return refused("another thread is at it: accepted is one at a time"),
-            Err(TryLockError::Poisoned(_)) => return refused("broken by a panic: accepted is another"),
+            Err(TryLockError::WouldBlock) => return Err(refused(py, "at work: accepted is one call at a time")),
+            Err(TryLockError::Poisoned(_)) => return Err(refused(py, "broken by a panic: accepted is another")),
         };
         match &mut *held {
-            None => refused("closed: accepted is upg.Trainer.resume"),
-            Some(training) => interruptible_at(py, &self.desk, |caller| work(training, caller)),
+            None => Err(refused(py, "closed: accepted is upg.Trainer.resume")),
+            Some(_) if self.is_broken.load(Relaxed) => {
+                Err(refused(py, "ended by an error: accepted is upg.Trainer.resume, from the last checkpoint"))
+            }
+            Some(training) => interruptible_at(py, &self.desk, |caller| {
+                work(training, caller).inspect_err(|error| {
+                    self.is_broken.fetch_or(!matches!(error, Error::Usage(_) | Error::Output(_)), Relaxed);
+                })
+            }),
         }
     }
+}
+
+fn refused(py: Python<'_>, problem: &str) -> PyErr {
+    raise(py, &Error::Usage(format!("trainer: {problem}")))
 }

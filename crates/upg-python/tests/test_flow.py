@@ -358,3 +358,13 @@ def test_a_handler_ends_a_call_and_cannot_use_its_flow() -> None:
         signal.signal(signal.SIGALRM, before)
     assert len(told) == 1 and "in use" in told[0]
     assert flow.sample(2).shape == (2, 4, 2)
+
+
+def test_an_estimator_is_called_as_an_objective_is(run: upg.Run) -> None:
+    flow = run.flow
+    x, z = flow.sample(8), flow.sample(8)
+    assert flow.gradient(z=z, estimator="Reverse(Reparam)").loss == flow.gradient(z=z, estimator="Reparam").loss
+    assert flow.gradient(x=x, estimator="Forward(PathFast)").loss == flow.gradient(x=x, estimator="PathFast").loss
+    with pytest.raises(upg.UpgError, match="accepted are"):
+        flow.gradient(x=x, estimator="Reverse(PathFast)")
+    assert repr(flow.gradient(z=z)).startswith("Gradient(loss=") and len(repr(flow.gradient(z=z))) < 100

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -180,6 +181,14 @@ def test_ctrl_c_leaves_a_checkpoint(tmp_path: Path) -> None:
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+@pytest.mark.parametrize("data", ["(hmc: (warm_up: 1000000000))", "(train: Draw(10000000), hmc: (chains: 10, thin: 1))"])
+def test_ctrl_c_while_data_are_drawn(data: str, tmp_path: Path) -> None:
+    threading.Timer(1.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        upg.train(FLOW, TARGET, objective="Forward(PathFast)", steps=1, batch=4, data=data, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_other_threads_run_meanwhile(tmp_path: Path) -> None:
     ticks: list[float] = []
     done = threading.Event()
@@ -197,3 +206,44 @@ def test_other_threads_run_meanwhile(tmp_path: Path) -> None:
         done.set()
         thread.join()
     assert len(ticks) > 10
+
+
+def test_damaged_files_are_told_of(tmp_path: Path) -> None:
+    run = upg.train(FLOW, TARGET, steps=6, batch=4, log_every=1, out=tmp_path / "run")
+    whole, path = run.metrics, run.path / "metrics.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines)[:-10])
+    assert np.array_equal(run.metrics["step"], whole["step"][:-1])
+    for damage in (b"\xff\n", b"[1]\n", b"{\n", b"[" * 100_000 + b"\n"):
+        path.write_bytes(b"".join([*lines[:2], damage, *lines[3:]]))
+        with pytest.warns(RuntimeWarning, match="line 3 is damaged, and left out"):
+            assert np.array_equal(run.metrics["step"], np.delete(whole["step"], 2))
+    run.evaluate(samples=100)
+    for wrong in (b"", b"[]", b"\xff", b"{"):
+        (run.path / "summary.json").write_bytes(wrong)
+        with pytest.raises(upg.RunError, match="damaged: accepted is what"):
+            run.summary  # noqa: B018
+    shutil.rmtree(run.path)
+    with pytest.raises(upg.RunError, match="missing: accepted is the folder of a run"):
+        run.metrics  # noqa: B018
+
+
+def test_arrays_are_data(tmp_path: Path) -> None:
+    samples, _ = upg.hmc(TARGET, 500)
+    told: dict[str, Any] = {"objective": "Forward(PathFast)", "steps": 5, "batch": 16}
+    np.save(tmp_path / "train.npy", samples)
+    files = upg.train(FLOW, TARGET, data={"train": upg.sources.File(tmp_path / "train.npy"), "test": upg.sources.Draw(100)}, out=tmp_path / "files", **told)
+    run = upg.train(FLOW, TARGET, data={"train": samples, "test": upg.sources.Draw(100)}, out=tmp_path / "run", **told)
+    assert tensors(run.path / "checkpoint.safetensors") == tensors(files.path / "checkpoint.safetensors")
+    flat = samples.reshape(500, 8).astype(np.float64)
+    with upg.Trainer(FLOW, TARGET, data={"train": flat}, out=tmp_path / "flat", **told) as trainer:
+        list(trainer)
+    assert np.array_equal(trainer.run.metrics["loss"], run.metrics["loss"])
+    kept = (run.path / "given_train.npy").read_bytes()
+    with pytest.raises(upg.RunError, match=r"holds a run already: accepted are upg.load\(out\).resume\(\), force=True, or another folder"):
+        upg.train(FLOW, TARGET, data={"train": samples[:100]}, out=run, **told)
+    assert (run.path / "given_train.npy").read_bytes() == kept
+    assert upg.load(run).resume(stop_after=5).path == run.path
+    for wrong in (samples[0, 0, 0], "abc", samples + 1j):
+        with pytest.raises(upg.UpgError, match="accepted|expected"):
+            upg.train(FLOW, TARGET, data={"train": wrong}, out=tmp_path / "wrong", **told)

@@ -135,3 +135,10 @@ def test_json_of_tables() -> None:
     for refuse in (lambda: upg.flow_table([0]), lambda: upg.flow_info("None"), lambda: upg.flow_info("U1", [3])):
         with pytest.raises(upg.ArgumentError):
             refuse()
+
+
+def test_weights_that_are_all_the_same() -> None:
+    assert upg.log_z([2.0] * 500) == (2.0, 0.0, True, [])
+    one = upg.log_z([2.0])
+    assert one.value == 2.0 and np.isnan(one.error) and not one.trusted
+    assert upg.log_z([-np.inf] * 10).warnings == ["all 10 weights are zero"]

@@ -434,7 +434,7 @@ def test_a_file_on_the_command_line(module: Path) -> None:
     ("target", "told"),
     [
         ('module: "none.py", dof: 6', "none.py: accepted is a file of Python that is there"),
-        ('module: "energy.py", function: "nothing", dof: 6', "energy.py: accepted is a file with a function nothing: AttributeError"),
+        ('module: "energy.py", function: "nothing", dof: 6', "energy.py: accepted is a file with a function nothing: ArgumentError"),
         ('module: "energy.py", function: "target", dof: 5', "target.dof = 5: accepted is 6, as the target another has"),
         ('module: "energy.py", function: "target", dof: 6, force: FiniteDifferences', "target.force: accepted is Given, as the target another says"),
         ('module: "energy.py", function: "energy", dof: 6', "returns ndarray: accepted are two"),
@@ -519,3 +519,37 @@ def test_jax(tmp_path: Path) -> None:
     assert jax.numpy.zeros(1).dtype == np.float32
     with pytest.raises(upg.TargetError, match="the energy has the shape"):
         upg.check_target(upg.from_jax(lambda x: x, DOF))
+
+
+def test_turns_of_angles_are_compared(tmp_path: Path) -> None:
+    flow = upg.flows.TorusSpline(lattice=[2], couplings=2, hidden=[4], bins=4)
+    wrong = upg.Target(2, lambda x: (x.sum(1) ** 2 / 2, -x.sum(1, keepdims=True) * np.ones((1, 2))), domain="angles", name="parabola")
+    right = upg.Target(2, lambda x: (-np.cos(x).sum(1), -np.sin(x)), domain="angles")
+    assert upg.check_target(right).largest < 1
+    for check in (lambda: upg.check_target(wrong), lambda: upg.train(flow, wrong, steps=1, batch=4, out=tmp_path / "run")):
+        with pytest.raises(upg.ConfigError, match=r"whose action has the period 2 pi in every angle: at sample 0.* after turns of angle 0"):
+            check()
+    upg.train(flow, right, steps=1, batch=4, out=tmp_path / "run")
+
+
+def test_nothing_to_compare_is_refused() -> None:
+    with pytest.raises(upg.ArgumentError, match="samples = 0: accepted is a whole number, at least 1"):
+        upg.check_target(upg.Target(DOF, quartic), samples=0)
+    with pytest.raises(upg.ArgumentError, match=r"points of shape \[2, 2, 6\]: accepted is \[points, dof\]"):
+        upg.check_target(upg.Target(DOF, quartic), points=np.zeros((2, 2, DOF)))
+
+
+def test_a_chain_of_samples_without_weight_is_refused() -> None:
+    flow = upg.Flow(FLOW, upg.Target(DOF, lambda x: (np.full(len(x), np.inf), 0 * x), check=False))
+    with pytest.raises(upg.DivergedError, match="log_weight has the value -inf at"):
+        flow.sample(5, metropolis=True)
+
+
+def test_an_infinite_action_is_the_target_s(tmp_path: Path) -> None:
+    with pytest.raises(upg.DivergedError, match="the action of the target is not finite where the flow ends"):
+        trained(upg.Target(DOF, lambda x: (np.full(len(x), np.inf), -x), check=False), tmp_path / "run", steps=40)
+
+
+def test_the_header_comes_along() -> None:
+    header = Path(upg.get_include()) / "upg_target.h"
+    assert "upg_target_version" in header.read_text()

@@ -116,3 +116,13 @@ def test_ctrl_c_ends_whatever_is_done(run: upg.Run, tmp_path: Path) -> None:
             work()
         assert time.monotonic() - begin < 5
     assert not list(tmp_path.rglob("*.json")) and not list(tmp_path.rglob("*.npy"))
+
+
+def test_a_calibration_is_that_of_the_command(run: upg.Run, tmp_path: Path) -> None:
+    found = run.calibrate(samples=[200], runs=3, out=tmp_path / "python")
+    command("calibrate", "--run", run.path, "--samples", 200, "--runs", 3, "--out", tmp_path / "command")
+    assert found == json.loads((tmp_path / "command" / "calibration.json").read_text())
+    assert found["samples"]["200"]["numbers"][0]["evaluations"] == 3
+    for wrong in (1, 10**7):
+        with pytest.raises(upg.ArgumentError, match="runs = .* accepted is"):
+            run.calibrate(runs=wrong)

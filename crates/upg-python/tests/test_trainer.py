@@ -82,7 +82,7 @@ def test_what_a_target_raises(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError):
         trainer.step()
     fails = False
-    with pytest.raises(upg.DeviceError, match="ZeroDivisionError"):
+    with pytest.raises(upg.ArgumentError, match="ended by an error: accepted is upg.Trainer.resume"):
         trainer.step()
     trainer.close()
 
@@ -100,7 +100,7 @@ def test_one_thread_at_a_time(tmp_path: Path) -> None:
         other = threading.Thread(target=trainer.step)
         other.start()
         inside.wait(20)
-        with pytest.raises(upg.ArgumentError, match="another thread is at it"):
+        with pytest.raises(upg.ArgumentError, match="at work: accepted is one call at a time"):
             trainer.step()
         go_on.set()
         other.join()
@@ -113,3 +113,31 @@ def test_signals_between_steps_are_those_of_python(tmp_path: Path) -> None:
             if metrics["step"] == 3:
                 os.kill(os.getpid(), signal.SIGINT)
     assert upg.load(tmp_path / "run").sample(1, weights="latest").shape == (1, DOF)
+
+
+def test_what_a_trainer_tells_at_its_end(tmp_path: Path) -> None:
+    with upg.Trainer(FLOW, upg.targets.Gmm(dim=DOF), out=tmp_path / "run", **TOLD) as trainer:
+        seconds = [metrics["seconds"] for metrics in trainer]
+    assert trainer.is_done and all(before < after for before, after in zip(seconds, seconds[1:], strict=False))
+    with upg.Trainer(FLOW, upg.targets.Gmm(dim=DOF), out=tmp_path / "other", **TOLD) as trainer:
+        trainer.step()
+    assert not trainer.is_done
+
+
+def test_a_trainer_whose_target_has_failed_is_over(tmp_path: Path) -> None:
+    calls = []
+
+    def fails(x: Any) -> Any:
+        calls.append(len(x))
+        if len(calls) == 9:
+            with pytest.raises(upg.ArgumentError, match="at work: accepted is to close it between steps"):
+                trainer.close()
+            raise ZeroDivisionError
+        return gmm(x)
+
+    with pytest.raises(ZeroDivisionError), upg.Trainer(FLOW, upg.Target(DOF, fails, check=False), out=tmp_path / "run", **TOLD) as trainer:
+        try:
+            list(trainer)
+        finally:
+            with pytest.raises(upg.ArgumentError, match="ended by an error: accepted is upg.Trainer.resume"):
+                trainer.step()

@@ -53,7 +53,20 @@ pub trait DataSampler<T: Real>: Send + Sync {
     /// # Errors
     /// As [`run_chains`](Self::run_chains).
     fn draw_data(&self, plan: &ChainPlan, rng: Rng) -> Result<(Array2<T>, ChainReport), TargetError> {
-        shuffled(plan, rng, |rng, visit| self.run_chains(plan, rng, visit))
+        Ok(self.draw_data_while(plan, rng, &mut || true)?.expect("nobody has ended it"))
+    }
+
+    /// The same, as long as `goes_on`, which is asked now and then; `None` if it has ended it.
+    ///
+    /// # Errors
+    /// As [`run_chains`](Self::run_chains).
+    fn draw_data_while(
+        &self,
+        plan: &ChainPlan,
+        rng: Rng,
+        goes_on: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<(Array2<T>, ChainReport)>, TargetError> {
+        shuffled(plan, rng, goes_on, |rng, visit| self.run_chains(plan, rng, visit))
     }
 }
 
@@ -108,20 +121,22 @@ pub fn equilibrium_samples<T: Real>(
     plan: &ChainPlan,
     rng: Rng,
 ) -> Result<(Array2<T>, ChainReport), TargetError> {
-    shuffled(plan, rng, |rng, visit| equilibrium_chains(target, start, proposals, plan, rng, visit))
+    let run = |rng, visit: Visit<'_, T>| equilibrium_chains(target, start, proposals, plan, rng, visit);
+    Ok(shuffled(plan, rng, &mut || true, run)?.expect("nobody has ended it"))
 }
 
-/// The samples that `run` shows, shape `[samples, dof]`, shuffled.
+/// The samples that `run` shows, shape `[samples, dof]`, shuffled; `None` if `goes_on` has ended it.
 #[track_caller]
 fn shuffled<T: Real>(
     plan: &ChainPlan,
     mut rng: Rng,
+    goes_on: &mut dyn FnMut() -> bool,
     run: impl FnOnce(Rng, Visit<'_, T>) -> Result<ChainReport, TargetError>,
-) -> Result<(Array2<T>, ChainReport), TargetError> {
+) -> Result<Option<(Array2<T>, ChainReport)>, TargetError> {
     plan.check()?;
     let mut places: Vec<usize> = (0..plan.samples).collect();
     places.shuffle(&mut rng);
-    let (mut data, mut shown) = (Array2::zeros((0, 0)), 0);
+    let (mut data, mut shown, mut is_ended) = (Array2::zeros((0, 0)), 0, false);
     let report = run(rng, &mut |x| {
         if shown == 0 && x.samples() > 0 {
             data = Array2::zeros((plan.samples, x.rows()));
@@ -131,7 +146,8 @@ fn shuffled<T: Real>(
             data.row_mut(place).assign(&sample);
         }
         shown += x.samples();
-        ControlFlow::Continue(())
+        is_ended = shown < plan.samples && !goes_on();
+        if is_ended { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
-    Ok((data, report))
+    Ok((!is_ended).then_some((data, report)))
 }

@@ -16,7 +16,9 @@ pub enum Fault {
     Layer(usize),
     /// In the output of the inverse of this layer, on the way from data.
     InverseLayer(usize),
-    /// In the action of the target, or the density of the base.
+    /// In the action of the target.
+    Action,
+    /// In the density of the base.
     Density,
     /// In this tensor of the gradient, while all values were finite.
     Gradient(String),
@@ -29,7 +31,8 @@ impl fmt::Display for Fault {
         match self {
             Self::Layer(layer) => write!(f, "the output of layer {layer} is not finite"),
             Self::InverseLayer(layer) => write!(f, "the output of the inverse of layer {layer} is not finite"),
-            Self::Density => write!(f, "the density at the end of the flow is not finite"),
+            Self::Action => write!(f, "the action of the target is not finite where the flow ends"),
+            Self::Density => write!(f, "the density of the base is not finite where the inverse ends"),
             Self::Gradient(tensor) => write!(f, "the gradient of {tensor} is not finite"),
             Self::Sum => write!(f, "the norm of the gradient is not finite"),
         }
@@ -80,7 +83,7 @@ impl<D: Device> Watch<'_, D> {
             let (found, _) = self.first_layer(map, &mut x, piece);
             found.map(Fault::Layer).or_else(|| {
                 engine.target().action_and_force(device, &x, &mut action, None);
-                (!are_finite(device, &action, piece)).then_some(Fault::Density)
+                (!are_finite(device, &action, piece)).then_some(Fault::Action)
             })
         })
     }

@@ -66,6 +66,14 @@ impl Points<'_, '_> {
         }
     }
 
+    /// Whether they lie beside each other in the order of their indices.
+    pub(super) fn is_contiguous(&self) -> bool {
+        match self {
+            Self::F32(x) => x.is_standard_layout(),
+            Self::F64(x) => x.is_standard_layout(),
+        }
+    }
+
     /// The points called `name` as `[points, dof]` in the precision `T`, where a point has the shape `sample` or is a row, angles modulo 2π: not
     /// copied where they are contiguous numbers of that precision.
     ///
@@ -110,8 +118,8 @@ fn rows<'v, S: Real, T: Real>(x: &'v ArrayViewD<'_, S>, shape: (usize, usize)) -
         _ if x.is_empty() => Array2::zeros(shape).into(), // strides of nothing may be any
         Some(x) => x.to_shape(shape).expect("as many numbers"),
         None => {
-            let converted = x.mapv(|number| T::of(number.wide()));
-            CowArray::from(converted.into_shape_with_order(shape).expect("as many numbers"))
+            let converted: Vec<_> = x.iter().map(|number| T::of(number.wide())).collect(); // in the order of the indices, whatever that of x
+            CowArray::from(Array2::from_shape_vec(shape, converted).expect("as many numbers"))
         }
     }
 }

@@ -5,12 +5,7 @@ use std::sync::OnceLock;
 use std::thread;
 use std::time::Duration;
 
-pub use super::train::Caller;
-
-/// A caller who never asks for an end.
-pub fn nobody() -> Option<&'static str> {
-    None
-}
+pub use crate::io::signals::{Caller, nobody};
 
 /// Asks the caller.
 ///

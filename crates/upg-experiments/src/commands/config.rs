@@ -4,6 +4,7 @@ use crate::Error;
 use crate::config::{Config, ConfigFile, Model, Override, schema};
 use crate::io::checkpoint::read_start;
 use crate::io::data::DataRequest;
+use crate::io::signals::nobody;
 use crate::text::Shown;
 use clap::Subcommand;
 use std::path::PathBuf;
@@ -69,7 +70,8 @@ pub fn check(config: &ConfigFile) -> Result<Accepted, Error> {
 fn check_data(config: &Config, model: &Model<Cpu<f64>>) -> Result<(), Error> {
     let Some(data) = config.data() else { return Ok(()) };
     let Model { theory: target, sample_shape, .. } = model;
-    let request = DataRequest { data: &data, target, sample_shape, seed: config.training.seed, keep: None };
+    let request =
+        DataRequest { data: &data, target, sample_shape, seed: config.training.seed, keep: None, caller: &nobody };
     for purpose in [Purpose::TrainData, Purpose::TestData] {
         request.given(purpose)?;
     }

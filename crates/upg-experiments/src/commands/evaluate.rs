@@ -76,7 +76,7 @@ fn run_on<D: Place>(caller: Caller<'_>, args: &EvaluateArgs, dir: &RunDir, devic
     }
     let results = dir.results(args.out.as_deref())?;
     let out = OutputFile::create(&results.summary())?;
-    let data = loaded.data(dir, &results, Purpose::TestData)?;
+    let data = loaded.data(caller, [dir, &results], Purpose::TestData)?;
     let plan = EvaluationPlan { samples, blocks, seed: loaded.config.training.seed };
     let evaluation = loaded.trained.evaluate_while(plan, data.as_ref(), &mut || go_on(caller))?;
     let (words, provenance) = (loaded.trained.device().words(), loaded.provenance());

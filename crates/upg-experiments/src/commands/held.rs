@@ -270,6 +270,8 @@ impl Held {
     /// # Errors
     /// As [`log_prob`](Self::log_prob).
     pub fn map(&mut self, way: Way, points: Points<'_, '_>, caller: Caller<'_>) -> Result<Mapped, Error> {
+        let name = if way == Way::Forward { "z" } else { "x" };
+        check_memory(name, points.shape().first().copied().unwrap_or(0), self.facts.bytes())?;
         self.verbs.map(way, points, caller)
     }
 
@@ -278,6 +280,7 @@ impl Held {
     /// # Errors
     /// As [`log_prob`](Self::log_prob).
     pub fn scores(&mut self, x: Points<'_, '_>, caller: Caller<'_>) -> Result<Numbers, Error> {
+        check_memory("x", x.shape().first().copied().unwrap_or(0), self.facts.bytes())?;
         self.verbs.scores(x, caller)
     }
 
@@ -335,7 +338,7 @@ fn check_number(name: &str, samples: usize, first: u64) -> Result<(), Error> {
 }
 
 /// Refuses samples that take more than the memory of this machine, each so many bytes.
-pub(super) fn check_memory(name: &str, samples: usize, bytes: usize) -> Result<(), Error> {
+pub fn check_memory(name: &str, samples: usize, bytes: usize) -> Result<(), Error> {
     let needed = (samples as u64).saturating_mul(bytes as u64);
     match of_machine() {
         Some(memory) if needed > memory => {

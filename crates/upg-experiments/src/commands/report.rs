@@ -35,6 +35,9 @@ pub struct ReportArgs {
 /// # Errors
 /// If a folder holds no run, one of its files can't be read, or the page can't be written.
 pub fn run(args: &ReportArgs) -> Result<String, Error> {
+    if args.run.is_empty() {
+        return Err(Error::Usage("--run: none: accepted is at least one folder of a run".into()));
+    }
     let dirs = args.run.iter().map(|path| RunDir::open(path)).collect::<Result<Vec<_>, _>>()?;
     if let (Some(results), 2..) = (&args.results, dirs.len()) {
         let problem = "accepted is one folder of results with one --run";

@@ -1,5 +1,6 @@
 //! The model and the weights of a run that is there: what `evaluate`, `sample`, `variance` and `report` start from.
 
+use super::caller::Caller;
 use super::place::{self, PlaceArgs, Work};
 use crate::Error;
 use crate::config::{AnyTarget, Config, DeviceName, Place, Precision, Products};
@@ -152,10 +153,16 @@ impl<D: Place> Loaded<D> {
     ///
     /// # Errors
     /// If they can't be read or drawn, or aren't those that the run began with.
-    pub fn data(&self, dir: &RunDir, results: &RunDir, purpose: Purpose) -> Result<Option<Array2<D::Real>>, Error> {
+    pub fn data(
+        &self,
+        caller: Caller<'_>,
+        [dir, results]: [&RunDir; 2],
+        purpose: Purpose,
+    ) -> Result<Option<Array2<D::Real>>, Error> {
         let Some(data) = self.config.data() else { return Ok(None) };
         let Self { theory: target, sample_shape, run_seed, .. } = self;
-        let request = |keep| DataRequest { data: &data, target, sample_shape, seed: *run_seed, keep: Some(keep) };
+        let request =
+            |keep| DataRequest { data: &data, target, sample_shape, seed: *run_seed, keep: Some(keep), caller };
         let request = if request(dir).is_kept(purpose) { request(dir) } else { request(results) };
         let samples = self.trained.device().host().install(|| request.fetch(purpose))?;
         match self.fingerprint(purpose) {

@@ -14,6 +14,8 @@ use crate::io::samples::RowWriter;
 use crate::text::Shown;
 use clap::Args;
 use std::path::PathBuf;
+use upg_core::Real;
+use upg_train::sample::Drawn;
 use upg_train::{Draw, SamplePlan};
 
 /// Options of `upg sample`.
@@ -101,11 +103,14 @@ fn run_on<D: Place>(args: &SampleArgs, dir: &RunDir, device: D) -> Result<String
         latent: latent.is_some(),
     };
     let aside = loaded.trained.device().aside();
+    let mut start = None;
     let drawn = loaded.trained.sample(plan, |piece| {
+        start = start.or_else(|| piece.log_weights.first().copied());
         out.append(piece.x)?;
         log_weights.as_mut().map_or(Ok(()), |file| file.append(piece.log_weights))?;
         latent.as_mut().map_or(Ok(()), |file| file.append(piece.latent)).map_err(Error::from)
     })?;
+    check_chain(&plan, &drawn, start, D::Real::NAME)?;
     let beside = [log_weights.map(RowWriter::settle).transpose()?, latent.map(RowWriter::settle).transpose()?];
     finish_together(beside.into_iter().flatten().chain([out.settle()?]).collect())?;
     let acceptance = drawn.acceptance.map_or(String::new(), |rate| format!(", acceptance {rate:.4}"));
@@ -114,4 +119,22 @@ fn run_on<D: Place>(args: &SampleArgs, dir: &RunDir, device: D) -> Result<String
         some => format!(", {some} log-weights not finite"),
     };
     Ok(format!("{} samples{aside}{acceptance}{not_finite}; written to {}", args.samples, args.out.shown()))
+}
+
+/// Refuses the samples of a chain that never began, as none of its proposals had a weight; `start` is the log-weight of the first.
+///
+/// # Errors
+/// [`Error::NotFinite`].
+pub(super) fn check_chain(
+    plan: &SamplePlan,
+    drawn: &Drawn,
+    start: Option<f64>,
+    precision: &'static str,
+) -> Result<(), Error> {
+    match start {
+        Some(value) if plan.draw == Draw::Metropolis && drawn.not_finite == plan.samples => {
+            Err(Error::NotFinite { name: "log_weight".into(), value, index: vec![0], precision })
+        }
+        _ => Ok(()),
+    }
 }

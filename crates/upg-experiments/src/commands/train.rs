@@ -19,8 +19,8 @@ mod steps;
 #[cfg(test)]
 mod tests;
 
+pub use crate::io::signals::Caller;
 pub use session::TrainArgs;
-pub use signals::Caller;
 pub use steps::Steps;
 
 use super::place::{self, Work};

@@ -76,7 +76,8 @@ fn run_on<D: Place>(caller: Caller<'_>, args: &VarianceArgs, dir: &RunDir, devic
     let path = results.file("variance.json");
     let out = OutputFile::create(&path)?;
     let trains_on_data = loaded.config.training.objective.needs_data();
-    let data = loaded.data(dir, &results, if trains_on_data { Purpose::TrainData } else { Purpose::TestData })?;
+    let purpose = if trains_on_data { Purpose::TrainData } else { Purpose::TestData };
+    let data = loaded.data(caller, [dir, &results], purpose)?;
     let plan = Repetitions { number: args.repetitions as usize, batch: args.batch as usize };
     let seed = loaded.config.training.seed;
     let noise = loaded.trained.variance_while(plan, seed, data.as_ref(), &mut || go_on(caller))?;

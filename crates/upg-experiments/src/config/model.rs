@@ -257,10 +257,10 @@ impl Config {
     }
 }
 
-/// What lives there, in the targets of this program.
+/// What lives there.
 fn inhabitants(domain: Domain) -> &'static str {
     match domain {
-        Domain::Line => "numbers on sites",
-        Domain::Circle => "angles on links",
+        Domain::Line => "real numbers",
+        Domain::Circle => "angles",
     }
 }

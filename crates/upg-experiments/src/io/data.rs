@@ -7,6 +7,7 @@ use crate::io::console::say;
 use crate::io::output::OutputError;
 use crate::io::run_dir::RunDir;
 use crate::io::samples::{Samples, SamplesError, read_samples, write_samples};
+use crate::io::signals::Caller;
 use crate::text::unravel;
 use ndarray::Array2;
 use std::path::{Path, PathBuf};
@@ -31,6 +32,8 @@ pub struct DataRequest<'a, T: Real> {
     pub seed: u64,
     /// The folder in which what is drawn is kept, if any.
     pub keep: Option<&'a RunDir>,
+    /// Who may ask for an end while samples are drawn.
+    pub caller: Caller<'a>,
 }
 
 /// Samples of the target can't be had.
@@ -84,14 +87,22 @@ pub enum DataError {
     /// The samples drawn can't be kept.
     #[error(transparent)]
     Output(#[from] OutputError),
+    /// The caller has asked for an end while they were drawn.
+    #[error("stopped by {0}")]
+    Cancelled(&'static str),
 }
 
 impl DataError {
-    /// Whether another try would end the same way.
+    /// Whether another try would end the same way, or none is wanted.
     pub fn is_refusal(&self) -> bool {
         matches!(
             self,
-            Self::Given { .. } | Self::Hmc(_) | Self::NotFinite { .. } | Self::Frozen { .. } | Self::Target(_)
+            Self::Given { .. }
+                | Self::Hmc(_)
+                | Self::NotFinite { .. }
+                | Self::Frozen { .. }
+                | Self::Target(_)
+                | Self::Cancelled(_)
         )
     }
 
@@ -100,7 +111,7 @@ impl DataError {
         match self {
             Self::Given { error, .. } | Self::Kept(error) => error.exit_status(),
             Self::Hmc(_) | Self::NotFinite { .. } => 2,
-            Self::Frozen { .. } | Self::Target(_) => 1, // what was asked for is accepted, and led nowhere
+            Self::Frozen { .. } | Self::Target(_) | Self::Cancelled(_) => 1, // what was asked for is accepted, and led nowhere
             Self::Output(error) => error.exit_status(),
         }
     }
@@ -169,9 +180,16 @@ impl<T: Real> DataRequest<'_, T> {
 
     fn draw(&self, samples: usize, purpose: Purpose) -> Result<Array2<T>, DataError> {
         let rng = purpose.streams(self.seed).next_stream();
-        let drawn = self.target.draw_data(&self.data.hmc.plan(samples), rng);
+        let mut ended_by = None;
+        let mut goes_on = || {
+            ended_by = (self.caller)();
+            ended_by.is_none()
+        };
+        let drawn = self.target.draw_data_while(&self.data.hmc.plan(samples), rng, &mut goes_on);
         self.target.status()?; // chains of a target that failed say less
-        let (values, report) = drawn.map_err(DataError::Hmc)?;
+        let Some((values, report)) = drawn.map_err(DataError::Hmc)? else {
+            return Err(DataError::Cancelled(ended_by.expect("it was the caller")));
+        };
         let (_, name) = self.source(purpose);
         check_chains(&format!("data.{name}"), &report)?;
         if let Some(at) = values.iter().position(|x| !x.is_finite()) {

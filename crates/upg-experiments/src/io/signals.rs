@@ -1,4 +1,4 @@
-//! The signals that end a process.
+//! The signals that end a process, and callers who answer them themselves.
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::io;
@@ -7,6 +7,19 @@ use std::sync::Arc;
 /// A file grows beyond what the process may write: the number on Linux and macOS.
 #[cfg(unix)]
 const SIGXFSZ: i32 = 25;
+
+/// A caller of this library, who answers signals itself: who asks for an end, if someone does. It is asked now and then, by a training after every step.
+pub type Caller<'a> = &'a (dyn Fn() -> Option<&'static str> + Sync);
+
+/// A caller who never asks for an end.
+pub fn nobody() -> Option<&'static str> {
+    None
+}
+
+/// Ends this process without anything else that usually comes with it.
+pub fn exit_at_once(status: i32) -> ! {
+    signal_hook::low_level::exit(status)
+}
 
 /// SIGINT, SIGTERM and SIGHUP, but for a SIGHUP that was ignored when the program began, as under `nohup`: it stays ignored.
 pub fn ending() -> Vec<i32> {

@@ -16,6 +16,7 @@ def command(arguments: Sequence[str]) -> int: ...
 def check(text: str) -> str: ...
 def enter_target(target: object) -> None: ...
 def leave_target() -> None: ...
+def end_all() -> None: ...
 def check_target(
     target: str,
     config: str | None,
@@ -138,6 +139,18 @@ def hmc_of_run(run: _Path, samples: int | None, seed: int | None, out: _Path | N
 def hmc_of_target(
     target: str, options: str, samples: int, seed: int, dtype: str, threads: int | None
 ) -> tuple[npt.NDArray[Any], str]: ...
+def calibrate_run(
+    run: _Path,
+    samples: Sequence[int],
+    runs: int,
+    seed: int | None,
+    out: _Path | None,
+    force: bool,
+    weights: str,
+    device: str,
+    threads: int | None,
+    steps: int | None,
+) -> str: ...
 def variance_of_run(
     run: _Path,
     repetitions: int,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from . import _upg
 from .errors import ArgumentError
-from .notation import Spec, ron, whole, whole_or_none
+from .notation import Spec, ron, shown, whole, whole_or_none, word
+from .numbers import precision, real
 from .target import Target, using
 
 if TYPE_CHECKING:
@@ -31,18 +32,23 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Gradient:
-    """A gradient of a batch, what ``upg gradient`` writes."""
+    """A gradient of a batch, what ``upg gradient`` writes.
+
+    - ``loss``: mean(log q + S) for the reverse KL, a bound on -log Z; mean(-log q) for the forward KL.
+    - ``grad``: the gradient by parameter, in the shapes of :attr:`Flow.parameters`; a mean over the batch.
+    - ``end``: x = T(z) for the reverse KL, the images z of the data for the forward KL, shape ``[batch, *shape]``.
+    - ``log_det``: log|det| of the map applied, of T or of its inverse, shape ``[batch]``.
+    - ``log_weights``: -S(x) - log q(x), shape ``[batch]``.
+    """
 
     loss: float
-    """mean(log q + S) for the reverse KL, a bound on -log Z; mean(-log q) for the forward KL."""
     grad: dict[str, npt.NDArray[Any]]
-    """The gradient by parameter, in the shapes of :attr:`Flow.parameters`; a mean over the batch."""
     end: npt.NDArray[Any]
-    """x = T(z) for the reverse KL, the images z of the data for the forward KL, shape ``[batch, *shape]``."""
     log_det: Floats
-    """log|det| of the map applied, shape ``[batch]``: of T, or of its inverse."""
     log_weights: Floats
-    """-S(x) - log q(x), shape ``[batch]``."""
+
+    def __repr__(self) -> str:
+        return f"Gradient(loss={self.loss!r}, grad of {len(self.grad)} parameters, end {list(self.end.shape)})"
 
 
 class Flow:
@@ -83,9 +89,9 @@ class Flow:
 
         Raises :class:`upg.ConfigError`, with a line for each value that isn't accepted.
         """
-        name, seed = np.dtype(dtype).name, whole("seed", seed)
+        name, seed = precision(dtype) or "float32", whole("seed", seed)
         with using(target):
-            made = _upg.Flow.describe(ron(flow), _text(target), None, name, seed, device, threads, ode_steps)
+            made = _upg.Flow.describe(ron(flow), _text(target), None, name, seed, *_place(device, threads, ode_steps))
         self._keep(made, device, threads, target)
 
     def _keep(self, flow: _upg.Flow, device: str, threads: int | None, target: object) -> None:
@@ -117,7 +123,7 @@ class Flow:
         :param dtype: by default the precision that the file was written in.
         """
         with using(target):
-            made = _upg.Flow.load(path, _text(flow), _text(target), _name(dtype), device, threads, ode_steps)
+            made = _upg.Flow.load(path, _text(flow), _text(target), precision(dtype), *_place(device, threads, ode_steps))
         return cls._of(made, device, threads, target)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -183,7 +189,7 @@ class Flow:
 
     @parameters.setter
     def parameters(self, given: Mapping[str, npt.ArrayLike]) -> None:
-        self._flow.set_parameters([(name, _points(numbers)) for name, numbers in given.items()])
+        self._flow.set_parameters([(word("parameters", name), real(f"parameters[{name!r}]", numbers)) for name, numbers in _items(given)])
 
     def sample(self, n: int, seed: int | None = None, *, first: int = 0, metropolis: bool = False) -> npt.NDArray[Any]:
         """Samples x, shape ``[n, *shape]``.
@@ -215,20 +221,19 @@ class Flow:
 
         Warns of points that the inverse misses, where a slope of the flow is below the precision: their numbers mean nothing.
         """
-        points = _points(x)
-        return _told_of_missed(*self._flow.log_prob(points))
+        return _told_of_missed(*self._flow.log_prob(real("x", x)))
 
     def forward(self, z: npt.ArrayLike) -> tuple[npt.NDArray[Any], Floats]:
         """x = T(z), shape ``[n, *shape]``, and log|det dT/dz|, shape ``[n]``."""
-        return self._flow.forward(_points(z))
+        return self._flow.forward(real("z", z))
 
     def inverse(self, x: npt.ArrayLike) -> tuple[npt.NDArray[Any], Floats]:
         """z with T(z) = x, shape ``[n, *shape]``, and log|det dz/dx|, shape ``[n]``."""
-        return self._flow.inverse(_points(x))
+        return self._flow.inverse(real("x", x))
 
     def score(self, x: npt.ArrayLike) -> npt.NDArray[Any]:
         """The gradient of log q with respect to x, shape ``[n, *shape]``."""
-        return self._flow.score(_points(x))
+        return self._flow.score(real("x", x))
 
     def gradient(
         self,
@@ -258,10 +263,10 @@ class Flow:
         given, other = (x, z) if divergence == "forward" else (z, x)
         if other is not None:
             raise ArgumentError(f"divergence = {divergence}: accepted are samples z of the base for the reverse KL, x of the target for the forward one")
-        points = None if given is None else _points(given)
+        points = None if given is None else real("x" if divergence == "forward" else "z", given)
         numbers = (whole("batch", batch), whole_or_none("seed", seed), whole("first", first))
         with using(self._own if target is None else target):
-            return Gradient(*self._flow.gradient(_text(target), estimator, divergence, points, *numbers))
+            return Gradient(*self._flow.gradient(_text(target), word("estimator", estimator), word("divergence", divergence), points, *numbers))
 
 
 def _restored(
@@ -283,13 +288,14 @@ def _text(description: Spec | str | None) -> str | None:
     return None if description is None else ron(description)
 
 
-def _name(dtype: npt.DTypeLike | None) -> str | None:
-    return None if dtype is None else np.dtype(dtype).name
+def _items(given: Mapping[str, npt.ArrayLike]) -> Iterable[tuple[str, npt.ArrayLike]]:
+    if not isinstance(given, Mapping):
+        raise ArgumentError(f"parameters = {shown(given)}: accepted are arrays by their names")
+    return given.items()
 
 
-def _points(x: npt.ArrayLike) -> npt.NDArray[Any]:
-    points = np.asarray(x)
-    return points if points.dtype in (np.float32, np.float64) else points.astype(np.float64)
+def _place(device: str, threads: int | None, ode_steps: int | None) -> tuple[str, int | None, int | None]:
+    return word("device", device), whole_or_none("threads", threads), whole_or_none("ode_steps", ode_steps)
 
 
 def _told_of_missed(log_prob: Floats, missed: int) -> Floats:
@@ -334,11 +340,11 @@ class _Kept:
         stamp = _stamp(self._run)
         if stamp != self._stamp:
             self._flows, self._stamp = {}, stamp
-        name = _name(dtype)
-        asked = (weights, name, device, threads, ode_steps, use)
+        name = precision(dtype)
+        asked = (os.getpid(), word("weights", weights), name, device, threads, ode_steps, use)
         if asked not in self._flows:
             with using(self._target):
-                made = _upg.Flow.of_run(self._run, weights, name, device, threads, ode_steps)
+                made = _upg.Flow.of_run(self._run, weights, name, *_place(device, threads, ode_steps))
             while len(self._flows) >= self.MOST:
                 del self._flows[next(iter(self._flows))]
             self._flows[asked] = Flow._of(made, device, threads, self._target)

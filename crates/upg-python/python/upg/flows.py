@@ -41,7 +41,25 @@ class FlowSpec(Spec):
 class RealNvp(FlowSpec):
     """Good for any numbers, to begin with; both directions cost the same; its transform can be a spline or a mixture.
 
-    RealNvp(…): couplings with fully connected nets, as below"""
+    RealNvp(…): couplings with fully connected nets, as below
+    lattice: [8, 2],           // extents; [d] for d numbers without a lattice; the flat index is in C order
+    couplings: 6,              // number of layers, at least 1
+    hidden: [64, 64],          // widths of the hidden layers of every net
+    activation: Tanh,          // Tanh, Relu, LeakyRelu(slope), Silu, Softplus, Elu, Gelu or Identity
+    mask: Checkerboard,        // which numbers a layer moves: Alternating, Checkerboard, Custom([[0, 2], [1, 3]])
+    How they move, default Affine(): Affine(clamp = None), Additive, LogisticMixture(mixtures), Spline(bins, interval), the identity outside
+    of [-interval, interval], or OddSpline(bins, interval), an odd one and a shift
+    transform: Affine(),
+    clamp: 2.0,                // soft clamp of the log-scale of Affine(), a number above 0; default None
+    init: Random,              // Random (ranges of PyTorch) or Identity (layers start as the identity); default Random
+    The density that samples are drawn from, default StandardNormal. All but the first have parameters, which are trained. One of:
+      StandardNormal
+      DiagonalNormal: a mean and a deviation for each number
+      FreeField(m2, kappa): a Gaussian field with a variance for each orbit of Fourier modes, 1/(m2 + 2 kappa p^2) at the start; m2 > 0
+      TwoSigns(m2, kappa, v): two of these about the constant fields v and -v, v > 0; for targets with two phases
+      m2, kappa and v may be left out with a target Phi4: they are then those of its classical minimum, with mu = 1 - 2 lambda - 2 d kappa:
+      m2 = 2 mu for mu > 0, -4 mu for mu < 0; kappa its hopping parameter; v = sqrt(-mu/(2 lambda)), for mu < 0 only
+    base: StandardNormal,"""
 
     _variant = "RealNvp"
 
@@ -65,7 +83,18 @@ class Z2Nice(FlowSpec):
     """Good for targets with S(x) = S(-x), a symmetry that q then has to the bit; it only shifts, so it takes more couplings or wider nets.
 
     Z2Nice(lattice, couplings, hidden, activation = Tanh, mask = Alternating, init = Random, base = StandardNormal):
-        additive couplings with odd nets and a global scaling, q(x) = q(-x); for targets with that symmetry; an even base"""
+        additive couplings with odd nets and a global scaling, q(x) = q(-x); for targets with that symmetry; an even base
+    activation: Tanh,          // Tanh, Relu, LeakyRelu(slope), Silu, Softplus, Elu, Gelu or Identity
+    mask: Checkerboard,        // which numbers a layer moves: Alternating, Checkerboard, Custom([[0, 2], [1, 3]])
+    init: Random,              // Random (ranges of PyTorch) or Identity (layers start as the identity); default Random
+    The density that samples are drawn from, default StandardNormal. All but the first have parameters, which are trained. One of:
+      StandardNormal
+      DiagonalNormal: a mean and a deviation for each number
+      FreeField(m2, kappa): a Gaussian field with a variance for each orbit of Fourier modes, 1/(m2 + 2 kappa p^2) at the start; m2 > 0
+      TwoSigns(m2, kappa, v): two of these about the constant fields v and -v, v > 0; for targets with two phases
+      m2, kappa and v may be left out with a target Phi4: they are then those of its classical minimum, with mu = 1 - 2 lambda - 2 d kappa:
+      m2 = 2 mu for mu > 0, -4 mu for mu < 0; kappa its hopping parameter; v = sqrt(-mu/(2 lambda)), for mu < 0 only
+    base: StandardNormal,"""
 
     _variant = "Z2Nice"
 
@@ -90,7 +119,20 @@ class ConvNvp(FlowSpec):
         base = StandardNormal):
         couplings in a checkerboard with convolutional nets, for translation-invariant targets; one to four even extents, each at
         least the kernel, which is odd; symmetry = Z2: q(x) = q(-x), activation Tanh or Identity, transform Affine(…), Additive or
-        OddSpline(…), an even base"""
+        OddSpline(…), an even base
+    activation: Tanh,          // Tanh, Relu, LeakyRelu(slope), Silu, Softplus, Elu, Gelu or Identity
+    How they move, default Affine(): Affine(clamp = None), Additive, LogisticMixture(mixtures), Spline(bins, interval), the identity outside
+    of [-interval, interval], or OddSpline(bins, interval), an odd one and a shift
+    transform: Affine(),
+    init: Random,              // Random (ranges of PyTorch) or Identity (layers start as the identity); default Random
+    The density that samples are drawn from, default StandardNormal. All but the first have parameters, which are trained. One of:
+      StandardNormal
+      DiagonalNormal: a mean and a deviation for each number
+      FreeField(m2, kappa): a Gaussian field with a variance for each orbit of Fourier modes, 1/(m2 + 2 kappa p^2) at the start; m2 > 0
+      TwoSigns(m2, kappa, v): two of these about the constant fields v and -v, v > 0; for targets with two phases
+      m2, kappa and v may be left out with a target Phi4: they are then those of its classical minimum, with mu = 1 - 2 lambda - 2 d kappa:
+      m2 = 2 mu for mu > 0, -4 mu for mu < 0; kappa its hopping parameter; v = sqrt(-mu/(2 lambda)), for mu < 0 only
+    base: StandardNormal,"""
 
     _variant = "ConvNvp"
 
@@ -115,7 +157,21 @@ class Glow(FlowSpec):
 
     Glow(lattice, steps, hidden, activation = Tanh, mask = Alternating, transform = Affine(), cells = None, norm = Data, init = Random,
         base = StandardNormal):
-        steps of three layers: ActNorm(start: norm), Linear(cells, init), and a coupling as those of RealNvp"""
+        steps of three layers: ActNorm(start: norm), Linear(cells, init), and a coupling as those of RealNvp
+    activation: Tanh,          // Tanh, Relu, LeakyRelu(slope), Silu, Softplus, Elu, Gelu or Identity
+    mask: Checkerboard,        // which numbers a layer moves: Alternating, Checkerboard, Custom([[0, 2], [1, 3]])
+    How they move, default Affine(): Affine(clamp = None), Additive, LogisticMixture(mixtures), Spline(bins, interval), the identity outside
+    of [-interval, interval], or OddSpline(bins, interval), an odd one and a shift
+    transform: Affine(),
+    init: Random,              // Random (ranges of PyTorch) or Identity (layers start as the identity); default Random
+    The density that samples are drawn from, default StandardNormal. All but the first have parameters, which are trained. One of:
+      StandardNormal
+      DiagonalNormal: a mean and a deviation for each number
+      FreeField(m2, kappa): a Gaussian field with a variance for each orbit of Fourier modes, 1/(m2 + 2 kappa p^2) at the start; m2 > 0
+      TwoSigns(m2, kappa, v): two of these about the constant fields v and -v, v > 0; for targets with two phases
+      m2, kappa and v may be left out with a target Phi4: they are then those of its classical minimum, with mu = 1 - 2 lambda - 2 d kappa:
+      m2 = 2 mu for mu > 0, -4 mu for mu < 0; kappa its hopping parameter; v = sqrt(-mu/(2 lambda)), for mu < 0 only
+    base: StandardNormal,"""
 
     _variant = "Glow"
 
@@ -140,7 +196,18 @@ class SplineNvp(FlowSpec):
     """Good for numbers far from normal within a known interval, as with several modes; few couplings, but the last layers of their nets are wide.
 
     SplineNvp(lattice, couplings, hidden, bins, interval, activation = Tanh, mask = Alternating, init = Random,
-        base = StandardNormal): couplings with rational-quadratic splines of 2 to 999 bins on [-interval, interval], the identity outside"""
+        base = StandardNormal): couplings with rational-quadratic splines of 2 to 999 bins on [-interval, interval], the identity outside
+    activation: Tanh,          // Tanh, Relu, LeakyRelu(slope), Silu, Softplus, Elu, Gelu or Identity
+    mask: Checkerboard,        // which numbers a layer moves: Alternating, Checkerboard, Custom([[0, 2], [1, 3]])
+    init: Random,              // Random (ranges of PyTorch) or Identity (layers start as the identity); default Random
+    The density that samples are drawn from, default StandardNormal. All but the first have parameters, which are trained. One of:
+      StandardNormal
+      DiagonalNormal: a mean and a deviation for each number
+      FreeField(m2, kappa): a Gaussian field with a variance for each orbit of Fourier modes, 1/(m2 + 2 kappa p^2) at the start; m2 > 0
+      TwoSigns(m2, kappa, v): two of these about the constant fields v and -v, v > 0; for targets with two phases
+      m2, kappa and v may be left out with a target Phi4: they are then those of its classical minimum, with mu = 1 - 2 lambda - 2 d kappa:
+      m2 = 2 mu for mu > 0, -4 mu for mu < 0; kappa its hopping parameter; v = sqrt(-mu/(2 lambda)), for mu < 0 only
+    base: StandardNormal,"""
 
     _variant = "SplineNvp"
 
@@ -164,7 +231,10 @@ class TorusSpline(FlowSpec):
     """Good for angles without a gauge symmetry, one for each index of `lattice`; for links, as in this example, U1 and U1Continuous are better.
 
     TorusSpline(lattice, couplings, hidden, bins, activation = Tanh, mask = Alternating, init = Random):
-        couplings of angles with splines of the circle; nets read cosines and sines"""
+        couplings of angles with splines of the circle; nets read cosines and sines
+    activation: Tanh,          // Tanh, Relu, LeakyRelu(slope), Silu, Softplus, Elu, Gelu or Identity
+    mask: Checkerboard,        // which numbers a layer moves: Alternating, Checkerboard, Custom([[0, 2], [1, 3]])
+    init: Random,              // Random (ranges of PyTorch) or Identity (layers start as the identity); default Random"""
 
     _variant = "TorusSpline"
 
@@ -187,7 +257,20 @@ class Maf(FlowSpec):
 
     Maf(lattice, layers, hidden, activation = Tanh, transform = Affine(), init = Random, base = StandardNormal):
         masked autoregressive flow, every number moved depending on those before it, in natural and reversed order by turns; densities of
-        given samples in one pass, samples by substitution, at the same cost"""
+        given samples in one pass, samples by substitution, at the same cost
+    activation: Tanh,          // Tanh, Relu, LeakyRelu(slope), Silu, Softplus, Elu, Gelu or Identity
+    How they move, default Affine(): Affine(clamp = None), Additive, LogisticMixture(mixtures), Spline(bins, interval), the identity outside
+    of [-interval, interval], or OddSpline(bins, interval), an odd one and a shift
+    transform: Affine(),
+    init: Random,              // Random (ranges of PyTorch) or Identity (layers start as the identity); default Random
+    The density that samples are drawn from, default StandardNormal. All but the first have parameters, which are trained. One of:
+      StandardNormal
+      DiagonalNormal: a mean and a deviation for each number
+      FreeField(m2, kappa): a Gaussian field with a variance for each orbit of Fourier modes, 1/(m2 + 2 kappa p^2) at the start; m2 > 0
+      TwoSigns(m2, kappa, v): two of these about the constant fields v and -v, v > 0; for targets with two phases
+      m2, kappa and v may be left out with a target Phi4: they are then those of its classical minimum, with mu = 1 - 2 lambda - 2 d kappa:
+      m2 = 2 mu for mu > 0, -4 mu for mu < 0; kappa its hopping parameter; v = sqrt(-mu/(2 lambda)), for mu < 0 only
+    base: StandardNormal,"""
 
     _variant = "Maf"
 
@@ -209,7 +292,20 @@ class Iaf(FlowSpec):
     """Good for learning from its own samples, reverse KL: samples in one pass; densities of given points come number by number.
 
     Iaf(lattice, layers, hidden, activation = Tanh, transform = Affine(), init = Random, base = StandardNormal):
-        inverse autoregressive flow, samples in one pass, densities by substitution"""
+        inverse autoregressive flow, samples in one pass, densities by substitution
+    activation: Tanh,          // Tanh, Relu, LeakyRelu(slope), Silu, Softplus, Elu, Gelu or Identity
+    How they move, default Affine(): Affine(clamp = None), Additive, LogisticMixture(mixtures), Spline(bins, interval), the identity outside
+    of [-interval, interval], or OddSpline(bins, interval), an odd one and a shift
+    transform: Affine(),
+    init: Random,              // Random (ranges of PyTorch) or Identity (layers start as the identity); default Random
+    The density that samples are drawn from, default StandardNormal. All but the first have parameters, which are trained. One of:
+      StandardNormal
+      DiagonalNormal: a mean and a deviation for each number
+      FreeField(m2, kappa): a Gaussian field with a variance for each orbit of Fourier modes, 1/(m2 + 2 kappa p^2) at the start; m2 > 0
+      TwoSigns(m2, kappa, v): two of these about the constant fields v and -v, v > 0; for targets with two phases
+      m2, kappa and v may be left out with a target Phi4: they are then those of its classical minimum, with mu = 1 - 2 lambda - 2 d kappa:
+      m2 = 2 mu for mu > 0, -4 mu for mu < 0; kappa its hopping parameter; v = sqrt(-mu/(2 lambda)), for mu < 0 only
+    base: StandardNormal,"""
 
     _variant = "Iaf"
 
@@ -232,7 +328,8 @@ class U1(FlowSpec):
 
     U1(lattice, layers, mixtures, hidden, kernel = 3, slope = 0.01, init = Random):
         gauge-equivariant couplings of angles on links; two extents that are multiples of 4, kernel odd and up to 63;
-        in the place of mixtures may stand a transform: CircularSpline(bins)"""
+        in the place of mixtures may stand a transform: CircularSpline(bins)
+    init: Random,              // Random (ranges of PyTorch) or Identity (layers start as the identity); default Random"""
 
     _variant = "U1"
 
@@ -259,7 +356,15 @@ class Continuous(FlowSpec):
           Lattice(frequencies, times, scale): on a lattice, with its symmetries and odd; sines of the field in Fourier space, whose frequencies range
               from 2.3/scale to 13/scale at the start: scale > 0, how large the field is; may be left out: 4, or with a target Phi4 where its
               action per site rises to 1, scale^2 = (-mu + sqrt(mu^2 + 4 lambda))/(2 lambda), mu as below
-          Shallow(width, times): one hidden layer, for any numbers; times: how many functions of time there are"""
+          Shallow(width, times): one hidden layer, for any numbers; times: how many functions of time there are
+    The density that samples are drawn from, default StandardNormal. All but the first have parameters, which are trained. One of:
+      StandardNormal
+      DiagonalNormal: a mean and a deviation for each number
+      FreeField(m2, kappa): a Gaussian field with a variance for each orbit of Fourier modes, 1/(m2 + 2 kappa p^2) at the start; m2 > 0
+      TwoSigns(m2, kappa, v): two of these about the constant fields v and -v, v > 0; for targets with two phases
+      m2, kappa and v may be left out with a target Phi4: they are then those of its classical minimum, with mu = 1 - 2 lambda - 2 d kappa:
+      m2 = 2 mu for mu > 0, -4 mu for mu < 0; kappa its hopping parameter; v = sqrt(-mu/(2 lambda)), for mu < 0 only
+    base: StandardNormal,"""
 
     _variant = "Continuous"
 
@@ -318,7 +423,20 @@ class Layers(FlowSpec):
           AngleCoupling(mask, net, transform): as Coupling, of angles; the net reads cosines and sines, transform as that of links
           Continuous(field, steps): as the recipe
           PlaquetteFlow(sines, products, times, steps): the layer of U1Continuous
-          Inverse(layer): the inverse of any of these"""
+          Inverse(layer): the inverse of any of these
+    activation: Tanh,          // Tanh, Relu, LeakyRelu(slope), Silu, Softplus, Elu, Gelu or Identity
+    How they move, default Affine(): Affine(clamp = None), Additive, LogisticMixture(mixtures), Spline(bins, interval), the identity outside
+    of [-interval, interval], or OddSpline(bins, interval), an odd one and a shift
+    transform: Affine(),
+    init: Random,              // Random (ranges of PyTorch) or Identity (layers start as the identity); default Random
+    The density that samples are drawn from, default StandardNormal. All but the first have parameters, which are trained. One of:
+      StandardNormal
+      DiagonalNormal: a mean and a deviation for each number
+      FreeField(m2, kappa): a Gaussian field with a variance for each orbit of Fourier modes, 1/(m2 + 2 kappa p^2) at the start; m2 > 0
+      TwoSigns(m2, kappa, v): two of these about the constant fields v and -v, v > 0; for targets with two phases
+      m2, kappa and v may be left out with a target Phi4: they are then those of its classical minimum, with mu = 1 - 2 lambda - 2 d kappa:
+      m2 = 2 mu for mu > 0, -4 mu for mu < 0; kappa its hopping parameter; v = sqrt(-mu/(2 lambda)), for mu < 0 only
+    base: StandardNormal,"""
 
     _variant = "Layers"
 

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import _upg
-from .notation import ron
+from .errors import ArgumentError
+from .notation import ron, shown, word
+from .numbers import real
 from .run import Run, Weights
 
 if TYPE_CHECKING:
@@ -71,12 +73,11 @@ def from_torch_state(
 
     Raises :class:`upg.ArgumentError` if a tensor is missing, or has another shape, or isn't one of the flow.
     """
-    import numpy as np
-
     told = ron(flow)
     shapes = dict(_upg.flow_shapes(told))
-    arrays = {name: np.ascontiguousarray(_array(of)) for name, of in state_dict.items()}
-    arrays = {name: of if of.dtype in (np.float32, np.float64) else of.astype(np.float64) for name, of in arrays.items()}
+    if not isinstance(state_dict, Mapping):
+        raise ArgumentError(f"state_dict = {shown(state_dict)}: accepted are tensors or arrays by their names")
+    arrays = {word("name of a tensor", name): real(name, _array(of)) for name, of in state_dict.items()}
     if not set(arrays) & set(shapes):
         arrays = _renamed(arrays, list(shapes))
     _upg.write_weights(out, told, arrays)

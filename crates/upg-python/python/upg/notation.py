@@ -14,7 +14,7 @@ from typing import Any, Final, SupportsIndex
 
 from .errors import ArgumentError
 
-__all__ = ["Spec", "Text", "Unset", "UNSET", "ron", "text", "whole", "whole_or_none"]
+__all__ = ["Spec", "Text", "Unset", "UNSET", "ron", "text", "whole", "whole_or_none", "word", "word_or_none"]
 
 
 class Unset:
@@ -91,15 +91,36 @@ def ron(value: Any) -> str:
 
 def whole(name: str, value: SupportsIndex) -> int:
     """A whole number from 0 to 2^64 - 1, as counts and seeds are."""
-    number = operator.index(value)
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = -1
     if not 0 <= number < 2**64:
-        raise ArgumentError(f"{name} = {number}: accepted is a whole number, at least 0, below 2^64")
+        raise ArgumentError(f"{name} = {shown(value)}: accepted is a whole number, at least 0, below 2^64")
     return number
 
 
 def whole_or_none(name: str, value: SupportsIndex | None) -> int | None:
     """The same, or None."""
     return None if value is None else whole(name, value)
+
+
+def word(name: str, value: object) -> str:
+    """A text."""
+    if not isinstance(value, str):
+        raise ArgumentError(f"{name} = {shown(value)}: accepted is a text")
+    return value
+
+
+def word_or_none(name: str, value: object) -> str | None:
+    """The same, or None."""
+    return None if value is None else word(name, value)
+
+
+def shown(value: object) -> str:
+    """A value in a line, the beginning of a long one."""
+    line = " ".join(repr(value).split())
+    return line if len(line) < 60 else f"{line[:60]}…"
 
 
 def _number(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import sys
@@ -19,7 +20,7 @@ class Progress:
 
     def __init__(self, folder: Path, steps: int | None, wanted: bool | None) -> None:
         self.metrics, self.steps = folder / "metrics.jsonl", steps
-        self.shows = _someone_looks_on() if wanted is None else wanted
+        self.shows = sys.stderr is not None and (_someone_looks_on() if wanted is None else wanted)
         self.before, self.width = self._stamp(), 0
         self.ended = threading.Event()
         self.thread = threading.Thread(target=self._watch, daemon=True)
@@ -34,7 +35,7 @@ class Progress:
             self.thread.join()
             self._show()
             if self.width > 0:
-                print(file=sys.stderr, flush=True)
+                self._print("\n")
 
     def _watch(self) -> None:
         while not self.ended.wait(EVERY):
@@ -50,8 +51,13 @@ class Progress:
         except (OSError, ValueError, IndexError):  # it is being written
             return
         self.before = stamp
-        print("\r" + text.ljust(self.width), end="", file=sys.stderr, flush=True)
+        self._print("\r" + text.ljust(self.width))
         self.width = len(text)
+
+    @staticmethod
+    def _print(text: str) -> None:
+        with contextlib.suppress(Exception):  # a line that can't be shown ends no training
+            print(text, end="", file=sys.stderr, flush=True)
 
     def _stamp(self) -> tuple[int, int] | None:
         try:

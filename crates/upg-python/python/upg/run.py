@@ -5,17 +5,22 @@ from __future__ import annotations
 import functools
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeAlias, TypeVar, cast
 
 import numpy as np
 
 from . import _upg
-from .flow import Flow, _Kept, _name
-from .notation import ron, whole, whole_or_none
+from .errors import ArgumentError, RunError
+from .flow import Flow, _Kept, _place
+from .notation import Spec, ron, shown, whole, whole_or_none, word
+from .numbers import precision, real
 from .progress import Progress, steps_in
 from .sections import PATHS
+from .sources import File
 from .target import Target, using
 
 if TYPE_CHECKING:
@@ -25,12 +30,14 @@ if TYPE_CHECKING:
     from .diagnostics import Kind
     from .flows import FlowSpec
     from .sections import DataFields, EvaluationFields, PrecisionFields, TrainingFields
+    from .sources import SourceSpec
     from .targets import TargetSpec
     from .torch import Flow as Module
 
 __all__ = ["Run", "check", "load", "report", "train"]
 
 Weights = Literal["best", "latest", "ema"]
+Data: TypeAlias = "DataFields | Mapping[str, npt.ArrayLike | SourceSpec] | str"
 
 
 def _config(
@@ -53,6 +60,28 @@ def _config(
     }
     lines = [f"    {name}: {ron(value)},\n" for name, value in sections.items() if value is not None]
     return f"(\n{''.join(lines)})\n"
+
+
+def _kept_data(data: Data | None, out: str | os.PathLike[str], force: bool) -> DataFields | str | None:
+    """The same with arrays in files, in the folder of a run that is to be."""
+    if data is None or isinstance(data, str):
+        return data
+    told: dict[str, Any] = dict(data)
+    arrays = {name: of for name, of in told.items() if name in ("train", "test") and not isinstance(of, (str, Spec)) and of is not None}
+    folder = Path(out).absolute()
+    for name, of in arrays.items():
+        array = real(f"data.{name}", of)
+        if array.ndim < 2:
+            raise ArgumentError(f"data.{name} of shape {list(array.shape)}: accepted is [n, *shape], or upg.sources.Draw or File")
+        path = folder / f"given_{name}.npy"
+        told[name] = File(path)
+        if (folder / "config.ron").exists() and not force:
+            continue  # which is refused
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".given", delete=False) as file:
+            np.save(file, np.ascontiguousarray(array))
+        os.replace(file.name, path)
+    return cast("DataFields", told)
 
 
 def check(
@@ -79,7 +108,7 @@ def train(
     target: TargetSpec | str,
     *,
     out: str | os.PathLike[str] = "runs/run",
-    data: DataFields | str | None = None,
+    data: Data | None = None,
     evaluation: EvaluationFields | str | None = None,
     products: PrecisionFields | str | None = None,
     force: bool = False,
@@ -94,7 +123,8 @@ def train(
     :param flow: a description of :mod:`upg.flows`, or its text.
     :param target: one of :mod:`upg.targets`, or its text, or a :class:`upg.Target` of one's own.
     :param out: the folder of the run; with ``force=True`` a run that is there is deleted.
-    :param data: samples of the target, as ``{"train": upg.sources.Draw(10000)}``; drawn where the objective needs some.
+    :param data: samples of the target, as ``{"train": upg.sources.Draw(10000)}``, or as arrays of the shape ``[n, *shape]``, which are kept in the folder of
+        the run; drawn where the objective needs some.
     :param evaluation: the section ``evaluation``.
     :param products: the section ``precision``: how accelerators multiply.
     :param stop_after: stop after so many steps; schedules keep to ``steps``, and :meth:`Run.resume` goes on.
@@ -107,9 +137,9 @@ def train(
 
     Other threads run meanwhile. Ctrl-C leaves a checkpoint and raises KeyboardInterrupt.
     """
-    text = _config(flow, target, training, data, evaluation, products)
+    text = _config(flow, target, training, _kept_data(data, out, force), evaluation, products)
     with using(target), Progress(Path(out), stop_after or steps_in(_upg.check(text)), progress):
-        _upg.train(text, [], stop_after, out, False, force, device, threads)
+        _upg.train(text, [], whole_or_none("stop_after", stop_after), out, False, force, *_place(device, threads, None)[:2])
     return Run(out, target=target if isinstance(target, Target) else None)
 
 
@@ -143,6 +173,8 @@ def report(
     out: str | os.PathLike[str] | None = None,
 ) -> Path:
     """Writes one HTML page of one or several runs side by side; returns its path, by default ``report.html`` in the first run."""
+    if not runs:
+        raise ArgumentError("runs: none: accepted is at least one")
     folders = [run.path if isinstance(run, Run) else Path(run) for run in runs]
     _upg.report(folders, results, out)
     return Path(out) if out is not None else folders[0] / "report.html"
@@ -168,6 +200,9 @@ class Run:
     def __reduce__(self) -> tuple[Callable[..., Run], tuple[Path, Target | None]]:
         return _loaded, (self.path, self.target)
 
+    def __fspath__(self) -> str:
+        return str(self.path)
+
     def __repr__(self) -> str:
         target = "" if self.target is None else f", target={self.target!r}"
         return f"upg.load({str(self.path)!r}{target})"
@@ -177,19 +212,29 @@ class Run:
         """What was logged of the training, by name, one number a logged step; NaN where a step hasn't got it.
 
         ``step``, ``loss`` (natural units: an average of log q + S for the reverse divergence), ``ess_reverse`` and ``ess_forward`` (in
-        [0, 1]), ``grad_norm``, ``rate``, ``seconds``, ``samples_per_second``, ``skipped``; numbers of validations are called
-        ``validation.loss`` and so on.
+        [0, 1]), ``grad_norm``, ``rate``, ``seconds`` (of training so far, over all sessions), ``samples_per_second``, ``skipped`` (so far); numbers of
+        validations are called ``validation.loss`` and so on, and are NaN at all other steps: ``where = np.isfinite(metrics["validation.loss"])``.
         """
+        if not self.path.is_dir():
+            raise RunError(f"run = {self.path}: it is missing: accepted is the folder of a run")
         path = self.path / "metrics.jsonl"
-        lines = [_flat(json.loads(line)) for line in path.read_text().splitlines()] if path.exists() else []
+        lines = [_flat(line) for line in _logged(path)] if path.exists() else []
         names = dict.fromkeys(name for line in lines for name in line)
         return {name: np.array([line.get(name, np.nan) for line in lines], dtype=float) for name in names}
 
     @property
     def summary(self) -> dict[str, Any] | None:
-        """The results of the latest evaluation in the folder, None before the first."""
+        """The results of the latest evaluation in the folder, None before the first; ``["weights_of"]`` says after which step of the training it was."""
         path = self.path / "summary.json"
-        return cast("dict[str, Any]", json.loads(path.read_text())) if path.exists() else None
+        if not path.exists():
+            return None
+        try:
+            found = json.loads(path.read_bytes())
+        except (ValueError, RecursionError):
+            found = None
+        if not isinstance(found, dict):
+            raise RunError(f"{path}: it is damaged: accepted is what evaluate() wrote")
+        return found
 
     @_with_target
     def resume(
@@ -204,11 +249,13 @@ class Run:
         """Goes on from the checkpoint, bit for bit as if the run had never stopped; returns the run.
 
         :param stop_after: stop after so many steps in all.
-        :param set: other values for fields, as ``["training.steps=2000"]``; what may change is what ``upg train --resume --set`` may.
+        :param set: other values for fields that don't decide what is computed: ``training.log_every``, ``training.checkpoint``, ``training.abort_after``,
+            ``training.tensorboard``, ``precision`` and ``evaluation``, as ``["training.checkpoint.every=500"]``. A longer training, or another rate, is one of its own that
+            begins with the weights of this: ``upg.train(…, start_from=run)``.
         :param progress: as for :func:`train`.
         """
         with Progress(self.path, stop_after or steps_in(self.config), progress):
-            _upg.train(None, list(set), stop_after, self.path, True, False, device, threads)
+            _upg.train(None, overrides(set), whole_or_none("stop_after", stop_after), self.path, True, False, *_place(device, threads, None)[:2])
         return Run(self.path, target=self.target)
 
     @_with_target
@@ -225,15 +272,26 @@ class Run:
     ) -> dict[str, Any]:
         """The worth of the trained flow: effective sample sizes, log Z, a Markov chain, observables, with errors.
 
-        Returns what ``upg evaluate`` writes into ``summary.json``.
+        Returns what ``upg evaluate`` writes into ``summary.json``. Numbers with errors are ``{"value", "error", "exact"}``, None where they aren't known:
 
-        :param samples: samples of the flow, by default ``evaluation.samples`` of the configuration.
+        - ``log_z``, with ``trusted`` and ``warnings`` besides; ``free_energy_per_site``; ``observables``, by name, from weighted samples, and
+          ``observables_chain`` along the chain, with ``tau_int``; ``log_z_forward`` and ``nll`` (-log q) on test data, where there are some;
+        - ``ess_reverse``, ``ess_forward`` (with test data), ``acceptance`` of the chain, in [0, 1]; ``tau_int`` in states, with ``tau_int_error``;
+        - ``loss``, mean(log q + S), with ``loss_error``; ``largest_share`` of a weight; ``tail_index`` of the weights, of their largest tenth
+          (``tail_index_of_tenth``) and of weights times observables (``tail_index_primaries``);
+        - ``missed_by_inverse``, ``integration`` (continuous flows), ``chain_warnings``, ``weights``, ``weights_of``, ``provenance``.
+
+        log Z is that of what the flow covers: that it misses a mode is seen where there are samples of the target, ``data={"test": …}`` of :func:`train`.
+
+        :param samples: samples of the flow, at least ``evaluation.blocks``, by default ``evaluation.samples`` of the configuration.
         :param seed: decides the samples, by default that of the run.
         :param out: a folder for the results, by default that of the run.
         :param weights: those of the best validation, of the latest checkpoint, or the moving average there.
         :param ode_steps: steps of continuous flows.
         """
-        _upg.evaluate(self.path, samples, seed, out, weights, device, threads, ode_steps)
+        numbers = (whole_or_none("samples", samples), whole_or_none("seed", seed))
+        place = _place(device, threads, ode_steps)
+        _upg.evaluate(self.path, numbers[0], numbers[1], out, word("weights", weights), place[0], place[1], place[2])
         folder = self.path if out is None else Path(out)
         return cast("dict[str, Any]", json.loads((folder / "summary.json").read_text()))
 
@@ -257,7 +315,7 @@ class Run:
         :param dtype: ``float32`` or ``float64``, by default that of the training.
         :param ode_steps: steps of continuous flows, by default those of the evaluation, else of the training.
         """
-        return Flow._of(_upg.Flow.of_run(self.path, weights, _name(dtype), device, threads, ode_steps), device, threads, self.target)
+        return Flow._of(_upg.Flow.of_run(self.path, word("weights", weights), precision(dtype), *_place(device, threads, ode_steps)), device, threads, self.target)
 
     @_with_target
     def hmc(
@@ -276,7 +334,7 @@ class Run:
         :param seed: by default that of the run.
         :param out: a folder for the results, by default that of the run.
         """
-        _upg.hmc_of_run(self.path, whole_or_none("samples", samples), whole_or_none("seed", seed), out, threads)
+        _upg.hmc_of_run(self.path, whole_or_none("samples", samples), whole_or_none("seed", seed), out, whole_or_none("threads", threads))
         folder = (self.path if out is None else Path(out)) / "hmc"
         return np.load(folder / "samples.npy"), cast("dict[str, Any]", json.loads((folder / "hmc.json").read_text()))
 
@@ -295,15 +353,46 @@ class Run:
     ) -> dict[str, Any]:
         """How noisy each estimator of the gradient is: variances, ratios and norms with errors, in ``["estimators"]``.
 
-        Returns what ``upg variance`` writes into ``variance.json``.
+        Returns what ``upg variance`` writes into ``variance.json``: for each estimator its ``divergence``, ``estimator``, and with errors the ``variance``
+        of the gradient, its ``ratio`` to that of the ordinary one, the ``norm`` of the mean, and the signal-to-noise ratio.
 
         :param repetitions: gradients of each estimator, at least 20.
         :param batch: samples of each gradient.
         """
         numbers = (whole("repetitions", repetitions), whole("batch", batch), whole_or_none("seed", seed))
-        _upg.variance_of_run(self.path, *numbers, out, weights, device, threads, ode_steps)
+        _upg.variance_of_run(self.path, *numbers, out, word("weights", weights), *_place(device, threads, ode_steps))
         folder = self.path if out is None else Path(out)
         return cast("dict[str, Any]", json.loads((folder / "variance.json").read_text()))
+
+    @_with_target
+    def calibrate(
+        self,
+        *,
+        samples: Sequence[int] = (200, 2000, 20000),
+        runs: int = 1000,
+        seed: int | None = None,
+        out: str | os.PathLike[str] | None = None,
+        force: bool = False,
+        weights: Weights = "best",
+        device: str = "cpu",
+        threads: int | None = None,
+        ode_steps: int | None = None,
+    ) -> dict[str, Any]:
+        """Whether the errors of an evaluation mean what they say: ``runs`` evaluations with each number of samples, by seeds that follow each other, as if nobody
+        knew the answers, and then how far they are off. The target must have exact values.
+
+        Returns what ``upg calibrate`` writes into ``calibration.json``: in ``["samples"]`` by the number of samples, for each number the ``mean`` and the
+        ``width`` of the pulls (0 and 1 where all is well), the ``coverage`` within one, two and three standard errors, and the ``verdicts`` on log Z. Evaluations
+        that are in the folder already aren't made again.
+
+        :param seed: of the first evaluation, by default that of the run.
+        :param out: a folder for the results, by default ``calibration`` in that of the run.
+        :param force: delete what evaluations there are in the folder.
+        """
+        numbers = ([whole("samples", number) for number in samples], whole("runs", runs), whole_or_none("seed", seed))
+        _upg.calibrate_run(self.path, *numbers, out, force, word("weights", weights), *_place(device, threads, ode_steps))
+        folder = self.path / "calibration" if out is None else Path(out)
+        return cast("dict[str, Any]", json.loads((folder / "calibration.json").read_text()))
 
     @_with_target
     def sample(
@@ -381,6 +470,26 @@ class Run:
 
 def _loaded(path: Path, target: Target | None) -> Run:
     return Run(path, target=target)
+
+
+def _logged(path: Path) -> Iterator[dict[str, Any]]:
+    """The lines of the metrics. Those that are damaged are told of, but for the beginning of one at the end."""
+    for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], 1):
+        try:
+            found = json.loads(line)
+        except (ValueError, RecursionError):
+            found = None
+        if isinstance(found, dict):
+            yield found
+        else:
+            warnings.warn(f"{path}: line {number} is damaged, and left out", RuntimeWarning, stacklevel=4)
+
+
+def overrides(set: Sequence[str]) -> list[str]:
+    """Values for fields, ``FIELD=VALUE``."""
+    if isinstance(set, str) or not isinstance(set, Sequence) or not all(isinstance(one, str) for one in set):
+        raise ArgumentError(f"set = {shown(set)}: accepted is a list of texts FIELD=VALUE")
+    return list(set)
 
 
 def _flat(line: Mapping[str, Any], before: str = "") -> dict[str, float]:

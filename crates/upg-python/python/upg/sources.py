@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from os import PathLike
 
 from .notation import Spec, text
 
@@ -32,5 +32,5 @@ class File(SourceSpec):
 
     _variant = "File"
 
-    def __init__(self, value: str | Path) -> None:
+    def __init__(self, value: str | PathLike[str]) -> None:
         super().__init__({}, (text(value),))

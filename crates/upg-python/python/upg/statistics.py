@@ -14,6 +14,7 @@ import numpy.typing as npt
 from . import _upg
 from .errors import ArgumentError
 from .notation import whole
+from .numbers import real64
 
 __all__ = ["Autocorrelation", "LogZ", "autocorrelation", "ess", "integrated_time", "log_z", "metropolis", "psis"]
 
@@ -87,7 +88,7 @@ def autocorrelation(series: npt.ArrayLike) -> Autocorrelation | None:
 
     None for fewer than 10 values, for values that aren't finite, if all are the same, and if neighbours are so anticorrelated that the method fails.
     """
-    values: npt.NDArray[np.float64] = np.ascontiguousarray(series, dtype=np.float64)
+    values = real64("series", series)
     if values.ndim not in (1, 2):
         raise ArgumentError(f"series of shape {list(values.shape)}: accepted is [n], or [replicas, n]")
     found = _upg.autocorrelation(np.atleast_2d(values))
@@ -102,10 +103,10 @@ def integrated_time(series: npt.ArrayLike) -> tuple[float, float]:
 
 def _series(name: str, numbers: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Contiguous numbers in double precision: not copied if they are that already."""
-    series: npt.NDArray[Any] = np.asarray(numbers, dtype=np.float64)
+    series = real64(name, numbers)
     if series.ndim != 1 or len(series) == 0:
         raise ArgumentError(f"{name} of shape {list(series.shape)}: accepted is [n], one number a sample, at least 1")
-    return np.ascontiguousarray(series)
+    return series
 
 
 def _number(found: float | None) -> float:

@@ -7,14 +7,15 @@ import importlib.util
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from . import _upg
 from .errors import ArgumentError, TargetError
-from .notation import ron, text
+from .notation import ron, shown, text, whole
+from .numbers import masked, real64
 from .targets import TargetSpec
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class Target(TargetSpec):
     :param force: ``"given"``, or ``"finite-differences"``: ``action_and_force`` then returns the action alone, and the force is made of central
         differences with steps of 6e-6 max(1, abs(x_i)), at the cost of 2 ``dof`` actions a sample; it is off by about 1e-10 of S. The check
         compares it with other steps. An action in single precision is too coarse for it.
-    :param domain: ``"reals"``, or ``"angles"`` for flows of angles: S then has the period 2 pi in each, and x comes unwrapped.
+    :param domain: ``"reals"``, or ``"angles"`` for flows of angles: S then has the period 2 pi in each, and x comes unwrapped; turns are checked with the force.
     :param symmetries: functions of x, shape ``[batch, dof]``, to others of the same shape, that leave S as it is, such as ``lambda x: -x``. They are
         statements, which are compared with the action, within 1e-5: before a training at some of its first samples, by :func:`check_target` at all
         points. Nothing is made symmetric by them; flows that are so by construction are for instance those of ``Z2Nice``.
@@ -57,8 +58,8 @@ class Target(TargetSpec):
         the symmetries with the action.
     :param name: what messages and the configuration of a run call it, by default the name of the function. A run is loaded with the target of its name.
 
-    A constant in S shifts log Z and nothing else; S = inf is a density of 0. A NaN isn't an error: the step is skipped, and the first one is told
-    of in a warning, with its sample. What the function raises ends the training; it comes through as it is, and the last checkpoint stands.
+    A constant in S shifts log Z and nothing else; S = inf is a density of 0, which data and weights may have, but the reverse KL is then infinite, and steps
+    with such samples are skipped. A NaN isn't an error: the step is skipped, too, and the first one is told of in a warning, with its sample. What the function raises ends the training; it comes through as it is, and the last checkpoint stands.
 
     The function is called in the thread that called upg, one call at a time.
     """
@@ -79,18 +80,22 @@ class Target(TargetSpec):
         name: str | None = None,
     ) -> None:
         if not callable(action_and_force) or not (action is None or callable(action)):
-            wrong = action if callable(action_and_force) else action_and_force
-            raise ArgumentError(f"action_and_force = {wrong!r}: accepted is a function of x, shape [batch, dof]")
+            told, wrong = ("action", action) if callable(action_and_force) else ("action_and_force", action_and_force)
+            raise ArgumentError(f"{told} = {shown(wrong)}: accepted is a function of x, shape [batch, dof]")
         self.symmetries = _symmetries(symmetries)
         forces = {"given": "Given", "finite-differences": "FiniteDifferences"}
         domains = {"reals": "Reals", "angles": "Angles"}
         for told, value, accepted in (("force", force, forces), ("domain", domain, domains)):
-            if value not in accepted:
+            if not isinstance(value, str) or value not in accepted:
                 raise ArgumentError(f"{told} = {value!r}: accepted are {' and '.join(map(repr, accepted))}")
         if not hasattr(dof, "__index__") or int(dof) < 1:
             raise ArgumentError(f"dof = {dof!r}: accepted is a whole number, at least 1")
         self.dof = int(dof)
         self.name = _name_of(action_and_force) if name is None else name
+        if not isinstance(self.name, str):
+            raise ArgumentError(f"name = {shown(name)}: accepted is a text")
+        if shape is not None and (isinstance(shape, str) or not isinstance(shape, Iterable)):
+            raise ArgumentError(f"shape = {shown(shape)}: accepted are extents, as [16, 8]")
         self._function = action_and_force
         self._has_differences = force == "finite-differences"
         self._action = action_and_force if self._has_differences else action
@@ -127,9 +132,8 @@ class Target(TargetSpec):
         return action, cast("Array", force)
 
     def _points(self, x: npt.ArrayLike) -> Array:
-        import numpy as np
-
-        points = np.array(x, dtype=np.float64, order="C")
+        points = real64("x", x)
+        points = points.copy() if points is x else points
         if points.ndim != 2 or points.shape[1] != self.dof:
             raise ArgumentError(f"x of shape {list(points.shape)}: accepted is [batch, {self.dof}]")
         return points
@@ -145,7 +149,7 @@ class Target(TargetSpec):
         points, largest = self._points(x), 0.0
         before = self.action(points)
         for at, symmetry in enumerate(self.symmetries):
-            told = f"target {self.name}, symmetries[{at}] = {_name_of(symmetry)}"
+            told = f"{self.name}, symmetries[{at}] = {_name_of(symmetry)}"
             moved = np.array(_checked(told, "image", symmetry(points.copy()), points.shape))
             after = self.action(moved)
             with np.errstate(invalid="ignore"):
@@ -154,7 +158,7 @@ class Target(TargetSpec):
             off[np.isnan(off)] = np.inf
             if off.max(initial=0.0) > 1.0:
                 sample = int(np.argmax(off))
-                error = TargetError(f"{told}: S = {float(before[sample])} becomes {float(after[sample])} at sample {sample}: accepted is a function that leaves S as it is")
+                error = TargetError(f"target {told}: S = {float(before[sample])} becomes {float(after[sample])} at sample {sample}: accepted is a function that leaves S as it is")
                 error.sample = sample
                 raise error
             largest = max(largest, float(off.max(initial=0.0)))
@@ -189,8 +193,10 @@ def _checked(name: str, what: str, value: Any, shape: tuple[int, ...]) -> Array:
         array = np.asarray(value)
     except (TypeError, ValueError):
         array = np.asarray(None)
+    if hidden := masked(value):
+        raise TargetError(f"target {name}: the {what} has {hidden} masked numbers: accepted are none")
     if array.shape == shape and array.dtype.kind in "fiub":
-        return np.ascontiguousarray(array, dtype=np.float64)
+        return np.require(array, np.float64, ["C", "A"])
     sample, found = _first_wrong(value, shape[1:])
     accepted = f"accepted is {list(shape)} of float64, [batch{', dof' if len(shape) > 1 else ''}]"
     if array.shape == shape or array.dtype == object:
@@ -219,17 +225,12 @@ def _first_wrong(value: Any, shape: tuple[int, ...]) -> tuple[int | None, str | 
             if array.dtype.kind == "O":
                 array = np.array([float(number) for number in array.ravel()]).reshape(array.shape)
         except (TypeError, ValueError):
-            return n, _shown(row)
+            return n, shown(row)
         if array.shape != shape:
             return n, f"of shape {list(array.shape)}"
         if array.dtype.kind not in "fiub":
-            return n, _shown(row)
+            return n, shown(row)
     return None, None
-
-
-def _shown(value: Any) -> str:
-    shown = " ".join(repr(value).split())
-    return shown if len(shown) < 60 else f"{shown[:60]}…"
 
 
 def _symmetries(symmetries: Sequence[Symmetry]) -> tuple[Symmetry, ...]:
@@ -292,7 +293,7 @@ def from_torch(
 
     The other arguments are those of :class:`Target`.
     """
-    torch: Any = importlib.import_module("torch")
+    torch = _library("from_torch", "torch", "PyTorch")
     kind = torch.float64 if dtype is None else dtype
 
     def action(x: Array) -> Any:
@@ -307,6 +308,15 @@ def from_torch(
         return energies.detach().cpu().numpy(), (-gradient).cpu().numpy()
 
     return Target(dof, action_and_force, action=action, domain=domain, symmetries=symmetries, shape=shape, check=check, name=_name_of(energy) if name is None else name)
+
+
+def _library(function: str, module: str, name: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as missing:
+        if missing.name != module:
+            raise
+        raise ImportError(f"{function} needs {name}: pip install {module}") from None
 
 
 def _of_batch(energies: Any, x: Array) -> Any:
@@ -331,7 +341,7 @@ def from_jax(
     """A target whose action is computed by JAX, compiled, and whose force by its automatic differentiation.
 
     :param energy: a function of one sample, shape ``[dof]``, that returns its action, a scalar; it is mapped over batches. With ``batched=True`` one of
-        a batch, ``[batch, dof]``, that returns ``[batch]``.
+        a batch, ``[batch, dof]``, that returns ``[batch]``, as those for NumPy and PyTorch are.
     :param x64: compute in double precision, whatever ``jax_enable_x64`` says; arrays that the function closes over keep theirs. With ``False`` in
         that of JAX, which is single by default; the check of the force tolerates its round-off.
 
@@ -340,7 +350,7 @@ def from_jax(
     """
     import numpy as np
 
-    jax: Any = importlib.import_module("jax")
+    jax = _library("from_jax", "jax", "JAX")
     of_batch = energy if batched else jax.vmap(energy)
 
     def summed(x: Any) -> tuple[Any, Any]:
@@ -410,9 +420,13 @@ def check_target(
 
     told = ron(target)
     config = None if flow is None else f"(flow: {ron(flow)}, target: {told})"
-    array = None if points is None else np.atleast_2d(np.array(points, dtype=np.float64, order="C"))
+    array = None if points is None else np.atleast_2d(real64("points", points))
+    if array is not None and array.ndim != 2:
+        raise ArgumentError(f"points of shape {list(array.shape)}: accepted is [points, dof]")
+    if array is None and whole("samples", samples) == 0:
+        raise ArgumentError("samples = 0: accepted is a whole number, at least 1")
     with using(target):
-        derivatives, not_finite, largest, compared_at = _upg.check_target(told, config, array, samples, seed)
+        derivatives, not_finite, largest, compared_at = _upg.check_target(told, config, array, samples, whole("seed", seed))
         if isinstance(target, Target):
             largest = max(largest, target.check_symmetries(compared_at))
     return Checked(derivatives, not_finite, largest)
@@ -443,7 +457,9 @@ def _of_module(path: str | os.PathLike[str], function: str, dof: int, has_differ
     if str(path.parent) not in sys.path:
         sys.path.insert(0, str(path.parent))
     spec.loader.exec_module(module)
-    found = getattr(module, function)
+    found = getattr(module, function, None)
+    if found is None:
+        raise ArgumentError(f"target.function = {function}: accepted is a function of {path}")
     if not isinstance(found, Target):
         return Target(dof, found, force="finite-differences" if has_differences else "given", name=function)
     if found._has_differences != has_differences:

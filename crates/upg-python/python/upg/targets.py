@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from os import PathLike
 from typing import Literal
 
 from .notation import UNSET, Spec, Unset, text
@@ -157,10 +157,10 @@ class Library(TargetSpec):
     def __init__(
         self,
         *,
-        path: str | Path,
+        path: str | PathLike[str],
         dof: int,
-        symbol: str | Path | Unset | None = UNSET,
-        options: str | Path | Unset | None = UNSET,
+        symbol: str | PathLike[str] | Unset | None = UNSET,
+        options: str | PathLike[str] | Unset | None = UNSET,
         domain: Literal["Reals", "Angles"] | Unset | None = UNSET,
         shape: Sequence[int] | Unset | None = UNSET,
         calls: Literal["OneAtATime", "Parallel"] | Unset | None = UNSET,
@@ -181,8 +181,8 @@ class Python(TargetSpec):
         self,
         *,
         dof: int,
-        module: str | Path | Unset | None = UNSET,
-        function: str | Path | Unset | None = UNSET,
+        module: str | PathLike[str] | Unset | None = UNSET,
+        function: str | PathLike[str] | Unset | None = UNSET,
         force: Literal["Given", "FiniteDifferences"] | Unset | None = UNSET,
         domain: Literal["Reals", "Angles"] | Unset | None = UNSET,
         shape: Sequence[int] | Unset | None = UNSET,

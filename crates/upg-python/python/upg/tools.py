@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from . import _upg
-from .notation import ron, whole
+from .errors import ArgumentError
+from .notation import ron, shown, whole, whole_or_none
+from .numbers import precision
 from .target import using
 
 if TYPE_CHECKING:
     from .targets import TargetSpec
 
-__all__ = ["flow_info", "flow_table", "hmc", "schema"]
+__all__ = ["flow_info", "flow_table", "get_include", "hmc", "schema"]
+
+
+def get_include() -> str:
+    """The folder of ``upg_target.h``, which declares what a library with a target has: ``cc -shared -fPIC -I$(python -c "import upg; print(upg.get_include())") …``."""
+    return str(Path(__file__).parent / "include")
 
 
 def hmc(
@@ -48,7 +56,7 @@ def hmc(
     options = {"chains": chains, "warm_up": warm_up, "thin": thin, "length": length}
     numbers = (whole("samples", samples), whole("seed", seed))
     with using(target):
-        x, summary = _upg.hmc_of_target(ron(target), ron(options), *numbers, np.dtype(dtype).name, threads)
+        x, summary = _upg.hmc_of_target(ron(target), ron(options), *numbers, precision(dtype) or "float32", whole_or_none("threads", threads))
     return x, cast("dict[str, Any]", json.loads(summary))
 
 
@@ -68,4 +76,6 @@ def schema() -> str:
 
 
 def _extents(lattice: Sequence[int]) -> str:
-    return ",".join(map(str, lattice))
+    if isinstance(lattice, str) or not isinstance(lattice, Iterable):
+        raise ArgumentError(f"lattice = {shown(lattice)}: accepted are extents, as [16, 8]")
+    return ",".join(str(whole("lattice", extent)) for extent in lattice)

@@ -10,15 +10,15 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from . import _upg
-from .flow import Flow
-from .run import Run, _config, _flat
+from .flow import Flow, _place
+from .run import Data, Run, _config, _flat, _kept_data, overrides
 from .target import Target, using
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
     from .flows import FlowSpec
-    from .sections import DataFields, EvaluationFields, PrecisionFields, TrainingFields
+    from .sections import EvaluationFields, PrecisionFields, TrainingFields
     from .targets import TargetSpec
 
 __all__ = ["Trainer"]
@@ -43,7 +43,7 @@ class Trainer:
         target: TargetSpec | str,
         *,
         out: str | os.PathLike[str] = "runs/run",
-        data: DataFields | str | None = None,
+        data: Data | None = None,
         evaluation: EvaluationFields | str | None = None,
         products: PrecisionFields | str | None = None,
         force: bool = False,
@@ -51,7 +51,7 @@ class Trainer:
         threads: int | None = None,
         **training: Unpack[TrainingFields],
     ) -> None:
-        text = _config(flow, target, training, data, evaluation, products)
+        text = _config(flow, target, training, _kept_data(data, out, force), evaluation, products)
         self._begin(text, [], out, False, force, device, threads, target if isinstance(target, Target) else None)
 
     @classmethod
@@ -71,7 +71,7 @@ class Trainer:
         """
         of_run = run.target if isinstance(run, Run) and target is None else target
         trainer = cls.__new__(cls)
-        trainer._begin(None, list(set), run.path if isinstance(run, Run) else run, True, False, device, threads, of_run)
+        trainer._begin(None, overrides(set), run.path if isinstance(run, Run) else run, True, False, device, threads, of_run)
         return trainer
 
     def _begin(
@@ -88,7 +88,7 @@ class Trainer:
         self.path = Path(out)
         self.target = target
         with using(target):
-            self._steps = _upg.Steps(text, set, None, out, resume, force, device, threads)
+            self._steps = _upg.Steps(text, set, None, out, resume, force, *_place(device, threads, None)[:2])
 
     def step(self) -> dict[str, float]:
         """Makes a step; returns its numbers, by the names that :attr:`upg.Run.metrics` has, NaN for those it hasn't got.
@@ -104,7 +104,7 @@ class Trainer:
 
     @property
     def is_done(self) -> bool:
-        """Whether all steps are made."""
+        """Whether all steps are made; after :meth:`close`, whether they were."""
         return self._steps.is_done()
 
     def save(self) -> None:

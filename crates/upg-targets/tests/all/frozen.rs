@@ -150,6 +150,29 @@ fn a_warm_up_ends_when_asked_to() {
     assert_eq!(asked, 3);
 }
 
+/// Drawing asks whether to go on during the warm-up and after every round but the last; asking changes nothing.
+#[test]
+fn drawing_ends_when_it_is_told_to() {
+    let theory = Phi4::new(&[3, 2], 0.2, 0.1).expect("valid couplings");
+    let plan = ChainPlan { samples: 25, chains: 10, warm_up: 30, thin: 2, ..ChainPlan::default() };
+    let rng = || Rng::seed_from_u64(75);
+    let draw = |asks: usize| {
+        let mut asked = 0;
+        let mut goes_on = || {
+            asked += 1;
+            asked < asks
+        };
+        let drawn = DataSampler::<f64>::draw_data_while(&theory, &plan, rng(), &mut goes_on).expect("a good plan");
+        (drawn, asked)
+    };
+    let (all, asked) = draw(usize::MAX);
+    assert_eq!(all.expect("all of it"), DataSampler::<f64>::draw_data(&theory, &plan, rng()).expect("a good plan"));
+    assert_eq!(asked, 30 / 10 + 2);
+    for asks in [1, 3, 5] {
+        assert_eq!(draw(asks), (None, asks));
+    }
+}
+
 /// The rounds are what `draw_data` shuffles, and a visitor that has seen enough ends them.
 #[test]
 fn rounds_are_the_samples_in_the_order_of_time() {

@@ -101,11 +101,16 @@ impl LogZ {
         let mut warnings = trust::of_samples(&weights);
         let tail = tail_index(log_weights.iter().copied());
         warnings.extend(tail.and_then(|tail| trust::of_tail(log_weights.len(), tail)));
-        Self { number: Number::of(trust::log_z(&weights), None), trusted: warnings.is_empty(), warnings }
+        Self { number: Number::of_weights(&weights, None), trusted: warnings.is_empty(), warnings }
     }
 }
 
 impl Number {
+    /// log Z of samples with these weights. Here an error of exactly 0 is one: all weights were the same.
+    fn of_weights(weights: &WeightSums, exact: Option<f64>) -> Self {
+        Self { value: weights.log_mean(), error: weights.log_mean_error(), exact }
+    }
+
     /// An error of exactly 0 is none that was computed: all blocks were the same, because a chain never moved or one sample had all the weight.
     pub(crate) fn of(estimate: Option<Estimate>, exact: Option<f64>) -> Self {
         let known = |x: f64| x.is_finite().then_some(x);
@@ -131,7 +136,7 @@ pub(super) fn summarise<D: Device>(
         let tau_int = primary.and_then(|i| chain.of_primary(i)).map(|of| of.tau);
         Observed { number: number(&states, o), tau_int }
     };
-    let log_z = Number::of(trust::log_z(weights), known.log_z());
+    let log_z = Number::of_weights(weights, known.log_z());
     let by_reweighting: BTreeMap<_, _> = observables.iter().map(|o| (o.name.clone(), number(reweighted, o))).collect();
     let tails: BTreeMap<_, _> = names.iter().cloned().zip(collected.tails.iter().copied()).collect();
     let mut warnings = warnings(weights, data, log_z, &by_reweighting);

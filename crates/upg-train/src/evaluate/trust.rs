@@ -23,7 +23,10 @@ const RATIO: f64 = 0.1;
 /// Everything the samples of q say against their own log Z.
 pub fn of_samples(weights: &WeightSums) -> Vec<String> {
     let (Some(ess), Some(share)) = (weights.ess(), weights.largest_share()) else {
-        return vec![format!("{} of {} log-weights are not finite", weights.not_finite(), weights.samples())];
+        return vec![match weights.not_finite() {
+            0 => format!("all {} weights are zero", weights.samples()),
+            some => format!("{some} of {} log-weights are not finite", weights.samples()),
+        }];
     };
     let effective = ess * weights.samples() as f64;
     let mut warnings = vec![];
@@ -170,6 +173,7 @@ mod tests {
         let poor = of_samples(&sums((0..100_000).map(|i| if i < 500 { 0.0 } else { -30.0 })));
         assert!(poor.len() == 1 && poor[0].contains("reverse ESS"), "{poor:?}");
         assert!(of_samples(&sums([0.0, f64::NAN]))[0].contains("1 of 2"));
+        assert_eq!(of_samples(&sums([f64::NEG_INFINITY; 3])), ["all 3 weights are zero"]);
     }
 
     #[test]

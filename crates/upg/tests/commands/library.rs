@@ -170,10 +170,7 @@ fn what_is_not_such_a_library_is_refused() {
         ("target.shape=[2, 2]", &["target.shape = [2, 2]: accepted is a shape of 3 numbers, as target.dof says"]),
         ("target.shape=[3, 1]", &["target.shape = [3, 1]: accepted is the flow's, flow.lattice = [3]"]),
         ("flow.lattice=[4]", &["target.dof = 3: accepted is as many degrees of freedom as the flow has, 4"]),
-        (
-            "target.domain=Angles",
-            &["target = angles on links: accepted is a target of numbers on sites, as the flow's"],
-        ),
+        ("target.domain=Angles", &["target = angles: accepted is a target of real numbers, as the flow's"]),
         ("target.options=\"r\"", &["target.options = \"r\": accepted is what upg_target_create accepts: xxx"]),
         (
             "target.options=\"s\"",

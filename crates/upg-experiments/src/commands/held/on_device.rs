@@ -1,10 +1,13 @@
 //! A flow on a device.
 
-use super::{Densities, Drawn, Draws, Facts, Gradient, GradientOf, GradientRequest, Mapped, Told, Verbs, Way};
+use super::{
+    Densities, Drawn, Draws, Facts, Gradient, GradientOf, GradientRequest, Mapped, Told, Verbs, Way, check_memory,
+};
 use crate::Error;
 use crate::commands::arrays::{Numbers, Points};
 use crate::commands::caller::{Caller, go_on};
 use crate::commands::place;
+use crate::commands::sample::check_chain;
 use crate::config::{Flat, Invalid, Place, SoleFlow, TargetConfig};
 use crate::io::checkpoint::save_weights;
 use crate::io::output::Provenance;
@@ -103,6 +106,9 @@ impl<D: Place> OnDevice<D> {
 
     /// Points as rows.
     fn rows<'v>(&self, name: &str, points: &'v Points<'_, '_>) -> Result<CowArray<'v, D::Real, Ix2>, Error> {
+        if !points.is_contiguous() {
+            check_memory(name, points.shape().first().copied().unwrap_or(0), self.facts.bytes())?;
+        }
         points.of_space(name, &self.facts.spec.shape, self.facts.spec.domain())
     }
 
@@ -135,7 +141,9 @@ impl<D: Place> Verbs for OnDevice<D> {
             }
             go_on(caller)
         });
-        let acceptance = self.kept(drawn)?.acceptance;
+        let how = self.kept(drawn)?;
+        check_chain(&plan, &how, of_each.first().copied(), D::Real::NAME)?;
+        let acceptance = how.acceptance;
         Ok(Drawn { x: self.as_samples(x), told: of_each, acceptance })
     }
 

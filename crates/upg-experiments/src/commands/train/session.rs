@@ -2,7 +2,7 @@
 
 use super::events::Events;
 use super::progress::ProgressLine;
-use super::signals::{Caller, Requests};
+use super::signals::Requests;
 use crate::Error;
 use crate::commands::place::{self, PlaceArgs};
 use crate::config::{Config, ConfigFile, Data, DeviceName, Invalid, Model, Override, Place, Tensorboard};
@@ -12,6 +12,7 @@ use crate::io::data::DataRequest;
 use crate::io::metrics::{Line, Metrics};
 use crate::io::output::{OutputFile, Provenance};
 use crate::io::run_dir::{Existing, LockedRun, RunDir};
+use crate::io::signals::{Caller, nobody};
 use crate::text::Shown;
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -156,7 +157,7 @@ fn begin<'a, D: Place>(
             Existing::Refuse | Existing::Replace => here,
         }
     };
-    let data = device.host().install(|| data_sets(given, config, &model, &dir)).inspect_err(|error| {
+    let data = device.host().install(|| data_sets(given, &plan, &model, &dir)).inspect_err(|error| {
         if matches!(error, Error::Data(error) if error.is_refusal()) {
             dir.abandon();
         }
@@ -228,7 +229,7 @@ fn start<T: Real>(plan: &Plan<'_>, layout: &ParamLayout) -> Result<Option<Vec<T>
 /// Samples in files of the user's; whether they are what they should be is known before anything is written.
 fn given_data<D: Place>(config: &Config, model: &Model<D>) -> Result<DataSets<D::Real>, Error> {
     let Some(data) = config.data() else { return Ok(DataSets::default()) };
-    let request = request(&data, config, model, None);
+    let request = request(&data, config, model);
     let train = if config.training.objective.needs_data() { request.given(Purpose::TrainData)? } else { None };
     Ok(DataSets { train, test: request.given(Purpose::TestData)? })
 }
@@ -236,12 +237,17 @@ fn given_data<D: Place>(config: &Config, model: &Model<D>) -> Result<DataSets<D:
 /// The samples of the target that the run needs: those given, the others drawn.
 fn data_sets<D: Place>(
     given: DataSets<D::Real>,
-    config: &Config,
+    plan: &Plan<'_>,
     model: &Model<D>,
     dir: &RunDir,
 ) -> Result<DataSets<D::Real>, Error> {
+    let config = plan.config();
     let Some(data) = config.data() else { return Ok(given) };
-    let request = request(&data, config, model, Some(dir));
+    let request = DataRequest {
+        keep: Some(dir),
+        caller: plan.caller.unwrap_or(&nobody), // signals of the system end the program by themselves
+        ..request(&data, config, model)
+    };
     let train = match given.train {
         None if config.training.objective.needs_data() => Some(request.fetch(Purpose::TrainData)?),
         train => train,
@@ -250,14 +256,9 @@ fn data_sets<D: Place>(
     Ok(DataSets { train, test: Some(test) })
 }
 
-fn request<'a, D: Place>(
-    data: &'a Data,
-    config: &Config,
-    model: &'a Model<D>,
-    keep: Option<&'a RunDir>,
-) -> DataRequest<'a, D::Real> {
+fn request<'a, D: Place>(data: &'a Data, config: &Config, model: &'a Model<D>) -> DataRequest<'a, D::Real> {
     let Model { theory: target, sample_shape, .. } = model;
-    DataRequest { data, target, sample_shape, seed: config.training.seed, keep }
+    DataRequest { data, target, sample_shape, seed: config.training.seed, keep: None, caller: &nobody }
 }
 
 /// A run under way.
@@ -308,6 +309,7 @@ impl<'a, D: Place> Session<'a, D> {
         let now = Instant::now();
         let aside = device.aside();
         match step {
+            _ if plan.caller.is_some() => {}
             0 if aside.is_empty() => {}
             0 => progress.say(&format!("training{aside}")),
             _ => progress.say(&format!("going on after step {step}{aside}")),
@@ -452,7 +454,8 @@ impl<'a, D: Place> Session<'a, D> {
             || self.saved_at.elapsed() > Duration::from_secs_f64((60.0 * checkpoint.minutes).min(1e9))
     }
 
-    fn read_clock(&mut self) {
+    /// Adds the time since the clock was last read to that of the training.
+    pub fn read_clock(&mut self) {
         self.trainer.add_seconds(self.clock.elapsed().as_secs_f64());
         self.clock = Instant::now();
     }

@@ -6,7 +6,7 @@
 
 use crate::io::console::say;
 use crate::io::output::give_up_writing;
-use crate::io::signals::ending;
+use crate::io::signals::{Caller, ending};
 use signal_hook::iterator::Signals as Incoming;
 use signal_hook::low_level::{exit, signal_name};
 use std::io;
@@ -17,9 +17,6 @@ use std::time::{Duration, Instant};
 
 /// How long another signal counts as the same request.
 const SAME_REQUEST: Duration = Duration::from_secs(2);
-
-/// A caller of this library, who answers signals itself: who asks the run to stop, if someone does. It is asked after every step.
-pub type Caller<'a> = &'a (dyn Fn() -> Option<&'static str> + Sync);
 
 /// Where requests to stop come from.
 pub enum Requests<'a> {

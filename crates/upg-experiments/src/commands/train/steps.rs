@@ -72,6 +72,7 @@ impl<D: Place> Stepwise for Session<'static, D> {
         if Session::is_done(self) {
             self.finish()?;
         }
+        self.read_clock();
         Ok(self.line(&step, tested))
     }
 

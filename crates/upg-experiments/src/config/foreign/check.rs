@@ -3,8 +3,9 @@
 //! `TOLERANCE` and what the difference of the two D and the precision of S leave open.
 
 use super::ForeignTarget;
+use std::f64::consts::TAU;
 use std::sync::atomic::Ordering::Relaxed;
-use upg_core::{Base, BasePass, Batch, Cpu, Memory, Prepared, Target, Workspace};
+use upg_core::{Base, BasePass, Batch, Cpu, Domain, Memory, Prepared, Target, Workspace};
 use upg_flows::FlowSpec;
 use upg_train::Purpose;
 
@@ -26,10 +27,14 @@ const AT: [f64; 4] = [1.0, -1.0, 0.5, -0.5];
 pub(in crate::config) fn once(target: &ForeignTarget, spec: &FlowSpec) -> Result<(), String> {
     match target.is_checked.swap(true, Relaxed) {
         true => Ok(()),
-        false => match compare(target, &base_samples(spec, SAMPLES, 1), " of the base") {
-            Ok(_) => Ok(()),
-            Err(words) => Err(format!("{words} (target.check = Off for any)")),
-        },
+        false => {
+            let x = base_samples(spec, SAMPLES, 1);
+            let compared = compare(target, &x, " of the base").and_then(|_| match spec.domain() {
+                Domain::Line => Ok(0.0),
+                Domain::Circle => compare_turned(target, &x, " of the base"),
+            });
+            compared.map(|_| ()).map_err(|words| format!("{words} (target.check = Off for any)"))
+        }
     }
 }
 
@@ -122,6 +127,49 @@ pub fn compare<P: Target<Cpu<f64>> + ?Sized>(target: &P, x: &Batch<f64>, of: &st
     Ok(compared)
 }
 
+/// The largest difference of the action after turns of angles, relative to the action or to 1.
+const TURNED: f64 = 1e-5;
+
+/// Compares the action of a target of angles at the samples `x`, shape `[dof, samples]`, with that after a turn by 2π of some of them, one by one, and of
+/// all together, each by as many as its index says; returns the largest difference as a part of what is tolerated.
+///
+/// # Errors
+/// What the target had to be.
+pub fn compare_turned<P: Target<Cpu<f64>> + ?Sized>(target: &P, x: &Batch<f64>, of: &str) -> Result<f64, String> {
+    let (device, dof, directions) = (Cpu::here(), x.rows(), Along::directions(x.rows()));
+    let (mut action, mut turned, mut around) = (vec![], vec![], Batch::zeros(dof, x.samples() * directions.len()));
+    for i in 0..dof {
+        for (at, to) in around.row_mut(i).iter_mut().enumerate() {
+            let turns = match directions[at % directions.len()] {
+                Along::Axis(axis) => usize::from(axis == i),
+                Along::All => 1 + i % 3,
+            };
+            *to = x.row(i)[at / directions.len()] + TAU * turns as f64;
+        }
+    }
+    target.action_and_force(&device, x, &mut action, None);
+    target.action_and_force(&device, &around, &mut turned, None);
+    target.status().map_err(|failure| format!("that computes samples{of}: {failure}"))?;
+    let mut largest = 0.0_f64;
+    for (at, &after) in turned.iter().enumerate() {
+        let (n, direction) = (at / directions.len(), directions[at % directions.len()]);
+        let before = action[n];
+        let is_same = before == after || before.is_nan() && after.is_nan();
+        let off = if is_same { 0.0 } else { (after - before).abs() / (TURNED * before.abs().max(1.0)) };
+        if off.is_nan() || off > 1.0 {
+            let which = match direction {
+                Along::Axis(axis) => format!("angle {axis}"),
+                Along::All => "all angles".into(),
+            };
+            return Err(format!(
+                "whose action has the period 2 pi in every angle: at sample {n}{of} it is {before:.6e}, and {after:.6e} after turns of {which}"
+            ));
+        }
+        largest = largest.max(off);
+    }
+    Ok(largest)
+}
+
 /// Compares a component of the force with the action at the displacements [`AT`]; returns the difference as a part of what is tolerated, `None`
 /// where the action isn't finite and can't be compared.
 ///
@@ -148,6 +196,32 @@ fn agrees(along: f64, s: &[f64]) -> Result<Option<f64>, f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// S = Σ cos x_i + c x₃.
+    struct Angles(f64);
+
+    impl Target<Cpu<f64>> for Angles {
+        fn dof(&self) -> usize {
+            4
+        }
+
+        fn action_and_force(&self, _: &Cpu<f64>, x: &Batch<f64>, action: &mut Vec<f64>, _: Option<&mut Batch<f64>>) {
+            let sample = |n: usize| (0..4).map(|i| x.row(i)[n].cos()).sum::<f64>() + self.0 * x.row(3)[n];
+            action.clear();
+            action.extend((0..x.samples()).map(sample));
+        }
+    }
+
+    #[test]
+    fn angles_whose_turns_change_the_action_are_seen() {
+        let x = Batch::from_samples(ndarray::array![[0.1, 1.0, 2.0, -3.0], [0.5, 0.6, 0.7, 0.8]].view());
+        assert!(compare_turned(&Angles(0.0), &x, "").unwrap() < 1e-6);
+        let words = compare_turned(&Angles(1e-4), &x, " of the base").unwrap_err();
+        assert!(
+            words.contains("at sample 0 of the base it is") && words.ends_with("after turns of angle 3"),
+            "{words}"
+        );
+    }
 
     /// S = x⁴ around 0.7, whose force is −4 · 0.343.
     fn actions() -> Vec<f64> {

@@ -81,9 +81,11 @@ impl Functions {
     /// If the library returns one.
     pub fn compute(&self, x: &[f64], action: &mut [f64], force: Option<&mut [f64]>) -> Result<(), Failure> {
         let samples = action.len();
+        action.fill(f64::NAN); // what isn't written isn't finite
         assert_eq!(x.len(), samples * self.dof, "numbers of x, and of {samples} samples");
         let force = force.map_or(null_mut(), |force| {
             assert_eq!(force.len(), x.len(), "numbers of the force, and of x");
+            force.fill(f64::NAN);
             force.as_mut_ptr()
         });
         let (state, mut text) = (self.state, Text::new());

@@ -7,6 +7,7 @@ use super::problems::Problem;
 use super::run::{Course, Run, T, run};
 use crate::config::{AllInvalid, Config, Invalid, Model};
 use crate::io::data::DataRequest;
+use crate::io::signals::nobody;
 use crate::paper::table2::Seconds;
 use serde::Serialize;
 use upg_core::{Cpu, Execution, ForwardKl, ReverseKl};
@@ -90,7 +91,8 @@ pub(super) fn data_of(config: &Config, device: &Cpu<T>) -> Result<DataSets<T>, F
     let Model { theory: target, sample_shape, .. } = config.build::<T>()?;
     let data = config.data().unwrap_or_default();
     let seed = config.training.seed;
-    let request = DataRequest { data: &data, target: &target, sample_shape: &sample_shape, seed, keep: None };
+    let request =
+        DataRequest { data: &data, target: &target, sample_shape: &sample_shape, seed, keep: None, caller: &nobody };
     let fetch = |purpose| request.fetch(purpose).map_err(|e| FiguresError::Data(e.to_string()));
     device.install(|| Ok(DataSets { train: Some(fetch(Purpose::TrainData)?), test: Some(fetch(Purpose::TestData)?) }))
 }

@@ -39,7 +39,7 @@ fn a_step_that_is_not_finite_is_skipped_and_says_where() {
         // Its inverse divides by e^s = 0.
         (flow(), likelihood, "layers.2.net.1.bias", -1e5, Fault::InverseLayer(2)),
         // Fields of 10¹³⁰ have finite log-dets and no finite action.
-        (z2nice(), path, "layers.3.log_scale", 300.0, Fault::Density),
+        (z2nice(), path, "layers.3.log_scale", 300.0, Fault::Action),
         (z2nice(), reparam, "layers.0.net.0.weight", f64::NAN, Fault::Layer(0)),
     ];
     for (flow, objective, tensor, value, expected) in cases {
@@ -179,9 +179,9 @@ fn sums_that_overflow_are_told_from_what_is_not_finite() {
 fn a_fault_is_one_of_the_target_of_its_step() {
     let ramp = Ramp { from: 1e308, steps: 2, shape: Shape::Linear };
     let mut trainer = shifts([false; 3], 1.0).with_annealing(Annealing::new(ramp, 1.0, Well));
-    assert_eq!(trainer.step().unwrap().fault, Some(Fault::Density));
+    assert_eq!(trainer.step().unwrap().fault, Some(Fault::Action));
     trainer.validate().unwrap();
-    assert_eq!(trainer.step().unwrap().fault, Some(Fault::Density), "after a test, which is one of the final target");
+    assert_eq!(trainer.step().unwrap().fault, Some(Fault::Action), "after a test, which is one of the final target");
     assert_eq!(trainer.step().unwrap().fault, None);
 }
 
@@ -213,6 +213,6 @@ fn a_training_that_only_skips_is_given_up() {
     let mut trainer = Trainer::new(problem, Cpu::new(1), plan, data()).unwrap();
     with_weights(&mut trainer, "layers.3.log_scale", 300.0);
     let error = trainer.run(|_, _| {}).unwrap_err();
-    assert_eq!(error, TrainingError::Diverged { step: 20, in_a_row: 20, fault: Fault::Density });
+    assert_eq!(error, TrainingError::Diverged { step: 20, in_a_row: 20, fault: Fault::Action });
     assert!(error.to_string().ends_with("20 steps in a row had to be skipped"), "{error}");
 }
