@@ -116,10 +116,14 @@ pub fn end_all(py: Python<'_>) {
             }
         });
     };
-    served().iter().for_each(|desk| desk.keep(py, PySystemExit::new_err("the interpreter ends")));
+    let at_work = served();
+    at_work.iter().for_each(|desk| desk.keep(py, PySystemExit::new_err("the interpreter ends")));
     wait(Duration::from_secs(10));
     served().iter().for_each(|desk| desk.state().is_urgent = true);
     wait(Duration::from_secs(2));
+    if !at_work.is_empty() {
+        py.detach(|| thread::sleep(Duration::from_millis(100))); // for what their threads do with the news
+    }
 }
 
 impl Desk {

@@ -77,7 +77,7 @@ else:
         try:
             work()
         except SystemExit as ended:
-            print("told:", ended, flush=True)
+            os.write(1, f"told: {ended}\n".encode())
 
     threading.Thread(target=at_work, daemon=True).start()
     time.sleep(0.3)
