@@ -10,9 +10,6 @@ use crate::trained::Trained;
 use std::collections::BTreeMap;
 use upg_core::Device;
 
-/// What a Gaussian has within one, two and three standard deviations.
-pub const GAUSSIAN: [f64; 3] = [0.682_689_492_137_086, 0.954_499_736_103_642, 0.997_300_203_936_740];
-
 /// The exact values that are known of a target.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ExactValues {

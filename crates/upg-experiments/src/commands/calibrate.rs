@@ -93,10 +93,12 @@ impl Work for Job<'_> {
             let accepted = "accepted are runs of targets with exact values";
             return Err(Error::Usage(format!("--run = {}: {accepted}", dir.path().shown())));
         }
-        let folder = args.out.clone().unwrap_or_else(|| dir.file(FOLDER));
-        RunDir::refuse_run(&folder)?;
+        let folder = match &args.out {
+            Some(out) => dir.results(Some(out))?.path().to_owned(),
+            None => dir.file(FOLDER),
+        };
         std::fs::create_dir_all(&folder).map_err(|source| RunError::Place { path: folder.clone(), source })?;
-        let heading = Heading::new(&loaded, &exact);
+        let heading = Heading::new(&loaded, args.run.ode_steps, &exact);
         let mut records = Records::open(&folder.join(LINES), &heading, args.force)?;
         let (numbers, page) = (OutputFile::create(&folder.join(NUMBERS))?, OutputFile::create(&folder.join(PAGE))?);
         let first = args.seed.unwrap_or(loaded.config.training.seed);

@@ -42,7 +42,15 @@ pub enum Existing {
 const FILES: [&str; 9] = [PREVIOUS, LATEST, BEST, DAMAGED, METRICS, "train.npy", "test.npy", PROVENANCE, CONFIG];
 
 /// Files that `--force` removes besides; nothing else in the folder is touched.
-const RESULTS: [&str; 4] = [SUMMARY, "variance.json", HMC, "hmc/samples.npy"];
+const RESULTS: [&str; 7] = [
+    SUMMARY,
+    "variance.json",
+    HMC,
+    "hmc/samples.npy",
+    "calibration/calibration.json",
+    "calibration/calibration.html",
+    "calibration/evaluations.jsonl",
+];
 /// The files beside `summary.json`, in the folder `evaluation`.
 pub const DETAILS: [&str; 3] = ["log_weights.npy", "autocorrelation.json", "samples.npy"];
 const EVENTS: &str = "tensorboard";
@@ -269,7 +277,7 @@ impl RunDir {
             remove_temporaries(&path);
             std::fs::remove_file(&path).map_err(|source| RunError::System { path, source })?;
         }
-        for folder in ["hmc", "evaluation"] {
+        for folder in ["hmc", "evaluation", "calibration"] {
             let _ = std::fs::remove_dir(self.file(folder)); // unless there are files of the user's
         }
         Ok(())

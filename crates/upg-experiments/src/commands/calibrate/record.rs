@@ -24,12 +24,14 @@ pub(super) struct Heading {
     weights: String,
     /// The configuration, but for its seed.
     config: String,
+    /// Steps of a continuous flow, if an argument gave others than the configuration.
+    ode_steps: Option<u64>,
     /// Names of the numbers that have exact values.
     names: Vec<String>,
 }
 
 impl Heading {
-    pub fn new<D: Place>(loaded: &Loaded<D>, exact: &ExactValues) -> Self {
+    pub fn new<D: Place>(loaded: &Loaded<D>, ode_steps: Option<u64>, exact: &ExactValues) -> Self {
         let mut config = loaded.config.clone();
         config.training.seed = 0;
         let weights: Vec<u8> = loaded.trained.weights().iter().flat_map(|weight| weight.wide().to_le_bytes()).collect();
@@ -38,6 +40,7 @@ impl Heading {
             version: env!("CARGO_PKG_VERSION").into(),
             weights: checksum(&weights),
             config: config.to_ron(),
+            ode_steps,
             names: names.collect(),
         }
     }
@@ -104,23 +107,29 @@ impl Records {
             }
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         }
-        let mut text = String::new();
+        let mut text = vec![];
         if !force {
-            file.read_to_string(&mut text).map_err(failed)?;
+            file.read_to_end(&mut text).map_err(failed)?;
         }
-        let whole = text.rfind('\n').map_or(0, |end| end + 1);
-        file.set_len(whole as u64).and_then(|()| file.seek(io::SeekFrom::End(0))).map_err(failed)?;
+        let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
         let mut records = Self { path: path.to_owned(), file, held: BTreeMap::new() };
-        let mut lines = text[..whole].lines();
-        match lines.next() {
-            None => records.write(heading)?,
-            Some(first) if serde_json::from_str::<Heading>(first).is_ok_and(|found| found == *heading) => {}
-            Some(_) => return Err(records.refuse("holds evaluations of something else".into())),
+        let mut lines = text[..whole].split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+        let is_ours = match lines.next() {
+            None => line_of(heading).as_bytes().starts_with(&text), // nothing, or the beginning of it
+            Some(first) => serde_json::from_slice::<Heading>(first).is_ok_and(|found| found == *heading),
+        };
+        if !is_ours {
+            return Err(records.refuse("holds evaluations of something else".into()));
         }
         for (i, line) in lines.enumerate() {
-            let record = serde_json::from_str::<Evaluated>(line);
+            let record = serde_json::from_slice::<Evaluated>(line);
             let record = record.map_err(|_| records.refuse(format!("line {} is damaged", i + 2)))?;
             records.held.insert((record.samples, record.seed), record);
+        }
+        let file = &mut records.file;
+        file.set_len(whole as u64).and_then(|()| file.seek(io::SeekFrom::End(0))).map_err(failed)?;
+        if whole == 0 {
+            records.write(heading)?;
         }
         Ok(records)
     }
@@ -149,8 +158,11 @@ impl Records {
     }
 
     fn write(&mut self, line: &impl Serialize) -> Result<(), Error> {
-        let text = serde_json::to_string(line).expect("numbers and names") + "\n";
-        let written = self.file.write_all(text.as_bytes());
+        let written = self.file.write_all(line_of(line).as_bytes());
         Ok(written.map_err(|source| OutputError::Write { path: self.path.clone(), source })?)
     }
+}
+
+fn line_of(line: &impl Serialize) -> String {
+    serde_json::to_string(line).expect("numbers and names") + "\n"
 }

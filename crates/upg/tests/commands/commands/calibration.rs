@@ -76,11 +76,27 @@ fn what_is_no_calibration_is_refused() {
     let text = fs::read_to_string(&lines).unwrap();
     fs::write(&lines, text.replacen("\"seed\"", "\"sead\"", 1)).unwrap();
     refused(few, "evaluations.jsonl line 2 is damaged: accepted are --force, or another folder");
+    for foreign in [&b"notes"[..], b"notes\nwithout an end", b"\xff\n"] {
+        fs::write(&lines, foreign).unwrap();
+        refused(few, "holds evaluations of something else: accepted are --force, or another folder");
+        assert!(fs::read(&lines).unwrap() == foreign, "what is refused stays as it is");
+    }
+    fs::write(&lines, &text[..30]).unwrap(); // killed while it wrote what the evaluations are of
+    done_on(&experiment, "calibrate", few);
+    assert!(fs::read_to_string(&lines).unwrap() == text);
     experiment.trained("other", &["--seed", "7"]);
-    let folder = experiment.argument("run/calibration");
-    let output = upg(&[&["calibrate", "--run", &experiment.argument("other"), "--out", &folder], few].concat());
-    let told = first_error_line(&output);
-    assert!(told.contains("holds evaluations of something else: accepted are --force, or another folder"), "{told}");
+    let apart = experiment.argument("apart");
+    done_on(&experiment, "calibrate", &[few, &["--out", &apart]].concat());
+    let inside = experiment.argument("run/calibration");
+    for (folder, expected) in [
+        (&apart, "holds evaluations of something else: accepted are --force, or another folder"),
+        (&inside, "holds another run, or lies in one"),
+    ] {
+        let output = upg(&[&["calibrate", "--run", &experiment.argument("other"), "--out", folder], few].concat());
+        assert!(first_error_line(&output).contains(expected), "{}", errors(&output));
+    }
     done_on(&experiment, "calibrate", &[few, &["--force"]].concat());
     assert!(fs::read_to_string(&lines).unwrap() == text);
+    experiment.trained("run", &["--force"]);
+    assert!(!experiment.path("run/calibration").exists(), "it was of the run before");
 }
