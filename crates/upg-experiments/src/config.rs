@@ -45,7 +45,7 @@ mod sole;
 mod target;
 mod training;
 
-pub use data::{Data, EvaluationConfig, Hmc, Source};
+pub use data::{Data, EvaluationConfig, FEWEST_SAMPLES, Hmc, Source};
 pub use diff::Difference;
 pub use experiment::Config;
 pub use file::ConfigFile;

@@ -89,7 +89,20 @@ pub fn calibrate_run(
     interruptible(py, |caller| {
         let runs = within("runs", runs, 2, 1_000_000)?;
         let run = run_args(run, weights, device, threads, steps)?;
-        calibrate::run_for(caller, &calibrate::CalibrateArgs { run, samples, runs, seed, out, force })
+        calibrate::run_for(
+            caller,
+            &calibrate::CalibrateArgs {
+                run,
+                config: None,
+                problem: None,
+                trainings: 1,
+                samples,
+                runs,
+                seed,
+                out,
+                force,
+            },
+        )
     })
 }
 

@@ -72,6 +72,9 @@ impl<D: Device + Clone> Trained<D> {
 pub struct Pulls {
     pulls: Vec<f64>,
     missing: usize,
+    /// Intervals, and those of them that hold the number.
+    intervals: [usize; 2],
+    unsettled: usize,
 }
 
 /// What pulls say; shares are of those that there are.
@@ -88,16 +91,28 @@ pub struct Calibration {
     pub width: Estimate,
     /// The shares within one, two and three.
     pub coverage: [Estimate; 3],
+    /// The share of the intervals of 95.4 % that hold the number, where it comes with intervals.
+    pub interval_coverage: Option<Estimate>,
+    /// Number of evaluations that were flagged, as too few samples carry the error.
+    pub flagged: usize,
 }
 
 impl Pulls {
     /// Takes in an estimate.
     pub fn push(&mut self, number: Number) {
-        match number {
-            Number { value: Some(value), error: Some(error), exact: Some(exact) } if error > 0.0 => {
-                self.pulls.push((value - exact) / error);
-            }
-            _ => self.missing += 1,
+        let Number { value: Some(value), error: Some(error), exact: Some(exact), interval, .. } = number else {
+            self.missing += 1;
+            return;
+        };
+        if error <= 0.0 {
+            self.missing += 1;
+            return;
+        }
+        self.pulls.push((value - exact) / error);
+        self.unsettled += usize::from(number.is_unsettled());
+        if let Some([low, high]) = interval {
+            self.intervals[0] += 1;
+            self.intervals[1] += usize::from((low..=high).contains(&exact));
         }
     }
 
@@ -119,18 +134,24 @@ impl Pulls {
         // Var(s²) = (μ₄ − σ⁴)/n to leading order
         let of_variance = ((moment(4) / count - variance * variance).max(0.0) / count).sqrt();
         let width_error = if width > 0.0 { of_variance / (2.0 * width) } else { 0.0 };
-        let share = |within: f64| {
-            let inside = self.pulls.iter().filter(|pull| pull.abs() <= within).count() as f64 / count;
-            Estimate { value: inside, error: (inside * (1.0 - inside) / count).sqrt() }
-        };
+        let within = |sigmas: f64| self.pulls.iter().filter(|pull| pull.abs() <= sigmas).count();
+        let [intervals, inside] = self.intervals;
         Some(Calibration {
             evaluations: self.pulls.len(),
             missing: self.missing,
             mean: Estimate { value: mean, error: width / count.sqrt() },
             width: Estimate { value: width, error: width_error },
-            coverage: [1.0, 2.0, 3.0].map(share),
+            coverage: [1.0, 2.0, 3.0].map(|sigmas| share(within(sigmas), self.pulls.len())),
+            interval_coverage: (intervals > 0).then(|| share(inside, intervals)),
+            flagged: self.unsettled,
         })
     }
+}
+
+/// A part of all, with its error.
+fn share(part: usize, all: usize) -> Estimate {
+    let value = part as f64 / all as f64;
+    Estimate { value, error: (value * (1.0 - value) / all as f64).sqrt() }
 }
 
 /// How often a verdict was right.
@@ -168,7 +189,7 @@ mod tests {
     use super::*;
 
     fn number(value: f64, error: f64) -> Number {
-        Number { value: Some(value), error: Some(error), exact: Some(1.0) }
+        Number { value: Some(value), error: Some(error), exact: Some(1.0), ..Number::default() }
     }
 
     #[test]
@@ -179,12 +200,23 @@ mod tests {
         }
         pulls.push(Number { error: None, ..number(1.0, 0.0) });
         assert_eq!(pulls.values(), [-1.0, 1.0, 2.0, 7.0]);
-        let Calibration { evaluations, missing, mean, width, coverage } = pulls.calibration().unwrap();
+        let Calibration { evaluations, missing, mean, width, coverage, .. } = pulls.calibration().unwrap();
         assert_eq!((evaluations, missing), (4, 1));
         assert_eq!((mean.value, width.value), (2.25, (34.75_f64 / 3.0).sqrt()));
         assert!((mean.error - width.value / 2.0).abs() < 1e-15);
         assert_eq!(coverage.map(|share| share.value), [0.5, 0.75, 0.75]);
         assert_eq!(Pulls::default().calibration(), None);
+    }
+
+    #[test]
+    fn intervals_and_flags_are_counted() {
+        let mut pulls = Pulls::default();
+        for (low, rests_on) in [(0.5, 20.0), (0.9, 3.0), (1.1, 9.9), (1.0, 10.0)] {
+            pulls.push(Number { interval: Some([low, 2.0]), rests_on: Some(rests_on), ..number(1.5, 0.5) });
+        }
+        pulls.push(number(1.5, 0.5));
+        let Calibration { interval_coverage, flagged, evaluations, .. } = pulls.calibration().unwrap();
+        assert_eq!((evaluations, flagged, interval_coverage.unwrap().value), (5, 2, 0.75));
     }
 
     #[test]
@@ -197,7 +229,7 @@ mod tests {
             let mut pulls = Pulls::default();
             (0..300).for_each(|_| pulls.push(number(1.0 + 0.1 * draw(), 0.1)));
             let Calibration { mean, width, .. } = pulls.calibration().unwrap();
-            of_mean.push(Number { value: Some(mean.value), error: Some(mean.error), exact: Some(0.0) });
+            of_mean.push(Number { exact: Some(0.0), ..number(mean.value, mean.error) });
             of_width.push(number(width.value, width.error));
         }
         for pulls in [of_mean, of_width] {

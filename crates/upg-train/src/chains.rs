@@ -195,7 +195,7 @@ fn summarise(
         warnings.push(format!("chains of {sweeps} sweeps, fewer than {LONG} autocorrelation times of {tau:.1}"));
     }
     for (name, observed) in &observables {
-        if let Number { value: Some(value), error: Some(error), exact: Some(exact) } = observed.number {
+        if let Number { value: Some(value), error: Some(error), exact: Some(exact), .. } = observed.number {
             warnings.extend(trust::of_exact(name, Estimate { value, error }, exact));
         }
     }

@@ -5,15 +5,15 @@
 //! | number | how |
 //! |---|---|
 //! | reverse ESS | mean(w)²/mean(w²) |
-//! | log Z | log mean w, standard error √((1/ESS − 1)/N) |
+//! | log Z | log mean w to second order, [`interval`](crate::stats::interval) |
 //! | loss | mean(log q + S), a bound on −log Z |
-//! | observables, reweighted | f(Σ w a/Σ w), jackknife over blocks |
-//! | observables along the chain | independence Metropolis with proposals from q; jackknife over blocks longer than its autocorrelation, τ_int by the Γ method |
+//! | observables, reweighted | f(Σ w a/Σ w), to second order by the jackknife over samples |
+//! | observables along the chain | independence Metropolis with proposals from q; its variance from the weights of all proposals, [`metropolis`](crate::stats::metropolis), τ_int by the Γ method |
 //! | forward ESS, log Z, −log q on the test data | 1/(mean(w) mean(1/w)), −log mean(1/w), mean(−log q) over samples of p |
 //! | integration | what twice the steps of a continuous flow change: log-weights, log Z and scores of some samples, and of some data |
 //!
 //! Memory doesn't grow with N: sums are kept, and single numbers of the first samples alone. From those come τ_int and the tail index of the
-//! largest tenth where N is beyond 2²⁰ samples, or 2²⁴ numbers along the chain.
+//! largest tenth, and the errors along the chain, where N is beyond 2²⁰ samples, or 2²⁴ primaries.
 //!
 //! log Z isn't to be trusted where it rests on few samples, or where witnesses disagree; [`trust`] says which.
 
@@ -38,7 +38,7 @@ use upg_core::{Device, DeviceError};
 pub struct EvaluationPlan {
     /// Samples of the flow.
     pub samples: usize,
-    /// Blocks of the jackknife, at least 2.
+    /// Blocks of the jackknife at most, at least 2; where there are as many samples at most, each is one.
     pub blocks: usize,
     /// Decides the samples and the chain.
     pub seed: u64,
@@ -46,7 +46,7 @@ pub struct EvaluationPlan {
 
 impl Default for EvaluationPlan {
     fn default() -> Self {
-        Self { samples: 100_000, blocks: 100, seed: 1 }
+        Self { samples: 100_000, blocks: 1 << 16, seed: 1 }
     }
 }
 
@@ -70,7 +70,7 @@ impl<D: Device + Clone> Trained<D> {
     /// If the device fails.
     ///
     /// # Panics
-    /// If there are fewer samples than blocks, or fewer than two blocks.
+    /// If there are fewer than two samples or blocks.
     #[track_caller]
     pub fn evaluate(
         &mut self,
@@ -95,7 +95,7 @@ impl<D: Device + Clone> Trained<D> {
         go_on: &mut dyn FnMut() -> Result<(), E>,
     ) -> Result<Evaluation, E> {
         let EvaluationPlan { samples, blocks, seed } = plan;
-        assert!(blocks >= 2 && samples >= blocks, "{samples} samples in {blocks} blocks");
+        assert!(blocks >= 2 && samples >= 2, "{samples} samples in {blocks} blocks");
         self.evaluate_to(Extent::new(samples, blocks), seed, data, go_on)
     }
 
@@ -110,7 +110,7 @@ impl<D: Device + Clone> Trained<D> {
         let collected = self.collect(extent, seed, go_on)?;
         let weighed = data.map(|data| self.weigh(data, go_on)).transpose()?;
         let integration = self.integration(seed, extent.samples, data)?;
-        let summary = summary::summarise(&self.known, &collected, weighed.as_ref(), integration, extent.blocks);
+        let summary = summary::summarise(&self.known, &collected, weighed.as_ref(), integration);
         let rho = collected.chain.rho();
         Ok(Evaluation { summary, log_weights: collected.log_weights, rho, shown: collected.shown })
     }

@@ -8,7 +8,7 @@ use super::caller::{Caller, go_on, nobody};
 use super::place::Work;
 use super::run_weights::{Loaded, RunArgs};
 use crate::Error;
-use crate::config::{MOST_SAMPLES, Place};
+use crate::config::{FEWEST_SAMPLES, MOST_SAMPLES, Place};
 use crate::io::output::{OutputFile, Provenance, finish_together};
 use crate::io::results::{checksum, seal};
 use crate::io::run_dir::{DETAILS, RunDir, RunError};
@@ -70,8 +70,8 @@ fn run_on<D: Place>(caller: Caller<'_>, args: &EvaluateArgs, dir: &RunDir, devic
     let mut loaded = Loaded::new(device, dir, &args.run, args.seed)?;
     let blocks = loaded.config.evaluation.blocks;
     let samples = args.samples.unwrap_or(loaded.config.evaluation.samples);
-    if !(blocks..=MOST_SAMPLES).contains(&samples) {
-        let accepted = format!("a whole number, at least evaluation.blocks = {blocks}, at most {MOST_SAMPLES}");
+    if !(FEWEST_SAMPLES..=MOST_SAMPLES).contains(&samples) {
+        let accepted = format!("a whole number, at least {FEWEST_SAMPLES}, at most {MOST_SAMPLES}");
         return Err(Error::Usage(format!("--samples = {samples}: accepted is {accepted}")));
     }
     let results = dir.results(args.out.as_deref())?;

@@ -45,6 +45,11 @@ pub fn run_for(caller: Caller<'_>, config: Option<ConfigFile>, args: &TrainArgs)
     run_plan(Plan::new(config, args, Some(caller)))
 }
 
+/// The same for a caller, or else answering signals itself, with a configuration from elsewhere.
+pub(super) fn run_of(caller: Option<Caller<'_>>, config: ConfigFile, args: &TrainArgs) -> Result<String, Error> {
+    run_plan(Plan::new(config, args, caller))
+}
+
 fn run_plan(plan: Plan<'_>) -> Result<String, Error> {
     plan.check()?;
     let (config, place) = (plan.config(), plan.place().clone());

@@ -97,6 +97,8 @@ impl Data {
     }
 }
 
+/// Fewest samples of an evaluation.
+pub const FEWEST_SAMPLES: usize = 2;
 /// Most steps of a continuous flow.
 const MOST_STEPS: usize = 10_000;
 
@@ -107,7 +109,7 @@ pub struct EvaluationConfig {
     /// Samples of the flow.
     #[serde(deserialize_with = "size")]
     pub samples: usize,
-    /// Blocks of the jackknife.
+    /// Blocks of the jackknife at most: more samples share blocks.
     #[serde(deserialize_with = "size")]
     pub blocks: usize,
     /// Steps of continuous flows wherever the trained flow is used; none: those of the flow, which it is trained with.
@@ -117,7 +119,7 @@ pub struct EvaluationConfig {
 
 impl Default for EvaluationConfig {
     fn default() -> Self {
-        Self { samples: 100_000, blocks: 100, ode_steps: None }
+        Self { samples: 100_000, blocks: 1 << 16, ode_steps: None }
     }
 }
 
@@ -128,8 +130,8 @@ impl EvaluationConfig {
         if self.blocks < 2 {
             invalid.push(refuse("evaluation.blocks", self.blocks, "a whole number of at least 2"));
         }
-        if self.samples < self.blocks {
-            invalid.push(refuse("evaluation.samples", self.samples, "at least as many as evaluation.blocks"));
+        if self.samples < FEWEST_SAMPLES {
+            invalid.push(refuse("evaluation.samples", self.samples, "a whole number of at least 2"));
         }
         if let Some(steps) = self.ode_steps.filter(|steps| !(1..=MOST_STEPS).contains(steps)) {
             invalid.push(refuse("evaluation.ode_steps", steps, "a whole number, at least 1, at most 10000"));

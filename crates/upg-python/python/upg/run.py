@@ -272,18 +272,20 @@ class Run:
     ) -> dict[str, Any]:
         """The worth of the trained flow: effective sample sizes, log Z, a Markov chain, observables, with errors.
 
-        Returns what ``upg evaluate`` writes into ``summary.json``. Numbers with errors are ``{"value", "error", "exact"}``, None where they aren't known:
+        Returns what ``upg evaluate`` writes into ``summary.json``. Numbers with errors are ``{"value", "error", "interval", "rests_on", "exact"}``, None where they aren't
+        known. value ± error holds the number with a probability of 68.3 %, the interval with one of 95.4 %: to second order, so that they mean it where weights are
+        skewed, too. As many samples as ``rests_on`` carry the error; below ten it isn't known:
 
         - ``log_z``, with ``trusted`` and ``warnings`` besides; ``free_energy_per_site``; ``observables``, by name, from weighted samples, and
           ``observables_chain`` along the chain, with ``tau_int``; ``log_z_forward`` and ``nll`` (-log q) on test data, where there are some;
         - ``ess_reverse``, ``ess_forward`` (with test data), ``acceptance`` of the chain, in [0, 1]; ``tau_int`` in states, with ``tau_int_error``;
         - ``loss``, mean(log q + S), with ``loss_error``; ``largest_share`` of a weight; ``tail_index`` of the weights, of their largest tenth
           (``tail_index_of_tenth``) and of weights times observables (``tail_index_primaries``);
-        - ``missed_by_inverse``, ``integration`` (continuous flows), ``chain_warnings``, ``weights``, ``weights_of``, ``provenance``.
+        - ``missed_by_inverse``, ``integration`` (continuous flows), ``observables_warnings``, ``chain_warnings``, ``weights``, ``weights_of``, ``provenance``.
 
         log Z is that of what the flow covers: that it misses a mode is seen where there are samples of the target, ``data={"test": …}`` of :func:`train`.
 
-        :param samples: samples of the flow, at least ``evaluation.blocks``, by default ``evaluation.samples`` of the configuration.
+        :param samples: samples of the flow, at least 2, by default ``evaluation.samples`` of the configuration.
         :param seed: decides the samples, by default that of the run.
         :param out: a folder for the results, by default that of the run.
         :param weights: those of the best validation, of the latest checkpoint, or the moving average there.

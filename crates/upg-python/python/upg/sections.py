@@ -168,7 +168,7 @@ class EvaluationFields(TypedDict, total=False):
     """The fields of ``evaluation``: an example of each, what it accepts and its default, as configurations are written.
 
     samples: 100000,           // of the flow, up to 10^9; default 100000; --samples takes its place
-    blocks: 100,               // of the jackknife, 2 to 10^5; default 100
+    blocks: 65536,             // of the jackknife at most, 2 to 10^5; default 65536
     ode_steps: 16,          // accepted where a layer is continuous: steps of continuous flows in `evaluate`, `sample` and `log-prob`; --ode-steps takes its place; default None: their own
     """
 

@@ -41,7 +41,7 @@ fn run(problem: &Problem<Cpu<f64>>, plan: &ChainPlan, seed: u64) -> (ChainSummar
 #[track_caller]
 fn assert_exact(summary: &ChainSummary, names: &[&str]) {
     for name in names {
-        let Number { value, error, exact } = summary.observables[*name].number;
+        let Number { value, error, exact, .. } = summary.observables[*name].number;
         let (value, error, exact) = (value.unwrap(), error.unwrap(), exact.unwrap());
         assert!((value - exact).abs() < 5.0 * error && error > 0.0, "{name}: {value} ± {error} for {exact}");
     }

@@ -59,7 +59,7 @@ impl Collector {
         Self {
             weights: WeightSums::default(),
             losses: Moments::default(),
-            reweighted: Blocks::new(Deal::RoundRobin { blocks: extent.blocks }, primaries),
+            reweighted: Blocks::new(Deal::RoundRobin { blocks: extent.blocks(primaries) }, primaries),
             log_weights: vec![],
             largest_of_primaries: vec![largest.clone(); primaries],
             largest,

@@ -4,7 +4,8 @@ use super::collect::{Collected, Weighed};
 use super::integration::Integration;
 use super::trust;
 use crate::problem::Known;
-use crate::stats::{Blocks, Estimate, WeightSums, tail_index};
+use crate::stats::interval::FEWEST;
+use crate::stats::{Estimate, Refined, WeightSums, tail_index};
 use std::collections::BTreeMap;
 use upg_core::Device;
 use upg_targets::Observable;
@@ -51,6 +52,8 @@ pub struct Summary {
     pub integration: Option<Integration>,
     /// Observables by reweighting.
     pub observables: BTreeMap<String, Number>,
+    /// All that speaks against these.
+    pub observables_warnings: Vec<String>,
     /// Observables along the chain.
     pub observables_chain: BTreeMap<String, Observed>,
     /// All that speaks against the numbers of the chain.
@@ -58,13 +61,17 @@ pub struct Summary {
 }
 
 /// A number with its error and its exact value; `null` where they aren't known.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Number {
-    /// The estimate.
+    /// The estimate: of numbers to second order the middle of the 68.3 % interval, [`Refined`].
     pub value: Option<f64>,
     /// Its standard error.
     pub error: Option<f64>,
+    /// Where the number is with a probability of 95.4 %, to second order.
+    pub interval: Option<[f64; 2]>,
+    /// As many samples carry the error; where they are fewer than ten, it isn't known.
+    pub rests_on: Option<f64>,
     /// The exact value.
     pub exact: Option<f64>,
 }
@@ -108,41 +115,72 @@ impl LogZ {
 impl Number {
     /// log Z of samples with these weights. Here an error of exactly 0 is one: all weights were the same.
     fn of_weights(weights: &WeightSums, exact: Option<f64>) -> Self {
-        Self { value: weights.log_mean(), error: weights.log_mean_error(), exact }
+        Self { value: weights.log_mean(), error: weights.log_mean_error(), exact, ..Self::default() }
+            .refined_by(weights.refined())
+    }
+
+    /// This number as it is known to second order.
+    fn refined_by(self, refined: Option<Refined>) -> Self {
+        let Some(Refined { estimate: Estimate { value, error }, interval, rests_on }) = refined else { return self };
+        let rests_on = Some(rests_on).filter(|on| on.is_finite());
+        Self { value: Some(value), error: Some(error), interval: Some(interval), rests_on, ..self }
+    }
+
+    /// That of an estimate to second order. An error of exactly 0 is none that was computed.
+    fn of_refined(refined: Option<Refined>, exact: Option<f64>) -> Self {
+        let has_error = |refined: &Refined| refined.estimate.error > 0.0;
+        match refined {
+            Some(refined) if has_error(&refined) => Self { exact, ..Self::default() }.refined_by(Some(refined)),
+            other => Self::of(other.map(|of| of.estimate), exact),
+        }
+    }
+
+    /// Whether so few samples carry the error that it isn't known.
+    pub fn is_unsettled(&self) -> bool {
+        self.rests_on.is_some_and(|on| on < FEWEST)
     }
 
     /// An error of exactly 0 is none that was computed: all blocks were the same, because a chain never moved or one sample had all the weight.
     pub(crate) fn of(estimate: Option<Estimate>, exact: Option<f64>) -> Self {
         let known = |x: f64| x.is_finite().then_some(x);
         let error = estimate.and_then(|e| known(e.error)).filter(|&error| error > 0.0);
-        Self { value: estimate.and_then(|e| known(e.value)), error, exact }
+        Self { value: estimate.and_then(|e| known(e.value)), error, exact, ..Self::default() }
     }
 }
 
-/// Forms all numbers; errors along the chain from at most so many blocks.
+/// Forms all numbers.
 pub(super) fn summarise<D: Device>(
     known: &Known<D>,
     collected: &Collected,
     data: Option<&Weighed>,
     integration: Option<Integration>,
-    blocks: usize,
 ) -> Summary {
     let Collected { names, weights, losses, reweighted, chain, tail, .. } = collected;
-    let states = chain.blocks(blocks);
     let observables = known.observables();
-    let number = |blocks: &Blocks, o: &Observable| Number::of(blocks.estimate(&|means| o.value(means)), o.exact);
+    let spreads = reweighted.spreads().unwrap_or_default();
     let along = |o: &Observable| {
         let primary = names.iter().position(|name| *name == o.name);
         let tau_int = primary.and_then(|i| chain.of_primary(i)).map(|of| of.tau);
-        Observed { number: number(&states, o), tau_int }
+        let refined = chain.refine(&|means| o.value(means), &spreads);
+        Observed { number: Number::of_refined(refined, o.exact), tau_int }
     };
     let log_z = Number::of_weights(weights, known.log_z());
-    let by_reweighting: BTreeMap<_, _> = observables.iter().map(|o| (o.name.clone(), number(reweighted, o))).collect();
+    let functions: Vec<_> = observables.iter().map(|o| move |means: &[f64]| o.value(means)).collect();
+    let refined = reweighted.refine(functions.iter().map(|f| f as &dyn Fn(&[f64]) -> f64));
+    let by_reweighting: BTreeMap<_, _> = observables
+        .iter()
+        .zip(refined)
+        .map(|(o, refined)| (o.name.clone(), Number::of_refined(refined, o.exact)))
+        .collect();
     let tails: BTreeMap<_, _> = names.iter().cloned().zip(collected.tails.iter().copied()).collect();
     let mut warnings = warnings(weights, data, log_z, &by_reweighting);
     warnings.extend(tail.and_then(|tail| trust::of_tail(collected.samples, tail)));
     warnings.extend(trust::of_primaries(tails.iter().filter_map(|(name, index)| Some((name, (*index)?)))));
     warnings.extend(integration.and_then(|integration| trust::of_integration(&integration, log_z.error)));
+    let observables_chain: BTreeMap<_, _> = observables.iter().map(|o| (o.name.clone(), along(o))).collect();
+    let of_chain = observables_chain.iter().map(|(name, of)| (name, of.number));
+    let mut chain_warnings = chain.warnings();
+    chain_warnings.extend(trust::of_unsettled(unsettled(of_chain)));
     Summary {
         samples: collected.samples,
         ess_reverse: weights.ess(),
@@ -162,18 +200,32 @@ pub(super) fn summarise<D: Device>(
         nll: data.and_then(|data| Some(Estimate { value: data.nll.mean()?, error: data.nll.standard_error()? })),
         missed_by_inverse: data.map(|data| data.missed),
         integration,
-        observables_chain: observables.iter().map(|o| (o.name.clone(), along(o))).collect(),
+        observables_warnings: trust::of_unsettled(unsettled(
+            by_reweighting.iter().map(|(name, &number)| (name, number)),
+        ))
+        .into_iter()
+        .collect(),
+        chain_warnings,
+        observables_chain,
         observables: by_reweighting,
-        chain_warnings: chain.warnings(),
     }
 }
 
 fn scaled(number: Number, factor: f64) -> Number {
+    let scale = |x: f64| factor * x + 0.0; // 0, not −0
+    let Number { value, error, interval, rests_on, exact } = number;
     Number {
-        value: number.value.map(|x| factor * x + 0.0),
-        error: number.error.map(|x| factor.abs() * x),
-        exact: number.exact.map(|x| factor * x + 0.0), // 0, not −0
+        value: value.map(scale),
+        error: error.map(|x| factor.abs() * x),
+        interval: interval.map(|ends| ends.map(scale)).map(|[a, b]| [a.min(b), a.max(b)]),
+        exact: exact.map(scale),
+        rests_on,
     }
+}
+
+/// Those whose errors rest on few samples.
+fn unsettled<'a>(numbers: impl Iterator<Item = (&'a String, Number)>) -> impl Iterator<Item = &'a str> {
+    numbers.filter(|(_, number)| number.is_unsettled()).map(|(name, _)| &name[..])
 }
 
 /// All that speaks against log Z.
@@ -188,7 +240,7 @@ fn warnings(
     warnings.extend(data.into_iter().flat_map(|data| trust::of_data(weights, &data.weights)));
     let named = [("log Z", log_z)].into_iter().chain(observables.iter().map(|(name, &number)| (&name[..], number)));
     for (name, number) in named {
-        if let Number { value: Some(value), error: Some(error), exact: Some(exact) } = number {
+        if let Number { value: Some(value), error: Some(error), exact: Some(exact), .. } = number {
             warnings.extend(trust::of_exact(name, Estimate { value, error }, exact));
         }
     }

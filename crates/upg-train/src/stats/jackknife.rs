@@ -8,8 +8,13 @@
 //! ```
 //!
 //! (B. Efron, *The Jackknife, the Bootstrap and Other Resampling Plans*, SIAM 1982.) Blocks of a chain have to be much longer than its
-//! autocorrelation time. Each block keeps its sums relative to its largest weight, and f_k is made of sums over the other blocks,
-//! not of a difference, so one block that holds nearly all of the weight does no harm.
+//! autocorrelation time. Each block keeps its sums relative to its largest weight, and where a block holds most of the weight f_k is made of sums
+//! over the other blocks, not of a difference.
+//!
+//! Independent samples want many small blocks, at best one of each: then f − f_k is the influence of sample k, and the numbers are known to second order
+//! ([`interval`](super::interval)).
+
+use super::interval::{Influences, Refined};
 
 /// A number and its standard error.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -127,17 +132,6 @@ impl Blocks {
         self.blocks.extend_from_slice(&other.blocks);
     }
 
-    /// Longer blocks, each of `factor` of these in a row (the last of what is left), once all samples are in.
-    ///
-    /// # Panics
-    /// If `factor` is 0.
-    #[track_caller]
-    pub fn coarsened(&self, factor: usize) -> Self {
-        let blocks: Vec<Block> = self.blocks.chunks(factor).map(|of_one| Block::sum(self.primaries, of_one)).collect();
-        let deal = Deal::Contiguous { blocks: blocks.len(), total: self.dealt };
-        Self { deal, blocks, ..*self }
-    }
-
     /// Number of samples taken in.
     pub fn samples(&self) -> u64 {
         self.blocks.iter().map(|block| block.samples).sum()
@@ -150,45 +144,158 @@ impl Blocks {
     ///
     /// Costs K P operations and K + 1 calls of f.
     pub fn estimate(&self, f: &dyn Fn(&[f64]) -> f64) -> Option<Estimate> {
-        let blocks: Vec<&Sums> =
-            self.blocks.iter().filter(|block| block.samples > 0).map(|block| &block.sums).collect();
-        if self.not_finite > 0 {
-            return None;
-        }
-        let value_of = |sums: &Sums| sums.means().map(|means| f(&means)).filter(|value| value.is_finite());
-        let value = value_of(&self.sum_of(&blocks))?;
-        let without: Vec<f64> = self.leave_one_out(&blocks).iter().map(value_of).collect::<Option<_>>()?;
-        Some(Estimate { value, error: jackknife_error(&without) })
+        let [influence] = &self.influences([f])[..] else { unreachable!("one function") };
+        let Influence { value, terms } = influence.as_ref()?;
+        let count = terms.len() as f64;
+        let squares: f64 = centred(terms).map(|term| term * term).sum();
+        Some(Estimate { value: *value, error: ((count - 1.0) / count * squares).sqrt() })
     }
 
-    fn sum_of(&self, blocks: &[&Sums]) -> Sums {
+    /// The same of functions of the means of independent samples, to second order.
+    pub fn refine<'f>(&self, functions: impl IntoIterator<Item = &'f dyn Fn(&[f64]) -> f64>) -> Vec<Option<Refined>> {
+        let functions: Vec<_> = functions.into_iter().collect();
+        let influences = self.influences(functions.iter().copied());
+        let refine = |(f, influence): (&&dyn Fn(&[f64]) -> f64, Option<Influence>)| {
+            let Influence { value, terms } = influence?;
+            let count = terms.len() as f64;
+            let moment = |power| centred(&terms).map(|term| term.powi(power)).sum::<f64>();
+            let influences = Influences {
+                variance: (count - 1.0) / count * moment(2),
+                tie: moment(3),
+                fourth: moment(4),
+                // (K − 1)(f̄ − f)
+                bias: -(count - 1.0) / count * terms.iter().sum::<f64>(),
+                curvature: self.curvature(f, value, &centred(&terms).collect::<Vec<_>>())?,
+            };
+            Some(influences.refine(value))
+        };
+        functions.iter().zip(influences).map(refine).collect()
+    }
+
+    /// f of all, and f − f_k of every block with samples.
+    fn influences<'f>(&self, functions: impl IntoIterator<Item = &'f dyn Fn(&[f64]) -> f64>) -> Vec<Option<Influence>> {
+        let functions: Vec<_> = functions.into_iter().collect();
+        let blocks: Vec<&Sums> = self.filled().collect();
+        let whole = self.sum_of(&blocks, None);
+        let (Some(means), true) = (whole.means(), self.not_finite == 0 && blocks.len() > 1) else {
+            return vec![None; functions.len()];
+        };
+        let mut all: Vec<_> = functions.iter().map(|f| Influence::at(f(&means), blocks.len())).collect();
+        let mut without = vec![0.0; self.primaries];
+        for (k, block) in blocks.iter().enumerate() {
+            let share = whole.share_of(block);
+            if share > 0.5 {
+                let Some(others) = self.sum_of(&blocks, Some(k)).means() else { return vec![None; functions.len()] };
+                without.copy_from_slice(&others);
+            } else {
+                let pull = share / (1.0 - share);
+                let others = |i: usize| means[i] - pull * block.away(i, means[i]);
+                without.iter_mut().enumerate().for_each(|(i, mean)| *mean = others(i));
+            }
+            for (influence, f) in all.iter_mut().zip(&functions) {
+                let Some(of_one) = influence else { continue };
+                let value = f(&without);
+                if value.is_finite() { of_one.terms.push(of_one.value - value) } else { *influence = None }
+            }
+        }
+        all
+    }
+
+    /// Σ_{kl} ψ_k ψ_l ∂²f/∂k∂l: the second derivative of f along weights that change by the factor 1 + ε ψ_k.
+    fn curvature(&self, f: &dyn Fn(&[f64]) -> f64, value: f64, terms: &[f64]) -> Option<f64> {
+        /// Largest change of a weight.
+        const STEP: f64 = 0.1;
+        let largest = terms.iter().fold(0.0_f64, |largest, term| largest.max(term.abs()));
+        if largest == 0.0 {
+            return Some(0.0);
+        }
+        let whole = self.whole();
+        let means = whole.means()?;
+        let slopes = slopes(f, &means, &self.spreads()?)?;
+        let used: Vec<usize> = (0..means.len()).filter(|&i| slopes[i] != 0.0).collect();
+        let (mut weight, mut along) = (0.0, vec![0.0; means.len()]);
+        for (block, term) in self.filled().zip(terms) {
+            let factor = term * whole.share_of(block);
+            weight += factor;
+            used.iter().for_each(|&i| along[i] += factor * block.away(i, means[i]));
+        }
+        let at = |step: f64| {
+            let move_on = |(mean, along): (&f64, &f64)| mean + step * along / (1.0 + step * weight);
+            f(&means.iter().zip(&along).map(move_on).collect::<Vec<_>>())
+        };
+        let step = STEP / largest;
+        let curvature = (at(step) - 2.0 * value + at(-step)) / (step * step);
+        curvature.is_finite().then_some(curvature)
+    }
+
+    /// Standard errors of the weighted means, shape \[P\]; `None` where there are none.
+    pub(crate) fn spreads(&self) -> Option<Vec<f64>> {
+        let whole = self.whole();
+        let means = whole.means()?;
+        let mut squares = vec![0.0; means.len()];
+        for block in self.filled() {
+            let share = whole.share_of(block);
+            let away = |i: usize| share * block.away(i, means[i]);
+            squares.iter_mut().enumerate().for_each(|(i, sum)| *sum += away(i) * away(i));
+        }
+        Some(squares.into_iter().map(f64::sqrt).collect())
+    }
+
+    fn whole(&self) -> Sums {
+        self.sum_of(&self.filled().collect::<Vec<_>>(), None)
+    }
+
+    /// Blocks with samples.
+    fn filled(&self) -> impl Iterator<Item = &Sums> {
+        self.blocks.iter().filter(|block| block.samples > 0).map(|block| &block.sums)
+    }
+
+    /// The sum of all but one.
+    fn sum_of(&self, blocks: &[&Sums], but: Option<usize>) -> Sums {
         let mut sum = Sums::new(self.primaries);
-        blocks.iter().for_each(|block| sum.merge(block));
+        let wanted = blocks.iter().enumerate().filter(|&(k, _)| Some(k) != but);
+        wanted.for_each(|(_, block)| sum.merge(block));
         sum
-    }
-
-    /// For each block the sum of all others: of those before it and those behind it.
-    fn leave_one_out(&self, blocks: &[&Sums]) -> Vec<Sums> {
-        let mut without = vec![Sums::new(self.primaries); blocks.len()];
-        let (mut before, mut behind) = (Sums::new(self.primaries), Sums::new(self.primaries));
-        for (sum, block) in without.iter_mut().zip(blocks) {
-            sum.merge(&before);
-            before.merge(block);
-        }
-        for (sum, block) in without.iter_mut().zip(blocks).rev() {
-            sum.merge(&behind);
-            behind.merge(block);
-        }
-        without
     }
 }
 
-/// √((K − 1)/K Σ (f_k − f̄)²).
-fn jackknife_error(without: &[f64]) -> f64 {
-    let blocks = without.len() as f64;
-    let mean = without.iter().sum::<f64>() / blocks;
-    let squares: f64 = without.iter().map(|f| (f - mean) * (f - mean)).sum();
-    ((blocks - 1.0) / blocks * squares).sqrt()
+/// f, and f − f_k for each block.
+#[derive(Clone)]
+struct Influence {
+    value: f64,
+    terms: Vec<f64>,
+}
+
+impl Influence {
+    fn at(value: f64, blocks: usize) -> Option<Self> {
+        value.is_finite().then(|| Self { value, terms: Vec::with_capacity(blocks) })
+    }
+}
+
+/// Numbers less their mean.
+fn centred(terms: &[f64]) -> impl Iterator<Item = f64> {
+    let mean = terms.iter().sum::<f64>() / terms.len() as f64;
+    terms.iter().map(move |term| term - mean)
+}
+
+/// ∂f at these means, by differences over a tenth of their standard errors; `None` where f isn't finite.
+pub(crate) fn slopes(f: &dyn Fn(&[f64]) -> f64, means: &[f64], spreads: &[f64]) -> Option<Vec<f64>> {
+    const STEP: f64 = 0.1;
+    let mut at = means.to_vec();
+    let slope = |(i, spread): (usize, &f64)| {
+        let step = STEP * spread;
+        if step == 0.0 {
+            return Some(0.0); // a primary that is the same everywhere
+        }
+        let mut of = |step: f64| {
+            at[i] = means[i] + step;
+            f(&at)
+        };
+        let slope = (of(step) - of(-step)) / (2.0 * step);
+        at[i] = means[i];
+        slope.is_finite().then_some(slope)
+    };
+    spreads.iter().enumerate().map(slope).collect()
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -200,15 +307,6 @@ struct Block {
 impl Block {
     fn new(primaries: usize) -> Self {
         Self { samples: 0, sums: Sums::new(primaries) }
-    }
-
-    fn sum(primaries: usize, blocks: &[Self]) -> Self {
-        let mut sum = Self::new(primaries);
-        for block in blocks {
-            sum.samples += block.samples;
-            sum.sums.merge(&block.sums);
-        }
-        sum
     }
 }
 
@@ -243,5 +341,15 @@ impl Sums {
     /// Σ w a / Σ w.
     fn means(&self) -> Option<Vec<f64>> {
         (self.weight > 0.0).then(|| self.weighted.iter().map(|sum| sum / self.weight).collect())
+    }
+
+    /// How far the mean of primary `i` is from `mean`; 0 without a weight.
+    fn away(&self, i: usize, mean: f64) -> f64 {
+        if self.weight > 0.0 { self.weighted[i] / self.weight - mean } else { 0.0 }
+    }
+
+    /// The share of `part` in the weight.
+    fn share_of(&self, part: &Self) -> f64 {
+        (part.log_scale - self.log_scale).exp() * part.weight / self.weight
     }
 }

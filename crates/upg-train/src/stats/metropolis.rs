@@ -90,3 +90,63 @@ pub fn independence_chain(log_weights: &[f64], rng: &mut Rng) -> (Vec<usize>, Op
     }
     (states, chain.acceptance())
 }
+
+/// The variance of means along the chain, from the weights of its proposals alone, MATH (44).
+///
+/// Let M proposals have weights w_1 ≤ … ≤ w_M of mean 1, p_k = w_k/M and S_k = p_1 + … + p_k. From state k the chain moves on with the probability
+/// 1 − λ_k, λ_k = k/M − S_k/w_k, and the λ are the eigenvalues of its kernel (J. Liu, Stat. Comput. 6 (1996) 113). In its eigenvectors,
+///
+/// ```text
+/// N · variance of a mean over N states = Σ_k (1 + λ_k)/(1 − λ_k) p_k (S_{k−1}/S_k) (f_k − f̄_{k−1})² ,
+/// ```
+///
+/// with f̄_k the mean of f over the states up to k, by their weights. A series of states would have to be watched through many visits to its
+/// heaviest ones to say the same.
+#[derive(Clone, Debug)]
+pub(crate) struct ChainVariance {
+    /// Proposals of positive weight, the lightest first.
+    order: Vec<usize>,
+    /// p_k.
+    shares: Vec<f64>,
+    /// (1 + λ_k)/(1 − λ_k).
+    slowness: Vec<f64>,
+}
+
+impl ChainVariance {
+    /// That of a chain with such proposals; a log-weight that isn't finite is never accepted.
+    pub fn new(log_weights: &[f64]) -> Self {
+        let mut order: Vec<usize> = (0..log_weights.len()).filter(|&i| log_weights[i].is_finite()).collect();
+        order.sort_by(|&a, &b| log_weights[a].total_cmp(&log_weights[b]));
+        let never = (log_weights.len() - order.len()) as f64;
+        let top = order.last().map_or(0.0, |&i| log_weights[i]);
+        let weights: Vec<f64> = order.iter().map(|&i| (log_weights[i] - top).exp()).collect();
+        let (total, count) = (weights.iter().sum::<f64>(), log_weights.len() as f64);
+        let mut sum = 0.0;
+        let slowness = weights.iter().enumerate().map(|(k, weight)| {
+            sum += weight / count;
+            let stays = (never + k as f64 + 1.0) / count - sum / weight;
+            (1.0 + stays) / (1.0 - stays)
+        });
+        Self { slowness: slowness.collect(), shares: weights.iter().map(|weight| weight / total).collect(), order }
+    }
+
+    /// The terms of the sum above for f, given by the proposal, and its value for that proposal: in the order of [`proposals`](Self::proposals).
+    pub fn terms<'a>(&'a self, f: &'a dyn Fn(usize) -> f64) -> impl Iterator<Item = f64> + 'a {
+        let (mut below, mut mean) = (0.0, 0.0);
+        self.order.iter().zip(&self.shares).zip(&self.slowness).map(move |((&proposal, share), slowness)| {
+            let upto = below + share;
+            let away = f(proposal) - mean;
+            let term = if upto > 0.0 { slowness * share * (below / upto) * away * away } else { 0.0 };
+            if upto > 0.0 {
+                mean += share / upto * away;
+            }
+            below = upto;
+            term
+        })
+    }
+
+    /// Proposals of positive weight with their shares of it, the lightest first.
+    pub fn proposals(&self) -> impl Iterator<Item = (usize, f64)> {
+        self.order.iter().copied().zip(self.shares.iter().copied())
+    }
+}

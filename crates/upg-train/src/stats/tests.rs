@@ -1,6 +1,7 @@
 //! The statistics against exact results: Gaussian pairs of p and q, autoregressive series, textbook errors.
 
 mod autocorrelation;
+mod interval;
 mod jackknife;
 mod metropolis;
 mod weights;

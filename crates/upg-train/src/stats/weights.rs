@@ -9,7 +9,14 @@
 //! For samples of p (data), MATH (13), E_p[1/w] = 1/Z, hence the forward ESS = 1/(mean_p(w) mean_p(1/w)) and log Z ≈ −log mean_p(1/w).
 //! Both need supports that agree: a w of 0 in the data makes mean_p(1/w) infinite.
 //!
+//! These are the textbook's; [`WeightSums::refined`] knows the skewness of the weights besides ([`interval`](super::interval)).
+//!
 //! Sums are kept relative to the largest weight so far, so log-weights of any size and spread neither over- nor underflow.
+
+use super::interval::{Influences, Refined};
+
+/// 1/ESS − 1 below which weights are so equal that their skewness is lost in round-off.
+const EQUAL: f64 = 1e-6;
 
 /// Sums over weights w of samples of q; see the [module documentation](self).
 ///
@@ -34,6 +41,10 @@ pub struct WeightSums {
     sum: f64,
     /// Σ e^{2 (log w − max)}.
     sum_squares: f64,
+    /// Σ e^{3 (log w − max)}.
+    sum_cubes: f64,
+    /// Σ e^{4 (log w − max)}.
+    sum_fourths: f64,
 }
 
 impl WeightSums {
@@ -41,7 +52,7 @@ impl WeightSums {
     pub fn push(&mut self, log_w: f64) {
         self.samples += 1;
         if log_w.is_finite() {
-            self.add(log_w, 1.0, 1.0);
+            self.add(log_w, [1.0; 4]);
         } else if log_w != f64::NEG_INFINITY {
             self.not_finite += 1;
         }
@@ -57,18 +68,22 @@ impl WeightSums {
         self.samples += other.samples;
         self.not_finite += other.not_finite;
         if let Some(max) = other.max {
-            self.add(max, other.sum, other.sum_squares);
+            self.add(max, [other.sum, other.sum_squares, other.sum_cubes, other.sum_fourths]);
         }
     }
 
-    /// Adds sums that are relative to e^`max`.
-    fn add(&mut self, max: f64, sum: f64, sum_squares: f64) {
+    /// Adds sums of the first four powers that are relative to e^`max`.
+    fn add(&mut self, max: f64, sums: [f64; 4]) {
         let top = self.max.map_or(max, |old| old.max(max));
         let old = self.max.map_or(0.0, |old| (old - top).exp());
         let new = (max - top).exp();
         self.max = Some(top);
-        self.sum = old * self.sum + new * sum;
-        self.sum_squares = old * old * self.sum_squares + new * new * sum_squares;
+        let kept = [&mut self.sum, &mut self.sum_squares, &mut self.sum_cubes, &mut self.sum_fourths];
+        let (mut of_old, mut of_new) = (1.0, 1.0);
+        for (kept, sum) in kept.into_iter().zip(sums) {
+            (of_old, of_new) = (of_old * old, of_new * new);
+            *kept = of_old * *kept + of_new * sum;
+        }
     }
 
     /// Number of samples taken in, those of weight zero and those that are not finite included.
@@ -100,6 +115,27 @@ impl WeightSums {
     pub fn log_mean_error(&self) -> Option<f64> {
         let ess = self.ess().filter(|_| self.samples > 1)?;
         Some(((1.0 / ess - 1.0) / self.samples as f64).sqrt())
+    }
+
+    /// log Z to second order; `None` as for [`log_mean_error`](Self::log_mean_error).
+    pub fn refined(&self) -> Option<Refined> {
+        let (plain, error) = (self.log_mean()?, self.log_mean_error()?);
+        let (samples, variance) = (self.samples as f64, error * error);
+        if variance * samples < EQUAL {
+            let fourth = 3.0 * variance * variance / samples; // as of a normal distribution
+            return Some(Influences { variance, fourth, ..Influences::default() }.refine(plain));
+        }
+        // ψ = w/Σw − 1/N, by powers of w/Σw
+        let [squares, cubes, fourths] = [(self.sum_squares, 2), (self.sum_cubes, 3), (self.sum_fourths, 4)]
+            .map(|(sum, power)| sum / self.sum.powi(power));
+        let influences = Influences {
+            variance,
+            tie: cubes - 3.0 * squares / samples + 2.0 / samples.powi(2),
+            fourth: fourths - 4.0 * cubes / samples + 6.0 * squares / samples.powi(2) - 3.0 / samples.powi(3),
+            bias: -0.5 * variance,
+            curvature: -variance * variance,
+        };
+        Some(influences.refine(plain))
     }
 
     /// The heaviest weight over the sum of all, in (0, 1]; `None` as for [`ess`](Self::ess).
@@ -161,6 +197,11 @@ impl DataWeightSums {
     /// Standard error of [`log_z`](Self::log_z) for independent samples, from the ESS of the weights 1/w; `None` for a single sample, too.
     pub fn log_z_error(&self) -> Option<f64> {
         self.finite()?.log_mean_error()
+    }
+
+    /// log Z from 1/w to second order; `None` as for [`log_z_error`](Self::log_z_error).
+    pub fn refined(&self) -> Option<Refined> {
+        Some(self.finite()?.refined()?.negated())
     }
 
     /// The sums over 1/w, unless a log-weight was not finite (+∞ is 1/w = 0: harmless for them, but no data of a sound q).

@@ -7,7 +7,7 @@ use crate::method::{Estimator, Method};
 use crate::problem::Problem;
 use crate::purpose::Purpose;
 use crate::sample::{Draw, SamplePlan, Samples};
-use crate::stats::independence_chain;
+use crate::stats::{WeightSums, independence_chain};
 use crate::variance::Repetitions;
 use ndarray::{Array2, ArrayView2, arr2, s};
 use std::sync::Arc;
@@ -95,8 +95,11 @@ fn what_is_kept_of_the_first_samples_alone_changes_no_sum() {
         (of.log_z.number, of.ess_reverse, of.loss, of.acceptance, of.tail_index, of.observables.clone())
     };
     assert!(sums(&all) == sums(&few), "{all:?}\n{few:?}");
+    // Errors along the chain come from its beginning.
     for (name, of_all) in &all.observables_chain {
-        assert_eq!(few.observables_chain[name].number, of_all.number, "{name}");
+        let [few, all] = [few.observables_chain[name].number, of_all.number]
+            .map(|number| (number.value.unwrap(), number.error.unwrap()));
+        assert!((few.0 - all.0).abs() < 0.2 * all.1 && (few.1 / all.1 - 1.0).abs() < 0.5, "{name}: {few:?} {all:?}");
     }
 }
 
@@ -265,10 +268,15 @@ fn the_error_of_an_integrator_is_measured_in_both_directions() {
         at_4.log_weights.iter().zip(&coarse.log_weights).map(|(doubled, log_weight)| doubled - log_weight);
     let mean = differences.sum::<f64>() / 1000.0;
     assert!(close(at_2.of_samples.log_weight_mean, mean), "{at_2:?}, {mean}");
-    let log_z = |evaluation: &Evaluation| evaluation.summary.log_z.number.value.unwrap();
+    let log_z = |evaluation: &Evaluation| {
+        let mut sums = WeightSums::default();
+        sums.extend(&evaluation.log_weights);
+        sums.log_mean().unwrap()
+    };
     assert!(close(at_2.of_samples.log_z, log_z(&at_4) - log_z(&coarse)), "{at_2:?}");
     let forward = |evaluation: &Evaluation| evaluation.summary.log_z_forward.unwrap().value;
-    assert!(close(at_2.of_data.unwrap().log_z, forward(&at_4) - forward(&coarse)), "{at_2:?}");
+    let (found, expected) = (at_2.of_data.unwrap().log_z.unwrap(), forward(&at_4) - forward(&coarse));
+    assert!((found / expected - 1.0).abs() < 0.02, "{found} {expected}"); // those to second order
 
     // The scores, too: plainly, one flow after the other.
     let mut pair = [2, 4].map(continuous);

@@ -1,13 +1,14 @@
 //! The page.
 
-use super::table::{Row, Table, way};
+use super::table::{COLUMNS, Row, Table, way};
 use crate::report::page::{captioned, document, plain_table, section};
 use crate::report::plot::{Bars, Chart, Colour, Series, Style, escape};
 use std::collections::BTreeMap;
 use upg_train::calibration::Verdicts;
 
 const HOW: &str = "The pull of an estimate is its distance from the exact value over its standard error. Where errors mean what they say, pulls have \
-                   the mean 0 and the width 1, and a Gaussian has 68.3, 95.4 and 99.7 % of them within one, two and three.";
+                   the mean 0 and the width 1, and a Gaussian has 68.3, 95.4 and 99.7 % of them within one, two and three. \
+                   Intervals: as many of those of 95.4 % hold the exact value. Flagged: as many evaluations said that too few samples carry the error, %.";
 
 /// The tables, by the number of samples.
 pub(super) fn html(run: &str, tables: &BTreeMap<usize, Table>) -> String {
@@ -20,7 +21,7 @@ pub(super) fn html(run: &str, tables: &BTreeMap<usize, Table>) -> String {
 }
 
 fn of(table: &Table) -> String {
-    let head = ["number", "estimated", "evaluations", "mean pull", "width", "68.3 %", "95.4 %", "99.7 %"];
+    let head: Vec<_> = ["number", "estimated", "evaluations"].into_iter().chain(COLUMNS).collect();
     let row = |row: &Row| {
         let evaluations = row.calibration.map_or(0, |of| of.evaluations);
         let front = [escape(&row.name), way(row.way).to_owned(), evaluations.to_string()];

@@ -46,9 +46,6 @@ impl Heading {
     }
 }
 
-/// A value with its error, and the exact value.
-type Triple = [Option<f64>; 3];
-
 /// An evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Evaluated {
@@ -57,15 +54,15 @@ pub(super) struct Evaluated {
     pub ess: Option<f64>,
     /// Whether log Z was trusted, and the numbers along the chain.
     pub trusted: [bool; 2],
-    reweighted: BTreeMap<String, Triple>,
-    along_chain: BTreeMap<String, Triple>,
+    reweighted: BTreeMap<String, Number>,
+    along_chain: BTreeMap<String, Number>,
 }
 
 impl Evaluated {
     pub fn new(seed: u64, summary: &Summary, exact: &ExactValues) -> Self {
         let of = |wanted| {
             let numbers = exact.beside(summary).filter(|&(_, way, _)| way == wanted);
-            numbers.map(|(name, _, number)| (name.to_owned(), [number.value, number.error, number.exact])).collect()
+            numbers.map(|(name, _, number)| (name.to_owned(), number)).collect()
         };
         Self {
             samples: summary.samples,
@@ -80,10 +77,7 @@ impl Evaluated {
     /// All numbers.
     pub fn numbers(&self) -> impl Iterator<Item = (Way, &str, Number)> {
         let ways = [(Way::Reweighted, &self.reweighted), (Way::AlongChain, &self.along_chain)];
-        ways.into_iter().flat_map(|(way, numbers)| {
-            let number = |[value, error, exact]: Triple| Number { value, error, exact };
-            numbers.iter().map(move |(name, &triple)| (way, &name[..], number(triple)))
-        })
+        ways.into_iter().flat_map(|(way, numbers)| numbers.iter().map(move |(name, &number)| (way, &name[..], number)))
     }
 }
 

@@ -58,15 +58,17 @@ impl Table {
         let mut out = String::new();
         let ess = self.ess.map_or("not known".into(), |ess| format!("{ess:.4}"));
         writeln!(out, "{samples} samples, ESS {ess}").expect("memory takes all");
-        let mut line = |cells: [&str; 7]| {
-            let [name, way, mean, width, one, two, three] = cells;
-            writeln!(out, "{name:<24} {way:<12} {mean:>12} {width:>12} {one:>9} {two:>9} {three:>9}")
-                .expect("memory takes all");
+        let mut line = |name: &str, way: &str, cells: [&str; 7]| {
+            let [mean, width, one, two, three, interval, flagged] = cells;
+            writeln!(
+                out,
+                "{name:<24} {way:<12} {mean:>12} {width:>12} {one:>9} {two:>9} {three:>9} {interval:>9} {flagged:>9}"
+            )
+            .expect("memory takes all");
         };
-        line(["", "", "mean pull", "width", "68.3 %", "95.4 %", "99.7 %"]);
+        line("", "", COLUMNS);
         for row in &self.numbers {
-            let cells = row.cells();
-            line([&row.name, way(row.way), &cells[0], &cells[1], &cells[2], &cells[3], &cells[4]]);
+            line(&row.name, way(row.way), row.cells().each_ref().map(String::as_str));
         }
         if let Some(verdicts) = self.verdicts {
             let Verdicts { right, missed_alarms, false_alarms, alarms } = verdicts;
@@ -83,15 +85,21 @@ impl Table {
     }
 }
 
+/// What [`Row::cells`] are.
+pub(super) const COLUMNS: [&str; 7] = ["mean pull", "width", "68.3 %", "95.4 %", "99.7 %", "intervals", "flagged"];
+
 impl Row {
-    /// Mean and width, and the coverage in percent.
-    pub fn cells(&self) -> [String; 5] {
-        let Some(Calibration { mean, width, coverage, .. }) = self.calibration else {
-            return ["not computed", "", "", "", ""].map(String::from);
+    /// Mean and width; the coverage, and that of the intervals, and how many were flagged, in percent.
+    pub fn cells(&self) -> [String; 7] {
+        let Some(Calibration { mean, width, coverage, interval_coverage, flagged, evaluations, .. }) = self.calibration
+        else {
+            return ["not computed", "", "", "", "", "", ""].map(String::from);
         };
         let told = |of: Estimate| with_error(of.value, of.error);
-        let [one, two, three] = coverage.map(|share| format!("{:.1}", 100.0 * share.value));
-        [told(mean), told(width), one, two, three]
+        let percent = |share: f64| format!("{:.1}", 100.0 * share);
+        let [one, two, three] = coverage.map(|share| percent(share.value));
+        let intervals = interval_coverage.map_or("none".into(), |share| percent(share.value));
+        [told(mean), told(width), one, two, three, intervals, percent(flagged as f64 / evaluations as f64)]
     }
 }
 

@@ -56,6 +56,9 @@ pub(super) fn text(summary: &Summary, weights: &Weights<'_>, has_data: bool, pat
     for warning in &summary.log_z.warnings {
         line("log Z is not to be trusted:", warning.clone());
     }
+    for warning in &summary.observables_warnings {
+        line("not to be trusted:", warning.clone());
+    }
     for warning in &summary.chain_warnings {
         line("the chain is not to be trusted:", warning.clone());
     }
@@ -84,8 +87,9 @@ fn tail(summary: &Summary) -> String {
     }
 }
 
+/// With a mark where the error isn't known.
 fn plain(number: Number) -> String {
-    with_error(number.value, number.error)
+    with_error(number.value, number.error) + if number.is_unsettled() { " ?" } else { "" }
 }
 
 /// The number with its error, beside the exact value.

@@ -22,7 +22,7 @@ use upg_train::stats::{DataWeightSums, WeightSums};
 use upg_train::{DataSets, Purpose, Step, Tested, Trainer};
 
 /// Options of `upg train`.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub struct TrainArgs {
     /// The experiment, RON; with --resume by default that of the run.
     #[arg(long, value_name = "RON")]

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::report::plot::{escape, significant};
 use serde_json::Value;
+use upg_train::stats::interval::FEWEST;
 
 const HOW: &str = "In brackets the standard error of the last digits: 1.234(12) is 1.234 ± 0.012. \
                    Pull: (value − exact) / error, <span class=\"off\">marked</span> beyond ±3. A dash: not computed.";
@@ -104,6 +105,9 @@ fn estimate(value: &Value) -> Option<Estimate> {
     let mut remark = number("tau_int").map_or(String::new(), |tau| format!(" τ {}", significant(tau, 2)));
     if value.get("trusted").and_then(Value::as_bool) == Some(false) {
         remark += " not trusted";
+    }
+    if number("rests_on").is_some_and(|on| on < FEWEST) {
+        remark += " error of few samples";
     }
     Some(Estimate { value: number("value")?, error: number("error"), exact: number("exact"), remark })
 }

@@ -167,17 +167,3 @@ fn another_number_of_primaries_is_refused() {
 fn no_blocks_are_refused() {
     Blocks::new(Deal::RoundRobin { blocks: 0 }, 3);
 }
-
-#[test]
-fn coarser_blocks_are_those_of_fewer() {
-    let mut rng = generator(9);
-    let [mut fine, mut coarse] = [12, 4].map(|blocks| Blocks::new(Deal::Contiguous { blocks, total: 60 }, 2));
-    for _ in 0..60 {
-        let (log_weight, a) = (normal(&mut rng), [normal(&mut rng), 1.0 + normal(&mut rng)]);
-        fine.push(log_weight, &a);
-        coarse.push(log_weight, &a);
-    }
-    let [fine, coarse] = [fine.coarsened(3), coarse].map(|blocks| blocks.estimate(&susceptibility).unwrap());
-    assert_close(fine.value, coarse.value, 1e-13);
-    assert_close(fine.error, coarse.error, 1e-12);
-}

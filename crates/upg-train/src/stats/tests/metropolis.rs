@@ -1,6 +1,7 @@
 //! The independence chain: exact acceptance, exact means, counting.
 
-use super::{Shifted, assert_close, assert_covers, erfc, generator, up_to};
+use super::{Shifted, assert_close, assert_covers, erfc, generator, normal, up_to};
+use crate::stats::metropolis::ChainVariance;
 use crate::stats::{Blocks, Deal, IndependenceChain, Moments, Move, autocorrelation, independence_chain};
 
 const ZERO: f64 = f64::NEG_INFINITY;
@@ -91,4 +92,46 @@ fn the_start_and_what_is_before_it_are_not_counted() {
     assert_eq!(independence_chain(&[ZERO, f64::NAN], &mut rng), (vec![], None));
     assert_eq!(independence_chain(&[ZERO, 2.0], &mut rng), (vec![1], None));
     assert_eq!(independence_chain(&[ZERO, 2.0, ZERO, 1e4, 0.0], &mut rng), (vec![1, 1, 3, 3], Some(1.0 / 3.0)));
+}
+
+/// The kernel of the chain written out, and Σ_t cov(f_0, f_t) by its powers.
+fn variance_by_powers(weights: &[f64], f: &[f64]) -> f64 {
+    let count = weights.len();
+    let mut kernel = vec![vec![0.0; count]; count];
+    for (from, row) in kernel.iter_mut().enumerate() {
+        for to in (0..count).filter(|&to| to != from && weights[from] > 0.0) {
+            row[to] = (weights[to] / weights[from]).min(1.0) / count as f64;
+        }
+        row[from] = 1.0 - row.iter().sum::<f64>();
+    }
+    let total: f64 = weights.iter().sum();
+    let mean = weights.iter().zip(f).map(|(w, f)| w / total * f).sum::<f64>();
+    let mut moved: Vec<f64> = f.iter().map(|f| f - mean).collect();
+    let start = moved.clone();
+    let covariance = |moved: &[f64]| (0..count).map(|i| weights[i] / total * start[i] * moved[i]).sum::<f64>();
+    let mut sum = covariance(&moved);
+    for _ in 0..3000 {
+        moved = kernel.iter().map(|row| row.iter().zip(&moved).map(|(k, m)| k * m).sum()).collect();
+        sum += 2.0 * covariance(&moved);
+    }
+    sum
+}
+
+#[test]
+fn variance_of_a_mean_is_that_of_the_kernel() {
+    let mut rng = generator(11);
+    for count in [1, 2, 5, 12] {
+        let mut weights: Vec<f64> = (0..count).map(|_| (1.5 * normal(&mut rng)).exp()).collect();
+        if count > 4 {
+            weights[2] = 0.0;
+            weights[4] = weights[1]; // a tie
+        }
+        let f: Vec<f64> = (0..count).map(|_| 5.0 + normal(&mut rng)).collect();
+        let log_weights: Vec<f64> = weights.iter().map(|w| w.ln() + 500.0).collect();
+        let found: f64 = ChainVariance::new(&log_weights).terms(&|i| f[i]).sum();
+        assert_close(found, variance_by_powers(&weights, &f), 1e-9);
+    }
+    // 2 τ var of the kinds above
+    let found: f64 = ChainVariance::new(&[ZERO, 0.0, 3_f64.ln()]).terms(&|i| [7.0, 0.0, 1.0][i]).sum();
+    assert_close(found, 2.0 * 1.75 * 3.0 / 16.0, 1e-13);
 }

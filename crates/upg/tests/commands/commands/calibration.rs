@@ -67,7 +67,7 @@ fn what_is_no_calibration_is_refused() {
         assert!(first_error_line(&output).contains(expected), "{}", errors(&output));
     };
     refused(&["--runs", "1"], "--runs = 1: accepted is a whole number from 2 to 1000000");
-    refused(&["--samples", "200,39"], "--samples = 39: accepted are whole numbers, at least evaluation.blocks = 40");
+    refused(&["--samples", "200,1"], "--samples = 1: accepted are whole numbers, at least 2, at most 1000000000");
     let nowhere = experiment.argument("run/checkpoint.safetensors/there");
     refused(&["--out", &nowhere], "accepted is a folder, or a place for one");
     let few = &["--samples", "200", "--runs", "2"][..];
