@@ -8,6 +8,9 @@
 //! | squared norm of the gradient | \|ḡ\|² − Σ_r \|g_r − ḡ\|²/((R − 1) R), without bias |
 //! | signal-to-noise ratio of a sample | squared norm over variance |
 //!
+//! All estimators of a divergence have the same mean: of the differences d_k of the mean gradients of group k = 1 … K from those of the ordinary estimator, which sees
+//! the same samples, the squared distance of the means is ⟨d_j·d_k⟩ over pairs j < k, which is 0 on average, with the standard error √(⟨(d_j·d_k)²⟩/pairs) then.
+//!
 //! The ordinary gradient keeps a variance where q = p; that of the path gradient goes to zero there. Errors are jackknife errors over ten
 //! groups of repetitions. All estimators of a divergence see the same samples.
 
@@ -36,6 +39,8 @@ pub struct Noise {
     pub squared_norm: Estimate,
     /// Squared norm over variance.
     pub signal_to_noise: Estimate,
+    /// Squared distance of the mean gradient from that of the ordinary estimator, without bias: 0 within its error. `None` for that itself.
+    pub distance: Option<Estimate>,
     /// Variance by layer, in the order of the layers.
     pub by_layer: Vec<f64>,
 }
@@ -94,15 +99,42 @@ impl<D: Device + Clone> Trained<D> {
             }
             let mut ordinary = None;
             for method in Method::of(divergence) {
-                let sums = self.sums(plan, seed, method, batches.as_mut(), go_on)?;
+                let (sums, gradients) = self.sums(plan, seed, method, batches.as_mut(), go_on)?;
                 let left_out = sums.left_out(plan.batch);
-                noise.push(left_out.noise(method, ordinary.get_or_insert_with(|| left_out.clone())));
+                let Some((reference, of_ordinary)) = &ordinary else {
+                    noise.push(left_out.noise(method, &left_out, None));
+                    ordinary = Some((left_out, gradients));
+                    continue;
+                };
+                let distance = self.distance(&sums.count, gradients, of_ordinary)?;
+                noise.push(left_out.noise(method, reference, Some(distance)));
             }
         }
         Ok(noise)
     }
 
-    /// Sums over the gradients of `method`.
+    /// The squared distance of two means, from the sums of their groups.
+    fn distance(
+        &self,
+        count: &[f64; GROUPS],
+        mut of_groups: Vec<D::Buffer>,
+        of_ordinary: &[D::Buffer],
+    ) -> Result<Estimate, DeviceError> {
+        let device = &self.device;
+        let all = 0..self.engine.layout().size();
+        let products = device.install(|| {
+            of_groups.iter_mut().zip(of_ordinary).for_each(|(own, other)| device.combine(-1.0, other, 1.0, own));
+            products(device, &of_groups, &all)
+        });
+        device.status()?;
+        let of_pairs = (0..GROUPS).flat_map(|g| (0..g).map(move |h| (g, h)));
+        let pairs: Vec<f64> = of_pairs.map(|(g, h)| products[g][h] / (count[g] * count[h])).collect();
+        let number = pairs.len() as f64;
+        let squares: f64 = pairs.iter().map(|product| product * product).sum();
+        Ok(Estimate { value: pairs.iter().sum::<f64>() / number, error: squares.sqrt() / number })
+    }
+
+    /// Sums over the gradients of `method`, and those of each group.
     fn sums<E: From<DeviceError>>(
         &mut self,
         plan: Repetitions,
@@ -110,7 +142,7 @@ impl<D: Device + Clone> Trained<D> {
         method: Method,
         mut batches: Option<&mut Batches<D::Real>>,
         go_on: &mut dyn FnMut() -> Result<(), E>,
-    ) -> Result<Sums, E> {
+    ) -> Result<(Sums, Vec<D::Buffer>), E> {
         let Self { device, engine, theta, .. } = self;
         let layout = engine.layout();
         let layers = layers_of(&layout);
@@ -139,7 +171,7 @@ impl<D: Device + Clone> Trained<D> {
         }
         let products = device.install(|| layers.iter().map(|layer| products(device, &of_groups, layer)).collect());
         device.status()?;
-        Ok(Sums { count, squares, products })
+        Ok((Sums { count, squares, products }, of_groups))
     }
 }
 
@@ -205,7 +237,7 @@ struct LeftOut {
 }
 
 impl LeftOut {
-    fn noise(&self, method: Method, ordinary: &Self) -> Noise {
+    fn noise(&self, method: Method, ordinary: &Self, distance: Option<Estimate>) -> Noise {
         let numbers = |&[variance, norm]: &[f64; 2], [reference, _]: &[f64; 2]| {
             [variance, variance / reference, norm, norm / variance]
         };
@@ -216,7 +248,7 @@ impl LeftOut {
             std::array::from_fn(|i| jackknife(all[i], left_out.iter().map(|numbers| numbers[i])));
         let by_layer = self.by_layer.clone();
         let (divergence, estimator) = (method.divergence(), method.estimator());
-        Noise { divergence, estimator, variance, variance_ratio, squared_norm, signal_to_noise, by_layer }
+        Noise { divergence, estimator, variance, variance_ratio, squared_norm, signal_to_noise, distance, by_layer }
     }
 }
 

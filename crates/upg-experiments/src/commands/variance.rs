@@ -94,12 +94,14 @@ fn run_on<D: Place>(caller: Caller<'_>, args: &VarianceArgs, dir: &RunDir, devic
 
 fn table(noise: &[Noise]) -> String {
     let mut out = String::new();
-    let mut line = |cells: [String; 6]| {
-        let [divergence, estimator, variance, ratio, norm, snr] = cells;
-        writeln!(out, "{divergence:<8} {estimator:<18} {variance:>23} {ratio:>23} {norm:>23} {snr:>23}")
+    let mut line = |cells: [String; 7]| {
+        let [divergence, estimator, variance, ratio, norm, snr, distance] = cells;
+        writeln!(out, "{divergence:<8} {estimator:<18} {variance:>23} {ratio:>23} {norm:>23} {snr:>23} {distance:>23}")
             .expect("memory takes all");
     };
-    let head = ["KL", "estimator", "variance per sample", "over the ordinary one", "|gradient|^2", "signal to noise"];
+    let numbers = ["variance per sample", "over the ordinary one", "|gradient|^2", "signal to noise"];
+    let [variance, ratio, norm, snr] = numbers;
+    let head = ["KL", "estimator", variance, ratio, norm, snr, "|mean - ordinary one|^2"];
     line(head.map(str::to_owned));
     let shown = |e: Estimate| format!("{:.4e} ± {:.1e}", e.value, e.error);
     for of in noise {
@@ -110,6 +112,7 @@ fn table(noise: &[Noise]) -> String {
             shown(of.variance_ratio),
             shown(of.squared_norm),
             shown(of.signal_to_noise),
+            of.distance.map_or(String::new(), shown),
         ]);
     }
     out

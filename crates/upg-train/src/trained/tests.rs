@@ -3,12 +3,12 @@
 use super::{PIECE, Trained};
 use crate::evaluate::{Evaluation, EvaluationPlan, LogZ, extent::Extent};
 use crate::maps::Origin;
-use crate::method::{Estimator, Method};
+use crate::method::{Divergence, Estimator, Method};
 use crate::problem::Problem;
 use crate::purpose::Purpose;
 use crate::sample::{Draw, SamplePlan, Samples};
-use crate::stats::{WeightSums, independence_chain};
-use crate::variance::Repetitions;
+use crate::stats::{Estimate, WeightSums, independence_chain};
+use crate::variance::{GROUPS, Repetitions};
 use ndarray::{Array2, ArrayView2, arr2, s};
 use std::sync::Arc;
 use upg_core::{Cpu, DeviceError, EndSamples, Layer, Real, StandardNormal, Start};
@@ -235,6 +235,40 @@ fn the_variance_is_the_naive_one() {
     for (found, expected) in found.iter().zip(expected) {
         assert!((found - expected).abs() < 1e-12 * expected.abs(), "{found} for {expected}");
     }
+}
+
+/// The distance of mean gradients one number at a time, and that it is none; that of path gradients of samples that aren't the target's is one.
+#[test]
+fn mean_gradients_are_told_apart_where_they_differ() {
+    let (mut trained, batch, repetitions) = (wrong::<f64>(), 8, 200);
+    let data = Array2::from_shape_fn((1600, 2), |(i, j)| (0.7 * i as f64 + 1.9 * j as f64).sin());
+    let noise = trained.variance(Repetitions { number: repetitions, batch }, 4, Some(&data)).unwrap();
+    for of in &noise {
+        let ordinary = matches!(of.estimator, Estimator::Reparam | Estimator::MaxLikelihood);
+        assert_eq!(of.distance.is_none(), ordinary, "{}", of.estimator);
+        let Some(Estimate { value, error }) = of.distance else { continue };
+        let differ = value > 5.0 * error;
+        assert!(error > 0.0 && differ == (of.divergence == Divergence::Forward), "{}: {value} ± {error}", of.estimator);
+    }
+    let mut differences = vec![vec![0.0; trained.theta.len()]; GROUPS];
+    for repetition in 0..repetitions {
+        let stream = Purpose::Variance(repetition as u64).samples(4);
+        let start = || upg_core::Start::Draw { stream, first: 0, samples: batch };
+        for (how, sign) in [(upg_core::ReverseKl::PathFast, 1.0), (upg_core::ReverseKl::Reparam, -1.0)] {
+            let gradient = trained.engine.reverse_kl(how, &trained.theta, start()).unwrap();
+            let of_group = &mut differences[repetition % GROUPS];
+            of_group
+                .iter_mut()
+                .zip(gradient.grad)
+                .for_each(|(sum, g)| *sum += sign * g / (repetitions / GROUPS) as f64);
+        }
+    }
+    let pairs = (0..GROUPS).flat_map(|g| (0..g).map(move |h| (g, h)));
+    let products: Vec<f64> =
+        pairs.map(|(g, h)| differences[g].iter().zip(&differences[h]).map(|(a, b)| a * b).sum()).collect();
+    let mean = products.iter().sum::<f64>() / 45.0;
+    let found = noise.iter().find(|of| of.estimator == Estimator::PathFast).unwrap().distance.unwrap();
+    assert!((found.value - mean).abs() < 1e-12 * found.error, "{found:?} for {mean}");
 }
 
 /// A continuous flow of four sites, with twice its steps beside it.

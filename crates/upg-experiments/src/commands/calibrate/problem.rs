@@ -9,6 +9,8 @@ pub enum Problem {
     U1,
     /// φ⁴ theory on 8×2 in its bimodal phase.
     Phi4,
+    /// A free field on 8×2, of which every observable is known.
+    FreeField,
     /// A mixture of 64 Gaussians in six dimensions.
     Gmm,
     /// Sixteen double wells in 32 dimensions.
@@ -23,6 +25,7 @@ impl Problem {
         match self {
             Self::U1 => include_str!("problems/u1.ron"),
             Self::Phi4 => include_str!("problems/phi4.ron"),
+            Self::FreeField => include_str!("problems/free_field.ron"),
             Self::Gmm => include_str!("problems/gmm.ron"),
             Self::ManyWell => include_str!("problems/many_well.ron"),
             Self::HeavyTails => include_str!("problems/heavy_tails.ron"),

@@ -4,7 +4,7 @@ use super::{GAUGE, SCALAR, done_on, keys, number, trained};
 use crate::support::{json, temporaries};
 use serde_json::Value;
 
-const KEYS: [&str; 26] = [
+const KEYS: [&str; 27] = [
     "acceptance",
     "chain_warnings",
     "checksum",
@@ -22,6 +22,7 @@ const KEYS: [&str; 26] = [
     "nll",
     "observables",
     "observables_chain",
+    "observables_warnings",
     "provenance",
     "samples",
     "tail_index",
@@ -149,6 +150,7 @@ fn the_noise_of_every_estimator_is_told() {
                 keys(of),
                 [
                     "by_layer",
+                    "distance",
                     "divergence",
                     "estimator",
                     "signal_to_noise",
