@@ -15,6 +15,7 @@ pub mod place;
 pub mod report;
 pub mod run_weights;
 pub mod sample;
+pub mod sweep;
 pub mod tensors;
 pub mod train;
 pub mod variance;

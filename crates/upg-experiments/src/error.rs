@@ -86,6 +86,30 @@ pub enum Error {
         /// Folder of the run.
         dir: PathBuf,
     },
+    /// A sweep was asked to stop. All is saved.
+    #[error(
+        "stopped by {signal}: {done} of {runs} runs are done, the others saved; upg sweep --out {} goes on", dir.shown()
+    )]
+    SweepInterrupted {
+        /// Name of the signal.
+        signal: &'static str,
+        /// Runs that are done.
+        done: usize,
+        /// All runs.
+        runs: usize,
+        /// Folder of the sweep.
+        dir: PathBuf,
+    },
+    /// Runs of a sweep failed; the others are done.
+    #[error("{failed} of {runs} runs failed, told above: upg sweep --out {} tries them again", dir.shown())]
+    RunsFailed {
+        /// How many.
+        failed: usize,
+        /// All runs.
+        runs: usize,
+        /// Folder of the sweep.
+        dir: PathBuf,
+    },
     /// The caller asked for an end; nothing is written.
     #[error("stopped by {0}")]
     Cancelled(&'static str),
@@ -133,7 +157,7 @@ impl Error {
     pub fn told(&self) -> String {
         match self {
             Self::Failed(inner) => inner.told(),
-            Self::Interrupted { .. } => self.to_string(),
+            Self::Interrupted { .. } | Self::SweepInterrupted { .. } => self.to_string(),
             Self::Diverged { warnings, .. } => format!("error: {self}\n{}", warnings.join("\n")),
             _ => format!("error: {self}").replace('\n', "\nerror: "),
         }
@@ -154,6 +178,8 @@ impl Error {
             | Self::Device(_)
             | Self::Signals(_)
             | Self::Interrupted { .. }
+            | Self::SweepInterrupted { .. }
+            | Self::RunsFailed { .. }
             | Self::Cancelled(_)
             | Self::Diverged { .. } => 1,
             Self::Failed(_) | Self::Overflown { .. } => 1,

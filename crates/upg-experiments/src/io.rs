@@ -10,6 +10,7 @@
 //! | [`metrics`] | `metrics.jsonl` |
 //! | [`memory`] | how much memory there is, and an end in one line where there is no more |
 //! | [`console`], [`signals`] | standard output and standard error; the signals that end a process |
+//! | [`program`] | how this program is called once more |
 
 pub mod checkpoint;
 pub mod console;
@@ -17,6 +18,7 @@ pub mod data;
 pub mod memory;
 pub mod metrics;
 pub mod output;
+pub mod program;
 pub(crate) mod read;
 pub(crate) mod refusal;
 pub(crate) mod results;

@@ -35,6 +35,7 @@ use desk::Desk;
 use pyo3::prelude::*;
 use std::ffi::OsString;
 use upg_experiments::io::memory::OrEnd;
+use upg_experiments::io::program::tell_call;
 
 #[global_allocator]
 static ALLOCATOR: OrEnd = OrEnd;
@@ -42,6 +43,10 @@ static ALLOCATOR: OrEnd = OrEnd;
 /// The command line `upg` with its arguments, the name of the program first; returns the exit status.
 #[pyfunction]
 fn command(py: Python<'_>, arguments: Vec<OsString>) -> PyResult<u8> {
+    let python: Option<OsString> = py.import("sys")?.getattr("executable")?.extract()?;
+    if let Some(python) = python {
+        tell_call(vec![python, "-m".into(), "upg".into()]);
+    }
     Desk::new(py).serve(py, |_| upg::run(arguments))
 }
 

@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use upg_experiments::Error;
 use upg_experiments::commands::arguments::refusal;
 use upg_experiments::commands::{
-    calibrate, config, evaluate, flows, gradient, hmc, log_prob, report, sample, train, variance,
+    calibrate, config, evaluate, flows, gradient, hmc, log_prob, report, sample, sweep, train, variance,
 };
 use upg_experiments::io::console::{print, say};
 use upg_experiments::io::output::{clean_up_on_signals, tell_commit};
@@ -30,6 +30,8 @@ enum Command {
     Gradient(gradient::GradientArgs),
     /// Trains a flow.
     Train(train::TrainArgs),
+    /// Trains the runs of a grid side by side, and compares them.
+    Sweep(sweep::SweepArgs),
     /// The worth of a trained flow: effective sample sizes, log Z, a Markov chain, observables.
     Evaluate(evaluate::EvaluateArgs),
     /// Whether the errors of an evaluation mean what they say, by many of them on a target with known answers.
@@ -69,7 +71,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Ok(cli) => cli,
         Err(error) => return refuse(&error),
     };
-    if !matches!(cli.command, Command::Train(_)) // which has its own answer to signals
+    if !matches!(cli.command, Command::Train(_) | Command::Sweep(_)) // which have their own answers to signals
         && let Err(error) = clean_up_on_signals()
     {
         return finish(Err(Error::Signals(error)));
@@ -77,6 +79,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let outcome = match cli.command {
         Command::Gradient(args) => gradient::run(&args),
         Command::Train(args) => train::run(&args),
+        Command::Sweep(args) => sweep::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Calibrate(args) => calibrate::run(&args),
         Command::Sample(args) => sample::run(&args),

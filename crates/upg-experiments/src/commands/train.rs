@@ -13,7 +13,7 @@
 mod events;
 mod progress;
 mod session;
-mod signals;
+pub(super) mod signals;
 mod steps;
 
 #[cfg(test)]

@@ -40,12 +40,20 @@ impl ConfigFile {
     /// # Errors
     /// As [`read`](Self::read), of the file as it stands; else if there is no such field, or it can't have such a value.
     pub fn read_with(path: &Path, overrides: &[Override]) -> Result<Self, ConfigError> {
-        let mut file = Self::parse(path, read_text(path).map_err(|e| unreadable(path, &e))?)?;
-        file.config = overrides::apply(path, file.config, overrides)?;
-        file.overrides = overrides.to_vec();
-        let folder = path.canonicalize().ok().and_then(|full| Some(full.parent()?.to_owned())).unwrap_or_default();
-        file.resolve(&folder);
-        Ok(file)
+        Self::parse(path, read_text(path).map_err(|e| unreadable(path, &e))?)?.with(overrides)
+    }
+
+    /// The same with other values for some fields, as if the file had been read with them.
+    ///
+    /// # Errors
+    /// If there is no such field, or it can't have such a value.
+    pub fn with(mut self, overrides: &[Override]) -> Result<Self, ConfigError> {
+        self.config = overrides::apply(&self.path, self.config, overrides)?;
+        self.overrides.extend_from_slice(overrides);
+        let full = self.path.canonicalize().ok();
+        let folder = full.and_then(|full| Some(full.parent()?.to_owned())).unwrap_or_default();
+        self.resolve(&folder);
+        Ok(self)
     }
 
     /// A configuration that isn't in a file; files that it names are relative to `folder`.
@@ -133,9 +141,9 @@ impl ConfigFile {
         let mistakes = invalid.iter().map(|Invalid { field, value, accepted }| {
             let place =
                 found.iter().filter(|found| locate::is_within(field, &found.path)).max_by_key(|found| found.path.len());
-            let origin = match self.overrides.iter().any(|other| other.decides(field)) {
-                true => Origin::Argument,
-                false => Origin::File(place.map(|place| Position::of(&self.text, place.value))),
+            let origin = match self.overrides.iter().rfind(|other| other.decides(field)) {
+                Some(other) => Origin::Argument(other.option),
+                None => Origin::File(place.map(|place| Position::of(&self.text, place.value))),
             };
             Mistake {
                 origin,

@@ -121,6 +121,28 @@ pub(super) fn is_one_value(text: &str) -> bool {
     !empty && depth == 0
 }
 
+/// The elements of a list, as they stand there; none if the text isn't one list.
+pub(super) fn elements(text: &str) -> Option<Vec<&str>> {
+    let inner = text.trim().strip_prefix('[')?.strip_suffix(']')?;
+    let (mut depth, mut begin, mut found) = (0_i32, 0, vec![]);
+    for token in (Tokens { text: inner, at: 0 }) {
+        match &inner[token.clone()] {
+            "(" | "[" | "{" => depth += 1,
+            ")" | "]" | "}" => depth -= 1,
+            "," if depth == 0 => {
+                found.push(inner[begin..token.start].trim());
+                begin = token.end;
+            }
+            _ => {}
+        }
+    }
+    let last = inner[begin..].trim();
+    if !last.is_empty() {
+        found.push(last); // there may be a comma behind it
+    }
+    found.iter().all(|element| is_one_value(element)).then_some(found)
+}
+
 /// Fields in more brackets than these are not told: no configuration has them, and their paths would grow with the square of their number.
 const DEEPEST: usize = 32;
 
@@ -299,6 +321,24 @@ mod tests {
         }
         for other in ["", " // 1", "1, b: 2", "a: 1", "1)", "(1", "1), x: (2"] {
             assert!(!is_one_value(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn lists_are_taken_apart() {
+        for (text, expected) in [
+            ("[1e-3, 1e-4]", Some(&["1e-3", "1e-4"][..])),
+            (
+                " [ [3, 4], Adam(rate: 1, b: [2]), \"a, b]\", ] ",
+                Some(&["[3, 4]", "Adam(rate: 1, b: [2])", "\"a, b]\""]),
+            ),
+            ("[]", Some(&[])),
+            ("1", None),
+            ("[1, , 2]", None),
+            ("[1], [2]", None),
+            ("[a: 1]", None),
+        ] {
+            assert_eq!(elements(text).as_deref(), expected, "{text}");
         }
     }
 

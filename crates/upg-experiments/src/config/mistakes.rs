@@ -7,7 +7,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 /// A configuration isn't accepted; displayed as a line for each mistake, `config FILE:LINE:COLUMN: FIELD = VALUE: PROBLEM` or
-/// `--set FIELD = VALUE: PROBLEM`; without `config …: ` for a text that isn't in a file.
+/// `--set FIELD = VALUE: PROBLEM` (or another option's name); without `config …: ` for a text that isn't in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
     /// The file; empty for a text that isn't in one.
@@ -32,8 +32,8 @@ pub struct Mistake {
 pub enum Origin {
     /// In the file, if the problem has a place there.
     File(Option<Position>),
-    /// In an argument `--set`.
-    Argument,
+    /// In an argument of this option.
+    Argument(&'static str),
     /// Nowhere: the machine refuses to read the file.
     Machine,
 }
@@ -54,7 +54,7 @@ impl ConfigError {
         mistakes.sort_by_key(|mistake| match mistake.origin {
             Origin::File(Some(Position { line, column })) => (0, line, column),
             Origin::File(None) => (1, 0, 0),
-            Origin::Argument | Origin::Machine => (2, 0, 0),
+            Origin::Argument(_) | Origin::Machine => (2, 0, 0),
         });
         (!mistakes.is_empty()).then(|| Self { file: file.into(), mistakes })
     }
@@ -69,7 +69,7 @@ impl fmt::Display for ConfigError {
                 Origin::File(_) if !is_in_a_file => String::new(),
                 Origin::File(None) | Origin::Machine => format!("config {file}: "),
                 Origin::File(Some(position)) => format!("config {file}:{position}: "),
-                Origin::Argument => "--set ".to_owned(),
+                Origin::Argument(option) => format!("{option} "),
             };
             let field = field.as_ref().map_or(String::new(), |(field, value)| format!("{field} = {value}: "));
             format!("{place}{field}{problem}")

@@ -20,6 +20,8 @@ pub struct Override {
     pub field: String,
     /// The value, RON.
     pub value: String,
+    /// The option that gave it, which messages name.
+    pub option: &'static str,
 }
 
 impl FromStr for Override {
@@ -27,7 +29,7 @@ impl FromStr for Override {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (field, value) = text.split_once('=').ok_or("accepted is FIELD=VALUE, e.g. training.batch=500")?;
-        Ok(Self { field: field.trim().to_owned(), value: value.trim().to_owned() })
+        Ok(Self { field: field.trim().to_owned(), value: value.trim().to_owned(), option: "--set" })
     }
 }
 
@@ -45,7 +47,7 @@ impl Override {
 
     fn refuse(&self, problem: impl Into<String>) -> Mistake {
         let field = Some((one_line(&self.field, 100), one_line(&self.value, 60)));
-        Mistake { origin: Origin::Argument, field, problem: problem.into() }
+        Mistake { origin: Origin::Argument(self.option), field, problem: problem.into() }
     }
 
     /// The configuration with the value in it.

@@ -264,6 +264,12 @@ impl RunDir {
         Ok(())
     }
 
+    /// Whether another process trains there at this moment.
+    pub fn is_in_use(&self) -> bool {
+        let lock = File::options().write(true).open(self.file(LOCK));
+        lock.is_ok_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)))
+    }
+
     /// Whether there are files of a run.
     fn is_occupied(&self) -> bool {
         FILES.iter().chain(&RESULTS).any(|name| self.file(name).exists())

@@ -21,4 +21,6 @@ mod results;
 #[cfg(unix)]
 mod resume;
 mod support;
+#[cfg(target_os = "linux")]
+mod sweep;
 mod table2;

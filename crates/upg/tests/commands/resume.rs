@@ -64,14 +64,15 @@ const ENDLESS: &str = "(
 )";
 
 /// The remains of a run that don't depend on how often it was stopped.
-struct Left {
+pub struct Left {
     bytes: BTreeMap<String, Vec<u8>>,
     progress: String,
     metrics: Vec<Value>,
 }
 
 impl Left {
-    fn of(run: &Path) -> Self {
+    /// Of the run in the folder.
+    pub fn of(run: &Path) -> Self {
         let latest = run.join("checkpoint.safetensors");
         let mut bytes = BTreeMap::new();
         let best = run.join("checkpoint.best.safetensors");
@@ -97,8 +98,9 @@ impl Left {
         self
     }
 
+    /// Compares.
     #[track_caller]
-    fn assert_is(&self, expected: &Self, what: &str) {
+    pub fn assert_is(&self, expected: &Self, what: &str) {
         assert_eq!(self.progress, expected.progress, "{what}");
         assert_eq!(self.metrics, expected.metrics, "{what}");
         let names = |left: &Self| left.bytes.keys().cloned().collect::<Vec<_>>();
@@ -120,32 +122,34 @@ fn go_on(session: usize) -> [&'static str; 3] {
 }
 
 /// A program that is killed if the test ends before it does.
-struct Running(Child);
+pub struct Running(pub Child);
 
 impl Running {
-    fn start(mut command: Command) -> Self {
+    /// Starts it.
+    pub fn start(mut command: Command) -> Self {
         Self(command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap())
     }
 
-    fn has_ended(&mut self) -> bool {
+    /// Whether it has come to its end.
+    pub fn has_ended(&mut self) -> bool {
         self.0.try_wait().unwrap().is_some()
     }
 
     /// Sends a signal, e.g. `TERM`.
-    fn send(&self, signal: &str) {
+    pub fn send(&self, signal: &str) {
         let status = Command::new("sh").args(["-c", &format!("kill -{signal} {}", self.0.id())]).status().unwrap();
         assert!(status.success());
     }
 
     /// Waits for the end.
-    fn output(mut self) -> Output {
+    pub fn output(mut self) -> Output {
         let mut stderr = vec![];
         self.0.stderr.take().unwrap().read_to_end(&mut stderr).unwrap();
         Output { status: self.0.wait().unwrap(), stdout: vec![], stderr }
     }
 
     /// Waits until something is so, or the program has ended.
-    fn wait_until(&mut self, mut so: impl FnMut() -> bool) {
+    pub fn wait_until(&mut self, mut so: impl FnMut() -> bool) {
         let begun = Instant::now();
         while !so() && !self.has_ended() {
             assert!(begun.elapsed() < Duration::from_secs(60), "waited too long");

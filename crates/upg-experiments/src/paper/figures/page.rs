@@ -1,6 +1,5 @@
 //! The comparison as one HTML page: a summary, then problem by problem, then the regularising effect, then every comparison.
 
-mod curves;
 mod regularising;
 mod settings;
 mod study;

@@ -1,7 +1,8 @@
 //! The regularising effect: training and test NLL side by side.
 
 use super::super::regularising::{Learning, Nll, Regularising};
-use super::{ORDINARY, PATH, curves, settings};
+use super::{ORDINARY, PATH, settings};
+use crate::report::curves;
 use crate::report::page::{captioned, section};
 use crate::report::plot::{Chart, Scale, escape};
 use upg_train::method::Estimator;

@@ -5,7 +5,7 @@ use upg_train::stats::Moments;
 
 /// The mean of the curves of several runs, `[run][point]`, in a band of one standard deviation; on a logarithmic axis both are those of the
 /// logarithms, and what isn't positive is left out.
-pub(super) fn mean(name: &str, colour: usize, runs: &[Vec<(f64, f64)>], scale: Scale) -> Series {
+pub(crate) fn mean(name: &str, colour: usize, runs: &[Vec<(f64, f64)>], scale: Scale) -> Series {
     let (mut points, mut band) = (vec![], vec![]);
     for at in 0..runs.iter().map(Vec::len).min().unwrap_or(0) {
         let (mut x, mut y) = (Moments::default(), Moments::default());
