@@ -32,6 +32,14 @@ def test_help_version_and_statuses() -> None:
     assert module.stdout == run("--version").stdout
 
 
+def test_the_runs_of_a_sweep_are_processes_of_this_package(tmp_path: Path) -> None:
+    (tmp_path / "config.ron").write_text(CONFIG.replace("1000000000", "20"))
+    config, out = tmp_path / "config.ron", tmp_path / "sweep"
+    done = run("sweep", "--config", config, "--out", out, "--grid", "training.batch=[4, 8]", "--seeds", 2)
+    assert done.returncode == 0 and done.stderr.count(": done") == 4, done.stderr
+    assert "batch" in done.stdout and (out / "sweep.json").exists()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_are_answered_by_the_command(tmp_path: Path, number: signal.Signals) -> None:
     (tmp_path / "config.ron").write_text(CONFIG)

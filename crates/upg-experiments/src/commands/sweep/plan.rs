@@ -149,7 +149,7 @@ fn product(grid: &[Axis]) -> Vec<Vec<String>> {
     grid.iter().fold(vec![vec![]], |points, axis| {
         let with = |point: &Vec<String>| {
             let point = point.clone();
-            axis.values.iter().map(move |value| [&point[..], &[value.clone()]].concat())
+            axis.values.iter().map(move |value| [&point[..], std::slice::from_ref(value)].concat())
         };
         points.iter().flat_map(with).collect()
     })
