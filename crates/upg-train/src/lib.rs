@@ -9,6 +9,7 @@
 //! | [`plan`], [`objective`], [`method`] | the plan of a training, its divergences with their weights, the estimators by name |
 //! | [`optimiser`], [`schedule`] | rules of a step; learning rates and ramps as functions of the step |
 //! | [`trainer`], [`validation`], [`fault`] | the steps, the tests between them, and where a step went wrong that was skipped |
+//! | [`peers`] | several processes that share the work of one run |
 //! | [`state`], [`data`], [`purpose`] | a run at one moment; samples of the target; the random numbers of a run |
 //! | [`trained`], [`evaluate`], [`sample`], [`log_prob`], [`maps`], [`variance`] | a trained flow: its worth, samples, density, maps and gradients; the noise of the estimators |
 //! | [`calibration`] | whether errors mean what they say, where exact values are known |
@@ -31,6 +32,7 @@ pub mod method;
 pub mod numbers;
 pub mod objective;
 pub mod optimiser;
+pub mod peers;
 pub mod plan;
 pub mod problem;
 pub mod purpose;
@@ -51,6 +53,7 @@ pub use evaluate::{Evaluation, EvaluationPlan};
 pub use fault::Fault;
 pub use method::{Divergence, Estimator, Method};
 pub use objective::Objective;
+pub use peers::Peers;
 pub use plan::{Keep, TrainingPlan, Validation};
 pub use problem::Problem;
 pub use purpose::Purpose;

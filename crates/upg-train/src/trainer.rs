@@ -17,6 +17,7 @@ pub use gradient::LogWeights;
 use crate::data::DataSets;
 use crate::fault::{self, Fault};
 use crate::optimiser::{Optimiser, Update};
+use crate::peers::Peers;
 use crate::plan::{Keep, TrainingPlan};
 use crate::problem::{Known, Problem};
 use crate::purpose::Purpose;
@@ -42,6 +43,7 @@ pub struct Trainer<D: Device> {
     target: Arc<dyn Target<D>>,
     known: Known<D>,
     plan: TrainingPlan,
+    peers: Peers,
     sum: WeightedSum<D>,
     test_data: Option<Array2<D::Real>>,
     annealing: Option<Annealing<D>>,
@@ -133,6 +135,7 @@ impl<D: Device + Clone> Trainer<D> {
             optimiser: Optimiser::new(&device, plan.optimiser, layout.size()),
             scheduler: Scheduler::new(plan.schedule, plan.optimiser.rate(), plan.warm_up, plan.steps),
             progress: Progress::at_the_start(plan.seed, fingerprints),
+            peers: Peers::alone(),
             tester: None,
             annealing: None,
             coupling: None,
@@ -175,6 +178,24 @@ impl<D: Device + Clone> Trainer<D> {
         assert_eq!(found, trained, "parameters of the flow of the tests, and of the flow that is trained");
         self.tester = Some(tester);
         self
+    }
+
+    /// Together with other processes, each with a trainer of the same problem, plan and data, which all make the same calls: every process computes
+    /// with its share of the samples, and what it finds is brought together before anything is done with it. So all have the same weights.
+    ///
+    /// # Errors
+    /// If there are fewer samples in a step than processes.
+    pub fn with_peers(mut self, peers: Peers) -> Result<Self, Refused> {
+        let accepted = format!("at least one sample for each of {} processes", peers.size());
+        require(self.plan.batch >= peers.size(), "batch", self.plan.batch, &accepted)?;
+        self.sum.share_with(&peers, &self.device, self.layout.size());
+        self.peers = peers;
+        Ok(self)
+    }
+
+    /// Goes on without the others, where they have parted.
+    pub fn leave_peers(&mut self) {
+        self.peers = Peers::alone();
     }
 
     /// With a coupling of the target that moves.
@@ -289,13 +310,13 @@ impl<D: Device + Clone> Trainer<D> {
     /// Makes a step.
     ///
     /// # Errors
-    /// If the device fails.
+    /// If the device fails, or the processes part; the weights are those of the step before then.
     pub fn step(&mut self) -> Result<Step, DeviceError> {
         let number = self.progress.step;
         self.anneal(number);
         let rate = self.scheduler.rate(number);
-        let Self { device, engine, plan, sum, scheduler, optimiser, theta, average, .. } = self;
-        let (loss, grad) = sum.form(engine, device, plan, number, theta)?;
+        let Self { device, engine, plan, peers, sum, scheduler, optimiser, theta, average, .. } = self;
+        let (loss, grad) = sum.form(engine, device, (plan, peers), number, theta)?;
         let grad_norm = device.install(|| {
             if !loss.is_finite() {
                 return device.norm(grad);
@@ -332,15 +353,17 @@ impl<D: Device + Clone> Trainer<D> {
     /// [`Keep`]. (While a coupling is annealed they are not.)
     ///
     /// # Errors
-    /// If the device fails.
+    /// If the device fails, or the processes part.
     pub fn validate(&mut self) -> Result<Tested, DeviceError> {
         if self.coupling.take().is_some() {
             self.engine.set_target(self.target.clone());
         }
-        let Self { device, engine, tester, plan, test_data, theta, average, progress, best, annealing, .. } = self;
+        let Self { device, engine, tester, plan, peers, test_data, theta, average, progress, best, annealing, .. } =
+            self;
         let (theta, engine) = (average.as_ref().unwrap_or(theta), tester.as_mut().unwrap_or(engine));
         let data = test_data.as_ref().map(|data| data.view());
-        let tested = validation::test(engine, theta, (plan.seed, progress.step), plan.validation.samples, data)?;
+        let samples = plan.validation.samples;
+        let tested = validation::test(engine, peers, theta, (plan.seed, progress.step), samples, data)?;
         let keep = match plan.validation.keep {
             Keep::Loss if plan.objective.needs_data() && test_data.is_none() => Keep::Last,
             keep => keep,

@@ -2,6 +2,7 @@
 
 use crate::method::Method;
 use crate::objective::Objective;
+use crate::peers::Peers;
 use crate::plan::Keep;
 use crate::purpose::Purpose;
 use crate::round_trip;
@@ -65,9 +66,10 @@ impl Tested {
 }
 
 /// Tests `theta` after `step` steps of a run with `seed`, on `samples` fresh samples and on as many of `data`, shape `[samples, dof]`, piece by
-/// piece: memory doesn't grow with their number.
+/// piece: memory doesn't grow with their number. Every process takes its share of a piece.
 pub(crate) fn test<D: Device>(
     engine: &mut Engine<D>,
+    peers: &Peers,
     theta: &D::Buffer,
     (seed, step): (u64, u64),
     samples: usize,
@@ -77,12 +79,18 @@ pub(crate) fn test<D: Device>(
     let (mut weights, mut loss, mut log_weights) = (WeightSums::default(), Mean::default(), Moments::default());
     for first in (0..samples).step_by(PIECE) {
         let piece = PIECE.min(samples - first);
-        let drawn = engine.sample(theta, Start::Draw { stream, first: first as u64, samples: piece })?;
-        weights.extend(drawn.log_weights);
-        log_weights.extend(drawn.log_weights);
-        loss.add(piece, drawn.loss);
+        let share = peers.share(piece);
+        let seen = Seen::of_share(share.len(), |samples| {
+            let drawn = engine.sample(theta, Start::Draw { stream, first: (first + share.start) as u64, samples })?;
+            Ok(Seen { loss: drawn.loss, missed: 0, log_weights: drawn.log_weights.to_vec() })
+        })?;
+        let seen = seen.join(peers, piece)?;
+        weights.extend(&seen.log_weights);
+        log_weights.extend(&seen.log_weights);
+        loss.add(piece, seen.loss);
     }
-    let of_data = data.map(|data| test_on(engine, theta, data.slice(s![..samples.min(data.nrows()), ..]))).transpose();
+    let of_data =
+        data.map(|data| test_on(engine, peers, theta, data.slice(s![..samples.min(data.nrows()), ..]))).transpose();
     engine.set_end_samples(EndSamples::Discard);
     let of_data = of_data?;
     Ok(Tested {
@@ -105,19 +113,61 @@ struct OfData {
 
 fn test_on<D: Device>(
     engine: &mut Engine<D>,
+    peers: &Peers,
     theta: &D::Buffer,
     data: ArrayView2<'_, D::Real>,
 ) -> Result<OfData, DeviceError> {
     let mut of_data = OfData::default();
     engine.set_end_samples(EndSamples::Keep);
     for piece in data.axis_chunks_iter(Axis(0), PIECE) {
-        let weighed = engine.weigh(theta, piece)?;
-        of_data.weights.extend(weighed.log_weights);
-        of_data.nll.add(piece.nrows(), weighed.loss);
-        let latent = weighed.end.to_owned();
-        of_data.missed += round_trip::missed(engine, theta, piece, latent.view())?;
+        let share = piece.slice(s![peers.share(piece.nrows()), ..]);
+        let seen = Seen::of_share(share.nrows(), |_| {
+            let weighed = engine.weigh(theta, share)?;
+            let (loss, log_weights, latent) = (weighed.loss, weighed.log_weights.to_vec(), weighed.end.to_owned());
+            Ok(Seen { loss, missed: round_trip::missed(engine, theta, share, latent.view())?, log_weights })
+        })?;
+        let seen = seen.join(peers, piece.nrows())?;
+        of_data.weights.extend(&seen.log_weights);
+        of_data.nll.add(piece.nrows(), seen.loss);
+        of_data.missed += seen.missed;
     }
     Ok(of_data)
+}
+
+/// The outcome of a piece of samples.
+#[derive(Default)]
+struct Seen {
+    loss: f64,
+    missed: u64,
+    log_weights: Vec<f64>,
+}
+
+impl Seen {
+    /// That of a process's share, which may be empty.
+    fn of_share(samples: usize, see: impl FnOnce(usize) -> Result<Self, DeviceError>) -> Result<Self, DeviceError> {
+        if samples == 0 { Ok(Self::default()) } else { see(samples) }
+    }
+
+    /// That of all samples, from those of the processes.
+    fn join(self, peers: &Peers, samples: usize) -> Result<Self, DeviceError> {
+        if peers.is_alone() {
+            return Ok(self);
+        }
+        let own = [&[self.loss, self.missed as f64][..], &self.log_weights].concat();
+        let all = peers.gather(&own, |rank| 2 + peers.share_of(rank, samples).len())?;
+        let (mut rest, mut joined, mut loss) = (&all[..], Self::default(), Mean::default());
+        for share in (0..peers.size()).map(|rank| peers.share_of(rank, samples).len()) {
+            let (own, others) = rest.split_at(2 + share);
+            if share > 0 {
+                loss.add(share, own[0]);
+            }
+            joined.missed += own[1] as u64;
+            joined.log_weights.extend_from_slice(&own[2..]);
+            rest = others;
+        }
+        joined.loss = loss.mean;
+        Ok(joined)
+    }
 }
 
 /// The mean of the means of pieces.

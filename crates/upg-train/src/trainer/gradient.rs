@@ -1,14 +1,19 @@
 //! The gradient of a step: a weighted sum over the terms of the objective.
+//!
+//! With other processes each takes the samples of its share. The mean over all samples is the sum over processes of their means times their
+//! parts of the batch; the log-weights are gathered in the order of the samples.
 
 use crate::data::Batches;
 use crate::fault::Replay;
 use crate::method::Method;
+use crate::peers::Peers;
 use crate::plan::TrainingPlan;
 use crate::purpose::Purpose;
 use crate::refused::{Refused, require};
 use crate::stats::Moments;
-use ndarray::Array2;
-use upg_core::{Device, DeviceError, Engine, Gradient, Start};
+use ndarray::{Array2, s};
+use std::ops::Range;
+use upg_core::{Device, DeviceError, Engine, Gradient, Real, Start};
 
 /// The log-weights of a step, where it had them.
 #[derive(Clone, Debug, Default)]
@@ -23,8 +28,10 @@ pub struct LogWeights {
 pub(super) struct WeightedSum<D: Device> {
     terms: Vec<(f64, Method)>,
     batches: Option<Batches<D::Real>>,
-    /// If there are several terms.
+    /// If there are several terms, or several processes.
     sum: Option<D::Buffer>,
+    /// The sum on its way between processes.
+    on_host: Vec<D::Real>,
     log_weights: LogWeights,
 }
 
@@ -36,7 +43,15 @@ impl<D: Device> WeightedSum<D> {
         require(!needed || samples > 0, "data", samples, "at least one sample to train on, for a forward KL")?;
         let batches = data.filter(|_| needed).map(|data| Batches::new(data, plan.batch, plan.seed));
         let sum = (terms.len() > 1).then(|| device.zeros(len));
-        Ok(Self { terms, batches, sum, log_weights: LogWeights::default() })
+        Ok(Self { terms, batches, sum, on_host: vec![], log_weights: LogWeights::default() })
+    }
+
+    /// Makes room for what is brought together.
+    pub fn share_with(&mut self, peers: &Peers, device: &D, len: usize) {
+        if !peers.is_alone() {
+            self.sum.get_or_insert_with(|| device.zeros(len));
+            self.on_host = vec![D::Real::default(); len];
+        }
     }
 
     /// The log-weights of the last step.
@@ -44,17 +59,18 @@ impl<D: Device> WeightedSum<D> {
         &self.log_weights
     }
 
-    /// The loss and the gradient of step `number` at `theta`.
+    /// The loss and the gradient of step `number` at `theta`, over the samples of all processes.
     pub fn form<'a>(
         &'a mut self,
         engine: &'a mut Engine<D>,
         device: &D,
-        plan: &TrainingPlan,
+        (plan, peers): (&TrainingPlan, &Peers),
         number: u64,
         theta: &D::Buffer,
     ) -> Result<(f64, &'a D::Buffer), DeviceError> {
-        let Self { terms, batches, sum, log_weights } = self;
-        let mut step = StepTerms { plan, number, batches, log_weights };
+        let Self { terms, batches, sum, on_host, log_weights } = self;
+        let share = peers.share(plan.batch);
+        let mut step = StepTerms { plan, number, share, batches, log_weights };
         let Some(sum) = sum else {
             let gradient = step.gradient(engine, terms[0].1, theta)?;
             return Ok((gradient.loss, gradient.grad));
@@ -68,6 +84,10 @@ impl<D: Device> WeightedSum<D> {
             device.install(|| device.combine(weight, gradient.grad, weight_of_sum, sum));
             loss += weight * gradient.loss;
             weight_of_sum = 1.0;
+        }
+        if !peers.is_alone() {
+            loss = log_weights.join(peers, plan.batch, loss)?;
+            join_gradient(device, peers, plan.batch, on_host, sum)?;
         }
         Ok((loss, sum))
     }
@@ -87,16 +107,35 @@ impl<D: Device> WeightedSum<D> {
     }
 }
 
+/// Replaces a mean over this process's part of a batch by that over the batch.
+fn join_gradient<D: Device>(
+    device: &D,
+    peers: &Peers,
+    batch: usize,
+    on_host: &mut [D::Real],
+    grad: &mut D::Buffer,
+) -> Result<(), DeviceError> {
+    device.read_buffer(grad, on_host);
+    device.status()?; // before others get it
+    let part = peers.share(batch).len() as f64 / batch as f64;
+    on_host.iter_mut().for_each(|x| *x = D::Real::of(part * x.wide()));
+    peers.sum(on_host)?;
+    device.write_buffer(on_host, grad);
+    Ok(())
+}
+
 /// A step under way.
 struct StepTerms<'a, D: Device> {
     plan: &'a TrainingPlan,
     number: u64,
+    /// The samples of the batch that are this process's.
+    share: Range<usize>,
     batches: &'a mut Option<Batches<D::Real>>,
     log_weights: &'a mut LogWeights,
 }
 
 impl<D: Device> StepTerms<'_, D> {
-    /// The gradient of one term.
+    /// The gradient of one term, over this process's samples.
     fn gradient<'a>(
         &mut self,
         engine: &'a mut Engine<D>,
@@ -106,12 +145,13 @@ impl<D: Device> StepTerms<'_, D> {
         let (gradient, log_weights) = match method {
             Method::Reverse(how) => {
                 let stream = Purpose::Step(self.number).samples(self.plan.seed);
-                let start = Start::Draw { stream, first: 0, samples: self.plan.batch };
+                let start = Start::Draw { stream, first: self.share.start as u64, samples: self.share.len() };
                 (engine.reverse_kl(how, theta, start)?, &mut self.log_weights.reverse)
             }
             Method::Forward(how) => {
                 let batches = self.batches.as_mut().expect("a forward KL comes with its data");
-                (engine.forward_kl(how, theta, batches.of_step(self.number))?, &mut self.log_weights.forward)
+                let batch = batches.of_step(self.number).slice_move(s![self.share.clone(), ..]);
+                (engine.forward_kl(how, theta, batch)?, &mut self.log_weights.forward)
             }
         };
         log_weights.clear();
@@ -121,6 +161,31 @@ impl<D: Device> StepTerms<'_, D> {
 }
 
 impl LogWeights {
+    /// Replaces those of this process's samples by those of all, in the order of the samples; returns the mean loss.
+    fn join(&mut self, peers: &Peers, batch: usize, loss: f64) -> Result<f64, DeviceError> {
+        let samples = |rank| peers.share_of(rank, batch).len();
+        let Self { reverse, forward } = self;
+        let kinds = usize::from(!reverse.is_empty()) + usize::from(!forward.is_empty());
+        let own = [&[loss][..], reverse, forward].concat();
+        let all = peers.gather(&own, |rank| 1 + kinds * samples(rank))?;
+        let (has_reverse, has_forward) = (!reverse.is_empty(), !forward.is_empty());
+        reverse.clear();
+        forward.clear();
+        let (mut rest, mut mean) = (&all[..], 0.0);
+        let mut next = |number| {
+            let (next, others) = rest.split_at(number);
+            rest = others;
+            next
+        };
+        for rank in 0..peers.size() {
+            mean += next(1)[0] * samples(rank) as f64 / batch as f64;
+            for (has, kind) in [(has_reverse, &mut *reverse), (has_forward, &mut *forward)] {
+                kind.extend_from_slice(next(if has { samples(rank) } else { 0 }));
+            }
+        }
+        Ok(mean)
+    }
+
     /// Standard deviation over the samples: of base samples where there are any, else of the data.
     pub fn standard_deviation(&self) -> f64 {
         let mut moments = Moments::default();

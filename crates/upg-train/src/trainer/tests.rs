@@ -2,6 +2,7 @@
 
 mod faults;
 mod start;
+mod together;
 
 use super::{Annealing, Trainer};
 use crate::data::{Batches, DataSets};

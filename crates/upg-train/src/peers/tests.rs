@@ -1,0 +1,106 @@
+//! Numbers that several bring together.
+
+use super::*;
+use std::thread;
+
+/// What each of `size` threads finds, in their order.
+pub(crate) fn together<O: Send>(size: usize, work: impl Fn(Peers) -> O + Sync) -> Vec<O> {
+    let work = &work;
+    thread::scope(|scope| {
+        let start = |threads| scope.spawn(move || work(Peers::of(threads)));
+        let all: Vec<_> = Threads::team(size).into_iter().map(start).collect();
+        all.into_iter().map(|thread| thread.join().unwrap()).collect()
+    })
+}
+
+fn numbers(rank: usize, len: usize) -> Vec<f32> {
+    (0..len).map(|i| ((rank * 31 + i) as f32).sin() * 10_f32.powi(rank as i32)).collect()
+}
+
+#[test]
+fn shares_are_contiguous_and_differ_by_one_at_most() {
+    for (size, total) in [(1, 5), (3, 7), (4, 4), (4, 3), (256, 1000)] {
+        let all = together(1, |_| Peers { rank: 0, size, shared: None });
+        let shares: Vec<_> = (0..size).map(|rank| all[0].share_of(rank, total)).collect();
+        assert!(shares.windows(2).all(|pair| pair[0].end == pair[1].start));
+        assert_eq!((shares[0].start, shares[size - 1].end), (0, total));
+        let lengths = || shares.iter().map(Range::len);
+        assert!(lengths().max().unwrap() - lengths().min().unwrap() <= 1);
+    }
+}
+
+/// In the order of the processes, in the precision of the numbers: to the bit.
+#[test]
+fn a_sum_is_added_in_the_order_of_the_processes() {
+    for (size, len) in [(1, 9), (2, 1), (3, 2), (3, 100), (4, 37)] {
+        let expected = (1..size)
+            .fold(numbers(0, len), |sum, rank| sum.iter().zip(numbers(rank, len)).map(|(a, b)| a + b).collect());
+        let sums = together(size, |peers| {
+            let mut values = numbers(peers.rank(), len);
+            peers.sum(&mut values).unwrap();
+            values
+        });
+        assert!(sums.iter().all(|sum| *sum == expected), "{size} processes, {len} numbers: {sums:?}");
+    }
+}
+
+#[test]
+fn numbers_are_gathered_in_order_and_bytes_come_from_the_first() {
+    let found = together(3, |peers| {
+        let own: Vec<f64> = (0..2 * peers.rank()).map(|i| (10 * peers.rank() + i) as f64).collect();
+        let all = peers.gather(&own, |rank| 2 * rank).unwrap();
+        let mut bytes = vec![peers.rank() as u8; 3 + peers.rank()];
+        peers.broadcast(&mut bytes).unwrap();
+        (all, bytes, peers.stop())
+    });
+    let expected = (vec![10.0, 11.0, 20.0, 21.0, 22.0, 23.0], vec![0, 0, 0], None);
+    assert!(found.iter().all(|found| *found == expected), "{found:?}");
+}
+
+#[test]
+fn all_learn_in_the_same_gathering_that_one_was_asked_to_stop() {
+    let found = together(3, |peers| {
+        peers.gather(&[], |_| 0).unwrap();
+        let before = peers.stop();
+        if peers.rank() == 1 {
+            peers.heed(|| Some("SIGTERM"));
+        }
+        peers.gather(&[], |_| 0).unwrap();
+        (before, peers.stop())
+    });
+    assert!(found.iter().all(|found| *found == (None, Some("SIGTERM".into()))), "{found:?}");
+}
+
+#[test]
+fn nobody_waits_for_one_that_fails_is_gone_or_is_silent() {
+    let farewell = Farewell::Failed { status: 2, why: "no more".into() };
+    let failed = together(3, |peers| {
+        if peers.rank() == 2 {
+            peers.part(&farewell);
+        }
+        let outcome = peers.sum(&mut [1.0, 2.0, 3.0]).map_err(|error| error.to_string());
+        (outcome, peers.parted())
+    });
+    for (outcome, parted) in failed {
+        assert_eq!(parted, Some(Parting::Left { process: 2, farewell: farewell.clone() }));
+        assert_eq!(outcome, Err("another process of the run: process 2: no more".into()));
+    }
+    let gone = together(2, |peers| {
+        if peers.rank() == 0 {
+            return None;
+        }
+        peers.gather(&[], |_| 0).unwrap_err();
+        peers.parted()
+    });
+    assert!(matches!(gone[1], Some(Parting::Lost { process: 0, .. })), "{gone:?}");
+    let asked = together(2, |peers| {
+        if peers.rank() == 0 {
+            thread::sleep(3 * GRACE);
+            return None;
+        }
+        peers.heed(|| Some("SIGTERM"));
+        peers.gather(&[], |_| 0).unwrap_err();
+        peers.parted()
+    });
+    assert_eq!(asked[1], Some(Parting::Asked));
+}
