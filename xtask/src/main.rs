@@ -13,6 +13,8 @@ mod python;
 mod python_classes;
 mod reproduce_figures;
 mod reproduce_table2;
+mod scaling;
+mod test_mpi;
 
 /// Tasks of the workspace.
 #[derive(Parser)]
@@ -34,6 +36,10 @@ enum Task {
     Wheel(python::Arguments),
     /// Builds the Python package, and runs its tests and mypy in a virtual environment under target/.
     TestPython(python::TestArguments),
+    /// How long a step takes on many processes, by counts and measured constants.
+    Scaling,
+    /// Builds the program for several processes, installing MPI where there is none, and tests it on one to four.
+    TestMpi(test_mpi::Arguments),
     /// Writes the classes of the Python package anew, from what configurations may say.
     PythonClasses,
     /// Counts what the gradients of Table 2 ask of a card, on the emulator.
@@ -59,6 +65,8 @@ fn main() -> ExitCode {
         Task::GpuCheck(arguments) => gpu_check::run(&arguments),
         Task::Wheel(arguments) => python::wheel(&arguments),
         Task::TestPython(arguments) => python::test(&arguments),
+        Task::Scaling => scaling::run(),
+        Task::TestMpi(arguments) => test_mpi::run(&arguments),
         Task::PythonClasses => python_classes::run(),
         #[cfg(feature = "emulator")]
         Task::GpuCounts(arguments) => gpu_counts::run(&arguments),

@@ -42,7 +42,7 @@ pub fn test(arguments: &TestArguments) -> ExitCode {
     end(build(&arguments.wheel).and_then(|wheel| check(&wheel, arguments)))
 }
 
-fn end(outcome: Result<(), String>) -> ExitCode {
+pub(crate) fn end(outcome: Result<(), String>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
@@ -52,7 +52,7 @@ fn end(outcome: Result<(), String>) -> ExitCode {
     }
 }
 
-fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace")
 }
 
@@ -138,7 +138,7 @@ fn python(arguments: &Arguments) -> Result<PathBuf, String> {
     })
 }
 
-fn done(command: &mut Command) -> Result<(), String> {
+pub(crate) fn done(command: &mut Command) -> Result<(), String> {
     let name = command.get_program().to_string_lossy().into_owned();
     match command.status() {
         Ok(status) if status.success() => Ok(()),

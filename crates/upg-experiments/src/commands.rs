@@ -17,5 +17,6 @@ pub mod run_weights;
 pub mod sample;
 pub mod sweep;
 pub mod tensors;
+mod together;
 pub mod train;
 pub mod variance;

@@ -14,6 +14,7 @@ use upg_core::DeviceError;
 use upg_targets::TargetError;
 use upg_train::Fault;
 use upg_train::method::MethodError;
+use upg_train::peers::{Farewell, Parting};
 use upg_train::state::StateError;
 
 /// Why a command ended without a result. Every message is one line; a configuration with several mistakes has one for each.
@@ -110,6 +111,24 @@ pub enum Error {
         /// Folder of the sweep.
         dir: PathBuf,
     },
+    /// The processes of the run don't go on together. All is saved.
+    #[error("{parting}; all is saved after step {step}, --resume --out {} goes on", dir.shown())]
+    Parted {
+        /// Which process was the first to end, and why.
+        parting: Parting,
+        /// Steps made.
+        step: u64,
+        /// Folder of the run.
+        dir: PathBuf,
+    },
+    /// The first process of the run is lost, which alone saves.
+    #[error("{parting}; its latest checkpoint stays, --resume --out {} goes on", dir.shown())]
+    FirstLost {
+        /// How.
+        parting: Parting,
+        /// Folder of the run.
+        dir: PathBuf,
+    },
     /// The caller asked for an end; nothing is written.
     #[error("stopped by {0}")]
     Cancelled(&'static str),
@@ -174,7 +193,10 @@ impl Error {
             Self::Run(error) => error.exit_status(),
             Self::Output(error) => error.exit_status(),
             Self::Data(error) => error.exit_status(),
+            Self::Parted { parting: Parting::Left { farewell: Farewell::Failed { status, .. }, .. }, .. } => *status,
             Self::NotFinite { .. }
+            | Self::Parted { .. }
+            | Self::FirstLost { .. }
             | Self::Device(_)
             | Self::Signals(_)
             | Self::Interrupted { .. }

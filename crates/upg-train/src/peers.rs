@@ -9,7 +9,9 @@
 //! | [`gather`](Peers::gather) | everyone's numbers one after the other, in that order |
 //! | [`broadcast`](Peers::broadcast) | the bytes of the first process |
 //!
-//! All three are made of the one thing that a [`Communicator`] can do, to exchange messages with everyone. A sum is bandwidth-optimal: each process
+//! [`in_turn`](Peers::in_turn) has whole pieces of work done by one process each, and the outcomes taken in order, by all or by the first alone.
+//!
+//! All are made of the one thing that a [`Communicator`] can do, to exchange messages with everyone. A sum is bandwidth-optimal: each process
 //! adds up one segment of the numbers, and hands it to the others, so that each sends and receives 2 (n − 1)/n of their size.
 //!
 //! Nobody waits for ever. With every gathering goes a word, whether someone was asked to stop: all processes leave at the same step. One that fails
@@ -38,6 +40,9 @@ pub trait Communicator: Send {
 
     /// Number of processes.
     fn size(&self) -> usize;
+
+    /// The number of this process among those on its machine.
+    fn local_rank(&self) -> usize;
 
     /// Sends `outgoing[r]` to every other process r, and fills `incoming[r]` with what that one sends here, which has this length. Those of this
     /// process itself are left alone. While it waits it asks whether it was `asked` to stop.
@@ -110,11 +115,21 @@ impl From<&Parting> for DeviceError {
     }
 }
 
+/// Who takes what the processes have found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// Everyone.
+    All,
+    /// The first process.
+    First,
+}
+
 /// The processes of a run, seen from one of them. Clones are the same.
 #[derive(Clone)]
 pub struct Peers {
     rank: usize,
     size: usize,
+    local_rank: usize,
     /// Unless there is but one.
     shared: Option<Arc<Mutex<Shared>>>,
 }
@@ -126,6 +141,8 @@ struct Shared {
     /// By which signal someone was, as all know.
     stop: Option<String>,
     parted: Option<Parting>,
+    /// Memory for the pieces of a segment, kept from sum to sum.
+    memory: Vec<f64>,
 }
 
 impl Default for Peers {
@@ -137,15 +154,20 @@ impl Default for Peers {
 impl Peers {
     /// A single process: every operation leaves everything as it is.
     pub fn alone() -> Self {
-        Self { rank: 0, size: 1, shared: None }
+        Self { rank: 0, size: 1, local_rank: 0, shared: None }
     }
 
     /// Those that a communicator connects.
     pub fn of(communicator: impl Communicator + 'static) -> Self {
-        let (rank, size) = (communicator.rank(), communicator.size());
-        let shared =
-            Shared { communicator: Box::new(communicator), asked: Box::new(|| None), stop: None, parted: None };
-        Self { rank, size, shared: (size > 1).then(|| Arc::new(Mutex::new(shared))) }
+        let (rank, size, local_rank) = (communicator.rank(), communicator.size(), communicator.local_rank());
+        let shared = Shared {
+            communicator: Box::new(communicator),
+            asked: Box::new(|| None),
+            stop: None,
+            parted: None,
+            memory: vec![],
+        };
+        Self { rank, size, local_rank, shared: (size > 1).then(|| Arc::new(Mutex::new(shared))) }
     }
 
     /// The number of this process.
@@ -156,6 +178,11 @@ impl Peers {
     /// Number of processes.
     pub fn size(&self) -> usize {
         self.size
+    }
+
+    /// The number of this process among those on its machine.
+    pub fn local_rank(&self) -> usize {
+        self.local_rank
     }
 
     /// Whether this is the process that writes and speaks.
@@ -215,10 +242,11 @@ impl Peers {
             return Ok(());
         }
         let (own, lengths) = (self.share(values.len()), self.lengths(values.len()));
-        let mut pieces = vec![T::default(); own.len() * self.size];
+        let mut memory = self.take_memory((own.len() * self.size * size_of::<T>()).div_ceil(size_of::<f64>()));
+        let pieces = &mut numbers_in(&mut memory)[..own.len() * self.size];
         {
             let outgoing: Vec<_> = (0..self.size).map(|r| bytes(&values[self.share_of(r, values.len())])).collect();
-            let mut incoming = cut(&mut pieces, (0..self.size).map(|_| own.len()));
+            let mut incoming = cut(pieces, (0..self.size).map(|_| own.len()));
             self.exchange(&outgoing, &mut incoming)?;
         }
         pieces[self.rank * own.len()..][..own.len()].copy_from_slice(&values[own.clone()]);
@@ -228,7 +256,15 @@ impl Peers {
         }
         self.exchange(&vec![bytes(total); self.size], &mut cut(values, lengths))?;
         values[own].copy_from_slice(total);
+        self.lock().expect("there are others").memory = memory;
         Ok(())
+    }
+
+    /// The memory of the sum before, of so many doubles: fresh memory would take as long as what is done in it.
+    fn take_memory(&self, doubles: usize) -> Vec<f64> {
+        let mut memory = std::mem::take(&mut self.lock().expect("there are others").memory);
+        memory.resize(doubles, 0.0);
+        memory
     }
 
     /// Everyone's numbers in the order of the processes, of which process r has `number(r)`. Tells all whether someone was asked to stop.
@@ -254,6 +290,55 @@ impl Peers {
         Ok(incoming.iter().flat_map(|message| message[WORD..].chunks_exact(size_of::<f64>()).map(number_of)).collect())
     }
 
+    /// Does pieces of work, number 0 up to `pieces`, of which process r does every n-th beginning with number r by `see`, and has the outcomes, of
+    /// `number` numbers each, taken in the order of the pieces. As a piece is one process's work, its outcome doesn't depend on how many there are.
+    ///
+    /// # Errors
+    /// If a piece can't be done or taken, or the processes have parted.
+    pub fn in_turn<E: From<DeviceError>>(
+        &self,
+        by: By,
+        pieces: usize,
+        number: impl Fn(usize) -> usize,
+        mut see: impl FnMut(usize) -> Result<Vec<f64>, E>,
+        mut take: impl FnMut(usize, &[f64]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        for first in (0..pieces).step_by(self.size) {
+            let own = first + self.rank;
+            let seen = if own < pieces { see(own)? } else { vec![] };
+            let of = |rank| if first + rank < pieces { number(first + rank) } else { 0 };
+            let all = match by {
+                By::All => self.gather(&seen, of)?,
+                By::First => self.collect(seen, of)?,
+            };
+            let mut rest = &all[..];
+            for piece in (first..pieces.min(first + self.size)).filter(|_| by == By::All || self.is_first()) {
+                let (own, others) = rest.split_at(number(piece));
+                take(piece, own)?;
+                rest = others;
+            }
+        }
+        Ok(())
+    }
+
+    /// As [`gather`](Self::gather), for the first process alone: the others get nothing, nor any word.
+    fn collect(&self, own: Vec<f64>, number: impl Fn(usize) -> usize) -> Result<Vec<f64>, DeviceError> {
+        if self.is_alone() {
+            return Ok(own);
+        }
+        assert_eq!(own.len(), number(self.rank), "numbers of this process, and how many it was to have");
+        let mut outgoing = vec![&[][..]; self.size];
+        if !self.is_first() {
+            outgoing[0] = bytes(&own);
+            self.exchange(&outgoing, &mut (0..self.size).map(|_| Default::default()).collect::<Vec<_>>())?;
+            return Ok(vec![]);
+        }
+        let mut all = vec![0.0; (0..self.size).map(&number).sum()];
+        self.exchange(&outgoing, &mut cut(&mut all, (0..self.size).map(&number)))?;
+        all[..own.len()].copy_from_slice(&own);
+        Ok(all)
+    }
+
     /// Replaces bytes by those of the first process.
     ///
     /// # Errors
@@ -266,6 +351,14 @@ impl Peers {
         self.from_first(&mut length)?;
         content.resize(u64::from_le_bytes(length) as usize, 0);
         self.from_first(content)
+    }
+
+    /// The same with numbers, of which every process has as many.
+    ///
+    /// # Errors
+    /// If the processes have parted.
+    pub fn broadcast_numbers<T: Real>(&self, values: &mut [T]) -> Result<(), DeviceError> {
+        if self.is_alone() { Ok(()) } else { self.from_first(bytes_mut(values)) }
     }
 
     fn from_first(&self, content: &mut [u8]) -> Result<(), DeviceError> {
@@ -292,6 +385,9 @@ impl Peers {
         let Shared { communicator, asked, parted, .. } = &mut *shared;
         if parted.is_none() {
             *parted = communicator.exchange(outgoing, incoming, &|| asked().is_some()).err();
+            if let (Some(Parting::Asked), Some(signal)) = (&*parted, asked()) {
+                communicator.part(&Farewell::Stopped(signal.to_owned()));
+            }
         }
         parted.as_ref().map_or(Ok(()), |parting| Err(parting.into()))
     }
@@ -330,6 +426,13 @@ fn split(mut bytes: &mut [u8], lengths: impl Iterator<Item = usize>) -> Vec<&mut
 fn bytes<T: Real>(values: &[T]) -> &[u8] {
     // SAFETY: a Real is f32 or f64 (it is sealed to these two), which have no padding, and any address is one of a byte.
     unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), size_of_val(values)) }
+}
+
+/// Memory as numbers of a precision.
+fn numbers_in<T: Real>(memory: &mut [f64]) -> &mut [T] {
+    let numbers = size_of_val(memory) / size_of::<T>();
+    // SAFETY: memory aligned for f64 is for f32; every bit pattern is a number of either; the borrow is exclusive.
+    unsafe { std::slice::from_raw_parts_mut(memory.as_mut_ptr().cast(), numbers) }
 }
 
 fn bytes_mut<T: Real>(values: &mut [T]) -> &mut [u8] {

@@ -4,6 +4,7 @@
 //! was rejected. Samples come piece by piece; memory doesn't grow with their number.
 
 use crate::base::with_base;
+use crate::peers::By;
 use crate::purpose::Purpose;
 use crate::stats::{IndependenceChain, Move};
 use crate::trained::{PIECE, Trained};
@@ -81,24 +82,30 @@ impl<D: Device + Clone> Trained<D> {
             Draw::Independent => None,
             Draw::Metropolis => Some(Walk::new(Purpose::Metropolis.streams(seed).next_stream())),
         };
-        let (mut not_finite, dof) = (0, self.dof());
-        for begin in (0..samples).step_by(PIECE) {
-            let (first, samples) = (first + begin as u64, PIECE.min(samples - begin));
+        let (mut not_finite, dof, peers) = (0, self.dof(), self.peers.clone());
+        let samples_of = |piece: usize| PIECE.min(samples - piece * PIECE);
+        let width = if latent { 2 * dof } else { dof };
+        let see = |piece| {
+            let (first, samples) = (first + (piece * PIECE) as u64, samples_of(piece));
             let z = if latent { self.latent(stream, first, samples) } else { Array2::default((samples, 0)) };
             let drawn = self.engine.sample(&self.theta, Start::Draw { stream, first, samples })?;
-            not_finite += drawn.log_weights.iter().filter(|weight| !weight.is_finite()).count();
-            let Some(walk) = &mut walk else {
-                take(Piece { x: drawn.end, latent: z.view(), log_weights: drawn.log_weights })?;
-                continue;
-            };
-            let mut rows = Array2::default((samples, dof + z.ncols()));
-            rows.slice_mut(s![.., ..dof]).assign(&drawn.end);
-            rows.slice_mut(s![.., dof..]).assign(&z);
-            let mut log_weights = drawn.log_weights.to_vec();
-            walk.over(&mut rows, &mut log_weights);
+            let rows = drawn.end.rows().into_iter().zip(z.rows());
+            let numbers = rows.flat_map(|(x, z)| x.into_iter().chain(z)).map(|number| number.wide());
+            Ok(drawn.log_weights.iter().copied().chain(numbers).collect())
+        };
+        let take_piece = |piece, numbers: &[f64]| {
+            let (log_weights, numbers) = numbers.split_at(samples_of(piece));
+            not_finite += log_weights.iter().filter(|weight| !weight.is_finite()).count();
+            let mut rows =
+                Array2::from_shape_fn((log_weights.len(), width), |(i, j)| D::Real::of(numbers[i * width + j]));
+            let mut log_weights = log_weights.to_vec();
+            if let Some(walk) = &mut walk {
+                walk.over(&mut rows, &mut log_weights);
+            }
             let (x, latent) = rows.view().split_at(Axis(1), dof);
-            take(Piece { x, latent, log_weights: &log_weights })?;
-        }
+            take(Piece { x, latent, log_weights: &log_weights })
+        };
+        peers.in_turn(By::First, samples.div_ceil(PIECE), |piece| samples_of(piece) * (1 + width), see, take_piece)?;
         Ok(Drawn { acceptance: walk.and_then(|walk| walk.chain.acceptance()), not_finite })
     }
 

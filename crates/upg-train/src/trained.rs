@@ -1,5 +1,6 @@
 //! A trained flow.
 
+use crate::peers::Peers;
 use crate::problem::{Known, Problem};
 use upg_core::{Device, EndSamples, Engine, ParamLayout};
 
@@ -10,6 +11,7 @@ pub struct Trained<D: Device> {
     pub(crate) engine: Engine<D>,
     pub(crate) theta: D::Buffer,
     pub(crate) known: Known<D>,
+    pub(crate) peers: Peers,
     /// The same at twice the steps of an integrator, with the steps of the flow.
     pub(crate) doubled: Option<(Engine<D>, usize)>,
 }
@@ -33,7 +35,20 @@ impl<D: Device + Clone> Trained<D> {
 
     pub(crate) fn of_parts(engine: Engine<D>, theta: D::Buffer, known: Known<D>) -> Self {
         let device = engine.device().clone();
-        Self { device, engine: engine.with_end_samples(EndSamples::Keep), theta, known, doubled: None }
+        Self {
+            device,
+            engine: engine.with_end_samples(EndSamples::Keep),
+            theta,
+            known,
+            peers: Peers::alone(),
+            doubled: None,
+        }
+    }
+
+    /// Together with other processes that have the same flow and make the same calls: pieces of samples, and repetitions, are seen by one each. All find
+    /// the same, but that samples themselves are handed out by the first process alone.
+    pub fn with_peers(self, peers: Peers) -> Self {
+        Self { peers, ..self }
     }
 
     /// The device.

@@ -16,6 +16,7 @@
 
 use crate::data::Batches;
 use crate::method::{Divergence, Estimator, Method};
+use crate::peers::Peers;
 use crate::purpose::Purpose;
 use crate::stats::Estimate;
 use crate::trained::Trained;
@@ -143,12 +144,12 @@ impl<D: Device + Clone> Trained<D> {
         mut batches: Option<&mut Batches<D::Real>>,
         go_on: &mut dyn FnMut() -> Result<(), E>,
     ) -> Result<(Sums, Vec<D::Buffer>), E> {
-        let Self { device, engine, theta, .. } = self;
+        let Self { device, engine, theta, peers, .. } = self;
         let layout = engine.layout();
         let layers = layers_of(&layout);
         let mut of_groups: Vec<D::Buffer> = (0..GROUPS).map(|_| device.zeros(layout.size())).collect();
-        let (mut count, mut squares) = ([0.0; GROUPS], vec![[0.0; GROUPS]; layers.len()]);
-        for repetition in 0..plan.number {
+        let mut squares = vec![[0.0; GROUPS]; layers.len()];
+        for repetition in peers.share(plan.number) {
             let stream = Purpose::Variance(repetition as u64).samples(seed);
             let gradient = match (method, &mut batches) {
                 (Method::Reverse(how), _) => {
@@ -160,7 +161,6 @@ impl<D: Device + Clone> Trained<D> {
                 (Method::Forward(_), None) => unreachable!("a forward KL comes with its data"),
             };
             let (group, grad) = (repetition % GROUPS, gradient.grad);
-            count[group] += 1.0;
             device.install(|| {
                 device.combine(1.0, grad, 1.0, &mut of_groups[group]);
                 for (squares, layer) in squares.iter_mut().zip(&layers) {
@@ -169,10 +169,32 @@ impl<D: Device + Clone> Trained<D> {
             });
             go_on()?;
         }
+        device.status()?;
+        let count = std::array::from_fn(|group| (group..plan.number).step_by(GROUPS).len() as f64);
+        join(device, peers, &mut of_groups, &mut squares)?;
         let products = device.install(|| layers.iter().map(|layer| products(device, &of_groups, layer)).collect());
         device.status()?;
         Ok((Sums { count, squares, products }, of_groups))
     }
+}
+
+/// Adds up what the processes have found in their repetitions.
+fn join<D: Device>(
+    device: &D,
+    peers: &Peers,
+    of_groups: &mut [D::Buffer],
+    squares: &mut [[f64; GROUPS]],
+) -> Result<(), DeviceError> {
+    if peers.is_alone() {
+        return Ok(());
+    }
+    for of_group in of_groups {
+        let mut sum = device.to_host(of_group);
+        device.status()?; // before others get it
+        peers.sum(&mut sum)?;
+        device.write_buffer(&sum, of_group);
+    }
+    peers.sum(squares.as_flattened_mut())
 }
 
 /// ⟨x, y⟩ over the parameters in `range`.

@@ -1,16 +1,26 @@
 //! The `upg` command line as a function of its arguments, for the program and for packages of other languages that bring it along.
 //! Exit status: 0 done, 1 the run failed or was stopped, 2 the input is wrong.
 
+#[cfg(feature = "mpi")]
+mod mpi;
+#[cfg(not(feature = "mpi"))]
+#[path = "alone.rs"]
+mod mpi;
+
 use clap::{Parser, Subcommand, error::ErrorKind};
+use mpi::Launched;
 use std::ffi::OsString;
+use std::time::Duration;
 use upg_experiments::Error;
 use upg_experiments::commands::arguments::refusal;
 use upg_experiments::commands::{
     calibrate, config, evaluate, flows, gradient, hmc, log_prob, report, sample, sweep, train, variance,
 };
-use upg_experiments::io::console::{print, say};
+use upg_experiments::io::console::{be_silent, print, say};
 use upg_experiments::io::output::{clean_up_on_signals, tell_commit};
 use upg_experiments::io::signals::survive_limits_of_files;
+use upg_train::Peers;
+use upg_train::peers::Farewell;
 
 /// Path gradients for normalizing flows.
 #[derive(Parser)]
@@ -20,6 +30,10 @@ use upg_experiments::io::signals::survive_limits_of_files;
     after_help = "Exit status: 0 done; 1 failed, or stopped by a signal with all saved; 2 wrong input."
 )]
 struct Cli {
+    /// Seconds after which a process of the run that doesn't answer is taken to be lost.
+    #[cfg(feature = "mpi")]
+    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 1800, value_parser = clap::value_parser!(u32).range(1..))]
+    patience: u32,
     #[command(subcommand)]
     command: Command,
 }
@@ -48,6 +62,9 @@ enum Command {
     Report(report::ReportArgs),
     /// The flows there are: how large, how dear, where good, how written.
     Flows(flows::FlowsArgs),
+    /// What it costs that the processes of a run bring their numbers together here.
+    #[cfg(feature = "mpi")]
+    Peers,
     /// Configurations.
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -64,33 +81,63 @@ pub fn name_commit() {
 /// command: signals are answered for it.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     name_commit();
-    if let Err(error) = survive_limits_of_files() {
-        return finish(Err(Error::Signals(error)));
-    }
-    let cli = match Cli::try_parse_from(arguments) {
-        Ok(cli) => cli,
-        Err(error) => return refuse(&error),
+    let mut launched = Launched::join();
+    let status = match Cli::try_parse_from(arguments) {
+        Ok(cli) => {
+            let peers = launched.connect(cli.patience());
+            carry_out(cli.command, &peers, || launched.speaks_for_the_first())
+        }
+        Err(error) => refuse(&error),
     };
-    if !matches!(cli.command, Command::Train(_) | Command::Sweep(_)) // which have their own answers to signals
-        && let Err(error) = clean_up_on_signals()
-    {
-        return finish(Err(Error::Signals(error)));
+    launched.leave(status)
+}
+
+impl Cli {
+    fn patience(&self) -> Duration {
+        #[cfg(feature = "mpi")]
+        return Duration::from_secs(self.patience.into());
+        #[cfg(not(feature = "mpi"))]
+        Duration::MAX
     }
-    let outcome = match cli.command {
+}
+
+/// Does it as one of `peers`; returns the exit status.
+fn carry_out(command: Command, peers: &Peers, speaks: impl Fn() -> bool) -> u8 {
+    let outcome = work(command, peers);
+    if let Err(error) = &outcome {
+        peers.part(&Farewell::Failed { status: error.exit_status(), why: error.to_string() });
+    }
+    if speaks() {
+        be_silent(false);
+    }
+    finish(outcome)
+}
+
+fn work(command: Command, peers: &Peers) -> Result<String, Error> {
+    survive_limits_of_files().map_err(Error::Signals)?;
+    if !matches!(command, Command::Train(_) | Command::Sweep(_)) {
+        clean_up_on_signals().map_err(Error::Signals)?; // those have their own answers to signals
+    }
+    match command {
+        Command::Train(args) => train::run_with(peers, &args),
+        Command::Evaluate(args) => evaluate::run_with(peers, &args),
+        Command::Sample(args) => sample::run_with(peers, &args),
+        Command::Variance(args) => variance::run_with(peers, &args),
+        #[cfg(feature = "mpi")]
+        Command::Peers => Ok(mpi::measure::run(peers)?),
+        _ if !peers.is_alone() => Err(Error::Usage(format!(
+            "{} processes: accepted is one, or train, evaluate, sample, variance",
+            peers.size()
+        ))),
         Command::Gradient(args) => gradient::run(&args),
-        Command::Train(args) => train::run(&args),
         Command::Sweep(args) => sweep::run(&args),
-        Command::Evaluate(args) => evaluate::run(&args),
         Command::Calibrate(args) => calibrate::run(&args),
-        Command::Sample(args) => sample::run(&args),
         Command::LogProb(args) => log_prob::run(&args),
         Command::Hmc(args) => hmc::run(&args),
-        Command::Variance(args) => variance::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Flows(args) => flows::run(&args),
         Command::Config(command) => config::run(&command),
-    };
-    finish(outcome)
+    }
 }
 
 /// Help and version as they are; what is wrong with the arguments in one line.

@@ -27,8 +27,8 @@ use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use table::Table;
-use upg_train::EvaluationPlan;
 use upg_train::calibration::ExactValues;
+use upg_train::{EvaluationPlan, Peers};
 
 pub use problem::Problem;
 
@@ -90,7 +90,7 @@ fn calibrate(caller: Option<Caller<'_>>, args: &CalibrateArgs) -> Result<String,
         let of_run = RunArgs { run, ..args.run.clone() };
         let caller = caller.unwrap_or(&nobody);
         let alone = args.trainings == 1;
-        all.push(of_run.have_done(None, |dir| Job { caller, args, of_run: &of_run, dir, alone })?);
+        all.push(of_run.have_done(&Peers::alone(), None, |dir| Job { caller, args, of_run: &of_run, dir, alone })?);
     }
     finish(args, &all)
 }

@@ -7,6 +7,7 @@ pub(super) use table::with_error;
 use super::caller::{Caller, go_on, nobody};
 use super::place::Work;
 use super::run_weights::{Loaded, RunArgs};
+use super::together::share_samples;
 use crate::Error;
 use crate::config::{FEWEST_SAMPLES, MOST_SAMPLES, Place};
 use crate::io::output::{OutputFile, Provenance, finish_together};
@@ -17,7 +18,7 @@ use clap::Args;
 use serde_json::{Map, Value};
 use std::path::PathBuf;
 use upg_train::evaluate::Summary;
-use upg_train::{Evaluation, EvaluationPlan, Purpose};
+use upg_train::{Evaluation, EvaluationPlan, Peers, Purpose};
 
 /// Options of `upg evaluate`.
 #[derive(Clone, Debug, Args)]
@@ -41,7 +42,15 @@ pub struct EvaluateArgs {
 /// # Errors
 /// If the run or an argument is wrong, or a file can't be written.
 pub fn run(args: &EvaluateArgs) -> Result<String, Error> {
-    run_for(&nobody, args)
+    run_with(&Peers::alone(), args)
+}
+
+/// The same as one of several processes, of which the first alone writes and speaks.
+///
+/// # Errors
+/// As [`run`]; and if the processes part.
+pub fn run_with(peers: &Peers, args: &EvaluateArgs) -> Result<String, Error> {
+    args.run.have_done(peers, None, |dir| Job { caller: &nobody, args, dir, peers: peers.clone() })
 }
 
 /// The same for a caller, who is asked meanwhile whether to end.
@@ -49,36 +58,44 @@ pub fn run(args: &EvaluateArgs) -> Result<String, Error> {
 /// # Errors
 /// As [`run`]; if the caller asks for an end.
 pub fn run_for(caller: Caller<'_>, args: &EvaluateArgs) -> Result<String, Error> {
-    args.run.have_done(None, |dir| Job { caller, args, dir })
+    let peers = Peers::alone();
+    args.run.have_done(&peers.clone(), None, |dir| Job { caller, args, dir, peers })
 }
 
 struct Job<'a> {
     caller: Caller<'a>,
     args: &'a EvaluateArgs,
     dir: RunDir,
+    peers: Peers,
 }
 
 impl Work for Job<'_> {
     type Outcome = Result<String, Error>;
 
     fn on<D: Place>(self, device: D) -> Self::Outcome {
-        run_on(self.caller, self.args, &self.dir, device)
+        run_on(self, device)
     }
 }
 
-fn run_on<D: Place>(caller: Caller<'_>, args: &EvaluateArgs, dir: &RunDir, device: D) -> Result<String, Error> {
-    let mut loaded = Loaded::new(device, dir, &args.run, args.seed)?;
+fn run_on<D: Place>(job: Job<'_>, device: D) -> Result<String, Error> {
+    let Job { caller, args, dir, peers } = &job;
+    let mut loaded = Loaded::new(device, dir, &args.run, args.seed)?.with_peers(peers);
     let blocks = loaded.config.evaluation.blocks;
     let samples = args.samples.unwrap_or(loaded.config.evaluation.samples);
     if !(FEWEST_SAMPLES..=MOST_SAMPLES).contains(&samples) {
         let accepted = format!("a whole number, at least {FEWEST_SAMPLES}, at most {MOST_SAMPLES}");
         return Err(Error::Usage(format!("--samples = {samples}: accepted is {accepted}")));
     }
+    let plan = EvaluationPlan { samples, blocks, seed: loaded.config.training.seed };
+    if !peers.is_first() {
+        let data = share_samples(peers, None)?;
+        loaded.trained.evaluate(plan, data.as_ref())?;
+        return Ok(String::new());
+    }
     let results = dir.results(args.out.as_deref())?;
     let out = OutputFile::create(&results.summary())?;
-    let data = loaded.data(caller, [dir, &results], Purpose::TestData)?;
-    let plan = EvaluationPlan { samples, blocks, seed: loaded.config.training.seed };
-    let evaluation = loaded.trained.evaluate_while(plan, data.as_ref(), &mut || go_on(caller))?;
+    let data = share_samples(peers, loaded.data(*caller, [dir, &results], Purpose::TestData)?)?;
+    let evaluation = loaded.trained.evaluate_while(plan, data.as_ref(), &mut || go_on(*caller))?;
     let (words, provenance) = (loaded.trained.device().words(), loaded.provenance());
     let (name, origin, trained_on) = (loaded.weights, loaded.origin.as_deref(), &provenance.trained_on[..]);
     let weights = table::Weights { name, origin, device: &words, trained_on };

@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use upg_core::Real;
 use upg_flows::FlowSpec;
 use upg_train::method::Method;
-use upg_train::{Draw, Purpose};
+use upg_train::{Draw, Peers, Purpose};
 
 /// Which samples.
 #[derive(Clone, Copy, Debug)]
@@ -234,7 +234,7 @@ impl Held {
     /// # Errors
     /// If the run or an argument is wrong, or the device can't be had.
     pub fn of_run(run: &RunArgs, precision: Option<Precision>) -> Result<Self, Error> {
-        run.have_done(precision, |dir| Load { run, dir })
+        run.have_done(&Peers::alone(), precision, |dir| Load { run, dir })
     }
 
     fn on<D: Place>(facts: Facts, make: impl FnOnce(Facts) -> Result<OnDevice<D>, Error>) -> Result<Self, Error> {

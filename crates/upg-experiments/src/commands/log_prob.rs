@@ -12,6 +12,7 @@ use crate::text::Shown;
 use clap::Args;
 use std::path::PathBuf;
 use upg_targets::space::wrap;
+use upg_train::Peers;
 
 /// Options of `upg log-prob`.
 #[derive(Clone, Debug, Args)]
@@ -38,7 +39,7 @@ pub struct LogProbArgs {
 /// # Errors
 /// If the run or an argument is wrong, or a file can't be written. There is no output file then.
 pub fn run(args: &LogProbArgs) -> Result<String, Error> {
-    args.run.have_done(args.dtype, |dir| Job { args, dir })
+    args.run.have_done(&Peers::alone(), args.dtype, |dir| Job { args, dir })
 }
 
 struct Job<'a> {

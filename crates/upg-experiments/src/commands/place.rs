@@ -14,16 +14,24 @@ use upg_core::{DeviceError, Real};
 use upg_gpu::Cuda;
 use upg_gpu::driver::Driver;
 use upg_gpu::gpu::Gpu;
+use upg_train::Peers;
 
 /// The arguments of every command that computes with a flow.
 #[derive(Clone, Debug, Default, Args)]
 pub struct PlaceArgs {
-    /// Where to compute: cpu, cuda, or cuda:N for the card number N.
+    /// Where to compute: cpu, cuda, or cuda:N for the card number N. Several processes on a machine take a card each, from that one on.
     #[arg(long, default_value = "cpu", value_parser = device_parser())]
     pub device: DeviceName,
     /// Threads of the processor; by default one per core. The result does not depend on it.
     #[arg(long, value_parser = threads_parser())]
     pub threads: Option<usize>,
+}
+
+impl PlaceArgs {
+    /// The place of one of several processes.
+    pub(super) fn of_process(&self, peers: &Peers) -> Self {
+        Self { device: self.device.of_process(peers.local_rank()), ..self.clone() }
+    }
 }
 
 /// Work that can be done on any device, in any precision.

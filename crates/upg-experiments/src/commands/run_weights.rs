@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use upg_core::{Execution, ParamLayout, Real};
 use upg_targets::SampleSpace;
 use upg_train::data::{Fingerprints, fingerprint};
-use upg_train::{Purpose, Trained};
+use upg_train::{Peers, Purpose, Trained};
 
 /// The arguments of every command that starts from the weights of a run.
 #[derive(Clone, Debug, Args)]
@@ -37,23 +37,24 @@ pub struct RunArgs {
 }
 
 impl RunArgs {
-    /// Opens the folder of the run, and has `work` done on the device asked for, in `precision` or in that of the run. Products are those of the
+    /// Opens the folder of the run, and has `work` done on the device asked for (of several processes each has a card of its own), in `precision` or in that of the run. Products are those of the
     /// run where the device has them: a flow that was trained in TF32 is none the worse for full ones.
     ///
     /// # Errors
     /// If it holds no run, or a wrong configuration, or the device can't be had; else if the work fails.
-    pub(super) fn have_done<O, W, F>(&self, precision: Option<Precision>, work: F) -> Result<O, Error>
+    pub(super) fn have_done<O, W, F>(&self, peers: &Peers, precision: Option<Precision>, work: F) -> Result<O, Error>
     where
         W: Work<Outcome = Result<O, Error>>,
         F: FnOnce(RunDir) -> W,
     {
         let dir = RunDir::open(&self.run)?;
         let config = dir.config().map_err(RunError::from)?.config;
-        let products = match self.place.device {
+        let place = self.place.of_process(peers);
+        let products = match place.device {
             DeviceName::Cpu => Products::Full,
             _ => config.precision.products,
         };
-        place::on(&self.place, products, precision.unwrap_or(config.training.precision), work(dir))?
+        place::on(&place, products, precision.unwrap_or(config.training.precision), work(dir))?
     }
 }
 
@@ -111,6 +112,11 @@ impl<D: Place> Loaded<D> {
     /// As [`new`](Self::new).
     pub fn as_trained(device: D, dir: &RunDir, args: &RunArgs, seed: Option<u64>) -> Result<Self, Error> {
         Self::with_steps(device, dir, args, seed, |_| None)
+    }
+
+    /// As one of several processes.
+    pub fn with_peers(self, peers: &Peers) -> Self {
+        Self { trained: self.trained.with_peers(peers.clone()), ..self }
     }
 
     fn with_steps(

@@ -16,7 +16,7 @@ use clap::Args;
 use std::path::PathBuf;
 use upg_core::Real;
 use upg_train::sample::Drawn;
-use upg_train::{Draw, SamplePlan};
+use upg_train::{Draw, Peers, SamplePlan};
 
 /// Options of `upg sample`.
 #[derive(Clone, Debug, Args)]
@@ -56,6 +56,14 @@ pub struct SampleArgs {
 /// # Errors
 /// If the run or an argument is wrong, or a file can't be written. There is no output file then.
 pub fn run(args: &SampleArgs) -> Result<String, Error> {
+    run_with(&Peers::alone(), args)
+}
+
+/// The same as one of several processes, of which the first alone writes and speaks.
+///
+/// # Errors
+/// As [`run`]; and if the processes part.
+pub fn run_with(peers: &Peers, args: &SampleArgs) -> Result<String, Error> {
     if !(1..=MOST_SAMPLES).contains(&args.samples) {
         let problem = format!("-n = {}: accepted is at least 1 sample, at most {MOST_SAMPLES}", args.samples);
         return Err(Error::Usage(problem));
@@ -67,24 +75,37 @@ pub fn run(args: &SampleArgs) -> Result<String, Error> {
             args.first, args.samples
         )));
     }
-    args.run.have_done(args.dtype, |dir| Job { args, dir })
+    args.run.have_done(peers, args.dtype, |dir| Job { args, dir, peers: peers.clone() })
 }
 
 struct Job<'a> {
     args: &'a SampleArgs,
     dir: RunDir,
+    peers: Peers,
 }
 
 impl Work for Job<'_> {
     type Outcome = Result<String, Error>;
 
     fn on<D: Place>(self, device: D) -> Self::Outcome {
-        run_on(self.args, &self.dir, device)
+        run_on(&self, device)
     }
 }
 
-fn run_on<D: Place>(args: &SampleArgs, dir: &RunDir, device: D) -> Result<String, Error> {
-    let mut loaded = Loaded::new(device, dir, &args.run, args.seed)?;
+fn run_on<D: Place>(job: &Job<'_>, device: D) -> Result<String, Error> {
+    let Job { args, dir, peers } = job;
+    let mut loaded = Loaded::new(device, dir, &args.run, args.seed)?.with_peers(peers);
+    let plan = SamplePlan {
+        seed: loaded.config.training.seed,
+        first: args.first,
+        samples: args.samples,
+        draw: if args.metropolis { Draw::Metropolis } else { Draw::Independent },
+        latent: args.latent.is_some(),
+    };
+    if !peers.is_first() {
+        loaded.trained.sample(plan, |_| Ok::<_, Error>(()))?;
+        return Ok(String::new());
+    }
     let shape = loaded.sample_shape.clone();
     let named = [
         ("--out", Some(&*args.out)),
@@ -95,13 +116,6 @@ fn run_on<D: Place>(args: &SampleArgs, dir: &RunDir, device: D) -> Result<String
     let mut out = RowWriter::<D::Real>::begin(out.expect("an argument that must be there"), args.samples, &shape)?;
     let mut log_weights = log_weights.map(|file| RowWriter::<f64>::begin(file, args.samples, &[])).transpose()?;
     let mut latent = latent.map(|file| RowWriter::<D::Real>::begin(file, args.samples, &shape)).transpose()?;
-    let plan = SamplePlan {
-        seed: loaded.config.training.seed,
-        first: args.first,
-        samples: args.samples,
-        draw: if args.metropolis { Draw::Metropolis } else { Draw::Independent },
-        latent: latent.is_some(),
-    };
     let aside = loaded.trained.device().aside();
     let mut start = None;
     let drawn = loaded.trained.sample(plan, |piece| {

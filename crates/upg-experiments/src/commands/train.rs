@@ -6,11 +6,13 @@
 //! | `metrics.jsonl` | [`metrics`](crate::io::metrics) |
 //! | folder and lock | [`run_dir`](crate::io::run_dir) |
 //! | checkpoints | [`checkpoint`](crate::io::checkpoint) |
+//! | the other processes, where there are several | `follower` |
 //!
 //! Order of writing, so that whatever ends the program loses nothing: the lines of `metrics.jsonl` go to the disk, then the best weights,
 //! then the checkpoint, under a temporary name first. After a crash the run resumes from the checkpoint and takes the lines beyond it out.
 
 mod events;
+mod follower;
 mod progress;
 mod session;
 pub(super) mod signals;
@@ -27,13 +29,22 @@ use super::place::{self, Work};
 use crate::Error;
 use crate::config::{ConfigFile, Place};
 use session::{Plan, config_of};
+use upg_train::Peers;
 
 /// Trains; returns one line that says what was done.
 ///
 /// # Errors
 /// If an input is wrong, the gradient isn't finite too often, a file can't be written, or the run is interrupted. What was saved stays.
 pub fn run(args: &TrainArgs) -> Result<String, Error> {
-    run_plan(Plan::new(config_of(args)?, args, None))
+    run_with(&Peers::alone(), args)
+}
+
+/// The same as one of several processes, of which the first alone writes and speaks.
+///
+/// # Errors
+/// As [`run`]; and if the processes part.
+pub fn run_with(peers: &Peers, args: &TrainArgs) -> Result<String, Error> {
+    run_plan(Plan::new(config_of(args)?, args, None).with_peers(peers))
 }
 
 /// The same for a caller who has the configuration, by default that of the run in the folder, and who answers signals itself.

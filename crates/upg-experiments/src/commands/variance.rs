@@ -4,6 +4,7 @@ use super::caller::{Caller, go_on, nobody};
 use super::held::check_memory;
 use super::place::Work;
 use super::run_weights::{Loaded, RunArgs};
+use super::together::share_samples;
 use crate::Error;
 use crate::config::{DeviceName, Place};
 use crate::io::output::OutputFile;
@@ -13,9 +14,9 @@ use crate::text::Shown;
 use clap::Args;
 use std::fmt::Write;
 use std::path::PathBuf;
-use upg_train::Purpose;
 use upg_train::stats::Estimate;
 use upg_train::variance::{Noise, Repetitions};
+use upg_train::{Peers, Purpose};
 
 /// Options of `upg variance`.
 #[derive(Clone, Debug, Args)]
@@ -42,7 +43,15 @@ pub struct VarianceArgs {
 /// # Errors
 /// If the run or an argument is wrong, or the file can't be written.
 pub fn run(args: &VarianceArgs) -> Result<String, Error> {
-    run_for(&nobody, args)
+    run_with(&Peers::alone(), args)
+}
+
+/// The same as one of several processes, of which the first alone writes and speaks.
+///
+/// # Errors
+/// As [`run`]; and if the processes part.
+pub fn run_with(peers: &Peers, args: &VarianceArgs) -> Result<String, Error> {
+    args.run.have_done(peers, None, |dir| Job { caller: &nobody, args, dir, peers: peers.clone() })
 }
 
 /// The same for a caller, who is asked meanwhile whether to end.
@@ -50,37 +59,45 @@ pub fn run(args: &VarianceArgs) -> Result<String, Error> {
 /// # Errors
 /// As [`run`]; if the caller asks for an end.
 pub fn run_for(caller: Caller<'_>, args: &VarianceArgs) -> Result<String, Error> {
-    args.run.have_done(None, |dir| Job { caller, args, dir })
+    let peers = Peers::alone();
+    args.run.have_done(&peers.clone(), None, |dir| Job { caller, args, dir, peers })
 }
 
 struct Job<'a> {
     caller: Caller<'a>,
     args: &'a VarianceArgs,
     dir: RunDir,
+    peers: Peers,
 }
 
 impl Work for Job<'_> {
     type Outcome = Result<String, Error>;
 
     fn on<D: Place>(self, device: D) -> Self::Outcome {
-        run_on(self.caller, self.args, &self.dir, device)
+        run_on(self, device)
     }
 }
 
-fn run_on<D: Place>(caller: Caller<'_>, args: &VarianceArgs, dir: &RunDir, device: D) -> Result<String, Error> {
-    let mut loaded = Loaded::as_trained(device, dir, &args.run, args.seed)?;
+fn run_on<D: Place>(job: Job<'_>, device: D) -> Result<String, Error> {
+    let Job { caller, args, dir, peers } = &job;
+    let mut loaded = Loaded::as_trained(device, dir, &args.run, args.seed)?.with_peers(peers);
     if args.run.place.device == DeviceName::Cpu {
         check_memory("--batch", args.batch as usize, loaded.trained.dof() * size_of::<D::Real>())?;
+    }
+    let plan = Repetitions { number: args.repetitions as usize, batch: args.batch as usize };
+    let seed = loaded.config.training.seed;
+    if !peers.is_first() {
+        let data = share_samples(peers, None)?;
+        loaded.trained.variance(plan, seed, data.as_ref())?;
+        return Ok(String::new());
     }
     let results = dir.results(args.out.as_deref())?;
     let path = results.file("variance.json");
     let out = OutputFile::create(&path)?;
     let trains_on_data = loaded.config.training.objective.needs_data();
     let purpose = if trains_on_data { Purpose::TrainData } else { Purpose::TestData };
-    let data = loaded.data(caller, [dir, &results], purpose)?;
-    let plan = Repetitions { number: args.repetitions as usize, batch: args.batch as usize };
-    let seed = loaded.config.training.seed;
-    let noise = loaded.trained.variance_while(plan, seed, data.as_ref(), &mut || go_on(caller))?;
+    let data = share_samples(peers, loaded.data(*caller, [dir, &results], purpose)?)?;
+    let noise = loaded.trained.variance_while(plan, seed, data.as_ref(), &mut || go_on(*caller))?;
     let object = serde_json::json!({
         "weights": loaded.weights,
         "repetitions": plan.number,

@@ -62,6 +62,14 @@ impl fmt::Display for DeviceName {
 }
 
 impl DeviceName {
+    /// The device of one of several processes on a machine, the one of this number there: each takes a card of its own, from the one that is named on.
+    pub fn of_process(self, number: usize) -> Self {
+        match self {
+            Self::Cuda(first) => Self::Cuda(first + number),
+            other => other,
+        }
+    }
+
     /// Whether the device multiplies like that.
     ///
     /// # Errors
@@ -187,6 +195,13 @@ mod tests {
             let told = text.parse::<DeviceName>().unwrap_err();
             assert_eq!(told, "accepted is cpu, cuda, or cuda:N for the card number N", "{text:?}");
         }
+    }
+
+    #[test]
+    fn processes_of_a_machine_have_a_card_each() {
+        assert_eq!(DeviceName::Cuda(0).of_process(3), DeviceName::Cuda(3));
+        assert_eq!(DeviceName::Cuda(4).of_process(1), DeviceName::Cuda(5));
+        assert_eq!(DeviceName::Cpu.of_process(2), DeviceName::Cpu);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::chain::{Chain, Walk};
 use super::extent::Extent;
+use crate::peers::By;
 use crate::purpose::Purpose;
 use crate::round_trip;
 use crate::stats::tail::{Largest, index_of_tenth};
@@ -116,7 +117,7 @@ pub(super) struct Weighed {
 }
 
 impl<D: Device + Clone> Trained<D> {
-    /// Draws samples and measures them.
+    /// Draws samples and measures them; a piece of samples is one process's.
     pub(super) fn collect<E: From<DeviceError>>(
         &mut self,
         extent: Extent,
@@ -127,18 +128,34 @@ impl<D: Device + Clone> Trained<D> {
         let names = self.known.primaries();
         let mut collector = Collector::new(extent, names.len(), seed);
         let (mut x, mut measured, mut shown) = (Batch::default(), Batch::default(), Array2::zeros((0, 0)));
-        for first in (0..extent.samples).step_by(PIECE) {
-            let samples = PIECE.min(extent.samples - first);
-            let drawn = self.engine.sample(&self.theta, Start::Draw { stream, first: first as u64, samples })?;
+        let samples_of = |piece: usize| PIECE.min(extent.samples - piece * PIECE);
+        let Self { engine, theta, known, peers, .. } = self;
+        let see = |piece| {
+            let (first, samples) = ((piece * PIECE) as u64, samples_of(piece));
+            let drawn = engine.sample(theta, Start::Draw { stream, first, samples })?;
             x.assign_samples(drawn.end);
-            self.known.measure(&x, &mut measured);
-            collector.take(drawn.log_weights, &measured);
-            if first == 0 {
+            known.measure(&x, &mut measured);
+            if piece == 0 {
                 let number = if x.rows() <= FEW { samples.min(SHOWN) } else { 1 };
                 shown = drawn.end.slice(s![..number, ..]).mapv(Real::wide);
             }
-            go_on()?;
-        }
+            Ok([drawn.log_weights, measured.as_slice()].concat())
+        };
+        let (mut of_piece, primaries) = (Batch::default(), names.len());
+        let take = |piece, numbers: &[f64]| {
+            let (log_weights, primaries_seen) = numbers.split_at(samples_of(piece));
+            of_piece.reshape(primaries, log_weights.len());
+            of_piece.as_mut_slice().copy_from_slice(primaries_seen);
+            collector.take(log_weights, &of_piece);
+            go_on()
+        };
+        peers.in_turn(
+            By::All,
+            extent.samples.div_ceil(PIECE),
+            |piece| samples_of(piece) * (1 + primaries),
+            see,
+            take,
+        )?;
         Ok(collector.finish(names, shown))
     }
 
@@ -149,23 +166,33 @@ impl<D: Device + Clone> Trained<D> {
         go_on: &mut dyn FnMut() -> Result<(), E>,
     ) -> Result<Weighed, E> {
         let mut weighed = Weighed::default();
-        let (mut x, mut sums, mut action) = (D::Batch::default(), D::PerSample::default(), vec![]);
-        for first in (0..data.nrows()).step_by(PIECE) {
-            let piece = data.slice(s![first..data.nrows().min(first + PIECE), ..]);
-            let seen = self.engine.weigh(&self.theta, piece)?;
-            weighed.weights.extend(seen.log_weights);
+        let (mut x, mut sums) = (D::Batch::default(), D::PerSample::default());
+        let samples_of = |piece: usize| PIECE.min(data.nrows() - piece * PIECE);
+        let Self { device, engine, theta, peers, .. } = self;
+        let see = |piece| {
+            let (first, samples) = (piece * PIECE, samples_of(piece));
+            let rows = data.slice(s![first..first + samples, ..]);
+            let seen = engine.weigh(theta, rows)?;
+            let (mut numbers, latent) = (seen.log_weights.to_vec(), seen.end.to_owned());
+            device.upload(rows, &mut x);
+            engine.target().action_and_force(device, &x, &mut sums, None);
+            numbers.resize(2 * samples, 0.0);
+            device.read(&sums, &mut numbers[samples..]);
+            numbers.push(round_trip::missed(engine, theta, rows, latent.view())? as f64);
+            device.status()?;
+            engine.target().status()?;
+            Ok(numbers)
+        };
+        let take = |piece, numbers: &[f64]| {
+            let (log_weights, rest) = numbers.split_at(samples_of(piece));
+            let (actions, missed) = rest.split_at(log_weights.len());
+            weighed.weights.extend(log_weights);
             // −log q = log w + S
-            self.device.upload(piece, &mut x);
-            action.resize(piece.nrows(), 0.0);
-            let (log_weights, latent) = (seen.log_weights.to_vec(), seen.end.to_owned());
-            self.engine.target().action_and_force(&self.device, &x, &mut sums, None);
-            self.device.read(&sums, &mut action);
-            log_weights.iter().zip(&action).for_each(|(log_weight, action)| weighed.nll.push(log_weight + action));
-            weighed.missed += round_trip::missed(&mut self.engine, &self.theta, piece, latent.view())?;
-            go_on()?;
-        }
-        self.device.status()?;
-        self.engine.target().status()?;
+            log_weights.iter().zip(actions).for_each(|(log_weight, action)| weighed.nll.push(log_weight + action));
+            weighed.missed += missed[0] as u64;
+            go_on()
+        };
+        peers.in_turn(By::All, data.nrows().div_ceil(PIECE), |piece| 2 * samples_of(piece) + 1, see, take)?;
         Ok(weighed)
     }
 }

@@ -20,7 +20,7 @@ fn numbers(rank: usize, len: usize) -> Vec<f32> {
 #[test]
 fn shares_are_contiguous_and_differ_by_one_at_most() {
     for (size, total) in [(1, 5), (3, 7), (4, 4), (4, 3), (256, 1000)] {
-        let all = together(1, |_| Peers { rank: 0, size, shared: None });
+        let all = together(1, |_| Peers { rank: 0, size, local_rank: 0, shared: None });
         let shares: Vec<_> = (0..size).map(|rank| all[0].share_of(rank, total)).collect();
         assert!(shares.windows(2).all(|pair| pair[0].end == pair[1].start));
         assert_eq!((shares[0].start, shares[size - 1].end), (0, total));
@@ -55,6 +55,32 @@ fn numbers_are_gathered_in_order_and_bytes_come_from_the_first() {
     });
     let expected = (vec![10.0, 11.0, 20.0, 21.0, 22.0, 23.0], vec![0, 0, 0], None);
     assert!(found.iter().all(|found| *found == expected), "{found:?}");
+}
+
+#[test]
+fn pieces_are_done_in_turn_and_taken_in_order() {
+    for (by, size, pieces) in
+        [(By::First, 1, 3), (By::All, 2, 5), (By::First, 3, 4), (By::First, 4, 2), (By::All, 3, 0)]
+    {
+        let found = together(size, |peers| {
+            let (mut done, mut taken) = (vec![], vec![]);
+            let see = |piece| {
+                done.push(piece);
+                Ok::<_, DeviceError>(vec![piece as f64; piece + 1])
+            };
+            let take = |piece, numbers: &[f64]| {
+                taken.push((piece, numbers.to_vec()));
+                Ok(())
+            };
+            peers.in_turn(by, pieces, |piece| piece + 1, see, take).unwrap();
+            (done, taken)
+        });
+        let expected: Vec<_> = (0..pieces).map(|piece| (piece, vec![piece as f64; piece + 1])).collect();
+        for (rank, (done, taken)) in found.iter().enumerate() {
+            assert_eq!(*done, (rank..pieces).step_by(size).collect::<Vec<_>>());
+            assert_eq!(*taken, if rank == 0 || by == By::All { expected.clone() } else { vec![] });
+        }
+    }
 }
 
 #[test]
@@ -96,11 +122,13 @@ fn nobody_waits_for_one_that_fails_is_gone_or_is_silent() {
     let asked = together(2, |peers| {
         if peers.rank() == 0 {
             thread::sleep(3 * GRACE);
-            return None;
+            while peers.gather(&[], |_| 0).is_ok() {} // the first has come before the farewell
+            return peers.parted();
         }
         peers.heed(|| Some("SIGTERM"));
         peers.gather(&[], |_| 0).unwrap_err();
         peers.parted()
     });
-    assert_eq!(asked[1], Some(Parting::Asked));
+    let farewell = Farewell::Stopped("SIGTERM".into());
+    assert_eq!(asked, [Some(Parting::Left { process: 1, farewell }), Some(Parting::Asked)]);
 }

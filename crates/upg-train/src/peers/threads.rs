@@ -62,6 +62,10 @@ impl Communicator for Threads {
         self.to.len()
     }
 
+    fn local_rank(&self) -> usize {
+        self.rank
+    }
+
     fn exchange(
         &mut self,
         outgoing: &[&[u8]],

@@ -1,5 +1,7 @@
 //! A trained flow against what is known of it: q = p, a plain chain, a plain mean.
 
+mod together;
+
 use super::{PIECE, Trained};
 use crate::evaluate::{Evaluation, EvaluationPlan, LogZ, extent::Extent};
 use crate::maps::Origin;

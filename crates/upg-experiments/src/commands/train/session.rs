@@ -1,11 +1,13 @@
 //! A run in its folder: what is read before, written meanwhile, and said.
 
 use super::events::Events;
+use super::follower::Follower;
 use super::progress::ProgressLine;
-use super::signals::Requests;
+use super::signals::{Requests, known};
 use crate::Error;
 use crate::commands::place::{self, PlaceArgs};
-use crate::config::{Config, ConfigFile, Data, DeviceName, Invalid, Model, Override, Place, Tensorboard};
+use crate::commands::together::{share_data, share_state};
+use crate::config::{Config, ConfigFile, Data, DeviceName, Invalid, Model, Override, Place, Tensorboard, Training};
 use crate::io::checkpoint::{Format, Found, Latest, read_config, read_start, read_weights, save_weights};
 use crate::io::console::say;
 use crate::io::data::DataRequest;
@@ -18,8 +20,9 @@ use clap::Args;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use upg_core::{Execution, ParamLayout, Real};
+use upg_train::peers::{Farewell, Parting};
 use upg_train::stats::{DataWeightSums, WeightSums};
-use upg_train::{DataSets, Purpose, Step, Tested, Trainer};
+use upg_train::{DataSets, Peers, Purpose, Step, Tested, Trainer};
 
 /// Options of `upg train`.
 #[derive(Clone, Debug, Default, Args)]
@@ -59,6 +62,7 @@ pub(super) struct Plan<'a> {
     place: PlaceArgs,
     /// Who asks the run to stop in the place of signals.
     caller: Option<Caller<'a>>,
+    peers: Peers,
 }
 
 impl<'a> Plan<'a> {
@@ -73,7 +77,35 @@ impl<'a> Plan<'a> {
         };
         let out = args.out.clone().unwrap_or_else(|| default_folder(args.config.as_deref()));
         let steps = args.steps.unwrap_or(file.config.training.steps);
-        Self { file, steps, out, existing, place: args.place.clone(), caller }
+        Self { file, steps, out, existing, place: args.place.clone(), caller, peers: Peers::alone() }
+    }
+
+    /// As one of several processes, with a card of its own.
+    pub(super) fn with_peers(self, peers: &Peers) -> Self {
+        Self { place: self.place.of_process(peers), peers: peers.clone(), ..self }
+    }
+
+    pub(super) fn peers(&self) -> &Peers {
+        &self.peers
+    }
+
+    pub(super) fn out(&self) -> &Path {
+        &self.out
+    }
+
+    pub(super) fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    pub(super) fn listen(&self) -> Result<Requests<'a>, Error> {
+        let requests = Requests::listen(self.caller).map_err(Error::Signals)?;
+        requests.tell(&self.peers);
+        Ok(requests)
+    }
+
+    /// The flow on the device; all that is wrong with it is said before anything is touched.
+    pub(super) fn build<D: Place>(&self, device: &D) -> Result<Model<D>, Error> {
+        place::made(device, self.file.build_on(device))
     }
 
     pub(super) fn config(&self) -> &Config {
@@ -124,13 +156,16 @@ fn default_folder(config: Option<&Path>) -> PathBuf {
 }
 
 pub(super) fn run_on<D: Place>(plan: Plan<'_>, device: D) -> Result<String, Error> {
+    if !plan.peers.is_first() {
+        return Follower::begin(&plan, &device)?.run();
+    }
     Session::begin(plan, device)?.run().map_err(|error| Error::Failed(Box::new(error)))
 }
 
 fn begin_in_folder<D: Place>(plan: Plan<'_>, device: D) -> Result<Session<'_, D>, Error> {
     let config = plan.config();
-    let model = place::made(&device, plan.file.build_on(&device))?; // all that is wrong is said before anything is touched
-    let signals = Requests::listen(plan.caller).map_err(Error::Signals)?;
+    let model = plan.build(&device)?;
+    let signals = plan.listen()?;
     let given = given_data(config, &model)?;
     let start = start(&plan, &model.layout())?;
     let dir = RunDir::begin(&plan.out, config, plan.existing)?;
@@ -162,24 +197,38 @@ fn begin<'a, D: Place>(
             dir.abandon();
         }
     })?;
-    let trainer = Trainer::new(model.problem(), device.clone(), config.training.plan(), data);
-    place::settle(&device).inspect_err(|_| dir.abandon())?;
-    let trainer = trainer.map_err(Invalid::from).inspect_err(|_| dir.abandon())?;
-    let finer = config.build_for_tests(&device);
-    place::settle(&device).inspect_err(|_| dir.abandon())?;
-    let finer = finer?.map(Model::problem);
-    let trainer = finer.into_iter().fold(trainer, Trainer::with_tests_by);
-    let trainer = start.iter().fold(trainer, |trainer, theta| trainer.with_weights(theta));
-    let mut trainer = match config.annealing(&device) {
-        Some(annealing) => trainer.with_annealing(annealing),
-        None => trainer,
-    };
+    let data = share_data(&plan.peers, data).inspect_err(|_| dir.abandon())?;
+    let trainer = trainer(&plan, &device, model, data).inspect_err(|_| dir.abandon())?;
+    let mut trainer = start.iter().fold(trainer, |trainer, theta| trainer.with_weights(theta));
     let saved = resume(&mut trainer, config, &dir)?;
     place::settle(&device).inspect_err(|_| dir.abandon())?;
+    share_state(&plan.peers, &mut trainer).inspect_err(|_| dir.abandon())?;
     OutputFile::create(&dir.provenance())?.commit(provenance.to_json().as_bytes())?;
     dir.keep_config(config)?;
     let paused = saved.filter(|step| !step.is_multiple_of(config.training.checkpoint.every));
     Ok(Session { saved, paused, ..Session::new(plan, &device, dir, trainer, provenance, signals)? })
+}
+
+/// The trainer of a plan, before its first step.
+pub(super) fn trainer<D: Place>(
+    plan: &Plan<'_>,
+    device: &D,
+    model: Model<D>,
+    data: DataSets<D::Real>,
+) -> Result<Trainer<D>, Error> {
+    let config = plan.config();
+    let trainer = Trainer::new(model.problem(), device.clone(), config.training.plan(), data);
+    place::settle(device)?;
+    let trainer = trainer.and_then(|trainer| trainer.with_peers(plan.peers.clone()));
+    let trainer = trainer.map_err(Invalid::from)?;
+    let finer = config.build_for_tests(device);
+    place::settle(device)?;
+    let finer = finer?.map(Model::problem);
+    let trainer = finer.into_iter().fold(trainer, Trainer::with_tests_by);
+    Ok(match config.annealing(device) {
+        Some(annealing) => trainer.with_annealing(annealing),
+        None => trainer,
+    })
 }
 
 /// Goes on from the checkpoint in the folder, if there is one; returns the step of the latest.
@@ -261,6 +310,11 @@ fn request<'a, D: Place>(data: &'a Data, config: &Config, model: &'a Model<D>) -
     DataRequest { data, target, sample_shape, seed: config.training.seed, keep: None, caller: &nobody }
 }
 
+/// Whether a test is due after so many steps.
+pub(super) fn is_test_due(training: &Training, step: u64) -> bool {
+    step.is_multiple_of(training.validation.every) || step == training.steps
+}
+
 /// A run under way.
 pub(super) struct Session<'a, D: Place> {
     plan: Plan<'a>,
@@ -337,14 +391,36 @@ impl<'a, D: Place> Session<'a, D> {
     fn run(mut self) -> Result<String, Error> {
         self.start()?;
         while !self.is_done() {
-            let (step, _) = self.step()?;
-            if let Some(signal) = self.signals.received() {
+            let outcome = self.step();
+            if let Some(parting) = self.plan.peers.parted() {
+                return Err(self.end_alone(parting));
+            }
+            let (step, _) = outcome?;
+            if let Some(signal) = self.signals.agreed(&self.plan.peers) {
                 self.say_all();
                 self.save()?;
                 return Err(Error::Interrupted { signal, step: step.step, dir: self.dir.path().to_owned() });
             }
         }
         self.finish()
+    }
+
+    /// Saves the last whole step, as the other processes don't go on; returns what is to be said.
+    fn end_alone(&mut self, parting: Parting) -> Error {
+        self.say_all();
+        if let Err(error) = self.save() {
+            return error;
+        }
+        let (step, dir) = (self.trainer.progress().step, self.dir.path().to_owned());
+        let signal = match &parting {
+            Parting::Left { farewell: Farewell::Stopped(signal), .. } => Some(known(signal)),
+            Parting::Asked => self.signals.received(),
+            _ => None,
+        };
+        match signal {
+            Some(signal) => Error::Interrupted { signal, step, dir },
+            None => Error::Parted { parting, step, dir },
+        }
     }
 
     /// Writes the first checkpoint: from here on there always is one.
@@ -400,13 +476,23 @@ impl<'a, D: Place> Session<'a, D> {
         self.unsaid.drain(..).for_each(|warning| self.progress.say(&warning));
     }
 
+    /// Tests, alone if the other processes have gone meanwhile: the step is made, and is to be saved with all that belongs to it.
+    fn test(&mut self) -> Result<Tested, Error> {
+        let outcome = self.trainer.validate();
+        if outcome.is_err() && self.plan.peers.parted().is_some() {
+            self.trainer.leave_peers();
+            return Ok(self.trainer.validate()?);
+        }
+        Ok(outcome?)
+    }
+
     /// Tests, where a test is due, and writes a line, where one is due.
     fn log(&mut self, step: &Step) -> Result<Option<Tested>, Error> {
         let training = &self.plan.config().training;
         let is_last = step.step == training.steps; // of the run: a pause must leave no trace
-        let is_test_due = step.step.is_multiple_of(training.validation.every) || is_last;
-        let tested = if is_test_due { Some(self.trainer.validate()?) } else { None };
-        if !(step.step.is_multiple_of(training.log_every) || is_last || tested.is_some() || step.fault.is_some()) {
+        let is_line_due = step.step.is_multiple_of(training.log_every) || is_last;
+        let tested = if is_test_due(training, step.step) { Some(self.test()?) } else { None };
+        if !(is_line_due || tested.is_some() || step.fault.is_some()) {
             return Ok(tested);
         }
         if let Some(missed @ 1..) = tested.and_then(|tested| tested.missed_by_inverse) {

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::thread::Builder;
 use std::time::{Duration, Instant};
+use upg_train::Peers;
 
 /// How long another signal counts as the same request.
 const SAME_REQUEST: Duration = Duration::from_secs(2);
@@ -40,6 +41,19 @@ impl<'a> Requests<'a> {
         if let Self::Signals(signals) = self {
             signals.save_from_now_on();
         }
+    }
+
+    /// Has the other processes of the run learn of signals that this one gets.
+    pub fn tell(&self, peers: &Peers) {
+        if let Self::Signals(signals) = self {
+            let signals = signals.clone();
+            peers.heed(move || signals.received());
+        }
+    }
+
+    /// Who asked, if someone did: of several processes any, as all of them know.
+    pub fn agreed(&self, peers: &Peers) -> Option<&'static str> {
+        if peers.is_alone() { self.received() } else { peers.stop().map(|signal| known(&signal)) }
     }
 
     /// Who asked, if someone did.
@@ -107,6 +121,11 @@ impl Signals {
             number => Some(name(number)),
         }
     }
+}
+
+/// The name of a signal that another process got.
+pub fn known(told: &str) -> &'static str {
+    ending().into_iter().map(name).find(|&name| name == told).unwrap_or("a signal")
 }
 
 fn name(signal: i32) -> &'static str {

@@ -2,8 +2,10 @@
 
 use super::*;
 use crate::peers::tests::together;
-use crate::peers::{Farewell, Parting, Peers};
+use crate::peers::{Communicator, Farewell, Parting, Peers, Threads};
 use crate::trainer::Step;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 /// Round-off, as Adam and twelve steps let it grow.
 const ROUND_OFF: f64 = 1e-10;
@@ -129,4 +131,62 @@ fn every_process_needs_a_sample_of_each_step() {
     let plan = || TrainingPlan { batch: 3, ..TrainingPlan::default() };
     let refused = together(4, |peers| trainer(gmm(), plan(), 1).with_peers(peers).map(drop).unwrap_err().to_string());
     assert_eq!(refused[0], "batch = 3: accepted is at least one sample for each of 4 processes");
+}
+
+/// Counts the messages that are sent, and their bytes.
+struct Counted<'a> {
+    threads: Threads,
+    sent: &'a [AtomicUsize; 2],
+}
+
+impl Communicator for Counted<'_> {
+    fn rank(&self) -> usize {
+        self.threads.rank()
+    }
+
+    fn size(&self) -> usize {
+        self.threads.size()
+    }
+
+    fn local_rank(&self) -> usize {
+        self.threads.local_rank()
+    }
+
+    fn exchange(
+        &mut self,
+        outgoing: &[&[u8]],
+        incoming: &mut [&mut [u8]],
+        asked: &dyn Fn() -> bool,
+    ) -> Result<(), Parting> {
+        let others =
+            outgoing.iter().enumerate().filter(|&(process, message)| process != self.rank() && !message.is_empty());
+        for (_, message) in others {
+            self.sent[0].fetch_add(1, Ordering::Relaxed);
+            self.sent[1].fetch_add(message.len(), Ordering::Relaxed);
+        }
+        self.threads.exchange(outgoing, incoming, asked)
+    }
+
+    fn part(&mut self, farewell: &Farewell) {
+        self.threads.part(farewell);
+    }
+}
+
+/// What docs/SCALING.md counts: three exchanges of everyone with everyone; 2 (n − 1)/n of the gradient, and a word, the loss and the log-weights.
+#[test]
+fn a_step_sends_what_is_counted() {
+    let (batch, parameters) = (20, shared(objectives()[0], Peers::alone()).layout().size());
+    for size in 2..=4 {
+        let sent: &'static [AtomicUsize; 2] = Box::leak(Box::default());
+        thread::scope(|scope| {
+            for threads in Threads::team(size) {
+                scope.spawn(move || shared(objectives()[0], Peers::of(Counted { threads, sent })).step().unwrap());
+            }
+        });
+        let [messages, bytes] = sent.each_ref().map(|count| count.load(Ordering::Relaxed));
+        assert_eq!(messages, 3 * size * (size - 1));
+        let of_gradient = 2 * (size - 1) * parameters * size_of::<f64>();
+        let of_numbers = (size - 1) * (size * (16 + 8) + 8 * batch);
+        assert_eq!(bytes, of_gradient + of_numbers, "{size} processes");
+    }
 }

@@ -1,0 +1,58 @@
+//! What the first process has read, drawn or found in the folder of the run, for the others.
+
+use crate::Error;
+use crate::config::Place;
+use ndarray::Array2;
+use upg_core::{DeviceError, Real};
+use upg_train::{DataSets, Peers, Trainer};
+
+/// The samples of the target that the first process has.
+///
+/// # Errors
+/// If the processes part.
+pub(super) fn share_data<T: Real>(peers: &Peers, data: DataSets<T>) -> Result<DataSets<T>, Error> {
+    let DataSets { train, test } = data;
+    Ok(DataSets { train: share_samples(peers, train)?, test: share_samples(peers, test)? })
+}
+
+/// Samples that the first process has, if it has some.
+///
+/// # Errors
+/// If the processes part.
+pub(super) fn share_samples<T: Real>(
+    peers: &Peers,
+    samples: Option<Array2<T>>,
+) -> Result<Option<Array2<T>>, DeviceError> {
+    if peers.is_alone() {
+        return Ok(samples);
+    }
+    let shape = samples.as_ref().map(|samples| [samples.nrows(), samples.ncols()]);
+    let mut told: Vec<u8> = shape.iter().flatten().flat_map(|&side| (side as u64).to_le_bytes()).collect();
+    peers.broadcast(&mut told)?;
+    let mut sides = told.chunks_exact(8).map(|side| u64::from_le_bytes(side.try_into().expect("eight bytes")) as usize);
+    let (Some(rows), Some(columns)) = (sides.next(), sides.next()) else { return Ok(None) };
+    let mut samples = samples.unwrap_or_else(|| Array2::default((rows, columns))).as_standard_layout().into_owned();
+    peers.broadcast_numbers(samples.as_slice_mut().expect("standard layout"))?;
+    Ok(Some(samples))
+}
+
+/// The state of the first process's trainer: that of the checkpoint it goes on from, if there is one.
+///
+/// # Errors
+/// If the processes part.
+pub(super) fn share_state<D: Place>(peers: &Peers, trainer: &mut Trainer<D>) -> Result<(), Error> {
+    if peers.is_alone() {
+        return Ok(());
+    }
+    let mut state = trainer.state(); // of the same plan, so of the same lengths everywhere
+    for values in [&mut state.theta].into_iter().chain(&mut state.moments).chain(&mut state.ema) {
+        peers.broadcast_numbers(values)?;
+    }
+    let mut progress = ron::to_string(&state.progress).expect("names and numbers").into_bytes();
+    peers.broadcast(&mut progress)?;
+    state.progress = ron::de::from_bytes(&progress).expect("what the first process wrote");
+    if !peers.is_first() {
+        trainer.restore(&state)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,29 @@
+//! A program that is built without MPI: it is alone.
+
+use std::time::Duration;
+use upg_train::Peers;
+
+/// A program that nobody launched as one of several.
+pub struct Launched;
+
+impl Launched {
+    /// There is nobody to join.
+    pub fn join() -> Self {
+        Self
+    }
+
+    /// There is nobody to wait for.
+    pub fn connect(&mut self, _: Duration) -> Peers {
+        Peers::alone()
+    }
+
+    /// There is no other first.
+    pub fn speaks_for_the_first(&self) -> bool {
+        false
+    }
+
+    /// Ends with `status`.
+    pub fn leave(self, status: u8) -> u8 {
+        status
+    }
+}

@@ -1,0 +1,100 @@
+//! However a run of several processes ends, it ends, with one line and a good checkpoint.
+
+use crate::launch::{Launched, said, train};
+use crate::support::{Experiment, metrics, progress_number, temporaries};
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// A run that only ends if it is told to, or something happens.
+const ENDLESS: &str = "(
+    flow: Z2Nice(lattice: [2, 2], couplings: 2, hidden: [3]),
+    target: Phi4(lattice: [2, 2], kappa: 0.2, lambda: 0.1),
+    training: (
+        steps: 1000000000, batch: 16, ema: 0.5, optimiser: AdamW(rate: 0.001),
+        validation: (every: 1000, samples: 16), checkpoint: (every: 1000000), log_every: 20,
+    ),
+)";
+
+const PROCESSES: usize = 3;
+
+/// Has something happen to a run under way; returns how it ended.
+#[track_caller]
+fn end_by(experiment: &Experiment, happens: impl FnOnce(&Launched)) -> Output {
+    let run = experiment.path("run");
+    let mut launched = Launched::start(train(experiment, PROCESSES, "run", &[]), &run);
+    launched.wait_until(|| run.join("metrics.jsonl").exists() && metrics_of(&run) > 3);
+    happens(&launched);
+    launched.end()
+}
+
+/// Number of whole lines.
+fn metrics_of(run: &Path) -> usize {
+    std::fs::read_to_string(run.join("metrics.jsonl")).unwrap_or_default().matches('\n').count()
+}
+
+/// The step of the checkpoint, from which the run goes on.
+#[track_caller]
+fn saved(experiment: &Experiment) -> u64 {
+    let run = experiment.path("run");
+    let step = progress_number(&run.join("checkpoint.safetensors"), "step") as u64;
+    assert_eq!(temporaries(&run), [""; 0]);
+    experiment.trained("run", &["--resume", "--steps", &(step + 40).to_string()]);
+    assert!(metrics(&run).iter().any(|line| line["step"].as_u64() > Some(step)));
+    step
+}
+
+#[test]
+fn a_signal_to_any_process_ends_the_run_as_a_signal_to_one() {
+    for rank in 0..PROCESSES {
+        let experiment = Experiment::new(ENDLESS);
+        let output = end_by(&experiment, |launched| launched.send("TERM", rank));
+        let [line] = &said(&output)[..] else { panic!("{:?}", String::from_utf8_lossy(&output.stderr)) };
+        let step = saved(&experiment);
+        let told = format!("stopped by SIGTERM after step {step}: all is saved, --resume --out ");
+        assert!(line.starts_with(&told), "{line}");
+        assert_eq!(output.status.code(), Some(1));
+        assert!(step > 60, "{step}");
+    }
+}
+
+#[test]
+fn where_a_process_is_killed_the_first_saves() {
+    for rank in 1..PROCESSES {
+        let experiment = Experiment::new(ENDLESS);
+        let output = end_by(&experiment, |launched| launched.send("KILL", rank));
+        let [line] = &said(&output)[..] else { panic!("{:?}", String::from_utf8_lossy(&output.stderr)) };
+        let step = saved(&experiment);
+        assert!(line.starts_with(&format!("error: process {rank} is lost: ")), "{line}");
+        assert!(line.contains(&format!("; all is saved after step {step}, --resume --out ")), "{line}");
+        assert!(!output.status.success());
+        assert!(step > 60, "{step}");
+    }
+}
+
+/// The checkpoint is that which was there.
+#[test]
+fn where_the_first_process_is_killed_another_says_so() {
+    let experiment = Experiment::new(ENDLESS);
+    let output = end_by(&experiment, |launched| launched.send("KILL", 0));
+    let [line] = &said(&output)[..] else { panic!("{:?}", String::from_utf8_lossy(&output.stderr)) };
+    assert!(
+        line.starts_with("error: process 0 is lost: ") && line.contains("; its latest checkpoint stays, "),
+        "{line}"
+    );
+    assert!(!output.status.success());
+    saved(&experiment);
+}
+
+/// A limit of files for the process that writes.
+#[test]
+fn a_full_disk_ends_the_run_in_one_line() {
+    let experiment = Experiment::new(ENDLESS);
+    let output = end_by(&experiment, |launched| {
+        let (pid, limit) = (launched.process(0).to_string(), "--fsize=4096");
+        assert!(Command::new("prlimit").args(["--pid", &pid, limit]).status().unwrap().success());
+    });
+    let [line] = &said(&output)[..] else { panic!("{:?}", String::from_utf8_lossy(&output.stderr)) };
+    assert!(line.starts_with("error: ") && line.contains("cannot write: File too large"), "{line}");
+    assert_eq!(output.status.code(), Some(1));
+    saved(&experiment);
+}

@@ -1,0 +1,145 @@
+//! A run is the same on any number of processes: to round-off, and to the bit where there are as many.
+
+use crate::launch::{on, said, train, trained};
+use crate::support::{Experiment, Tensors, distance, json, metrics, tensors};
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+
+/// Both divergences, data by HMC, a rate that depends on the log-weights, an average, uneven shares.
+const BOTH: &str = "(
+    flow: RealNvp(lattice: [4, 2], couplings: 2, hidden: [6], activation: Tanh, mask: Checkerboard),
+    target: Phi4(lattice: [4, 2], kappa: 0.2, lambda: 0.1),
+    training: (
+        steps: 60, batch: 22, seed: 6, clip: 2.0, warm_up: 9, ema: 0.9, precision: F64, optimiser: AdamW(rate: 0.01),
+        objective: Sum(reverse: PathFast, reverse_weight: 0.5, forward: Gdreg, forward_weight: 0.7),
+        schedule: Plateau(patience: 4, factor: 0.8, watch: LogWeightStd), anneal: Kappa(from: 0.1, steps: 20),
+        validation: (every: 13, samples: 50), checkpoint: (every: 5), log_every: 2,
+    ),
+    data: (train: Draw(70), test: Draw(40), hmc: (chains: 8, warm_up: 5, thin: 2)),
+)";
+
+/// Round-off after sixty steps of Adam.
+const ROUND_OFF: f64 = 1e-8;
+
+fn state(run: &Path) -> Tensors {
+    let mut all = tensors(&run.join("checkpoint.safetensors"));
+    all.retain(|name, _| name != "state.progress" && name != "state.checksum");
+    all
+}
+
+#[track_caller]
+fn assert_close(run: &Path, expected: &Path, what: &str) {
+    let (found, whole) = (state(run), state(expected));
+    assert!(found.keys().eq(whole.keys()), "{what}");
+    for (name, (_, _, values)) in &found {
+        let off = distance(values, &whole[name].2);
+        assert!(off < ROUND_OFF, "{what}: {name} is off by {off}");
+    }
+    let lines = metrics(run);
+    assert_eq!(lines.len(), metrics(expected).len(), "{what}");
+    for (line, expected) in lines.iter().zip(&metrics(expected)) {
+        assert_numbers_close(line, expected, what);
+    }
+}
+
+/// Of all numbers but times.
+#[track_caller]
+fn assert_numbers_close(found: &Value, expected: &Value, what: &str) {
+    match (found, expected) {
+        (Value::Object(found), Value::Object(expected)) => {
+            assert!(found.keys().eq(expected.keys()), "{what}");
+            let timeless = found.iter().filter(|(key, _)| !["seconds", "samples_per_second"].contains(&key.as_str()));
+            timeless.for_each(|(key, value)| assert_numbers_close(value, &expected[key], &format!("{what}: {key}")));
+        }
+        _ => match (found.as_f64(), expected.as_f64()) {
+            (Some(a), Some(b)) => assert!((a - b).abs() <= ROUND_OFF * b.abs().max(1.0), "{what}: {a} for {b}"),
+            _ => assert_eq!(found, expected, "{what}"),
+        },
+    }
+}
+
+#[test]
+fn a_run_of_several_processes_is_that_of_one() {
+    let experiment = Experiment::new(BOTH);
+    experiment.trained("alone", &[]);
+    let data = |run: &str| ["train.npy", "test.npy"].map(|name| fs::read(experiment.path(run).join(name)).unwrap());
+    for processes in 1..=4 {
+        let [first, second] = ["a", "b"].map(|name| format!("{processes}{name}"));
+        trained(&experiment, processes, &first, &[]);
+        assert_close(&experiment.path(&first), &experiment.path("alone"), &first);
+        assert_eq!(data(&first), data("alone"));
+        trained(&experiment, processes, &second, &[]);
+        assert!(state(&experiment.path(&first)) == state(&experiment.path(&second)), "to the bit once more");
+    }
+}
+
+#[test]
+fn a_run_goes_on_on_another_number_of_processes() {
+    let experiment = Experiment::new(BOTH);
+    experiment.trained("alone", &[]);
+    trained(&experiment, 3, "parts", &["--steps", "21"]);
+    trained(&experiment, 2, "parts", &["--steps", "44", "--resume"]);
+    experiment.trained("parts", &["--steps", "51", "--resume"]);
+    trained(&experiment, 4, "parts", &["--resume"]);
+    assert_close(&experiment.path("parts"), &experiment.path("alone"), "3, 2, 1, 4 processes");
+}
+
+#[test]
+fn results_are_those_of_one_process() {
+    let experiment = Experiment::new(BOTH);
+    experiment.trained("run", &[]);
+    let run = experiment.argument("run");
+    let made = |processes: usize, arguments: &[&str]| {
+        let output = on(processes, arguments).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    for processes in [1, 3] {
+        let out = |name: &str| experiment.argument(&format!("{name}{processes}"));
+        made(processes, &["evaluate", "--run", &run, "--samples", "20000", "--out", &out("evaluated")]);
+        assert_eq!(
+            told.matches("log Z").count(),
+            made(1, &["evaluate", "--run", &run, "--samples", "20000", "--out", &out("told")]).matches("log Z").count()
+        );
+        made(processes, &["variance", "--run", &run, "--repetitions", "23", "--out", &out("variance")]);
+        made(processes, &["sample", "--run", &run, "-n", "20000", "--metropolis", "--out", &out("samples")]);
+    }
+    let file = |name: &str| fs::read(experiment.path(name)).unwrap();
+    assert!(file("samples1") == file("samples3"), "samples");
+    assert!(
+        file("evaluated1/evaluation/log_weights.npy") == file("evaluated3/evaluation/log_weights.npy"),
+        "log-weights"
+    );
+    let numbers = |name: &str| {
+        let mut object = json(&experiment.path(name));
+        ["provenance", "checksum", "files"].iter().for_each(|key| drop(object.as_object_mut().unwrap().remove(*key)));
+        object
+    };
+    assert_eq!(numbers("evaluated1/summary.json"), numbers("evaluated3/summary.json"));
+    assert!(numbers("variance1/variance.json")["estimators"].as_array().unwrap().len() > 3);
+    let noise = ["variance1/variance.json", "variance3/variance.json"].map(numbers);
+    for (one, several) in
+        noise[0]["estimators"].as_array().unwrap().iter().zip(noise[1]["estimators"].as_array().unwrap())
+    {
+        assert_numbers_close(&several["variance"], &one["variance"], "variance");
+    }
+}
+
+#[test]
+fn wrong_input_is_told_once() {
+    let experiment = Experiment::new(&BOTH.replace("batch: 22", "batch: 3"));
+    let output = train(&experiment, 4, "run", &[]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let [line] = &said(&output)[..] else { panic!("{:?}", said(&output)) };
+    assert!(line.contains("training.batch = 3: accepted is at least one sample for each of 4 processes"), "{line}");
+    assert!(!experiment.path("run").exists());
+    let output = on(2, &["flows"]).output().unwrap();
+    assert_eq!((output.status.code(), said(&output).len()), (Some(2), 1));
+    let output = on(3, &["train", "--confg", "x"]).output().unwrap();
+    assert_eq!(
+        (output.status.code(), said(&output).len()),
+        (Some(2), 1),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}

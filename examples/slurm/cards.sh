@@ -1,0 +1,16 @@
+#!/bin/bash
+# One flow on 32 cards, four on each of eight nodes: every process takes the card of its number on the node.
+#SBATCH --job-name=upg
+#SBATCH --nodes=8
+#SBATCH --ntasks-per-node=4
+#SBATCH --gpus-per-node=4
+#SBATCH --cpus-per-task=16
+#SBATCH --time=04:00:00
+#SBATCH --signal=TERM@120
+#SBATCH --requeue
+#SBATCH --open-mode=append
+#SBATCH --output=upg-%j.log
+
+# All processes of a node have to see all of its cards: no --gpus-per-task, which hides those of the others.
+srun --mpi=pmix --kill-on-bad-exit=1 --cpu-bind=cores \
+    upg train --config phi4.ron --out runs/phi4 --resume --device cuda --threads "$SLURM_CPUS_PER_TASK"

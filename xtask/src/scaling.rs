@@ -1,0 +1,135 @@
+//! `cargo xtask scaling`: how long a step takes on many processes, by counts and measured constants; the tables of docs/SCALING.md.
+//!
+//! A step on n processes, with B samples and S bytes of gradient, is a gathering of the log-weights and a sum of the gradient, three exchanges of
+//! messages with everyone:
+//!
+//! t(n) = c(B/n) + 3 (a + (n − 1) m) + (n − 1) (24 + 8 B/n)/b + 2 (n − 1)/n · S/b + (4 (n − 1)/n + 1) S/w + 2 S/h
+//!
+//! | symbol | what it is |
+//! |---|---|
+//! | c | seconds of the gradient and the optimiser of so many samples on one device, measured |
+//! | a, m | seconds of an exchange, and of each of its messages |
+//! | b | bytes a second that a process sends, and receives at the same time |
+//! | w | bytes a second that the host reads or writes: messages are copied at both ends, and the pieces of a segment added up |
+//! | h | bytes a second between a card and its host, both ways of the gradient; none for the processor |
+
+use std::process::ExitCode;
+
+/// A connection between processes.
+struct Network {
+    name: &'static str,
+    exchange: f64,
+    message: f64,
+    bandwidth: f64,
+    memory: f64,
+    /// Between device and host; none where they are one.
+    bus: Option<f64>,
+}
+
+/// A flow of the paper on a device.
+struct Flow {
+    name: &'static str,
+    /// Bytes of its gradient, f32.
+    gradient: f64,
+    /// Samples, and seconds of a step, measured.
+    steps: [(f64, f64); 3],
+}
+
+/// Nodes with 64 cores each and a network of 100 Gbit/s, by their data sheets; the memory as measured on the machine of docs/SCALING.md.
+const NODES: Network =
+    Network { name: "nodes", exchange: 2e-6, message: 0.5e-6, bandwidth: 12.5e9, memory: 8e9, bus: None };
+/// Cards with 400 Gbit/s each, over their hosts.
+const CARDS: Network =
+    Network { name: "cards", exchange: 2e-6, message: 0.5e-6, bandwidth: 50e9, memory: 8e9, bus: Some(25e9) };
+
+/// Two cores, from the README, spread over 64.
+const CORES: f64 = 32.0;
+const ON_NODES: [Flow; 2] = [
+    Flow {
+        name: "RealNVP, 25 M parameters",
+        gradient: 100e6,
+        steps: [(64.0, 89.9e-3 / CORES), (1024.0, 1.11 / CORES), (8192.0, 8.88 / CORES)],
+    },
+    Flow {
+        name: "U(1), 2600 parameters",
+        gradient: 10e3,
+        steps: [(64.0, 11.6e-3 / CORES), (1024.0, 0.17 / CORES), (8192.0, 1.36 / CORES)],
+    },
+];
+/// An H200, from docs/GPU.md.
+const ON_CARDS: [Flow; 2] = [
+    Flow {
+        name: "RealNVP, 25 M parameters",
+        gradient: 100e6,
+        steps: [(64.0, 2.0e-3), (1024.0, 7.1e-3), (8192.0, 39.2e-3)],
+    },
+    Flow {
+        name: "U(1), 2600 parameters",
+        gradient: 10e3,
+        steps: [(64.0, 1.4e-3), (1024.0, 2.8e-3), (8192.0, 15.6e-3)],
+    },
+];
+
+impl Flow {
+    /// c: straight lines between what was measured; fewer samples take as long as the fewest.
+    fn alone(&self, samples: f64) -> f64 {
+        let [first, second, third] = self.steps;
+        let line = |(x0, t0): (f64, f64), (x1, t1): (f64, f64)| t0 + (samples - x0) * (t1 - t0) / (x1 - x0);
+        if samples <= first.0 {
+            first.1
+        } else if samples <= second.0 {
+            line(first, second)
+        } else {
+            line(second, third)
+        }
+    }
+}
+
+impl Network {
+    /// t(n) with `samples` on each process.
+    fn step(&self, flow: &Flow, processes: usize, samples: f64) -> f64 {
+        let (n, size) = (processes as f64, flow.gradient);
+        if processes == 1 {
+            return flow.alone(samples);
+        }
+        let messages = 3.0 * (self.exchange + (n - 1.0) * self.message);
+        let numbers = (n - 1.0) * (24.0 + 8.0 * samples) / self.bandwidth;
+        let sum = 2.0 * (n - 1.0) / n * size / self.bandwidth;
+        let host = (4.0 * (n - 1.0) / n + 1.0) * size / self.memory;
+        let bus = self.bus.map_or(0.0, |bus| 2.0 * size / bus);
+        flow.alone(samples) + messages + numbers + sum + host + bus
+    }
+}
+
+/// Prints the tables.
+pub fn run() -> ExitCode {
+    for (network, flows) in [(NODES, ON_NODES), (CARDS, ON_CARDS)] {
+        for flow in flows {
+            table(&network, &flow);
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// Weak scaling with 1024 samples on each process, strong scaling with 8192 in all.
+fn table(network: &Network, flow: &Flow) {
+    println!(
+        "\n| {} on {} | weak: a step, ms | efficiency | strong: a step, ms | times as fast | MB sent by each |",
+        flow.name, network.name
+    );
+    println!("|---|---|---|---|---|---|");
+    let (weak, strong) = (1024.0, 8192.0);
+    for processes in [1, 2, 4, 8, 16, 64, 256] {
+        let n = processes as f64;
+        let (of_weak, of_strong) = (network.step(flow, processes, weak), network.step(flow, processes, strong / n));
+        let sent = 2.0 * (n - 1.0) / n * flow.gradient + (n - 1.0) * (24.0 + 8.0 * weak);
+        println!(
+            "| {processes} | {:.2} | {:.2} | {:.2} | {:.1} | {:.3} |",
+            1e3 * of_weak,
+            flow.alone(weak) / of_weak,
+            1e3 * of_strong,
+            flow.alone(strong) / of_strong,
+            1e-6 * sent
+        );
+    }
+}
