@@ -1,8 +1,19 @@
-//! The models whose files the fuzz targets load, and the check of every outcome.
+//! The [`loaders`], the models whose files they load, and the check of every outcome.
+
+pub mod loaders;
 
 use std::path::{Path, PathBuf};
 use upg_core::{Layer, ParamLayout};
 use upg_experiments::config::{Config, ConfigFile};
+use upg_flows::FlowSpec;
+
+/// Larger models are not made: a fuzzer would spend its time on them. That they are not too large, the loaders have told.
+const SMALL: u64 = 1 << 14;
+
+/// Whether a flow is made soon.
+pub fn is_small(flow: &FlowSpec) -> bool {
+    flow.size().is_ok_and(|size| size.parameters.max(size.indices) <= SMALL)
+}
 
 /// The repository.
 pub fn repository() -> PathBuf {
@@ -12,7 +23,8 @@ pub fn repository() -> PathBuf {
 /// The folders of the golden cases.
 pub fn golden() -> Vec<PathBuf> {
     let folder = repository().join("crates/upg-experiments/tests/golden");
-    let mut cases: Vec<_> = folder.read_dir().expect("the golden cases").map(|case| case.expect("a case").path()).collect();
+    let mut cases: Vec<_> =
+        folder.read_dir().expect("the golden cases").map(|case| case.expect("a case").path()).collect();
     cases.sort();
     cases
 }

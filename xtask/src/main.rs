@@ -4,6 +4,7 @@ use clap::{Parser, Subcommand, error::ErrorKind};
 use std::process::ExitCode;
 use upg_experiments::commands::arguments::refusal;
 use upg_experiments::io::console::say;
+use upg_experiments::io::memory::OrEnd;
 use upg_experiments::io::output::tell_commit;
 
 mod gpu_check;
@@ -14,7 +15,13 @@ mod python_classes;
 mod reproduce_figures;
 mod reproduce_table2;
 mod scaling;
+#[cfg(unix)]
+mod soak;
 mod test_mpi;
+
+/// That of `upg`, which `soak` runs as a part of this program.
+#[global_allocator]
+static ALLOCATOR: OrEnd = OrEnd;
 
 /// Tasks of the workspace.
 #[derive(Parser)]
@@ -32,6 +39,13 @@ enum Task {
     ReproduceFigures(reproduce_figures::Arguments),
     /// Looks whether flows on a card are right, and how fast they are: within six minutes.
     GpuCheck(gpu_check::Arguments),
+    /// Kills, full disks, damaged files, signals, random configurations and files, for hours.
+    #[cfg(unix)]
+    Soak(soak::Arguments),
+    /// Loads altered files, for soak.
+    #[cfg(unix)]
+    #[command(hide = true)]
+    SoakLoads(soak::fuzz::Arguments),
     /// Builds the Python package into target/wheels.
     Wheel(python::Arguments),
     /// Builds the Python package, and runs its tests and mypy in a virtual environment under target/.
@@ -51,6 +65,9 @@ fn main() -> ExitCode {
     if let Some(commit) = option_env!("UPG_COMMIT") {
         tell_commit(commit);
     }
+    if std::env::args_os().nth(1).is_some_and(|task| task == "upg") {
+        return ExitCode::from(upg::run(std::env::args_os().skip(1)));
+    }
     let cli = match Cli::try_parse() {
         Err(error) if error.use_stderr() && error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             say(refusal(&error));
@@ -63,6 +80,10 @@ fn main() -> ExitCode {
         Task::ReproduceTable2(arguments) => reproduce_table2::run(&arguments),
         Task::ReproduceFigures(arguments) => reproduce_figures::run(&arguments),
         Task::GpuCheck(arguments) => gpu_check::run(&arguments),
+        #[cfg(unix)]
+        Task::Soak(arguments) => soak::run(&arguments),
+        #[cfg(unix)]
+        Task::SoakLoads(arguments) => soak::fuzz::load(&arguments),
         Task::Wheel(arguments) => python::wheel(&arguments),
         Task::TestPython(arguments) => python::test(&arguments),
         Task::Scaling => scaling::run(),

@@ -8,6 +8,7 @@
 //! | [`run_dir`], [`checkpoint`] | the folder of a run, and all a run needs to go on |
 //! | `read` | whatever is read, no more of it than is sensible |
 //! | [`metrics`] | `metrics.jsonl` |
+//! | [`results`] | results in JSON, which know whether they were altered |
 //! | [`memory`] | how much memory there is, and an end in one line where there is no more |
 //! | [`console`], [`signals`] | standard output and standard error; the signals that end a process |
 //! | [`program`] | how this program is called once more |
@@ -21,7 +22,7 @@ pub mod output;
 pub mod program;
 pub(crate) mod read;
 pub(crate) mod refusal;
-pub(crate) mod results;
+pub mod results;
 pub mod run_dir;
 pub mod samples;
 pub mod signals;

@@ -12,8 +12,8 @@
 //! The crate that uses a table depends on `upg-core` too, which the tables name. For tests beyond the tables:
 //! finite differences ([`finite`], [`numeric`]), tolerances ([`tolerance`]), dense linear algebra ([`dense`]), elementary
 //! functions in double-double ([`reference`](mod@reference)), random input ([`draw`]), the verbs on host arrays ([`runner`]),
-//! small targets ([`models`]), q = p ([`flow::zero`]), agreement of estimators ([`flow::agreement`]), and a count of
-//! allocations ([`alloc`]).
+//! small targets ([`models`]), q = p ([`flow::zero`]), agreement of estimators ([`flow::agreement`]), a count of
+//! allocations ([`alloc`]), ways to damage a file ([`mutate`]), and with the feature `runs` what a run leaves (`left`).
 //!
 //! Shapes are those of users, `[batch, dof]`. Nothing here differentiates automatically, and nothing shares code with the
 //! verbs it checks but `forward`.
@@ -25,7 +25,10 @@ pub mod draw;
 pub mod finite;
 pub mod flow;
 pub mod layer;
+#[cfg(feature = "runs")]
+pub mod left;
 pub mod models;
+pub mod mutate;
 pub mod numeric;
 pub mod on_host;
 pub mod reference;

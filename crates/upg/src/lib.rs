@@ -140,6 +140,14 @@ fn work(command: Command, peers: &Peers) -> Result<String, Error> {
     }
 }
 
+/// Whether the arguments, the first of which is the name of the program, are understood; nothing is done.
+///
+/// # Errors
+/// What is wrong with them, in a line; help, where it is asked for.
+pub fn understood(arguments: impl IntoIterator<Item = OsString>) -> Result<(), String> {
+    Cli::try_parse_from(arguments).map(drop).map_err(|error| refusal(&error))
+}
+
 /// Help and version as they are; what is wrong with the arguments in one line.
 fn refuse(error: &clap::Error) -> u8 {
     if !error.use_stderr() {

@@ -21,7 +21,7 @@ use crate::io::results::seal;
 use crate::io::run_dir::{RunDir, RunError};
 use crate::text::Shown;
 use clap::Args;
-use record::{Evaluated, Heading, Records};
+use record::{Evaluated, Heading, Records, taken_apart};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
@@ -124,6 +124,21 @@ fn trained(caller: Option<Caller<'_>>, args: &CalibrateArgs) -> Result<Vec<PathB
         folders.push(out);
     }
     Ok(folders)
+}
+
+/// The tables and the page of the evaluations in the text of an `evaluations.jsonl`, whatever its heading.
+///
+/// # Errors
+/// The first line that is none, in words.
+pub fn tables_of(lines: &[u8]) -> Result<(String, String), String> {
+    let mut by_samples = BTreeMap::<usize, Vec<Evaluated>>::new();
+    for evaluated in taken_apart(lines).1 {
+        let evaluated = evaluated.map_err(|line| format!("line {line} is damaged"))?;
+        by_samples.entry(evaluated.samples).or_default().push(evaluated);
+    }
+    let tables: BTreeMap<_, _> = by_samples.iter().map(|(&samples, all)| (samples, Table::of(all.iter()))).collect();
+    let text = tables.iter().map(|(samples, table)| table.text(*samples)).collect();
+    Ok((text, page::html("evaluations", &tables)))
 }
 
 /// The folder of the results in that of a run.

@@ -11,7 +11,10 @@ const FIELD: &str = "checksum";
 const NONE: &str = "00000000000000000000000000000000";
 
 /// The text of an object with its own checksum in it: that of the text with zeros in its place.
-pub(crate) fn seal(mut object: Value) -> String {
+///
+/// # Panics
+/// If it isn't an object.
+pub fn seal(mut object: Value) -> String {
     object[FIELD] = Value::String(NONE.into());
     let text = serde_json::to_string_pretty(&object).expect("names and numbers");
     let sum = checksum(text.as_bytes());
@@ -22,7 +25,7 @@ pub(crate) fn seal(mut object: Value) -> String {
 ///
 /// # Errors
 /// [`RunError::Altered`] if it isn't JSON, or has the checksum of another text.
-pub(crate) fn open(path: &Path, text: &str) -> Result<Value, RunError> {
+pub fn open(path: &Path, text: &str) -> Result<Value, RunError> {
     let altered = |problem: String| RunError::Altered { path: path.to_owned(), problem };
     let object: Value = serde_json::from_str(text).map_err(|e| altered(format!("not JSON: {e}")))?;
     match object.get(FIELD).and_then(Value::as_str) {
@@ -39,7 +42,7 @@ fn entry(sum: &str) -> String {
 }
 
 /// XXH3, 128 bits in hexadecimal.
-pub(crate) fn checksum(content: &[u8]) -> String {
+pub fn checksum(content: &[u8]) -> String {
     format!("{:032x}", xxh3_128(content))
 }
 

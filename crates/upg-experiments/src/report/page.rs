@@ -27,7 +27,8 @@ mod sampling;
 mod table;
 mod training;
 
-pub(crate) use html::{captioned, document, plain_table, section};
+pub(crate) use html::captioned;
+pub use html::{document, plain_table, section};
 pub use number::with_error;
 pub use run::{Field, FieldKind, Run};
 

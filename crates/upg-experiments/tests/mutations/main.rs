@@ -3,10 +3,8 @@
 //!
 //! Every seed file is altered in some thousand ways, the same in every run. `fuzz/` holds the same loaders against a fuzzer.
 
-mod mutate;
 mod seeds;
 
-use mutate::{Mutator, headers_of, numbers_of, texts_of};
 use seeds::{CheckpointSeed, configs, golden_files};
 use upg_core::{Layer, ParamLayout};
 use upg_experiments::config::{Config, ConfigFile};
@@ -15,6 +13,7 @@ use upg_experiments::io::metrics::{Lines, lines_up_to};
 use upg_experiments::io::samples::decode_samples;
 use upg_experiments::io::weights::{decode_params, seal};
 use upg_testkit::alloc;
+use upg_testkit::mutate::{Mutator, headers_of, numbers_of, texts_of};
 
 #[global_allocator]
 static COUNTER: alloc::Counter = alloc::Counter;

@@ -1,21 +1,18 @@
 //! Nothing is lost: a run that was killed, interrupted, damaged or out of disk space goes on bit for bit as if nothing had been.
-//!
-//! Equal to those of the run that was never stopped must be: every tensor of the last checkpoint (weights, moments, moving average) and its
-//! progress but for the seconds, the checkpoint before it, the best weights, the data that were drawn, and `metrics.jsonl` but for times.
+//! What has to be equal is in [`upg_testkit::left`].
 
 mod damaged;
 mod full_disk;
 mod killed;
 mod stopped;
 
-use crate::support::{Content, Experiment, files, metrics, progress, raw};
-use serde_json::Value;
-use std::collections::BTreeMap;
+use crate::support::{Content, Experiment, files};
 use std::fs;
 use std::io::Read;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
+use upg_testkit::left::Left;
 
 /// An average, a coupling that moves, a rate that falls; hardly anything is due at the same step as anything else.
 const GAUGE: &str = "(
@@ -63,57 +60,10 @@ const ENDLESS: &str = "(
     ),
 )";
 
-/// The remains of a run that don't depend on how often it was stopped.
-pub struct Left {
-    bytes: BTreeMap<String, Vec<u8>>,
-    progress: String,
-    metrics: Vec<Value>,
-}
-
-impl Left {
-    /// Of the run in the folder.
-    pub fn of(run: &Path) -> Self {
-        let latest = run.join("checkpoint.safetensors");
-        let mut bytes = BTreeMap::new();
-        let best = run.join("checkpoint.best.safetensors");
-        let previous = run.join("checkpoint.previous.safetensors");
-        let files = [("latest", &latest), ("best", &best), ("previous", &previous)];
-        for (file, path) in files.into_iter().filter(|(_, path)| path.exists()) {
-            let tensors =
-                raw(path).into_iter().filter(|(name, _)| name != "state.progress" && name != "state.checksum");
-            bytes.extend(tensors.map(|(name, (.., bytes))| (format!("{file}: {name}"), bytes)));
-        }
-        for data in ["train.npy", "test.npy"] {
-            bytes.insert(data.into(), fs::read(run.join(data)).unwrap_or_default());
-        }
-        let text = progress(&latest);
-        let (before, seconds) = text.split_once("seconds:").unwrap();
-        let (_, after) = seconds.split_once(',').unwrap();
-        Self { bytes, progress: format!("{before}{after}"), metrics: metrics(run).into_iter().map(timeless).collect() }
-    }
-
-    /// All but the checkpoint before the latest, which is another one if checkpoints are made at other steps.
-    fn but_the_previous(mut self) -> Self {
-        self.bytes.retain(|name, _| !name.starts_with("previous: "));
-        self
-    }
-
-    /// Compares.
-    #[track_caller]
-    pub fn assert_is(&self, expected: &Self, what: &str) {
-        assert_eq!(self.progress, expected.progress, "{what}");
-        assert_eq!(self.metrics, expected.metrics, "{what}");
-        let names = |left: &Self| left.bytes.keys().cloned().collect::<Vec<_>>();
-        assert_eq!(names(self), names(expected), "{what}");
-        let differ: Vec<_> = names(self).into_iter().filter(|name| self.bytes[name] != expected.bytes[name]).collect();
-        assert!(differ.is_empty(), "{what}: {differ:?} differ");
-    }
-}
-
-fn timeless(mut line: Value) -> Value {
-    let object = line.as_object_mut().unwrap();
-    assert!(object.remove("seconds").is_some() && object.remove("samples_per_second").is_some());
-    line
+/// What a run left.
+#[track_caller]
+fn left(run: &Path) -> Left {
+    Left::of(run).unwrap()
 }
 
 /// The arguments of session number `session`: to go on, with another number of threads than before.
@@ -169,7 +119,7 @@ fn half_done() -> (Experiment, Left) {
     let experiment = Experiment::new(GAUGE);
     experiment.trained("whole", &["--steps", "88"]);
     experiment.trained("half", &["--steps", "66"]);
-    let expected = Left::of(&experiment.path("whole"));
+    let expected = left(&experiment.path("whole"));
     (experiment, expected)
 }
 

@@ -3,12 +3,12 @@
 mod refused;
 mod stopped;
 
-use crate::resume::Left;
 use crate::support::{Experiment, command, errors, files, json, metrics, progress, temporaries, upg};
 use serde_json::Value;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use upg_testkit::left::Left;
 
 /// Some dozens of steps a second of a debug build, and a checkpoint every few of them.
 const SMALL: &str = "(
@@ -55,7 +55,8 @@ fn run(experiment: &Experiment, name: &str) -> PathBuf {
 fn assert_as_alone(experiment: &Experiment) {
     for (name, arguments) in RUNS {
         experiment.trained(name, &arguments);
-        Left::of(&run(experiment, name)).assert_is(&Left::of(&experiment.path(name)), name);
+        let left = |path: &Path| Left::of(path).unwrap();
+        left(&run(experiment, name)).assert_is(&left(&experiment.path(name)), name);
     }
 }
 

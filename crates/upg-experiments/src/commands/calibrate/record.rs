@@ -107,17 +107,16 @@ impl Records {
         }
         let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
         let mut records = Self { path: path.to_owned(), file, held: BTreeMap::new() };
-        let mut lines = text[..whole].split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
-        let is_ours = match lines.next() {
+        let (first, evaluations) = taken_apart(&text[..whole]);
+        let is_ours = match first {
             None => line_of(heading).as_bytes().starts_with(&text), // nothing, or the beginning of it
             Some(first) => serde_json::from_slice::<Heading>(first).is_ok_and(|found| found == *heading),
         };
         if !is_ours {
             return Err(records.refuse("holds evaluations of something else".into()));
         }
-        for (i, line) in lines.enumerate() {
-            let record = serde_json::from_slice::<Evaluated>(line);
-            let record = record.map_err(|_| records.refuse(format!("line {} is damaged", i + 2)))?;
+        for record in evaluations {
+            let record = record.map_err(|line| records.refuse(format!("line {line} is damaged")))?;
             records.held.insert((record.samples, record.seed), record);
         }
         let file = &mut records.file;
@@ -155,6 +154,13 @@ impl Records {
         let written = self.file.write_all(line_of(line).as_bytes());
         Ok(written.map_err(|source| OutputError::Write { path: self.path.clone(), source })?)
     }
+}
+
+/// The heading as it stands in whole lines, and the evaluations below it, or the number of a line that is none.
+pub(super) fn taken_apart(lines: &[u8]) -> (Option<&[u8]>, impl Iterator<Item = Result<Evaluated, usize>>) {
+    let mut lines = lines.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+    let evaluated = |(i, line)| serde_json::from_slice::<Evaluated>(line).map_err(|_| i + 2);
+    (lines.next(), lines.enumerate().map(evaluated))
 }
 
 fn line_of(line: &impl Serialize) -> String {

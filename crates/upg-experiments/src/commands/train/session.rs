@@ -270,7 +270,8 @@ fn note_products(before: &Config, now: &Config) {
 
 /// The weights to begin with, if the configuration names some and no checkpoint is there to go on from.
 fn start<T: Real>(plan: &Plan<'_>, layout: &ParamLayout) -> Result<Option<Vec<T>>, Error> {
-    let has_begun = plan.existing == Existing::Resume && RunDir::open(&plan.out).is_ok_and(|dir| dir.latest().exists());
+    let has_checkpoint = |dir: RunDir| dir.latest().exists() || dir.previous().exists();
+    let has_begun = plan.existing == Existing::Resume && RunDir::open(&plan.out).is_ok_and(has_checkpoint);
     let path = plan.config().training.start_from.as_ref().filter(|_| !has_begun);
     path.map(|path| read_start(path, layout)).transpose().map_err(Error::StartFrom)
 }

@@ -4,7 +4,7 @@ use super::run::Run;
 use crate::report::plot::{Chart, Heatmap, escape};
 
 /// A page in the common style; `body` is HTML.
-pub(crate) fn document(title: &str, body: &str) -> String {
+pub fn document(title: &str, body: &str) -> String {
     let (title, style) = (escape(title), include_str!("style.css"));
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"/>\
@@ -15,7 +15,7 @@ pub(crate) fn document(title: &str, body: &str) -> String {
 }
 
 /// A part of a page under its heading, with a line that says how to read it, all HTML; nothing if there is no content.
-pub(crate) fn section(heading: &str, explanation: &str, content: &str) -> String {
+pub fn section(heading: &str, explanation: &str, content: &str) -> String {
     if content.is_empty() {
         return String::new();
     }
@@ -48,7 +48,7 @@ pub(crate) fn captioned(charts: &[(Chart, String)]) -> String {
 }
 
 /// A table of texts under a heading each; all HTML.
-pub(crate) fn plain_table<'a>(head: &[impl AsRef<str>], rows: impl IntoIterator<Item = &'a [String]>) -> String {
+pub fn plain_table<'a>(head: &[impl AsRef<str>], rows: impl IntoIterator<Item = &'a [String]>) -> String {
     let head: String = head.iter().map(|name| format!("<th>{}</th>", name.as_ref())).collect();
     let row = |cells: &[String]| {
         let cells: String = cells.iter().map(|cell| format!("<td>{cell}</td>")).collect();

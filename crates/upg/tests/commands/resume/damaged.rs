@@ -1,7 +1,7 @@
 //! Checkpoints that were cut or altered.
 
-use super::{Left, copy_of_half, half_done};
-use crate::support::{errors, files, first_error_line};
+use super::{GAUGE, copy_of_half, half_done, left};
+use crate::support::{Experiment, errors, files, first_error_line};
 use rand::RngExt;
 use safetensors::SafeTensors;
 use std::fs;
@@ -70,7 +70,7 @@ fn a_damaged_checkpoint_is_recognised_and_the_one_before_is_used() {
         let [warning, "going on after step 63"] = lines[..] else { panic!("{damage}: {lines:?}") };
         assert!(warning.starts_with("warning: ") && warning.contains(latest.to_str().unwrap()), "{damage}: {warning}");
         assert!(warning.ends_with("going on from the checkpoint before, of step 63"), "{damage}: {warning}");
-        Left::of(&experiment.path(&name)).assert_is(&expected, &damage);
+        left(&experiment.path(&name)).assert_is(&expected, &damage);
         assert_eq!(fs::read(experiment.path(&name).join("checkpoint.damaged.safetensors")).unwrap(), bytes);
     }
 }
@@ -98,4 +98,20 @@ fn without_a_good_checkpoint_nothing_is_touched() {
     refused(&["checkpoint.safetensors", "checkpoint.previous.safetensors", "altered or damaged"]);
     fs::remove_file(run.join("checkpoint.previous.safetensors")).unwrap();
     refused(&["checkpoint.safetensors", "altered or damaged"]);
+}
+
+/// As a process leaves it that is killed after it put a damaged checkpoint aside: the run has begun, whatever became of what it began with.
+#[test]
+fn a_run_without_its_latest_checkpoint_does_not_begin_anew() {
+    let experiment = Experiment::new(GAUGE);
+    experiment.trained("first", &["--steps", "5"]);
+    fs::write(experiment.path("config.ron"), GAUGE.replace("steps: 120,", "steps: 120, start_from: \"first\","))
+        .unwrap();
+    experiment.trained("whole", &["--steps", "88"]);
+    experiment.trained("half", &["--steps", "66"]);
+    fs::remove_dir_all(experiment.path("first")).unwrap();
+    fs::remove_file(experiment.path("half/checkpoint.safetensors")).unwrap();
+    let said = experiment.trained("half", &["--resume", "--steps", "88"]);
+    assert!(said.contains("going on from the checkpoint before, of step 63"), "{said}");
+    left(&experiment.path("half")).assert_is(&left(&experiment.path("whole")), "from the checkpoint before");
 }

@@ -1,6 +1,6 @@
 //! A disk without room for a file.
 
-use super::{DATA, GAUGE, Left, copy_of_half, half_done};
+use super::{DATA, GAUGE, copy_of_half, half_done, left};
 use crate::support::{Experiment, errors, first_error_line, temporaries};
 use std::fs;
 use std::process::{Command, Output};
@@ -38,7 +38,7 @@ fn a_full_disk_costs_no_more_than_the_steps_since_the_last_checkpoint() {
         assert!(last_two() == good);
         assert_eq!(temporaries(&run), [""; 0]);
         experiment.trained(named, &["--resume", "--steps", "88"]);
-        Left::of(&run).but_the_previous().assert_is(&expected, named);
+        left(&run).but_the_previous().assert_is(&expected, named);
     }
 }
 
@@ -47,7 +47,7 @@ fn a_full_disk_costs_no_more_than_the_steps_since_the_last_checkpoint() {
 fn a_full_disk_is_noticed_in_every_file() {
     let experiment = Experiment::new(&DATA.replace("batch: 16", "batch: 1"));
     experiment.trained("whole", &[]);
-    let expected = Left::of(&experiment.path("whole"));
+    let expected = left(&experiment.path("whole"));
     let size = |name: &str| fs::metadata(experiment.path("whole").join(name)).unwrap().len();
     let space = size("checkpoint.safetensors") + 1024;
     assert!(space + 2048 < size("metrics.jsonl"));
@@ -58,7 +58,7 @@ fn a_full_disk_is_noticed_in_every_file() {
         assert!(line.contains(&format!("{named}: cannot write: File too large")), "{line}");
         assert_eq!(temporaries(&experiment.path("run")), [""; 0]);
         experiment.trained("run", &["--resume"]);
-        Left::of(&experiment.path("run")).assert_is(&expected, named);
+        left(&experiment.path("run")).assert_is(&expected, named);
         fs::remove_dir_all(experiment.path("run")).unwrap();
     }
 }

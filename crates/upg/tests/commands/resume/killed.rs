@@ -1,6 +1,6 @@
 //! SIGKILL at any moment.
 
-use super::{BOTH, DATA, GAUGE, Left, Running, go_on, half_done};
+use super::{BOTH, DATA, GAUGE, Running, go_on, half_done, left};
 use crate::support::{Experiment, errors, temporaries};
 use rand::RngExt;
 use std::fs;
@@ -60,7 +60,7 @@ fn survives_being_killed(config: &str, seed: u64) {
     let begun = Instant::now();
     experiment.trained("whole", &["--threads", "1"]);
     let longest = begun.elapsed().mul_f64(0.4);
-    let expected = Left::of(&experiment.path("whole"));
+    let expected = left(&experiment.path("whole"));
     let mut rng = Streams::new(seed).next_stream();
     let (mut kills, mut before, mut during) = (0, 0, 0);
     for number in 0.. {
@@ -79,7 +79,7 @@ fn survives_being_killed(config: &str, seed: u64) {
             during += usize::from(!temporaries(&run).is_empty());
         }
         experiment.trained(&name, &go_on(sessions));
-        Left::of(&run).assert_is(&expected, &format!("{name}, {sessions} sessions"));
+        left(&run).assert_is(&expected, &format!("{name}, {sessions} sessions"));
         assert_eq!(temporaries(&run), [""; 0], "{name}");
         if config.contains("tensorboard: On") {
             assert_eq!(run.join("tensorboard").read_dir().unwrap().count(), 1, "event files of {name}");
@@ -124,5 +124,5 @@ fn what_a_killed_process_left_half_written_goes_and_nothing_else() {
     experiment.trained("half", &["--resume", "--steps", "88"]);
     assert!(ours.iter().all(|name| !run.join(name).exists()));
     assert!(foreign.iter().all(|name| fs::read(run.join(name)).unwrap() == b"half"));
-    Left::of(&run).assert_is(&expected, "beside foreign files");
+    left(&run).assert_is(&expected, "beside foreign files");
 }

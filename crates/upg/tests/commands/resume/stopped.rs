@@ -1,6 +1,6 @@
 //! Runs in parts, signals, and several processes at once.
 
-use super::{BOTH, DATA, ENDLESS, GAUGE, Left, Running};
+use super::{BOTH, DATA, ENDLESS, GAUGE, Running, left};
 use crate::support::{Experiment, errors, files, first_error_line, metrics, progress_number};
 use std::fs;
 use std::thread::sleep;
@@ -17,10 +17,10 @@ fn two_parts_are_the_whole() {
         assert_eq!(progress_number(&run.join("checkpoint.safetensors"), "step").to_string(), step);
         let said = experiment.trained("parts", &["--resume", "--threads", "1"]);
         assert_eq!(said.lines().collect::<Vec<_>>(), [format!("going on after step {step}")]);
-        Left::of(&run).assert_is(&Left::of(&experiment.path("whole")), step);
+        left(&run).assert_is(&left(&experiment.path("whole")), step);
         let before = files(&run);
         experiment.trained("parts", &["--resume"]); // there is nothing left to do
-        Left::of(&run).assert_is(&Left::of(&experiment.path("whole")), "once more");
+        left(&run).assert_is(&left(&experiment.path("whole")), "once more");
         assert!(before.keys().eq(files(&run).keys()) || config == DATA);
     }
 }
@@ -44,7 +44,7 @@ fn a_run_that_is_asked_to_stop_saves_and_stops() {
         let steps = (step + 31.0).to_string();
         experiment.trained("run", &["--resume", "--steps", &steps, "--threads", "2"]);
         experiment.trained("whole", &["--steps", &steps]);
-        Left::of(&run).assert_is(&Left::of(&experiment.path("whole")), signal);
+        left(&run).assert_is(&left(&experiment.path("whole")), signal);
     }
 }
 
@@ -138,7 +138,7 @@ fn a_folder_serves_one_process_at_a_time() {
     let step = progress_number(&run.join("checkpoint.safetensors"), "step") + 5.0;
     experiment.trained("run", &["--resume", "--steps", &step.to_string()]);
     experiment.trained("whole", &["--steps", &step.to_string()]);
-    Left::of(&run).assert_is(&Left::of(&experiment.path("whole")), "after the others were refused");
+    left(&run).assert_is(&left(&experiment.path("whole")), "after the others were refused");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Ways to damage a file.
+//! Ways to damage a file, drawn from a seed.
 
 use rand::RngExt;
 use std::ops::Range;
@@ -47,11 +47,13 @@ const NUMBERS: [&str; 22] = [
 ];
 
 /// Draws what is done.
+#[derive(Clone, Debug)]
 pub struct Mutator {
     rng: Rng,
 }
 
 impl Mutator {
+    /// The damages of a seed.
     pub fn new(seed: u64) -> Self {
         Self { rng: Streams::new(seed).next_stream() }
     }

@@ -1,0 +1,7 @@
+//! `evaluations.jsonl` of a calibration.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| upg_fuzz::loaders::calibration::load(bytes));

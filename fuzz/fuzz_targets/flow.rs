@@ -1,0 +1,7 @@
+//! Descriptions of flows.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| upg_fuzz::loaders::flow::load(bytes));

@@ -1,0 +1,7 @@
+//! `metrics.jsonl`.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| upg_fuzz::loaders::metrics::load(bytes));

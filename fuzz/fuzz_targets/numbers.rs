@@ -1,0 +1,7 @@
+//! Arrays of numbers.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| upg_fuzz::loaders::numbers::load(bytes));

@@ -1,0 +1,7 @@
+//! Values from the command line.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| upg_fuzz::loaders::overrides::load(bytes));

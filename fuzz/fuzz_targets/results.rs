@@ -1,0 +1,7 @@
+//! Results in JSON.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| upg_fuzz::loaders::results::load(bytes));

@@ -1,0 +1,7 @@
+//! Files of weights with their metadata.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| upg_fuzz::loaders::weights_file::load(bytes));
