@@ -42,7 +42,8 @@ fn same_means(name: &str) {
     }
     train::run(&Train::parse_from(arguments).options).unwrap();
     let [repetitions, batch] = [REPETITIONS, BATCH].map(|number| number.to_string());
-    let arguments = ["variance", "--run", &run, "--repetitions", &repetitions, "--batch", &batch, "--weights", "latest"];
+    let arguments =
+        ["variance", "--run", &run, "--repetitions", &repetitions, "--batch", &batch, "--weights", "latest"];
     let told = variance::run(&Variance::parse_from(arguments).options).unwrap();
     println!("{told}");
     let found = std::fs::read_to_string(folder.path().join("run/variance.json")).unwrap();

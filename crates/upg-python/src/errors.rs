@@ -20,7 +20,13 @@ fn class(error: &Error) -> &'static str {
         Error::Device(_) => "DeviceError",
         Error::Overflown { .. } | Error::Diverged { .. } | Error::NotFinite { .. } => "DivergedError",
         Error::Failed(inner) => class(inner),
-        Error::Signals(_) | Error::Interrupted { .. } | Error::Cancelled(_) => "UpgError",
+        Error::Signals(_)
+        | Error::Interrupted { .. }
+        | Error::Cancelled(_)
+        | Error::SweepInterrupted { .. }
+        | Error::RunsFailed { .. }
+        | Error::Parted { .. }
+        | Error::FirstLost { .. } => "UpgError",
     }
 }
 

@@ -12,7 +12,9 @@ pub fn load(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let overrides: Option<Vec<Override>> = text.lines().map(|line| check(line.parse::<Override>())).collect();
     let Some(overrides) = overrides.filter(|overrides| overrides.len() <= 4) else { return };
-    if let Some(file) = check(ConfigFile::parse("config.ron".as_ref(), CONFIG.into()).and_then(|file| file.with(&overrides))) {
+    if let Some(file) =
+        check(ConfigFile::parse("config.ron".as_ref(), CONFIG.into()).and_then(|file| file.with(&overrides)))
+    {
         check(file.check());
     }
 }

@@ -32,6 +32,6 @@ impl Extent {
 
     /// Proposals of the chain that are kept with their primaries; none where there is nothing to know of them.
     pub fn proposals(&self, primaries: usize) -> usize {
-        if primaries == 0 { 0 } else { (self.along_chain / primaries).clamp(1, self.log_weights) }
+        self.along_chain.checked_div(primaries).map_or(0, |fitting| fitting.clamp(1, self.log_weights))
     }
 }

@@ -155,7 +155,7 @@ impl Blocks {
     pub fn refine<'f>(&self, functions: impl IntoIterator<Item = &'f dyn Fn(&[f64]) -> f64>) -> Vec<Option<Refined>> {
         let functions: Vec<_> = functions.into_iter().collect();
         let influences = self.influences(functions.iter().copied());
-        let refine = |(f, influence): (&&dyn Fn(&[f64]) -> f64, Option<Influence>)| {
+        let refine = |f: &dyn Fn(&[f64]) -> f64, influence: Option<Influence>| {
             let Influence { value, terms } = influence?;
             let count = terms.len() as f64;
             let moment = |power| centred(&terms).map(|term| term.powi(power)).sum::<f64>();
@@ -169,7 +169,7 @@ impl Blocks {
             };
             Some(influences.refine(value))
         };
-        functions.iter().zip(influences).map(refine).collect()
+        functions.iter().zip(influences).map(|(f, influence)| refine(f, influence)).collect()
     }
 
     /// f of all, and f − f_k of every block with samples.
