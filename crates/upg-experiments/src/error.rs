@@ -12,10 +12,10 @@ use std::io;
 use std::path::PathBuf;
 use upg_core::DeviceError;
 use upg_targets::TargetError;
-use upg_train::Fault;
 use upg_train::method::MethodError;
 use upg_train::peers::{Farewell, Parting};
 use upg_train::state::StateError;
+use upg_train::{Fault, Peers};
 
 /// Why a command ended without a result. Every message is one line; a configuration with several mistakes has one for each.
 #[derive(Debug, thiserror::Error)]
@@ -129,6 +129,16 @@ pub enum Error {
         /// Folder of the run.
         dir: PathBuf,
     },
+    /// Another process of the run failed before there was something to save.
+    #[error("process {process}: {why}")]
+    Elsewhere {
+        /// Its number.
+        process: usize,
+        /// The exit status it would have alone.
+        status: u8,
+        /// Why.
+        why: String,
+    },
     /// The caller asked for an end; nothing is written.
     #[error("stopped by {0}")]
     Cancelled(&'static str),
@@ -172,6 +182,18 @@ impl From<Invalid> for Error {
 }
 
 impl Error {
+    /// This error as one of several processes tells of it: where it only couldn't go on without another, that other's.
+    pub fn among(self, peers: &Peers) -> Self {
+        match (self, peers.parted()) {
+            (Self::Device(_), Some(Parting::Left { process, farewell: Farewell::Failed { status, why } }))
+                if process != peers.rank() =>
+            {
+                Self::Elsewhere { process, status, why }
+            }
+            (error, _) => error,
+        }
+    }
+
     /// The lines for standard error, that of the error first. A stop that was asked for is no error.
     pub fn told(&self) -> String {
         match self {
@@ -194,6 +216,7 @@ impl Error {
             Self::Output(error) => error.exit_status(),
             Self::Data(error) => error.exit_status(),
             Self::Parted { parting: Parting::Left { farewell: Farewell::Failed { status, .. }, .. }, .. } => *status,
+            Self::Elsewhere { status, .. } => *status,
             Self::NotFinite { .. }
             | Self::Parted { .. }
             | Self::FirstLost { .. }

@@ -103,7 +103,7 @@ impl Cli {
 
 /// Does it as one of `peers`; returns the exit status.
 fn carry_out(command: Command, peers: &Peers, speaks: impl Fn() -> bool) -> u8 {
-    let outcome = work(command, peers);
+    let outcome = work(command, peers).map_err(|error| error.among(peers));
     if let Err(error) = &outcome {
         peers.part(&Farewell::Failed { status: error.exit_status(), why: error.to_string() });
     }

@@ -19,8 +19,8 @@ const MOST: usize = 1 << 30;
 /// Most bytes of a farewell: few enough to be sent at once.
 const MOST_WORDS: usize = 2000;
 
-/// How long a message is waited for without a pause.
-const AWAKE: Duration = Duration::from_millis(2);
+/// How long a message is waited for without a pause: MPI moves large ones piece by piece, and only when it is asked.
+const AWAKE: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_micros(50);
 /// How often other processes are looked for.
 const LOOK: Duration = Duration::from_millis(50);

@@ -97,10 +97,6 @@ fn results_are_those_of_one_process() {
     for processes in [1, 3] {
         let out = |name: &str| experiment.argument(&format!("{name}{processes}"));
         made(processes, &["evaluate", "--run", &run, "--samples", "20000", "--out", &out("evaluated")]);
-        assert_eq!(
-            told.matches("log Z").count(),
-            made(1, &["evaluate", "--run", &run, "--samples", "20000", "--out", &out("told")]).matches("log Z").count()
-        );
         made(processes, &["variance", "--run", &run, "--repetitions", "23", "--out", &out("variance")]);
         made(processes, &["sample", "--run", &run, "-n", "20000", "--metropolis", "--out", &out("samples")]);
     }
