@@ -50,7 +50,7 @@ enum Task {
     Wheel(python::Arguments),
     /// Builds the Python package, and runs its tests and mypy in a virtual environment under target/.
     TestPython(python::TestArguments),
-    /// How long a step takes on many processes, by counts and measured constants.
+    /// How long a step takes on many processes, by what is counted.
     Scaling,
     /// Builds the program for several processes, installing MPI where there is none, and tests it on one to four.
     TestMpi(test_mpi::Arguments),

@@ -1,4 +1,5 @@
-//! `cargo xtask scaling`: how long a step takes on many processes, by counts and measured constants; the tables of docs/SCALING.md.
+//! `cargo xtask scaling`: how long a step takes on many processes, by what is counted; the tables of docs/SCALING.md. The seconds of a gradient are
+//! measured, the constants of networks and hosts are those of data sheets: `upg peers` measures them where it is called.
 //!
 //! A step on n processes, with B samples and S bytes of gradient, is a gathering of the log-weights and a sum of the gradient, three exchanges of
 //! messages with everyone:
@@ -35,7 +36,7 @@ struct Flow {
     steps: [(f64, f64); 3],
 }
 
-/// Nodes with 64 cores each and a network of 100 Gbit/s, by their data sheets; the memory as measured on the machine of docs/SCALING.md.
+/// Nodes with 64 cores each and a network of 100 Gbit/s; one thread copies and adds.
 const NODES: Network =
     Network { name: "nodes", exchange: 2e-6, message: 0.5e-6, bandwidth: 12.5e9, memory: 8e9, bus: None };
 /// Cards with 400 Gbit/s each, over their hosts.
@@ -51,8 +52,8 @@ const ON_NODES: [Flow; 2] = [
         steps: [(64.0, 89.9e-3 / CORES), (1024.0, 1.11 / CORES), (8192.0, 8.88 / CORES)],
     },
     Flow {
-        name: "U(1), 2600 parameters",
-        gradient: 10e3,
+        name: "U(1), 30 k parameters",
+        gradient: 120e3,
         steps: [(64.0, 11.6e-3 / CORES), (1024.0, 0.17 / CORES), (8192.0, 1.36 / CORES)],
     },
 ];
@@ -64,8 +65,8 @@ const ON_CARDS: [Flow; 2] = [
         steps: [(64.0, 2.0e-3), (1024.0, 7.1e-3), (8192.0, 39.2e-3)],
     },
     Flow {
-        name: "U(1), 2600 parameters",
-        gradient: 10e3,
+        name: "U(1), 30 k parameters",
+        gradient: 120e3,
         steps: [(64.0, 1.4e-3), (1024.0, 2.8e-3), (8192.0, 15.6e-3)],
     },
 ];
