@@ -26,7 +26,8 @@ fn class(error: &Error) -> &'static str {
         | Error::SweepInterrupted { .. }
         | Error::RunsFailed { .. }
         | Error::Parted { .. }
-        | Error::FirstLost { .. } => "UpgError",
+        | Error::FirstLost { .. }
+        | Error::Elsewhere { .. } => "UpgError",
     }
 }
 

@@ -111,7 +111,10 @@ pub(crate) fn load(arguments: &Arguments) -> ExitCode {
         return ExitCode::from(2);
     };
     panic::set_hook(Box::new(|panic| {
-        let told = panic.payload_as_str().unwrap_or("no words").chars().take(300).collect::<String>();
+        let payload = panic.payload();
+        let text = payload.downcast_ref::<&str>().copied();
+        let words = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no words");
+        let told = words.chars().take(300).collect::<String>();
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         PANIC.set(Some(format!("{place}: {}", told.replace('\n', " "))));
     }));

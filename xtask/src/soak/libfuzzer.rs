@@ -56,7 +56,7 @@ fn fuzz(round: &mut Round<'_>, loader: &Loader, program: &Path) -> Outcome {
         "-print_final_stats=1",
         "-close_fd_mask=1",
     ]);
-    command.arg(format!("-max_total_time={SECONDS}")).arg(format!("-seed={}", round.rng.random_range(1..1 << 31)));
+    command.arg(format!("-max_total_time={SECONDS}")).arg(format!("-seed={}", round.rng.random_range(1..i32::MAX)));
     let ended = round.start(command)?.wait(Duration::from_secs(SECONDS + 120), round.stop)?;
     let executions = ended.stderr.lines().find_map(|line| line.strip_prefix("stat::number_of_executed_units:"));
     let executions = executions.and_then(|number| number.trim().parse().ok()).unwrap_or(0);

@@ -37,7 +37,7 @@ fn the_plan_decides_the_shape_and_the_seed_the_samples() {
         assert_eq!(data.dim(), (samples, 6));
         assert!(report.step_size.is_some_and(|step| step > 0.0) && (0.0..=1.0).contains(&report.acceptance));
         assert_eq!((&data, report), (&draw(&theory, &plan, 1).0, draw::<f32>(&theory, &plan, 1).1));
-        assert_ne!(data, draw(&theory, &plan, 2).0);
+        assert_ne!(data, draw::<f32>(&theory, &plan, 2).0);
     }
 }
 
@@ -232,7 +232,8 @@ fn exact_samplers_need_no_chains() {
     assert_eq!((x.dim(), report), ((77, 2), exact));
     let (x, report) = draw::<f32>(&Gmm::new(4).expect("four dimensions"), &plan, 9);
     assert_eq!((x.dim(), report), ((77, 4), exact));
-    assert_eq!(x, draw(&Gmm::new(4).expect("four dimensions"), &ChainPlan { chains: 3, thin: 1, ..plan }, 9).0);
+    let other = ChainPlan { chains: 3, thin: 1, ..plan };
+    assert_eq!(x, draw::<f32>(&Gmm::new(4).expect("four dimensions"), &other, 9).0);
 }
 
 #[test]

@@ -170,6 +170,7 @@ impl Chain {
 mod tests {
     use super::*;
     use crate::stats::Estimate;
+    use crate::stats::jackknife::Function;
     use rand_distr::{Distribution, StandardNormal};
 
     /// p = N(0.7, 1), q = N(0, 1): an ESS of 0.61. Of x and x².
@@ -187,7 +188,7 @@ mod tests {
     fn numbers_along_the_chain_are_calibrated() {
         let mut rng = upg_core::Streams::new(5).next_stream();
         let susceptibility = |means: &[f64]| means[1] - means[0] * means[0];
-        let functions: [(&dyn Fn(&[f64]) -> f64, f64); 2] = [(&|means| means[0], 0.7), (&susceptibility, 1.0)];
+        let functions: [(&Function<'_>, f64); 2] = [(&|means| means[0], 0.7), (&susceptibility, 1.0)];
         let (mut pulls, mut held) = ([Moments::default(), Moments::default()], [0; 2]);
         for _ in 0..600 {
             let chain = walk(2000, &mut rng);

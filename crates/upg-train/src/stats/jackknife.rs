@@ -16,6 +16,9 @@
 
 use super::interval::{Influences, Refined};
 
+/// f: a number from the means of the primaries.
+pub(crate) type Function<'f> = dyn Fn(&[f64]) -> f64 + 'f;
+
 /// A number and its standard error.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
@@ -143,7 +146,7 @@ impl Blocks {
     /// if f isn't.
     ///
     /// Costs K P operations and K + 1 calls of f.
-    pub fn estimate(&self, f: &dyn Fn(&[f64]) -> f64) -> Option<Estimate> {
+    pub fn estimate(&self, f: &Function<'_>) -> Option<Estimate> {
         let [influence] = &self.influences([f])[..] else { unreachable!("one function") };
         let Influence { value, terms } = influence.as_ref()?;
         let count = terms.len() as f64;
@@ -152,10 +155,10 @@ impl Blocks {
     }
 
     /// The same of functions of the means of independent samples, to second order.
-    pub fn refine<'f>(&self, functions: impl IntoIterator<Item = &'f dyn Fn(&[f64]) -> f64>) -> Vec<Option<Refined>> {
+    pub fn refine<'f>(&self, functions: impl IntoIterator<Item = &'f Function<'f>>) -> Vec<Option<Refined>> {
         let functions: Vec<_> = functions.into_iter().collect();
         let influences = self.influences(functions.iter().copied());
-        let refine = |f: &dyn Fn(&[f64]) -> f64, influence: Option<Influence>| {
+        let refine = |f: &Function<'_>, influence: Option<Influence>| {
             let Influence { value, terms } = influence?;
             let count = terms.len() as f64;
             let moment = |power| centred(&terms).map(|term| term.powi(power)).sum::<f64>();
@@ -173,7 +176,7 @@ impl Blocks {
     }
 
     /// f of all, and f − f_k of every block with samples.
-    fn influences<'f>(&self, functions: impl IntoIterator<Item = &'f dyn Fn(&[f64]) -> f64>) -> Vec<Option<Influence>> {
+    fn influences<'f>(&self, functions: impl IntoIterator<Item = &'f Function<'f>>) -> Vec<Option<Influence>> {
         let functions: Vec<_> = functions.into_iter().collect();
         let blocks: Vec<&Sums> = self.filled().collect();
         let whole = self.sum_of(&blocks, None);
@@ -202,7 +205,7 @@ impl Blocks {
     }
 
     /// Σ_{kl} ψ_k ψ_l ∂²f/∂k∂l: the second derivative of f along weights that change by the factor 1 + ε ψ_k.
-    fn curvature(&self, f: &dyn Fn(&[f64]) -> f64, value: f64, terms: &[f64]) -> Option<f64> {
+    fn curvature(&self, f: &Function<'_>, value: f64, terms: &[f64]) -> Option<f64> {
         /// Largest change of a weight.
         const STEP: f64 = 0.1;
         let largest = terms.iter().fold(0.0_f64, |largest, term| largest.max(term.abs()));
@@ -279,7 +282,7 @@ fn centred(terms: &[f64]) -> impl Iterator<Item = f64> {
 }
 
 /// ∂f at these means, by differences over a tenth of their standard errors; `None` where f isn't finite.
-pub(crate) fn slopes(f: &dyn Fn(&[f64]) -> f64, means: &[f64], spreads: &[f64]) -> Option<Vec<f64>> {
+pub(crate) fn slopes(f: &Function<'_>, means: &[f64], spreads: &[f64]) -> Option<Vec<f64>> {
     const STEP: f64 = 0.1;
     let mut at = means.to_vec();
     let slope = |(i, spread): (usize, &f64)| {

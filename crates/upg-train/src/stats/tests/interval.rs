@@ -2,6 +2,7 @@
 
 use super::{Shifted, assert_close, generator, normal};
 use crate::stats::interval::Influences;
+use crate::stats::jackknife::Function;
 use crate::stats::{Blocks, Deal, Estimate, Moments, Refined, WeightSums};
 use rand::RngExt;
 use upg_core::Rng;
@@ -53,11 +54,11 @@ fn a_weighted_mean_is_that_of_the_plain_formulas() {
         terms.map(|((w, (_, a)), psi)| w / total * (psi - centre) * g(a[0] - mean)).sum::<f64>()
     };
     let curvature = -2.0 * along(&|_| 1.0) * along(&|away| away);
-    let found = each_its_own(&samples).refine([&(|means: &[f64]| means[0]) as &dyn Fn(&[f64]) -> f64])[0].unwrap();
+    let found = each_its_own(&samples).refine([&(|means: &[f64]| means[0]) as &Function<'_>])[0].unwrap();
     assert_same(found, written_out(mean, &psi, bias, curvature), 1e-4);
     for shift in [-800.0, 1e4] {
         let moved: Vec<_> = samples.iter().map(|(log_w, a)| (log_w + shift, a.clone())).collect();
-        let again = each_its_own(&moved).refine([&(|means: &[f64]| means[0]) as &dyn Fn(&[f64]) -> f64])[0].unwrap();
+        let again = each_its_own(&moved).refine([&(|means: &[f64]| means[0]) as &Function<'_>])[0].unwrap();
         assert_same(again, found, 1e-9);
     }
 }
@@ -116,7 +117,7 @@ fn means_of_skewed_numbers_are_calibrated() {
         let blocks = each_its_own(&samples);
         let Estimate { value, error } = blocks.estimate(&|means| means[0]).unwrap();
         plain.push((value - 1.0) / error);
-        blocks.refine([&(|means: &[f64]| means[0]) as &dyn Fn(&[f64]) -> f64])[0].unwrap()
+        blocks.refine([&(|means: &[f64]| means[0]) as &Function<'_>])[0].unwrap()
     });
     assert_calibrated(found, 0.05);
     // −γ/2 = −1/√100
@@ -138,7 +139,7 @@ fn reweighted_numbers_and_log_z_are_calibrated() {
     };
     let mean = |means: &[f64]| means[0];
     let susceptibility = |means: &[f64]| means[1] - means[0] * means[0];
-    let functions: [(&dyn Fn(&[f64]) -> f64, f64, f64); 2] = [(&mean, 0.6, 0.1), (&susceptibility, 1.0, 0.15)];
+    let functions: [(&Function<'_>, f64, f64); 2] = [(&mean, 0.6, 0.1), (&susceptibility, 1.0, 0.15)];
     for (f, exact, tolerance) in functions {
         let found = repeat(1000, exact, || each_its_own(&draw(&mut rng)).refine([f])[0].unwrap());
         assert_calibrated(found, tolerance);

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::peers::tests::together;
+use crate::sample::Piece;
 
 fn data() -> Array2<f64> {
     Array2::from_shape_fn((PIECE + 100, 2), |(i, j)| (0.7 * i as f64 + 1.9 * j as f64).sin())
@@ -34,7 +35,11 @@ fn samples_and_chains_do_not_depend_on_the_number_of_processes() {
     let plan = SamplePlan { seed: 5, first: 3, samples, draw: Draw::Independent, latent: true };
     let latent = |mut trained: Trained<Cpu<f64>>| {
         let mut latent = vec![];
-        trained.sample(plan, |piece| Ok::<_, DeviceError>(latent.extend(piece.latent.iter().copied()))).unwrap();
+        let take = |piece: Piece<'_, f64>| {
+            latent.extend(piece.latent.iter().copied());
+            Ok::<_, DeviceError>(())
+        };
+        trained.sample(plan, take).unwrap();
         latent
     };
     let all = together(3, |peers| latent(wrong().with_peers(peers)));

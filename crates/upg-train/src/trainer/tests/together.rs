@@ -18,8 +18,10 @@ fn shared(objective: Objective, peers: Peers) -> Trainer<Cpu<f64>> {
     annealed(TrainingPlan { objective, ..everything() }, 1).with_peers(peers).unwrap()
 }
 
+type Told = Vec<(Step, Option<Tested>)>;
+
 /// The rest of the twelve steps with their tests; the state, and all that is told of steps and tests.
-fn rest(mut trainer: Trainer<Cpu<f64>>) -> (State<f64>, Vec<(Step, Option<Tested>)>, Vec<f64>) {
+fn rest(mut trainer: Trainer<Cpu<f64>>) -> (State<f64>, Told, Vec<f64>) {
     let mut told = vec![];
     trainer.run(|step, tested| told.push((step.clone(), tested.copied()))).unwrap();
     let log_weights = trainer.log_weights();
