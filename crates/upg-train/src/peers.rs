@@ -348,9 +348,9 @@ impl Peers {
             return Ok(());
         }
         let mut length = (content.len() as u64).to_le_bytes();
-        self.spread_first(&mut length)?;
+        self.hand_out(&mut length)?;
         content.resize(u64::from_le_bytes(length) as usize, 0);
-        self.spread_first(content)
+        self.hand_out(content)
     }
 
     /// The same with numbers, of which every process has as many.
@@ -358,10 +358,10 @@ impl Peers {
     /// # Errors
     /// If the processes have parted.
     pub fn broadcast_numbers<T: Real>(&self, values: &mut [T]) -> Result<(), DeviceError> {
-        if self.is_alone() { Ok(()) } else { self.spread_first(bytes_mut(values)) }
+        if self.is_alone() { Ok(()) } else { self.hand_out(bytes_mut(values)) }
     }
 
-    fn spread_first(&self, content: &mut [u8]) -> Result<(), DeviceError> {
+    fn hand_out(&self, content: &mut [u8]) -> Result<(), DeviceError> {
         let is_first = self.is_first();
         let mut nothing: Vec<&mut [u8]> = (0..self.size).map(|_| Default::default()).collect();
         if is_first {
