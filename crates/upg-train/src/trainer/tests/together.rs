@@ -18,6 +18,7 @@ fn shared(objective: Objective, peers: Peers) -> Trainer<Cpu<f64>> {
     annealed(TrainingPlan { objective, ..everything() }, 1).with_peers(peers).unwrap()
 }
 
+/// Steps with the tests after them.
 type Told = Vec<(Step, Option<Tested>)>;
 
 /// The rest of the twelve steps with their tests; the state, and all that is told of steps and tests.
