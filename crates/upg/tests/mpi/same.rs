@@ -93,6 +93,8 @@ fn results_are_those_of_one_process() {
     let made = |processes: usize, arguments: &[&str]| {
         let output = on(processes, arguments).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let told = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(told.matches("written to").count(), 1, "the first process alone writes: {told}");
     };
     for processes in [1, 3] {
         let out = |name: &str| experiment.argument(&format!("{name}{processes}"));
