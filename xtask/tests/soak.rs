@@ -40,7 +40,7 @@ fn nothing_is_found_where_nothing_is_lost_and_it_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("soak");
     let ordeals = ["kills", "signals", "disks", "damage", "configs"];
-    let all = ["--only", &ordeals.join(","), "--seed", "4"];
+    let all = ["--only", &ordeals.join(","), "--seed", "1"];
     let first = soak(&out, &[&all[..], &["--rounds", "2"]].concat());
     assert!(first.status.success(), "{}", told(&first));
     let line = "{\"round\":2,\"ordeal\":\"dis";
@@ -49,7 +49,7 @@ fn nothing_is_found_where_nothing_is_lost_and_it_goes_on() {
     assert!(rest.status.success(), "{}", told(&rest));
     let lines = ledger(&out);
     for (number, (line, ordeal)) in lines.iter().zip(ordeals).enumerate() {
-        assert!(line.contains(&format!("\"round\":{number},\"ordeal\":\"{ordeal}\",\"seed\":4")), "{line}");
+        assert!(line.contains(&format!("\"round\":{number},\"ordeal\":\"{ordeal}\",\"seed\":1")), "{line}");
         assert!(line.contains("\"findings\":[]"), "{line}");
     }
     assert_eq!(lines.len(), ordeals.len());
@@ -71,13 +71,13 @@ fn what_is_lost_is_found() {
         let folder = tempfile::tempdir().unwrap();
         let program = faulty(folder.path(), does);
         let out = folder.path().join("soak");
-        let arguments = ["--only", "kills", "--seed", "4", "--round", "0", "--program", program.to_str().unwrap()];
+        let arguments = ["--only", "kills", "--seed", "1", "--round", "0", "--program", program.to_str().unwrap()];
         let output = soak(&out, &arguments);
         let told = told(&output);
         assert_eq!(output.status.code(), Some(1), "{does}: {told}");
         let line = told.lines().find(|line| line.contains("FOUND: ")).unwrap_or_else(|| panic!("{does}: {told}"));
         assert!(line.contains(expected), "{does}: {line}");
-        assert!(line.ends_with("; again: cargo xtask soak --only kills --seed 4 --round 0"), "{does}: {line}");
+        assert!(line.ends_with("; again: cargo xtask soak --only kills --seed 1 --round 0"), "{does}: {line}");
         assert!(out.join("findings/kills-0/config.ron").is_file(), "{does}: the evidence stays");
     }
 }

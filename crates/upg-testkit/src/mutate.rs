@@ -152,6 +152,9 @@ impl Mutator {
         for _ in 0..1 + self.below(3) {
             let (at, other) = (self.below(tokens.len()), self.below(others.len()));
             let words = words(&others[other].1);
+            if tokens.is_empty() || words.is_empty() {
+                break; // nothing is left of it, or nothing can be put in
+            }
             let (new, also) = (self.pick(&words).to_owned(), self.below(tokens.len()));
             told.push(match self.below(5) {
                 0 => format!("{:?} taken out", tokens.remove(at)),
@@ -280,4 +283,21 @@ pub fn texts_of(n: usize) -> Vec<(String, String)> {
     texts.push(("a long unknown field".into(), format!("({flow}, {}: 1)", "x".repeat(n))));
     texts.push(("a long row".into(), format!("({flow}, target: Gaussian(mean: [1, 1], covariance: [[{ones}], [1]]))")));
     texts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_is_altered_there_is_a_file() {
+        let mut mutator = Mutator::new(1);
+        for seed in ["", "4", "a b", "(x: 1)"] {
+            let others = [(String::new(), "4".to_owned()), (String::new(), String::new())];
+            for _ in 0..2000 {
+                mutator.text(seed, &others);
+                mutator.bytes(seed.as_bytes(), &[b"", b"12"]);
+            }
+        }
+    }
 }

@@ -2,8 +2,9 @@
 
 use super::experiment::Experiment;
 use super::files::{self, Files};
+use super::outcome::Outcome;
 use super::program::How;
-use super::round::{Outcome, Round};
+use super::round::Round;
 use rand::RngExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -59,20 +60,18 @@ impl Attempt {
     pub(super) fn draw(round: &mut Round<'_>) -> Outcome<Option<Self>> {
         let experiment = Experiment::with_exact_values(round)?;
         let Some(_) = experiment.trained(round, "run", &["--threads", "1"])? else { return Ok(None) };
-        let (command, before) = (draw(round), experiment.path("before/run"));
-        files::copy(&experiment.path("run"), &before)?;
-        let done = |round: &mut Round<'_>, run: &Path, seed| {
-            let command = round.program.upg(&with(&command, run, seed));
+        // All in one folder, since pages name it.
+        let (command, run, before) = (draw(round), experiment.path("run"), experiment.path("before"));
+        let done = |round: &mut Round<'_>, seed| {
+            let command = round.program.upg(&with(&command, &run, seed));
             round.let_end_with(&[0], "undisturbed", command)
         };
-        done(round, &before, 1)?;
-        let after = experiment.path("after/run");
-        files::copy(&before, &after)?;
+        done(round, 1)?;
+        files::copy(&run, &before)?;
         let begun = Instant::now();
-        done(round, &after, NEW)?;
+        done(round, NEW)?;
         let seconds = begun.elapsed();
-        let run = experiment.path("tried/run");
-        let (old, new) = (files::read(&before)?, files::read(&after)?);
+        let (old, new) = (files::read(&before)?, files::read(&run)?);
         let attempt = Self { arguments: with(&command, &run, NEW), run, before, old, new, seconds };
         attempt.begin_anew()?;
         Ok(round.findings.is_empty().then_some(attempt))

@@ -2,8 +2,9 @@
 //! number of threads.
 
 use super::experiment::Experiment;
+use super::outcome::Outcome;
 use super::program::How;
-use super::round::{Outcome, Round};
+use super::round::Round;
 use rand::RngExt;
 use std::fmt::Write;
 use upg_core::Rng;

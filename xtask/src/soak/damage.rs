@@ -2,8 +2,9 @@
 
 use super::experiment::Experiment;
 use super::files::{self, Files};
+use super::outcome::Outcome;
 use super::program::{Ended, How};
-use super::round::{Outcome, Round};
+use super::round::Round;
 use rand::RngExt;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -3,8 +3,9 @@
 use super::commands::{Attempt, Temporary};
 use super::experiment::{Experiment, standing};
 use super::files;
+use super::outcome::Outcome;
 use super::program::{Ended, How, after};
-use super::round::{Outcome, Round};
+use super::round::Round;
 use rand::RngExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -12,6 +13,9 @@ use upg_testkit::left::Left;
 
 /// Tries for each experiment.
 const TRIES: usize = 6;
+
+/// Blocks of 512 bytes that any file may have: what a program says goes to one, too.
+const SPOKEN: u64 = 2;
 
 /// A round on a disk that is small, on files that are limited, or without a reader of what is said.
 pub(super) fn round(round: &mut Round<'_>) -> Outcome {
@@ -59,7 +63,7 @@ fn go_on_without_room(round: &mut Round<'_>, experiment: &Experiment, name: &str
     let before = standing(&run);
     let ended = match small {
         Small::File => {
-            let blocks = round.rng.random_range(0..=2 * largest(&run)? / 512);
+            let blocks = round.rng.random_range(SPOKEN..=2 * largest(&run)? / 512);
             let train = experiment.train(round, name, &["--resume", "--threads", "1"]);
             round.let_end(after(&format!("ulimit -f {blocks}"), &train))?
         }
@@ -144,7 +148,7 @@ fn all(run: &Path) -> Outcome<u64> {
 fn commands_with_limits(round: &mut Round<'_>) -> Outcome {
     let Some(attempt) = Attempt::draw(round)? else { return Ok(()) };
     for _ in 0..TRIES {
-        let blocks = round.rng.random_range(0..=2 * largest(&attempt.run)? / 512);
+        let blocks = round.rng.random_range(SPOKEN..=2 * largest(&attempt.run)? / 512);
         let ended = round.let_end(after(&format!("ulimit -f {blocks}"), &attempt.command(round)))?;
         look(round, &ended, Small::File);
         attempt.look(round, Temporary::Gone)?;

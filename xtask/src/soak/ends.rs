@@ -4,8 +4,9 @@
 use super::commands::{self, Attempt};
 use super::experiment::{Experiment, standing};
 use super::files;
+use super::outcome::{LONGEST, Outcome};
 use super::program::{Ended, How, Running};
-use super::round::{LONGEST, Outcome, Round};
+use super::round::Round;
 use rand::RngExt;
 use std::path::Path;
 use std::thread::sleep;

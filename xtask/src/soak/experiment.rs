@@ -1,8 +1,9 @@
 //! Small experiments with cheap steps, drawn from many, on which hardly anything is due at the same step as anything else.
 
 use super::files;
-use super::program::Ended;
-use super::round::{Outcome, Round};
+use super::outcome::Outcome;
+use super::program::{Ended, How};
+use super::round::Round;
 use rand::RngExt;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -64,7 +65,7 @@ const OBJECTIVES: [&str; 7] = [
 ];
 
 const OPTIMISERS: [&str; 4] =
-    ["Adam(rate: 0.003)", "AdamW(rate: 0.003)", "Sgd(rate: 0.002, momentum: 0.9)", "Sgd(rate: 0.002)"];
+    ["Adam(rate: 0.003)", "AdamW(rate: 0.003)", "Sgd(rate: 0.0002, momentum: 0.9)", "Sgd(rate: 0.0005)"];
 
 const SCHEDULES: [&str; 4] = [
     "Constant",
@@ -118,7 +119,12 @@ impl Experiment {
 
     /// Trains without being disturbed; what is left, unless something was found.
     pub(super) fn trained(&self, round: &mut Round<'_>, run: &str, more: &[&str]) -> Outcome<Option<Left>> {
-        let ended = round.let_end_with(&[0], run, self.train(round, run, more))?;
+        let ended = round.let_end(self.train(round, run, more))?;
+        if diverged(&ended) {
+            round.count("trainings that diverged", 1);
+            return Ok(None);
+        }
+        round.find_if(ended.problem(&[0]).map(|problem| format!("{run}: {problem}")));
         if !round.findings.is_empty() {
             return Ok(None);
         }
@@ -143,6 +149,11 @@ impl Experiment {
         }
         Ok(())
     }
+}
+
+/// Whether a training gave up: this happens to those that are drawn, too, and is no loss.
+pub(super) fn diverged(ended: &Ended) -> bool {
+    ended.how == How::Status(1) && ended.error().contains("(training.abort_after)")
 }
 
 /// The steps of a run that is done.

@@ -1,11 +1,12 @@
 //! Every loader against files that are altered at random, in a process of its own with little memory: whatever ends that process is found.
 
+use super::outcome::{Interrupted, Outcome};
 use super::program::{Ended, How, after};
-use super::round::{Interrupted, Outcome, Round};
+use super::round::Round;
 use clap::Args;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::fs;
 use std::panic::{self, AssertUnwindSafe};
@@ -20,8 +21,10 @@ use upg_experiments::io::console::{print, say};
 use upg_fuzz::loaders::{LOADERS, Loader, named};
 use upg_testkit::mutate::Mutator;
 
-/// How long each loader is tried in a round.
+/// How long a loader is tried in a round, and one that is soon done.
 const SECONDS: u64 = 3;
+const SECONDS_OF_QUICK: u64 = 10;
+const QUICK: [&str; 5] = ["flow", "lattice", "metrics", "numbers", "samples"];
 /// Kilobytes of address space that a loader may have.
 const MEMORY: u64 = 4 << 20;
 /// A load that takes longer hangs.
@@ -36,9 +39,14 @@ pub(super) fn round(round: &mut Round<'_>) -> Outcome {
     Ok(())
 }
 
+fn seconds(loader: &Loader) -> u64 {
+    if QUICK.contains(&loader.name) { SECONDS_OF_QUICK } else { SECONDS }
+}
+
 fn try_loader(round: &mut Round<'_>, loader: &Loader, seed: u64) -> Outcome {
-    let ended =
-        round.start(loads(round, loader, seed, &[]))?.wait(Duration::from_secs(SECONDS) + 3 * HANGS, round.stop)?;
+    let ended = round
+        .start(loads(round, loader, seed, &[]))?
+        .wait(Duration::from_secs(seconds(loader)) + 3 * HANGS, round.stop)?;
     let done = serde_json::from_str::<Loaded>(&ended.stdout).ok().filter(|_| ended.how == How::Status(0));
     let Some(Loaded { executions, findings }) = done else { return look_for_the_end(round, loader, seed, &ended) };
     round.count("executions", executions);
@@ -66,7 +74,7 @@ fn loads(round: &Round<'_>, loader: &Loader, seed: u64, more: &[&str]) -> Comman
         "--loader",
         loader.name,
         "--seconds",
-        &SECONDS.to_string(),
+        &seconds(loader).to_string(),
         "--seed",
         &seed.to_string(),
     ]);
@@ -101,6 +109,8 @@ struct Loaded {
 thread_local! {
     /// Where a load panicked, and why.
     static PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
+    /// Whether this thread is loading: whatever else panics is told.
+    static IS_LOADING: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Loads altered files for some seconds, and prints how many, and what was found.
@@ -116,7 +126,8 @@ pub(crate) fn load(arguments: &Arguments) -> ExitCode {
         let words = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no words");
         let told = words.chars().take(300).collect::<String>();
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        PANIC.set(Some(format!("{place}: {}", told.replace('\n', " "))));
+        let told = format!("{place}: {}", told.replace('\n', " "));
+        if IS_LOADING.get() { PANIC.set(Some(told)) } else { say(format_args!("error: {told}")) }
     }));
     match loads_of(loader, arguments) {
         Ok(loaded) => {
@@ -161,7 +172,9 @@ fn shown(path: &Path) -> String {
 
 /// Why a load panics, if it does.
 fn panic_of(loader: &Loader, input: &[u8]) -> Option<String> {
+    IS_LOADING.set(true);
     let outcome = panic::catch_unwind(AssertUnwindSafe(|| (loader.load)(input)));
+    IS_LOADING.set(false);
     outcome.is_err().then(|| PANIC.take().unwrap_or_default())
 }
 

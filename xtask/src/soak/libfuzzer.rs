@@ -1,8 +1,9 @@
 //! Every loader against libFuzzer, which sees what its input makes it do: the programs of `cargo fuzz build`, where they are there.
 
 use super::files;
+use super::outcome::Outcome;
 use super::program::How;
-use super::round::{Outcome, Round};
+use super::round::Round;
 use rand::RngExt;
 use std::fs;
 use std::path::{Path, PathBuf};

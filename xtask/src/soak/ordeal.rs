@@ -1,6 +1,7 @@
 //! The ordeals there are.
 
-use super::round::{Outcome, Round};
+use super::outcome::Outcome;
+use super::round::Round;
 use super::{configs, damage, disks, ends, fuzz, leaks, libfuzzer};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};

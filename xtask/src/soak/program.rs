@@ -1,6 +1,6 @@
 //! `upg` from outside: started, ended, and what it said.
 
-use super::round::{Interrupted, Outcome};
+use super::outcome::{Interrupted, LONGEST, Outcome};
 use super::stop::Stop;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -115,7 +115,7 @@ impl Running {
     /// Waits until something is so, or the program has ended.
     pub(super) fn wait_until(&mut self, stop: &Stop, mut so: impl FnMut() -> bool) -> Outcome {
         let begun = Instant::now();
-        while !so() && !self.has_ended()? && begun.elapsed() < super::round::LONGEST {
+        while !so() && !self.has_ended()? && begun.elapsed() < LONGEST {
             if stop.is_at_once() {
                 return Err(Interrupted::Stopped);
             }

@@ -1,13 +1,12 @@
 //! A round: what is drawn, counted and found.
 
+use super::outcome::{Interrupted, LONGEST, Outcome};
 use super::program::{Ended, Program, Running};
 use super::stop::Stop;
 use rand::RngExt;
 use std::collections::BTreeMap;
-use std::io;
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::Duration;
 use upg_core::Rng;
 
 /// A round under way.
@@ -24,27 +23,6 @@ pub(super) struct Round<'a> {
     /// What this machine has no means for.
     pub(super) not_run: Vec<String>,
 }
-
-/// Why a round has no outcome.
-#[derive(Debug)]
-pub(super) enum Interrupted {
-    /// Somebody asked for an end.
-    Stopped,
-    /// The machine doesn't do its part: nothing is said about `upg`.
-    Failed(String),
-}
-
-impl From<io::Error> for Interrupted {
-    fn from(error: io::Error) -> Self {
-        Self::Failed(error.to_string())
-    }
-}
-
-/// What comes of a part of a round.
-pub(super) type Outcome<V = ()> = Result<V, Interrupted>;
-
-/// How long a program may take that is left alone: many times as long as any does on a busy machine.
-pub(super) const LONGEST: Duration = Duration::from_secs(120);
 
 impl<'a> Round<'a> {
     pub(super) fn new(rng: Rng, folder: PathBuf, program: &'a Program, stop: &'a Stop) -> Self {

@@ -2,6 +2,7 @@
 
 use crate::Error;
 use crate::config::{DeviceName, Precision, Products};
+use crate::text::one_line;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use upg_core::Cpu;
 use upg_train::method::{Divergence, Estimator};
@@ -66,10 +67,13 @@ pub fn divergence_parser() -> impl TypedValueParser<Value = Divergence> {
     PossibleValuesParser::new(values).map(|name| name.parse().expect("one of the names"))
 }
 
-/// What is wrong with arguments, in one line.
+/// Characters that are told of arguments; each may be of any length.
+const LONGEST: usize = 1000;
+
+/// What is wrong with arguments, in one line that a terminal doesn't obey.
 pub fn refusal(error: &clap::Error) -> String {
     let text = error.to_string();
     let about =
         text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
-    about.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
+    one_line(&about.collect::<Vec<_>>().join(" "), LONGEST)
 }

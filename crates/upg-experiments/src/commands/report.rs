@@ -2,7 +2,7 @@
 
 use crate::Error;
 use crate::config::Invalid;
-use crate::io::checkpoint::{compare_with_weights, read_origin};
+use crate::io::checkpoint::{compare_with_weights, read_origin, read_progress};
 use crate::io::output::OutputFile;
 use crate::io::results;
 use crate::io::run_dir::{DETAILS, RunDir, RunError, named_files};
@@ -14,6 +14,7 @@ use ndarray::{Array2, Axis};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use upg_flows::FlowSpec;
+use upg_train::data::fingerprint;
 use upg_train::evaluate::FEW;
 
 /// Options of `upg report`.
@@ -79,7 +80,7 @@ fn read(dir: &RunDir, results: Option<&Path>, name: String) -> Result<Run, Error
     let samples = shown.is_file().then(|| read_any_samples::<f64>(&shown, &[dof])).transpose()?;
     let (samples, not_finite) = samples.map(|read| finite_rows(&read.values)).unzip();
     let data = Some(dir.file("test.npy")).filter(|kept| kept.is_file()).unwrap_or_else(|| in_results("test.npy"));
-    let data = (dof <= FEW && data.is_file()).then(|| read_samples::<f64>(&data, shape)).transpose()?;
+    let data = (dof <= FEW && data.is_file()).then(|| test_data(dir, data, shape)).transpose()?;
     let log_weights = evaluation.join("log_weights.npy");
     let summary = json(&in_results("summary.json"))?;
     check_details(&evaluation, summary.as_ref())?;
@@ -96,8 +97,18 @@ fn read(dir: &RunDir, results: Option<&Path>, name: String) -> Result<Run, Error
         not_finite: not_finite.unwrap_or(0),
         field: samples.as_ref().and_then(|samples| field(&flow, samples)),
         marginals: samples.filter(|_| dof <= FEW),
-        data_marginals: data.map(|read| read.values),
+        data_marginals: data,
     })
+}
+
+/// The samples to test on, if they are those that the run began with, as far as its checkpoint can tell.
+fn test_data(dir: &RunDir, path: PathBuf, shape: &[usize]) -> Result<Array2<f64>, Error> {
+    let values = read_samples::<f64>(&path, shape)?.values;
+    let of_run = read_progress(&dir.latest()).ok().flatten().and_then(|progress| progress.data.test);
+    match of_run {
+        Some(expected) if fingerprint(&values) != expected => Err(RunError::OtherData(path).into()),
+        _ => Ok(values),
+    }
 }
 
 /// What is said of an evaluation of weights that aren't those of the run any more.

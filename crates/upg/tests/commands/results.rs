@@ -64,7 +64,7 @@ fn altered_test_data_are_noticed() {
     let at = altered.len() - 3;
     altered[at] ^= 1;
     fs::write(&data, altered).unwrap();
-    for command in ["evaluate", "variance"] {
+    for command in ["evaluate", "variance", "report"] {
         refused(&[command, "--run", &run], &["test.npy: not the samples that the run began with: accepted are those"]);
     }
     fs::write(&data, good).unwrap();

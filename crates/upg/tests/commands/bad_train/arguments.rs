@@ -40,6 +40,7 @@ const CALLS: &[Call] = &[
     (&["train", "--config", "CONFIG", "--out", "OUT", "--seed=-1"], &["'-1'", "--seed"]),
     (&["train", "--config", "CONFIG", "--out", "OUT", "--batch", "3"], &["'--batch'"]),
     (&["evaluate"], &["required arguments"]),
+    (&["eval\ru\u{c}a\u{90}te"], &["unrecognized subcommand 'eval u a\\u{90}te'"]), // a terminal obeys none of them
     (&["evaluate", "--run", "nowhere"], &["--run = nowhere: config.ron is missing", "`upg train`"]),
     (&["evaluate", "--run", "FOLDER"], &["--run = ", "checkpoint.best.safetensors", "is missing", "`upg train`"]),
     (&["evaluate", "--run", "CONFIG"], &["--run = ", "config.ron is missing", "`upg train`"]),
