@@ -13,6 +13,7 @@ mod gpu_counts;
 mod python;
 mod python_classes;
 mod reproduce_figures;
+mod reproduce_paper;
 mod reproduce_table2;
 mod scaling;
 #[cfg(unix)]
@@ -37,6 +38,8 @@ enum Task {
     ReproduceTable2(reproduce_table2::Arguments),
     /// Trains the paper's problems with ordinary and with path gradients, at equal steps and at equal seconds.
     ReproduceFigures(reproduce_figures::Arguments),
+    /// Measures all of arXiv:2403.15881 whose setting is known, and says claim by claim what holds.
+    ReproducePaper(reproduce_paper::Arguments),
     /// Looks whether flows on a card are right, and how fast they are: within six minutes.
     GpuCheck(gpu_check::Arguments),
     /// Kills, full disks, damaged files, signals, random configurations and files, for hours.
@@ -79,6 +82,7 @@ fn main() -> ExitCode {
     match cli.task {
         Task::ReproduceTable2(arguments) => reproduce_table2::run(&arguments),
         Task::ReproduceFigures(arguments) => reproduce_figures::run(&arguments),
+        Task::ReproducePaper(arguments) => reproduce_paper::run(&arguments),
         Task::GpuCheck(arguments) => gpu_check::run(&arguments),
         #[cfg(unix)]
         Task::Soak(arguments) => soak::run(&arguments),

@@ -1,6 +1,6 @@
 //! `cargo xtask reproduce-figures`: trains with ordinary and with path gradients, prints the table, writes JSON and plots.
 
-mod problems;
+pub(crate) mod problems;
 
 use clap::Args;
 use problems::{Chosen, list};

@@ -115,7 +115,7 @@ impl Configured {
 }
 
 /// What is to be trained.
-pub(super) struct Chosen {
+pub(crate) struct Chosen {
     /// To compare.
     pub problems: Vec<Problem>,
     /// To show the regularising effect.

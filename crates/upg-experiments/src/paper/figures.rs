@@ -36,7 +36,8 @@ pub use problems::{Extent, FEW_DATA, Problem, few_data, problems};
 pub use regularising::{Learning, Nll, Regularising, regularising};
 pub use run::{Moment, Run};
 pub use text::text;
-pub use verdict::{Metric, Row, Winner, rows};
+pub use verdict::{Metric, Row, Spread, Winner, rows};
+pub use words::shown;
 
 use crate::io::output::{OutputError, OutputFile, Provenance};
 use std::path::Path;

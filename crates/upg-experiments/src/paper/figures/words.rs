@@ -38,7 +38,7 @@ pub(super) fn table(rows: &[Row]) -> String {
 }
 
 /// Mean ± standard deviation, and how many runs have no part in it.
-pub(super) fn shown(spread: Spread) -> String {
+pub fn shown(spread: Spread) -> String {
     let Spread { mean, std, diverged, not_finite } = spread;
     let Some(mean) = mean else {
         return if diverged > not_finite { "diverged".into() } else { "not computed".into() };

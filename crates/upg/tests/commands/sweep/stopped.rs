@@ -37,19 +37,25 @@ fn kill(process: u32) {
     assert!(Command::new("sh").args(["-c", &format!("kill -KILL {process}")]).status().unwrap().success());
 }
 
+/// Its runs outlive it: the next one waits for them.
 #[test]
-fn a_killed_sweep_goes_on() {
+fn the_runs_of_a_killed_sweep_are_waited_for() {
     let experiment = longer();
-    // Its runs outlive it: the next one waits for them, or finds them done.
     let mut program = started(&experiment);
     wait_for_steps(&mut program, &experiment, RUNS[0].0);
-    let orphans = children(program.0.id());
-    assert!(!orphans.is_empty());
+    assert!(!children(program.0.id()).is_empty());
     program.0.kill().unwrap();
     assert_eq!(program.output().status.code(), None);
-    // Or are killed, too.
+    swept(&experiment, &GRID);
+    RUNS.iter().for_each(|(name, _)| assert_eq!(sessions(&experiment, name), 1, "{name}"));
+    assert_as_alone(&experiment);
+}
+
+#[test]
+fn a_sweep_that_is_killed_with_its_runs_goes_on() {
+    let experiment = longer();
     let mut program = started(&experiment);
-    wait_for_steps(&mut program, &experiment, RUNS[2].0);
+    wait_for_steps(&mut program, &experiment, RUNS[0].0);
     let doomed = children(program.0.id());
     program.0.kill().unwrap();
     program.output();

@@ -1,0 +1,367 @@
+//! The paper's claims, and what is measured of each.
+//!
+//! A claim about costs holds if every measured factor is within what the paper reports, or better. A claim about trainings holds if the path gradient is better by some metric and worse by none, at
+//! equal steps and at equal seconds, where better is by more than two standard errors of the mean difference over the seeds; it fails the other
+//! way round, and is undecided where nothing can be told or the metrics disagree. One about variances holds if the ratio is below 1 by two standard errors.
+
+use super::found::{Compared, Comparison, Cost, FewData, Findings, Likeness};
+use upg_train::stats::Moments;
+
+/// The paper's range of the path gradient in one pass over the ordinary one, on an A100.
+const FAST: [f64; 2] = [1.4, 2.3];
+/// The paper's range of two passes over one.
+const TWO_PASSES: [f64; 2] = [1.3, 8.0];
+
+/// What the measurement says of a claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It holds.
+    Holds,
+    /// It doesn't.
+    Fails,
+    /// These settings can't tell.
+    Undecided,
+    /// Nothing was measured of it.
+    NotMeasured,
+}
+
+impl Verdict {
+    /// In words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Holds => "holds",
+            Self::Fails => "does not hold",
+            Self::Undecided => "undecided",
+            Self::NotMeasured => "not measured",
+        }
+    }
+}
+
+/// A claim beside what was measured.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judgement {
+    /// The claim.
+    pub claim: &'static str,
+    /// Where the paper makes it.
+    pub place: &'static str,
+    /// What was measured, with how close that is to the paper's problem.
+    pub measured: String,
+    /// What that says.
+    pub verdict: Verdict,
+}
+
+/// Every claim whose setting is known.
+pub fn judge(findings: &Findings) -> Vec<Judgement> {
+    let paper_flows = |cost: &&Cost| ["z2nice", "u1"].contains(&&cost.flow[..]);
+    let others = |cost: &&Cost| !["z2nice", "u1"].contains(&&cost.flow[..]);
+    let costs = |divergence: &'static str| findings.costs().filter(move |cost| cost.divergence == divergence);
+    vec![
+        fast(
+            "The path gradient in one pass costs 1.4 to 2.3 times the ordinary one (reverse KL; the flows of the paper).",
+            "Table 2",
+            costs("reverse").filter(paper_flows),
+        ),
+        two_passes(findings),
+        fast(
+            "So it does for maximum likelihood (forward KL): what was out of reach before.",
+            "abstract, Section 4",
+            costs("forward").filter(paper_flows),
+        ),
+        fast(
+            "It works for all architectures of practical relevance: further families at these costs.",
+            "abstract",
+            findings.costs().filter(others),
+        ),
+        trained(
+            findings,
+            "gmm",
+            "forward",
+            "On the Gaussian mixture, path gradients of the forward KL train better than maximum likelihood.",
+            "Figures 1 and 9",
+        ),
+        trained(
+            findings,
+            "gmm",
+            "reverse",
+            "On the Gaussian mixture, path gradients of the reverse KL train better than ordinary ones.",
+            "Figures 1 and 9",
+        ),
+        trained(
+            findings,
+            "phi4",
+            "reverse",
+            "On φ⁴ theory, path gradients of the reverse KL train better than ordinary ones.",
+            "φ⁴ experiments",
+        ),
+        trained(
+            findings,
+            "u1",
+            "reverse",
+            "On U(1) gauge theory, path gradients of the reverse KL train better than ordinary ones.",
+            "U(1) experiments",
+        ),
+        variances(findings),
+        regularises(findings),
+    ]
+}
+
+/// Names of the paper's three problems, by its flows.
+const PROBLEMS: [&str; 3] = ["gmm", "phi4", "u1"];
+
+fn fast<'a>(claim: &'static str, place: &'static str, costs: impl Iterator<Item = &'a Cost>) -> Judgement {
+    let ratios: Vec<_> = costs.filter(|cost| cost.estimator == "path-fast").map(|cost| cost.ratio).collect();
+    factors(claim, place, &ratios, |ratio| ratio <= FAST[1])
+}
+
+fn two_passes(findings: &Findings) -> Judgement {
+    let fast = |cost: &&Cost| cost.estimator == "path-fast" && cost.divergence == "reverse";
+    let factors_of = |fast: &Cost| {
+        let is_other = |cost: &&Cost| {
+            (&cost.flow, &cost.divergence, cost.batch) == (&fast.flow, &fast.divergence, fast.batch)
+                && cost.estimator == "path-two-pass"
+        };
+        Some(findings.costs().find(is_other)?.seconds / fast.seconds)
+    };
+    let all: Vec<_> = findings.costs().filter(fast).filter_map(factors_of).collect();
+    let claim = "Algorithm 2, in two passes, takes 1.3 to 8 times as long as Algorithm 1, in one (all flows that were measured).";
+    factors(claim, "Table 2", &all, |factor| factor >= TWO_PASSES[0])
+}
+
+fn factors(claim: &'static str, place: &'static str, all: &[f64], accept: impl Fn(f64) -> bool) -> Judgement {
+    let (Some(least), Some(most)) = (all.iter().copied().reduce(f64::min), all.iter().copied().reduce(f64::max)) else {
+        return Judgement { claim, place, measured: "nothing".into(), verdict: Verdict::NotMeasured };
+    };
+    let measured =
+        format!("{least:.2} to {most:.2}, {} of {} so", all.iter().filter(|&&one| accept(one)).count(), all.len());
+    let verdict = if all.iter().all(|&one| accept(one)) { Verdict::Holds } else { Verdict::Fails };
+    Judgement { claim, place, measured, verdict }
+}
+
+/// The comparisons of a problem, by its name.
+fn of_problem<'a>(findings: &'a Findings, name: &'a str) -> impl Iterator<Item = &'a Comparison> {
+    findings.comparisons().filter(move |comparison| comparison.setting.problem == name)
+}
+
+fn trained(
+    findings: &Findings,
+    problem: &str,
+    divergence: &str,
+    claim: &'static str,
+    place: &'static str,
+) -> Judgement {
+    let Some(found) = of_problem(findings, problem).next() else {
+        return Judgement { claim, place, measured: "nothing".into(), verdict: Verdict::NotMeasured };
+    };
+    let rows: Vec<&Compared> = found.rows.iter().filter(|row| row.divergence == divergence).collect();
+    let number = |who: &str| rows.iter().filter(|row| row.better == who).count();
+    let (path, ordinary) = (number("path"), number("ordinary"));
+    let verdict = match (path, ordinary) {
+        (1.., 0) => Verdict::Holds,
+        (0, 1..) => Verdict::Fails,
+        _ => Verdict::Undecided,
+    };
+    let measured = format!(
+        "{} ({}): better by {path} of {} metrics, worse by {ordinary}, the others can't be told; {} seeds",
+        found.title,
+        likeness(found.likeness),
+        rows.len(),
+        found.seeds
+    );
+    Judgement { claim, place, measured, verdict }
+}
+
+/// How close a setting is to the paper's, in words.
+pub(super) fn likeness(likeness: Likeness) -> &'static str {
+    match likeness {
+        Likeness::OtherProblem => "not the paper's size",
+        Likeness::OtherFlow => "the paper's problem, another flow",
+        Likeness::OtherTraining => "the paper's problem and flow, another training",
+        Likeness::Same => "the paper's setting",
+    }
+}
+
+fn variances(findings: &Findings) -> Judgement {
+    let (claim, place) = (
+        "Path gradients have a lower variance at the end of a training (the paper's three problems, both divergences).",
+        "abstract, Section 5",
+    );
+    let of = |name: &'static str| of_problem(findings, name).flat_map(|found| &found.noise);
+    let all: Vec<_> = PROBLEMS.into_iter().flat_map(of).collect();
+    if all.is_empty() {
+        return Judgement { claim, place, measured: "nothing".into(), verdict: Verdict::NotMeasured };
+    }
+    let lower = all.iter().filter(|noise| noise.ratio + 2.0 * noise.error < 1.0).count();
+    let higher = all.iter().filter(|noise| noise.ratio - 2.0 * noise.error > 1.0).count();
+    let verdict = match (lower, higher) {
+        (1.., 0) if lower == all.len() => Verdict::Holds,
+        (_, 1..) => Verdict::Fails,
+        _ => Verdict::Undecided,
+    };
+    let ratios: Vec<_> = all.iter().map(|noise| format!("{:.2}", noise.ratio)).collect();
+    let measured = format!(
+        "variances over those of the ordinary gradient: {}; lower in {lower} of {}, higher in {higher}",
+        ratios.join(", "),
+        all.len()
+    );
+    Judgement { claim, place, measured, verdict }
+}
+
+fn regularises(findings: &Findings) -> Judgement {
+    let (claim, place) = (
+        "It regularises: with few training data maximum likelihood overfits, the path gradient hardly does.",
+        "abstract, Figures 1 and 9",
+    );
+    let Some(found) = findings.few_data().next() else {
+        return Judgement { claim, place, measured: "nothing".into(), verdict: Verdict::NotMeasured };
+    };
+    let [Some(likelihood), Some(path)] = ["max-likelihood", "path-fast"].map(|estimator| gap(found, estimator)) else {
+        let measured = "a loss that isn't finite".into();
+        return Judgement { claim, place, measured, verdict: Verdict::Undecided };
+    };
+    let error = |gap: &Gap| gap.error.unwrap_or(0.0);
+    let apart = likelihood.mean - path.mean;
+    let verdict = match 2.0 * error(&likelihood).hypot(error(&path)) {
+        _ if likelihood.seeds < 2 && apart > 0.0 => Verdict::Undecided,
+        noise if apart > noise => Verdict::Holds,
+        noise if apart < -noise => Verdict::Fails,
+        _ => Verdict::Undecided,
+    };
+    let measured = format!(
+        "{} ({}): NLL of test less that of training data {:.2} by maximum likelihood, {:.2} by the path gradient; {} seeds",
+        found.title,
+        likeness(found.likeness),
+        likelihood.mean,
+        path.mean,
+        likelihood.seeds
+    );
+    Judgement { claim, place, measured, verdict }
+}
+
+/// NLL of test data less that of training data.
+struct Gap {
+    mean: f64,
+    error: Option<f64>,
+    seeds: u64,
+}
+
+fn gap(found: &FewData, estimator: &str) -> Option<Gap> {
+    let mut moments = Moments::default();
+    for run in found.runs.iter().filter(|run| run.estimator == estimator) {
+        moments.push(run.test? - run.train?);
+    }
+    Some(Gap { mean: moments.mean()?, error: moments.standard_error(), seeds: moments.count() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::found::{Found, Learned, Made, Noise, Setting, Stage};
+    use super::*;
+
+    fn findings(found: impl IntoIterator<Item = Found>) -> Findings {
+        let made =
+            Made { version: "1".into(), commit: "c".into(), processor: "p".into(), threads: 2, device: "cpu".into() };
+        let stage = |found| Stage { name: "s".into(), asked: "a".into(), made: made.clone(), found };
+        Findings { quick: true, paper: vec![], stages: found.into_iter().map(stage).collect() }
+    }
+
+    fn verdict(findings: &Findings, start: &str) -> Verdict {
+        judge(findings).iter().find(|judgement| judgement.claim.starts_with(start)).unwrap().verdict
+    }
+
+    fn cost(flow: &str, estimator: &str, seconds: f64) -> Cost {
+        let (ratio, text) = (seconds, |text: &str| text.to_owned());
+        let (divergence, target) = (text("reverse"), text("phi4"));
+        Cost {
+            flow: text(flow),
+            target,
+            divergence,
+            estimator: text(estimator),
+            batch: 64,
+            seconds,
+            ratio,
+            ratio_std: 0.1,
+        }
+    }
+
+    fn setting(problem: &str) -> Setting {
+        Setting { problem: problem.into(), flow: "f".into(), target: "t".into(), parameters: 1, training: "s".into() }
+    }
+
+    fn comparison(better: [&str; 3], noise: Noise) -> Found {
+        let row = |better: &str| Compared {
+            divergence: "forward".into(),
+            equal: "steps".into(),
+            metric: "NLL".into(),
+            ordinary: "1".into(),
+            path: "0".into(),
+            gain: None,
+            better: better.into(),
+        };
+        let (likeness, rows) = (Likeness::OtherFlow, better.map(row).into());
+        Found::Comparison(Comparison {
+            title: "t".into(),
+            setting: setting("gmm"),
+            likeness,
+            seeds: 3,
+            rows,
+            noise: vec![noise],
+        })
+    }
+
+    fn noise(ratio: f64, error: f64) -> Noise {
+        Noise { divergence: "forward".into(), step: 9, ratio, error }
+    }
+
+    #[test]
+    fn nothing_measured_decides_nothing() {
+        assert!(judge(&findings([])).iter().all(|judgement| judgement.verdict == Verdict::NotMeasured));
+    }
+
+    #[test]
+    fn costs_are_held_against_the_ranges_of_the_paper() {
+        let of =
+            |fast, two| findings([Found::Costs(vec![cost("u1", "path-fast", fast), cost("u1", "path-two-pass", two)])]);
+        let both =
+            |fast, two| (verdict(&of(fast, two), "The path gradient in one"), verdict(&of(fast, two), "Algorithm 2"));
+        assert_eq!(both(1.35, 2.0), (Verdict::Holds, Verdict::Holds), "cheaper than the paper's");
+        assert_eq!(both(2.4, 2.5), (Verdict::Fails, Verdict::Fails));
+        let other = findings([Found::Costs(vec![cost("maf", "path-fast", 1.2)])]);
+        assert_eq!(verdict(&other, "The path gradient in one"), Verdict::NotMeasured);
+        assert_eq!(verdict(&other, "It works for all"), Verdict::Holds);
+    }
+
+    #[test]
+    fn trainings_decide_by_their_metrics() {
+        let of = |better| {
+            verdict(
+                &findings([comparison(better, noise(0.5, 0.1))]),
+                "On the Gaussian mixture, path gradients of the forward",
+            )
+        };
+        assert_eq!(of(["path", "neither", "neither"]), Verdict::Holds);
+        assert_eq!(of(["neither", "ordinary", "neither"]), Verdict::Fails);
+        assert_eq!(of(["neither", "neither", "neither"]), Verdict::Undecided);
+        assert_eq!(of(["path", "ordinary", "neither"]), Verdict::Undecided);
+    }
+
+    #[test]
+    fn variances_decide_by_their_errors() {
+        let of =
+            |ratio, error| verdict(&findings([comparison(["path"; 3], noise(ratio, error))]), "Path gradients have");
+        assert_eq!([of(0.5, 0.1), of(0.9, 0.1), of(1.4, 0.1)], [Verdict::Holds, Verdict::Undecided, Verdict::Fails]);
+    }
+
+    #[test]
+    fn overfitting_is_told_from_several_seeds() {
+        let run = |estimator: &str, seed, test| Learned { estimator: estimator.into(), seed, train: Some(9.0), test };
+        let of = |runs: Vec<Learned>| {
+            let found = FewData { title: "t".into(), setting: setting("few"), likeness: Likeness::OtherFlow, runs };
+            verdict(&findings([Found::FewData(found)]), "It regularises")
+        };
+        let pair = |seed, test: f64| [run("max-likelihood", seed, Some(test)), run("path-fast", seed, Some(9.1))];
+        assert_eq!(of([pair(1, 12.0), pair(2, 13.0)].concat()), Verdict::Holds);
+        assert_eq!(of(pair(1, 12.0).into()), Verdict::Undecided, "one seed");
+        assert_eq!(of([pair(1, 9.0), pair(2, 9.1)].concat()), Verdict::Undecided);
+        assert_eq!(of(vec![run("max-likelihood", 1, None), run("path-fast", 1, Some(9.0))]), Verdict::Undecided);
+    }
+}

@@ -1,0 +1,88 @@
+//! A file for each stage.
+
+use super::error::ReproductionError;
+use super::found::{Found, Made, Stage};
+use crate::io::output::OutputFile;
+use crate::io::read::read_text;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The folder of a reproduction.
+#[derive(Debug)]
+pub struct Stages {
+    path: PathBuf,
+}
+
+impl Stages {
+    /// The folder, made if it is missing.
+    ///
+    /// # Errors
+    /// If it can't be.
+    pub fn open(path: &Path) -> Result<Self, ReproductionError> {
+        let folder = |source| ReproductionError::Folder { path: path.to_owned(), source };
+        std::fs::create_dir_all(path.join("stages")).map_err(folder)?;
+        Ok(Self { path: path.to_owned() })
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The stage of this name: that in its file, if it was asked for the same, else the one that `find` makes, which is kept.
+    ///
+    /// # Errors
+    /// If `find` fails, or a file can't be read or written.
+    pub fn stage(
+        &self,
+        name: &str,
+        asked: String,
+        find: impl FnOnce() -> Result<(Made, Found), ReproductionError>,
+    ) -> Result<Stage, ReproductionError> {
+        let path = self.path.join("stages").join(format!("{name}.json"));
+        if let Some(stage) = read(&path)?.filter(|stage| stage.asked == asked) {
+            return Ok(stage);
+        }
+        let (made, found) = find()?;
+        let stage = Stage { name: name.into(), asked, made, found };
+        let text = serde_json::to_string_pretty(&stage).expect("names and numbers");
+        OutputFile::create(&path)?.commit(text.as_bytes())?;
+        Ok(stage)
+    }
+}
+
+fn read(path: &Path) -> Result<Option<Stage>, ReproductionError> {
+    let altered = |problem: String| ReproductionError::Altered { path: path.to_owned(), problem };
+    match read_text(path) {
+        Ok(text) => serde_json::from_str(&text).map(Some).map_err(|error| altered(error.to_string())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(altered(error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_done_is_not_done_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let stages = Stages::open(folder.path()).unwrap();
+        let made =
+            Made { version: "1".into(), commit: "c".into(), processor: "p".into(), threads: 2, device: "cpu".into() };
+        let mut times = 0;
+        let mut stage = |asked: &str| {
+            let stage = stages.stage("costs", asked.into(), || {
+                times += 1;
+                Ok((made.clone(), Found::Costs(vec![])))
+            });
+            (stage.unwrap().asked, times)
+        };
+        assert_eq!(stage("a"), ("a".into(), 1));
+        assert_eq!(stage("a"), ("a".into(), 1));
+        assert_eq!(stage("b"), ("b".into(), 2), "another question");
+        std::fs::write(folder.path().join("stages/costs.json"), "{}").unwrap();
+        let refused = stages.stage("costs", "b".into(), || unreachable!()).unwrap_err();
+        assert!(refused.to_string().contains("costs.json: missing field") && refused.exit_status() == 2, "{refused}");
+    }
+}
