@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+/// Numbers that go before the samples they are of are replaced: ended in that moment, the samples are there alone.
+const OF_SAMPLES: &str = "hmc/hmc.json";
+
 /// Lines that are added one by one.
 const LINES: &str = "evaluations.jsonl";
 
@@ -95,7 +98,7 @@ impl Attempt {
         if temporary == Temporary::Gone && !left.is_empty() {
             round.find(format!("{}: left under temporary names: {}", self.arguments[0], left.join(", ")));
         }
-        let lost = self.old.keys().filter(|path| !found.contains_key(*path));
+        let lost = self.old.keys().filter(|path| !found.contains_key(*path) && !path.ends_with(OF_SAMPLES));
         let lost: Vec<_> = lost.map(|path| path.display().to_string()).collect();
         if !lost.is_empty() {
             round.find(format!("{}: lost: {}", self.arguments[0], lost.join(", ")));

@@ -14,7 +14,7 @@ use super::held::check_memory;
 use crate::Error;
 use crate::config::{ConfigFile, Data, MOST_SAMPLES, Override, Precision, SoleTarget, Source};
 use crate::io::checkpoint::compare_with_weights;
-use crate::io::output::{OutputFile, Provenance, finish_together};
+use crate::io::output::{OutputFile, OutputWriter, Provenance, finish_together};
 use crate::io::results::seal;
 use crate::io::run_dir::{RunDir, RunError};
 use crate::io::samples::RowWriter;
@@ -158,11 +158,11 @@ impl Plan {
             overrides: self.file.overrides(),
             ..Provenance::new(device.threads(), T::NAME, Some(self.seed), self.file.config.to_ron())
         };
-        let (samples, text) = (writer.settle()?, json(&summary, &provenance));
-        let numbers_written = out.with(text.as_bytes())?;
+        let mut written = vec![writer.settle()?, out.with(json(&summary, &provenance).as_bytes())?];
+        written.iter_mut().try_for_each(OutputWriter::sync)?; // before anything goes: a disk may be full only then
         self.check_free()?; // another process may have been faster
         remove(&numbers)?; // which are of other samples
-        finish_together(vec![samples, numbers_written])?;
+        finish_together(written)?;
         Ok(table::text(&summary, &self.folder))
     }
 }

@@ -223,3 +223,20 @@ fn wrong_structure_is_refused() {
         assert_holds(&refused_with(old, new), fragments);
     }
 }
+
+/// A base that leaves numbers to its target lacks none: the target is at fault.
+#[test]
+fn what_is_left_to_a_wrong_target_is_not_missed() {
+    let experiment = Experiment::new(
+        "(
+            flow: Z2Nice(lattice: [4, 2], couplings: 1, hidden: [3], base: TwoSigns()),
+            target: Phi4(lattice: [4, 2], kappa: 0.3, lambda: 0.1, convention: NoHalves),
+            training: (steps: 5, batch: 4),
+        )",
+    );
+    let check = upg(&["config", "check", &experiment.argument("config.ron")]);
+    for output in [experiment.train("run", &[]).output().unwrap(), check] {
+        let line = refusal(&output, "convention");
+        assert!(line.contains(":3:80: target.convention = NoHalves, with kappa: accepted is one only with"), "{line}");
+    }
+}
