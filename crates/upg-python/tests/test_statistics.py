@@ -56,8 +56,12 @@ def test_ess_log_z_and_psis_are_their_formulas(scale: float) -> None:
     ess = np.exp(2 * log_sum_exp(log_w) - log_sum_exp(2 * log_w)) / n
     assert np.isclose(upg.ess(log_w), ess, rtol=1e-12)
     found = upg.log_z(log_w)
-    assert np.isclose(found.value, log_sum_exp(log_w) - np.log(n), rtol=1e-14)
-    assert np.isclose(found.error, np.sqrt((1 / ess - 1) / n), rtol=1e-12)
+    psi = np.exp(log_w - log_sum_exp(log_w)) - 1 / n
+    variance = np.sum(psi**2)
+    assert np.isclose(variance, (1 / ess - 1) / n, rtol=1e-10)
+    value = log_sum_exp(log_w) - np.log(n) + np.sum(psi**3) / (2 * variance) - variance / 2
+    assert np.isclose(found.value, value, rtol=1e-12)
+    assert np.isclose(found.error, np.sqrt(variance + np.sum(psi**4) / variance), rtol=1e-10)
     assert found.trusted == (scale < 2) and found.trusted == (not found.warnings)
     ours, theirs = upg.psis(log_w), smoothed(log_w)
     assert np.isclose(ours[1], theirs[1], rtol=1e-9) and np.allclose(ours[0], theirs[0], atol=1e-9)

@@ -23,7 +23,7 @@ class LogZ(NamedTuple):
     """An estimate of log Z, and whether to believe it."""
 
     value: float
-    """log mean w."""
+    """log mean w, moved by what the skewness of the weights says: value ± error holds log Z with a probability of 68.3 %."""
     error: float
     """Its standard error."""
     trusted: bool
@@ -66,7 +66,7 @@ def ess(log_weights: npt.ArrayLike) -> float:
 
 
 def log_z(log_weights: npt.ArrayLike) -> LogZ:
-    """log Z = log mean w with its standard error, and the verdict of ``upg evaluate``, as far as the weights alone tell."""
+    """log Z with its standard error, to second order in the spread of the weights, and the verdict of ``upg evaluate``, as far as the weights alone tell."""
     value, error, warnings = _upg.log_z(_series("log_weights", log_weights))
     return LogZ(_number(value), _number(error), not warnings, warnings)
 
