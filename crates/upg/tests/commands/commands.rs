@@ -20,7 +20,7 @@ const SCALAR: &str = "(
         validation: (every: 25, samples: 300, keep: ReverseEss), log_every: 50,
     ),
     data: (test: Draw(2000), hmc: (chains: 50, warm_up: 30, thin: 5)),
-    evaluation: (samples: 4000, blocks: 40),
+    evaluation: (samples: 4000),
 )";
 
 /// U(1) gauge theory in single precision, without data and without an average.
@@ -31,7 +31,7 @@ const GAUGE: &str = "(
         steps: 100, batch: 64, seed: 6, optimiser: Adam(rate: 0.01), validation: (every: 50, samples: 500, keep: ReverseEss),
         log_every: 50,
     ),
-    evaluation: (samples: 4000, blocks: 50),
+    evaluation: (samples: 4000),
 )";
 
 /// A trained run `run`.

@@ -44,8 +44,8 @@ const CALLS: &[Call] = &[
     (&["evaluate", "--run", "nowhere"], &["--run = nowhere: config.ron is missing", "`upg train`"]),
     (&["evaluate", "--run", "FOLDER"], &["--run = ", "checkpoint.best.safetensors", "is missing", "`upg train`"]),
     (&["evaluate", "--run", "CONFIG"], &["--run = ", "config.ron is missing", "`upg train`"]),
-    (&["evaluate", "--run", "RUN", "--samples", "0"], &["--samples = 0", "at least evaluation.blocks = 10"]),
-    (&["evaluate", "--run", "RUN", "--samples", "9"], &["--samples = 9", "at least evaluation.blocks = 10"]),
+    (&["evaluate", "--run", "RUN", "--samples", "0"], &["--samples = 0", "at least 2, at most"]),
+    (&["evaluate", "--run", "RUN", "--samples", "1"], &["--samples = 1", "at least 2, at most"]),
     (&["evaluate", "--run", "RUN", "--samples", "many"], &["'many'", "--samples"]),
     (&["evaluate", "--run", "RUN", "--weights", "first"], &["'first'", "--weights"]),
     (

@@ -69,7 +69,7 @@ const NUMBERS: &[Values] = &[
     ("data.hmc.thin", "thin: 1", &["0"], AT_LEAST_1),
     ("data.hmc.length", "length: 1.0", &["0", "-1", "NaN", "inf"], ABOVE_0),
     ("data.hmc.length", "length: 1.0", &["long"], FLOAT),
-    ("evaluation.samples", "samples: 200", &["0", "9"], "accepted is at least as many as evaluation.blocks"),
+    ("evaluation.samples", "samples: 200", &["0", "1"], "accepted is a whole number of at least 2"),
     ("evaluation.samples", "samples: 200", &["-9", "0.5", "NaN"], SAMPLES),
     ("evaluation.blocks", "blocks: 10", &["0", "1"], "accepted is a whole number of at least 2"),
     ("evaluation.blocks", "blocks: 10", &["-10", "2.5"], SAMPLES),

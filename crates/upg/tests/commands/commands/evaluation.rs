@@ -58,12 +58,12 @@ fn check_summary(summary: &Value, sites: f64, exact: &[(&str, bool)], has_data: 
     }
     assert!(number(&summary["tau_int"]) >= 0.5 && number(&summary["tau_int_error"]) > 0.0);
     let log_z = &summary["log_z"];
-    assert_eq!(keys(log_z), ["error", "exact", "trusted", "value", "warnings"]);
+    assert_eq!(keys(log_z), ["error", "exact", "interval", "rests_on", "trusted", "value", "warnings"]);
     assert_covers(log_z, "log Z");
     assert_eq!((&log_z["trusted"], &log_z["warnings"]), (&true.into(), &Value::Array(vec![])));
     assert!(number(&summary["loss"]) + 5.0 * number(&summary["loss_error"]) > -number(&log_z["exact"]), "a bound");
     let free_energy = &summary["free_energy_per_site"];
-    assert_eq!(keys(free_energy), ["error", "exact", "value"]);
+    assert_eq!(keys(free_energy), ["error", "exact", "interval", "rests_on", "value"]);
     for key in ["value", "exact"] {
         assert!((number(&free_energy[key]) * sites + number(&log_z[key])).abs() < 1e-9);
     }
@@ -84,7 +84,10 @@ fn check_summary(summary: &Value, sites: f64, exact: &[(&str, bool)], has_data: 
         let (reweighted, chain) = (&summary["observables"][name], &summary["observables_chain"][name]);
         assert_eq!(
             (keys(reweighted), keys(chain)),
-            (["error", "exact", "value"].into(), ["error", "exact", "tau_int", "value"].into())
+            (
+                ["error", "exact", "interval", "rests_on", "value"].into(),
+                ["error", "exact", "interval", "rests_on", "tau_int", "value"].into()
+            )
         );
         assert_eq!(reweighted["exact"], chain["exact"], "{name}");
         if !reweighted["value"].is_null() {
