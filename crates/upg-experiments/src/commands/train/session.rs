@@ -118,14 +118,14 @@ impl<'a> Plan<'a> {
 
     /// Checks the configuration before a device is opened; the memory that is looked at is that of the host.
     pub(super) fn check(&self) -> Result<(), Error> {
+        match self.place.device {
+            DeviceName::Cpu => self.file.check_memory()?,
+            _ => self.file.check()?,
+        }
         let (batch, processes) = (self.config().training.batch, self.peers.size());
         if batch < processes {
             let accepted = format!("at least one sample for each of {processes} processes");
             return Err(Invalid { field: "training.batch".into(), value: batch.to_string(), accepted }.into());
-        }
-        match self.place.device {
-            DeviceName::Cpu => self.file.check_memory()?,
-            _ => self.file.check()?,
         }
         Ok(self.file.check_products(self.place.device)?)
     }
