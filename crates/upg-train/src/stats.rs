@@ -24,8 +24,8 @@ pub mod tail;
 pub mod weights;
 
 pub use autocorrelation::{Autocorrelation, autocorrelation, autocorrelation_of_replicas};
-pub use interval::Refined;
-pub use jackknife::{Blocks, Deal, Estimate};
+pub use interval::{Estimate, Refined};
+pub use jackknife::{Blocks, Deal};
 pub use metropolis::{IndependenceChain, Move, independence_chain};
 pub use moments::Moments;
 pub use tail::{TailIndex, smoothed, tail_index};

@@ -28,6 +28,7 @@ pub use steps::Steps;
 use super::place::{self, Work};
 use crate::Error;
 use crate::config::{ConfigFile, Place};
+use follower::Follower;
 use session::{Plan, config_of};
 use upg_train::Peers;
 
@@ -73,6 +74,7 @@ impl Work for Job<'_> {
     type Outcome = Result<String, Error>;
 
     fn on<D: Place>(self, device: D) -> Self::Outcome {
-        session::run_on(self.0, device)
+        let Self(plan) = self;
+        if plan.peers().is_first() { session::run_on(plan, device) } else { Follower::begin(&plan, &device)?.run() }
     }
 }

@@ -19,12 +19,20 @@
 //!
 //! with Student's t. As many as 1/k samples carry σ; where they are fewer than ten, it isn't known.
 
-use super::Estimate;
-
 /// Fewest samples that an error may rest on.
 pub const FEWEST: f64 = 10.0;
 /// Standard deviations of the interval.
 const Z: f64 = 2.0;
+
+/// A number and its standard error.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Estimate {
+    /// The number.
+    pub value: f64,
+    /// Its standard error, at least 0.
+    pub error: f64,
+}
 
 /// A number with its error and interval; see the [module documentation](self).
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -14,20 +14,10 @@
 //! Independent samples want many small blocks, at best one of each: then f − f_k is the influence of sample k, and the numbers are known to second order
 //! ([`interval`](super::interval)).
 
-use super::interval::{Influences, Refined};
+use super::interval::{Estimate, Influences, Refined};
 
 /// f: a number from the means of the primaries.
 pub(crate) type Function<'f> = dyn Fn(&[f64]) -> f64 + 'f;
-
-/// A number and its standard error.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub struct Estimate {
-    /// The number.
-    pub value: f64,
-    /// Its standard error, at least 0.
-    pub error: f64,
-}
 
 /// Which block a sample belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,6 @@
 //! A run in its folder: what is read before, written meanwhile, and said.
 
 use super::events::Events;
-use super::follower::Follower;
 use super::progress::ProgressLine;
 use super::signals::{Requests, known};
 use crate::Error;
@@ -161,9 +160,6 @@ fn default_folder(config: Option<&Path>) -> PathBuf {
 }
 
 pub(super) fn run_on<D: Place>(plan: Plan<'_>, device: D) -> Result<String, Error> {
-    if !plan.peers.is_first() {
-        return Follower::begin(&plan, &device)?.run();
-    }
     Session::begin(plan, device)?.run().map_err(|error| Error::Failed(Box::new(error)))
 }
 
