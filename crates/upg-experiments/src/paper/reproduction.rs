@@ -44,7 +44,7 @@ pub fn of_json(text: &str) -> Result<Findings, String> {
     serde_json::from_str(text).map_err(|error| error.to_string())
 }
 
-/// Names of the files that [`write`] makes.
+/// Names of the files that [`write()`] makes.
 pub const FILES: [&str; 3] = ["paper.json", "PAPER.md", "paper.html"];
 
 /// Writes the findings as JSON, as Markdown and as a page into `folder`.
