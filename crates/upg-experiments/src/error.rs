@@ -194,6 +194,22 @@ impl Error {
         }
     }
 
+    /// That of a process that couldn't be connected with the others of its run.
+    pub fn before_the_run(parting: &Parting) -> Self {
+        match parting {
+            Parting::Left { process, farewell: Farewell::Failed { status, why } } => {
+                Self::Elsewhere { process: *process, status: *status, why: why.clone() }
+            }
+            Parting::Left { process, farewell: Farewell::Stopped(signal) } => {
+                Self::Elsewhere { process: *process, status: 1, why: format!("stopped by {signal}") }
+            }
+            Parting::Lost { process, how } => {
+                Self::Elsewhere { process: *process, status: 1, why: format!("lost: {how}") }
+            }
+            Parting::Asked => Self::Cancelled("a signal"),
+        }
+    }
+
     /// The lines for standard error, that of the error first. A stop that was asked for is no error.
     pub fn told(&self) -> String {
         match self {

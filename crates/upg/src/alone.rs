@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 use upg_train::Peers;
+use upg_train::peers::Parting;
 
 /// A program that nobody launched as one of several.
 pub struct Launched;
@@ -13,8 +14,12 @@ impl Launched {
     }
 
     /// There is nobody to wait for.
-    pub fn connect(&mut self, _: Duration) -> Peers {
-        Peers::alone()
+    ///
+    /// # Errors
+    /// None.
+    #[expect(clippy::unnecessary_wraps, reason = "that of several can fail")]
+    pub fn connect(&mut self, _: Duration) -> Result<Peers, Parting> {
+        Ok(Peers::alone())
     }
 
     /// There is no other first.

@@ -83,10 +83,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     name_commit();
     let mut launched = Launched::join();
     let status = match Cli::try_parse_from(arguments) {
-        Ok(cli) => {
-            let peers = launched.connect(cli.patience());
-            carry_out(cli.command, &peers, || launched.speaks_for_the_first())
-        }
+        Ok(cli) => match launched.connect(cli.patience()) {
+            Ok(peers) => carry_out(cli.command, &peers, || launched.speaks_for_the_first()),
+            Err(parting) => finish(Err(Error::before_the_run(&parting))),
+        },
         Err(error) => refuse(&error),
     };
     launched.leave(status)

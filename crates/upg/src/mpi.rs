@@ -30,13 +30,15 @@ const LINGER: Duration = Duration::from_secs(10);
 pub struct Launched {
     universe: Option<Universe>,
     peers: Peers,
+    /// Why it isn't connected with the others.
+    parted: Option<Parting>,
     patience: Duration,
 }
 
 impl Launched {
     /// Joins the others, if this process was started as one of several. Of those only the first speaks from here on.
     pub fn join() -> Self {
-        let alone = Self { universe: None, peers: Peers::alone(), patience: Duration::MAX };
+        let alone = Self { universe: None, peers: Peers::alone(), parted: None, patience: Duration::MAX };
         if !LAUNCHED.iter().any(|name| std::env::var_os(name).is_some()) {
             return alone;
         }
@@ -46,12 +48,16 @@ impl Launched {
     }
 
     /// Connects the processes; none waits for another longer than its `patience`.
-    pub fn connect(&mut self, patience: Duration) -> Peers {
+    ///
+    /// # Errors
+    /// If another has ended already. A process that goes on by itself then would make a run of its own.
+    pub fn connect(&mut self, patience: Duration) -> Result<Peers, Parting> {
         if let Some(universe) = self.universe.as_ref().filter(|universe| universe.world().size() > 1) {
             self.patience = patience;
-            self.peers = Wire::connect(&universe.world(), patience).map_or_else(|_| Peers::alone(), Peers::of);
+            let connected = Wire::connect(&universe.world(), patience);
+            self.peers = Peers::of(connected.inspect_err(|parting| self.parted = Some(parting.clone()))?);
         }
-        self.peers.clone()
+        Ok(self.peers.clone())
     }
 
     /// Whether this process has to speak, as the first one is lost.
@@ -62,8 +68,8 @@ impl Launched {
     /// Ends this process with `status`, together with the others where there are others: a launcher ends all that are left when one ends badly.
     pub fn leave(self, status: u8) -> u8 {
         let Some(universe) = self.universe else { return status };
-        if let Some(Parting::Lost { process, .. }) = self.peers.parted() {
-            if !self.peers.is_first() && process != 0 {
+        if let Some(Parting::Lost { process, .. }) = self.parted.or_else(|| self.peers.parted()) {
+            if universe.world().rank() != 0 && process != 0 {
                 thread::sleep(LINGER);
             }
             exit_at_once(i32::from(status)); // MPI would wait for the one that is lost
