@@ -148,6 +148,7 @@ impl Blocks {
     pub fn refine<'f>(&self, functions: impl IntoIterator<Item = &'f Function<'f>>) -> Vec<Option<Refined>> {
         let functions: Vec<_> = functions.into_iter().collect();
         let influences = self.influences(functions.iter().copied());
+        let centre = self.centre();
         let refine = |f: &Function<'_>, influence: Option<Influence>| {
             let Influence { value, terms } = influence?;
             let count = terms.len() as f64;
@@ -158,7 +159,7 @@ impl Blocks {
                 fourth: moment(4),
                 // (K − 1)(f̄ − f)
                 bias: -(count - 1.0) / count * terms.iter().sum::<f64>(),
-                curvature: self.curvature(f, value, &centred(&terms).collect::<Vec<_>>())?,
+                curvature: self.curvature(f, value, &centred(&terms).collect::<Vec<_>>(), centre.as_ref()?)?,
             };
             Some(influences.refine(value))
         };
@@ -195,16 +196,15 @@ impl Blocks {
     }
 
     /// Σ_{kl} ψ_k ψ_l ∂²f/∂k∂l: the second derivative of f along weights that change by the factor 1 + ε ψ_k.
-    fn curvature(&self, f: &Function<'_>, value: f64, terms: &[f64]) -> Option<f64> {
+    fn curvature(&self, f: &Function<'_>, value: f64, terms: &[f64], centre: &Centre) -> Option<f64> {
         /// Largest change of a weight.
         const STEP: f64 = 0.1;
         let largest = terms.iter().fold(0.0_f64, |largest, term| largest.max(term.abs()));
         if largest == 0.0 {
             return Some(0.0);
         }
-        let whole = self.whole();
-        let means = whole.means()?;
-        let slopes = slopes(f, &means, &self.spreads()?)?;
+        let Centre { whole, means, spreads } = centre;
+        let slopes = slopes(f, means, spreads)?;
         let used: Vec<usize> = (0..means.len()).filter(|&i| slopes[i] != 0.0).collect();
         let (mut weight, mut along) = (0.0, vec![0.0; means.len()]);
         for (block, term) in self.filled().zip(terms) {
@@ -223,7 +223,11 @@ impl Blocks {
 
     /// Standard errors of the weighted means, shape \[P\]; `None` where there are none.
     pub(crate) fn spreads(&self) -> Option<Vec<f64>> {
-        let whole = self.whole();
+        Some(self.centre()?.spreads)
+    }
+
+    fn centre(&self) -> Option<Centre> {
+        let whole = self.sum_of(&self.filled().collect::<Vec<_>>(), None);
         let means = whole.means()?;
         let mut squares = vec![0.0; means.len()];
         for block in self.filled() {
@@ -231,11 +235,7 @@ impl Blocks {
             let away = |i: usize| share * block.away(i, means[i]);
             squares.iter_mut().enumerate().for_each(|(i, sum)| *sum += away(i) * away(i));
         }
-        Some(squares.into_iter().map(f64::sqrt).collect())
-    }
-
-    fn whole(&self) -> Sums {
-        self.sum_of(&self.filled().collect::<Vec<_>>(), None)
+        Some(Centre { whole, means, spreads: squares.into_iter().map(f64::sqrt).collect() })
     }
 
     /// Blocks with samples.
@@ -250,6 +250,13 @@ impl Blocks {
         wanted.for_each(|(_, block)| sum.merge(block));
         sum
     }
+}
+
+/// All blocks together: their sums, the weighted means, and the standard errors of these.
+struct Centre {
+    whole: Sums,
+    means: Vec<f64>,
+    spreads: Vec<f64>,
 }
 
 /// f, and f − f_k for each block.
