@@ -27,7 +27,7 @@ fn errors_mean_what_they_say() {
         }
         let verdicts = &table["verdicts"];
         let counts = ["right", "missed_alarms", "false_alarms", "alarms"].map(|name| verdicts[name].as_u64().unwrap());
-        assert!(counts.iter().sum::<u64>() == 200 && counts[0] > 140, "{verdicts}");
+        assert!(counts.iter().sum::<u64>() == 200 && counts[0] > 190, "{verdicts}");
     }
     for words in ["2000 samples, ESS 0.", "mean pull", "plaquette", "along chain", "flagged", "log Z trusted: "] {
         assert!(told.contains(words), "{words} in {told}");
