@@ -24,7 +24,7 @@ def example(name: str) -> Any:
 
 def test_logistic_regression(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     module = example("logistic_regression")
-    found = module.main(out=str(tmp_path / "run"), steps=400)
+    found = module.main(out=str(tmp_path / "run"), steps=800)
     told = capsys.readouterr().out
     assert "effective sample size" in told and len(told.splitlines()) == 13
     # The posterior is nearly normal about its maximum, which Newton's method finds.
@@ -37,7 +37,7 @@ def test_logistic_regression(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert (np.abs(found["mean"] - w[0]) < 0.5 * deviation).all() and np.allclose(found["deviation"], deviation, rtol=0.3)
     laplace = -module.action_and_force(w)[0][0] + 0.5 * module.FEATURES * np.log(2 * np.pi) - 0.5 * np.linalg.slogdet(hessian)[1]
     log_z = found["summary"]["log_z"]
-    assert log_z["trusted"] == (log_z["rests_on"] >= 10) and abs(log_z["value"] - laplace) < 0.5
+    assert log_z["trusted"] and abs(log_z["value"] - laplace) < 0.5
 
 
 def test_lennard_jones(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

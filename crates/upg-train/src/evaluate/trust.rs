@@ -243,14 +243,15 @@ mod tests {
             let log_weights: Vec<f64> = (0..20_000).map(|_| log_weight()).collect();
             let weights = sums(log_weights.iter().copied());
             let tail = tail_index(log_weights).unwrap();
-            let nothing_else = of_samples(&weights).is_empty();
-            let nothing = nothing_else && of_tail(20_000, tail).is_none();
+            let told = of_samples(&weights);
+            let nothing_else = told.iter().all(|warning| warning.contains("carry the error"));
+            let nothing = told.is_empty() && of_tail(20_000, tail).is_none();
             let Estimate { value, error } = log_z(&weights).unwrap();
             plain += u32::from(nothing_else);
             trusted += u32::from(nothing);
             wrong += u32::from(nothing && (value - exact).abs() > 3.0 * error);
         }
-        assert!(plain > 100, "{plain} of 1000 pass all other tests");
+        assert!(plain > 600, "{plain} of 1000 pass all tests but for their tail and the few that carry their error");
         assert!(trusted <= 2, "{trusted} of 1000 are trusted, {wrong} of them beyond 3 σ");
     }
 
