@@ -1,7 +1,7 @@
 //! `cargo xtask reproduce-paper`: every table and figure of arXiv:2403.15881 whose setting is known, stage by stage, and one page that says what holds.
 
 use crate::reproduce_figures::problems::Chosen;
-use clap::Args;
+use clap::{Args, value_parser};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -13,7 +13,9 @@ use upg_experiments::config::{Config, ConfigFile, DeviceName};
 use upg_experiments::io::console::{print, say};
 use upg_experiments::io::output::{OutputFile, clean_up_on_signals};
 use upg_experiments::paper::figures::{Extent, FEW_DATA, Problem};
-use upg_experiments::paper::reproduction::{self, FILES, Findings, ReproductionError, Setting, Stage, Stages, judge};
+use upg_experiments::paper::reproduction::{
+    self, FILES, Findings, Found, Made, ReproductionError, Setting, Stage, Stages, judge,
+};
 use upg_experiments::paper::table2;
 use upg_train::Objective;
 
@@ -28,6 +30,12 @@ pub(crate) struct Arguments {
     /// Folder for the stages, `paper.json`, `PAPER.md` and `paper.html`; made if it is missing. What is done there isn't done again.
     #[arg(long, default_value = "paper-out")]
     out: PathBuf,
+    /// Make these stages only, by the names of their files; of the others the page has what the folder has.
+    #[arg(long, value_delimiter = ',', value_name = "STAGES")]
+    only: Vec<String>,
+    /// Steps of the trainings at the paper's own settings, where all of them take too long.
+    #[arg(long, value_parser = value_parser!(u64).range(1..))]
+    steps: Option<u64>,
     /// Write `docs/paper.json` and `docs/PAPER.md`, too.
     #[arg(long)]
     docs: bool,
@@ -62,6 +70,8 @@ const PAPER: [(Named, Objective); 3] = [
 const BEST: [Named; 3] = [named!("gmm_spline"), named!("phi4_16x8"), named!("u1_16x16_continuous")];
 /// The flows of Table 2 in a quick look: the paper's, then one of every family that trains well on its problems.
 const QUICK_COSTS: [&str; 6] = ["z2nice", "u1", "spline", "conv", "continuous", "u1-continuous"];
+/// The stage of the costs.
+const COSTS: &str = "costs";
 /// Problems that are compared: the paper's by its flows, then by splines and continuous flows.
 const COMPARED: [&str; 6] = ["gmm", "phi4", "u1", "gmm_spline", "phi4_16x8", "u1_8x8_continuous"];
 
@@ -69,6 +79,7 @@ fn reproduce(arguments: &Arguments) -> Result<(), ReproductionError> {
     clean_up_on_signals().map_err(Error::Signals)?;
     let begin = Instant::now();
     let tell = |what: &str| say(format_args!("{:6.0} s  {what}", begin.elapsed().as_secs_f64()));
+    check(&arguments.only)?;
     let paper =
         PAPER.iter().map(|((name, text), _)| Setting::of(name, &parsed(text))).collect::<Result<Vec<_>, _>>()?;
     let reproduction = Reproduction {
@@ -79,12 +90,33 @@ fn reproduce(arguments: &Arguments) -> Result<(), ReproductionError> {
         tell: &tell,
     };
     let findings = reproduction.findings()?;
-    let told = judge(&findings)
-        .iter()
-        .map(|found| format!("{:<13} {}\n", found.verdict.words(), found.claim))
-        .collect::<String>();
+    let told =
+        judge(&findings).iter().map(|found| format!("{:<24} {}\n", found.words(), found.claim)).collect::<String>();
     let files = FILES.map(|name| arguments.out.join(name).display().to_string()).join(", ");
     Ok(print(format_args!("{told}written to {files}\n"))?)
+}
+
+/// # Errors
+/// If a stage is asked for that there isn't.
+fn check(only: &[String]) -> Result<(), ReproductionError> {
+    let names = names();
+    match only.iter().find(|name| !names.contains(name)) {
+        Some(name) => Err(ReproductionError::Unknown { name: name.clone(), accepted: names.join(", ") }),
+        None => Ok(()),
+    }
+}
+
+/// Names of all stages, in their order.
+fn names() -> Vec<String> {
+    let own = PAPER.iter().flat_map(|&((name, _), _)| [name.to_owned(), ordinary(name)]);
+    let best = BEST.iter().map(|&(name, _)| name.to_owned());
+    let compared = COMPARED.into_iter().chain([FEW_DATA]).map(str::to_owned);
+    compared.chain(best.map(trained)).chain([COSTS.into()]).chain(own.map(trained)).collect()
+}
+
+/// The stage in which a configuration is trained: stages of comparisons have names of problems, which may be the same.
+fn trained(name: impl std::fmt::Display) -> String {
+    format!("trained_{name}")
 }
 
 fn parsed(text: &str) -> Config {
@@ -111,7 +143,8 @@ impl Reproduction<'_> {
         let mut findings = Findings { quick: self.arguments.quick, paper: self.paper.clone(), stages: vec![] };
         let names: Vec<_> = COMPARED.iter().chain(&[FEW_DATA]).map(|&name| name.to_owned()).collect();
         let Chosen { problems, few_data } = Chosen::new(self.extent, &names)?;
-        let mut keep = |stage: Stage| {
+        let mut keep = |stage: Option<Stage>| {
+            let Some(stage) = stage else { return Ok(()) };
             findings.stages.push(stage);
             self.write(&findings)
         };
@@ -120,11 +153,38 @@ impl Reproduction<'_> {
             keep(self.comparison(problem)?)?;
         }
         keep(self.few_data(&few_data.expect("it was chosen"))?)?;
-        for (name, config) in self.samplers() {
-            keep(self.sampler(&name, config)?)?;
+        for (name, text) in BEST {
+            keep(self.sampler(name, parsed(text), true)?)?;
         }
         keep(self.costs()?)?;
+        for ((name, text), objective) in PAPER {
+            let (mut path, steps) = (parsed(text), self.arguments.steps);
+            path.training.steps = steps.unwrap_or(path.training.steps);
+            let mut other = path.clone();
+            other.training.objective = objective;
+            // A processor would need days for these.
+            let is_for_these = !self.arguments.quick && self.arguments.place.device != DeviceName::Cpu;
+            keep(self.sampler(name, path, is_for_these)?)?;
+            keep(self.sampler(&ordinary(name), other, is_for_these)?)?;
+        }
         Ok(findings)
+    }
+
+    /// A stage that is to be made, or else the one that the folder has. A standard one has to have been asked for the same; one that isn't
+    /// is taken as it is, as its own settings are told beside it.
+    fn stage(
+        &self,
+        name: &str,
+        asked: String,
+        is_standard: bool,
+        find: impl FnOnce() -> Result<(Made, Found), ReproductionError>,
+    ) -> Result<Option<Stage>, ReproductionError> {
+        let only = &self.arguments.only;
+        if if only.is_empty() { is_standard } else { only.iter().any(|one| one == name) } {
+            return self.stages.stage(name, asked, find).map(Some);
+        }
+        let kept = self.stages.kept(name)?;
+        Ok(kept.filter(|stage| !is_standard || stage.asked == asked))
     }
 
     fn write(&self, findings: &Findings) -> Result<(), ReproductionError> {
@@ -137,55 +197,47 @@ impl Reproduction<'_> {
         self.arguments.place.threads.unwrap_or_else(cores)
     }
 
-    fn costs(&self) -> Result<Stage, ReproductionError> {
+    fn costs(&self) -> Result<Option<Stage>, ReproductionError> {
         let flows: Vec<_> = QUICK_COSTS.iter().filter(|_| self.arguments.quick).map(|&name| name.to_owned()).collect();
         let cases = table2::only(table2::cases(), &flows)?;
         let plan = table2::plan(self.arguments.quick);
         let configs: Vec<_> = cases.iter().map(|case| case.config.to_ron()).collect();
         let asked = format!("{} {plan:?} [{}]", self.arguments.place.device, configs.join(", "));
-        self.stages.stage("costs", asked, || {
+        self.stage(COSTS, asked, true, || {
             (self.tell)("the cost of the estimators");
             reproduction::costs(&cases, &plan, &self.arguments.place)
         })
     }
 
-    fn comparison(&self, problem: &Problem) -> Result<Stage, ReproductionError> {
+    fn comparison(&self, problem: &Problem) -> Result<Option<Stage>, ReproductionError> {
         let seeds = self.extent.seeds();
-        self.stages.stage(problem.name, asked(problem, &seeds), || {
+        self.stage(problem.name, asked(problem, &seeds), true, || {
             reproduction::comparison(problem, seeds.clone(), self.threads(), &self.paper, self.tell)
         })
     }
 
-    fn few_data(&self, problem: &Problem) -> Result<Stage, ReproductionError> {
+    fn few_data(&self, problem: &Problem) -> Result<Option<Stage>, ReproductionError> {
         // One seed, that of a quick look, tells nothing.
         let seeds = Extent::Full.seeds_of_few_data();
-        self.stages.stage(problem.name, asked(problem, &seeds), || {
+        self.stage(problem.name, asked(problem, &seeds), true, || {
             reproduction::few_data(problem, seeds.clone(), self.threads(), &self.paper, self.tell)
         })
     }
 
-    /// Names and configurations of the flows that are trained and evaluated. A processor would need days for the paper's own settings.
-    fn samplers(&self) -> Vec<(String, Config)> {
-        let best = BEST.iter().map(|(name, text)| ((*name).to_owned(), parsed(text)));
-        let both = PAPER.iter().flat_map(|&((name, text), ordinary)| {
-            let (path, mut other) = (parsed(text), parsed(text));
-            other.training.objective = ordinary;
-            [(name.to_owned(), path), (format!("{name}_ordinary"), other)]
-        });
-        let is_for_these = !self.arguments.quick && self.arguments.place.device != DeviceName::Cpu;
-        best.chain(both.filter(|_| is_for_these)).collect()
-    }
-
-    fn sampler(&self, name: &str, config: Config) -> Result<Stage, ReproductionError> {
-        let asked = format!("{} {}", self.arguments.place.device, config.to_ron());
-        // Stages of comparisons have names of problems, which may be the same.
-        self.stages.stage(&format!("trained_{name}"), asked, || {
+    /// A flow that is trained and evaluated: the same on every device, but for its seconds.
+    fn sampler(&self, name: &str, config: Config, is_standard: bool) -> Result<Option<Stage>, ReproductionError> {
+        self.stage(&trained(name), config.to_ron(), is_standard, || {
             (self.tell)(&format!("{name}: trained and evaluated"));
             let file = ConfigFile::of_text(config.to_ron(), Path::new("")).map_err(Error::from)?;
             let run = self.stages.path().join("runs").join(name);
             reproduction::sampler(name, &file, &run, &self.arguments.place, &self.paper)
         })
     }
+}
+
+/// Name of a configuration with the ordinary gradient in the place of the path gradient.
+fn ordinary(name: &str) -> String {
+    format!("{name}_ordinary")
 }
 
 fn asked(problem: &Problem, seeds: &RangeInclusive<u64>) -> String {
@@ -205,6 +257,14 @@ mod tests {
         assert!(!findings.stages.is_empty());
         let told = "differs: cargo xtask reproduce-paper --docs writes it";
         assert_eq!(reproduction::markdown(&findings), read("PAPER.md"), "docs/PAPER.md {told}");
+    }
+
+    #[test]
+    fn a_stage_that_there_is_not_is_refused() {
+        assert_eq!(names().iter().collect::<std::collections::BTreeSet<_>>().len(), names().len());
+        check(&["costs".into(), "gmm".into(), "trained_gmm_paper_ordinary".into()]).unwrap();
+        let told = check(&["costs".into(), "gmn".into()]).unwrap_err().to_string();
+        assert!(told.starts_with("--only = gmn: accepted are gmm, phi4, u1, gmm_spline, "), "{told}");
     }
 
     #[test]

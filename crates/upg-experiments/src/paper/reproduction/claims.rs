@@ -4,7 +4,8 @@
 //! equal steps and at equal seconds, where better is by more than two standard errors of the mean difference over the seeds; it fails the other
 //! way round, and is undecided where nothing can be told or the metrics disagree. One about variances holds if the ratio is below 1 by two standard errors.
 
-use super::found::{Compared, Comparison, Cost, FewData, Findings, Likeness};
+use super::found::{Compared, Comparison, Cost, FewData, Findings, Likeness, Sampler};
+use crate::report::plot::significant;
 use upg_train::stats::Moments;
 
 /// The paper's range of the path gradient in one pass over the ordinary one, on an A100.
@@ -27,7 +28,7 @@ pub enum Verdict {
 
 impl Verdict {
     /// In words.
-    pub fn words(self) -> &'static str {
+    fn words(self) -> &'static str {
         match self {
             Self::Holds => "holds",
             Self::Fails => "does not hold",
@@ -44,10 +45,30 @@ pub struct Judgement {
     pub claim: &'static str,
     /// Where the paper makes it.
     pub place: &'static str,
-    /// What was measured, with how close that is to the paper's problem.
+    /// What was measured.
     pub measured: String,
     /// What that says.
     pub verdict: Verdict,
+    /// How close what was measured is to the paper's setting.
+    pub likeness: Likeness,
+}
+
+impl Judgement {
+    /// The claim, of which nothing was measured.
+    fn none(claim: &'static str, place: &'static str) -> Self {
+        Self { claim, place, measured: "nothing".into(), verdict: Verdict::NotMeasured, likeness: Likeness::Same }
+    }
+
+    /// The verdict, with where it was found: one on another problem than the paper's says so.
+    pub fn words(&self) -> String {
+        let where_ = match (self.verdict, self.likeness) {
+            (Verdict::NotMeasured, _) | (_, Likeness::Same) => "",
+            (_, Likeness::OtherProblem) => ", at this size",
+            (_, Likeness::OtherFlow) => ", with this flow",
+            (_, Likeness::OtherTraining) => ", trained like this",
+        };
+        format!("{}{where_}", self.verdict.words())
+    }
 }
 
 /// Every claim whose setting is known.
@@ -129,12 +150,12 @@ fn two_passes(findings: &Findings) -> Judgement {
 
 fn factors(claim: &'static str, place: &'static str, all: &[f64], accept: impl Fn(f64) -> bool) -> Judgement {
     let (Some(least), Some(most)) = (all.iter().copied().reduce(f64::min), all.iter().copied().reduce(f64::max)) else {
-        return Judgement { claim, place, measured: "nothing".into(), verdict: Verdict::NotMeasured };
+        return Judgement::none(claim, place);
     };
     let measured =
         format!("{least:.2} to {most:.2}, {} of {} so", all.iter().filter(|&&one| accept(one)).count(), all.len());
     let verdict = if all.iter().all(|&one| accept(one)) { Verdict::Holds } else { Verdict::Fails };
-    Judgement { claim, place, measured, verdict }
+    Judgement { claim, place, measured, verdict, likeness: Likeness::Same }
 }
 
 /// The comparisons of a problem, by its name.
@@ -150,7 +171,7 @@ fn trained(
     place: &'static str,
 ) -> Judgement {
     let Some(found) = of_problem(findings, problem).next() else {
-        return Judgement { claim, place, measured: "nothing".into(), verdict: Verdict::NotMeasured };
+        return Judgement::none(claim, place);
     };
     let rows: Vec<&Compared> = found.rows.iter().filter(|row| row.divergence == divergence).collect();
     let number = |who: &str| rows.iter().filter(|row| row.better == who).count();
@@ -167,7 +188,38 @@ fn trained(
         rows.len(),
         found.seeds
     );
-    Judgement { claim, place, measured, verdict }
+    let measured = [measured]
+        .into_iter()
+        .chain(trained_as_the_paper(findings, problem, divergence))
+        .collect::<Vec<_>>()
+        .join("; ");
+    Judgement { claim, place, measured, verdict, likeness: found.likeness }
+}
+
+/// Configurations of the paper's own flows, by the names of their problems and divergences.
+const OWN: [(&str, &str, &str); 3] =
+    [("gmm", "forward", "gmm_paper"), ("phi4", "reverse", "phi4_z2nice"), ("u1", "reverse", "u1_16x16_beta3")];
+
+/// What a training of the paper's own flow came to with either gradient, if there were both: one seed, which decides nothing.
+fn trained_as_the_paper(findings: &Findings, problem: &str, divergence: &str) -> Option<String> {
+    let &(.., config) = OWN.iter().find(|&&(own, minimised, _)| (own, minimised) == (problem, divergence))?;
+    let of = |name: &str| findings.samplers().find(|sampler| sampler.config == name);
+    let (path, other) = (of(config)?, of(&format!("{config}_ordinary"))?);
+    let pair = |name: &str, of: fn(&Sampler) -> Option<f64>| {
+        Some(format!("{name} {} for {}", significant(of(path)?, 3), significant(of(other)?, 3)))
+    };
+    let metrics = [
+        pair("reverse ESS", |sampler| sampler.ess_reverse),
+        pair("forward ESS", |sampler| sampler.ess_forward),
+        pair("NLL of test data", |sampler| sampler.nll),
+    ];
+    let metrics: Vec<_> = metrics.into_iter().flatten().collect();
+    Some(format!(
+        "by {} ({}), path for ordinary gradients, one seed: {}",
+        path.config,
+        likeness(path.likeness),
+        metrics.join(", ")
+    ))
 }
 
 /// How close a setting is to the paper's, in words.
@@ -188,7 +240,7 @@ fn variances(findings: &Findings) -> Judgement {
     let of = |name: &'static str| of_problem(findings, name).flat_map(|found| &found.noise);
     let all: Vec<_> = PROBLEMS.into_iter().flat_map(of).collect();
     if all.is_empty() {
-        return Judgement { claim, place, measured: "nothing".into(), verdict: Verdict::NotMeasured };
+        return Judgement::none(claim, place);
     }
     let lower = all.iter().filter(|noise| noise.ratio + 2.0 * noise.error < 1.0).count();
     let higher = all.iter().filter(|noise| noise.ratio - 2.0 * noise.error > 1.0).count();
@@ -203,7 +255,8 @@ fn variances(findings: &Findings) -> Judgement {
         ratios.join(", "),
         all.len()
     );
-    Judgement { claim, place, measured, verdict }
+    let farthest = PROBLEMS.into_iter().flat_map(|name| of_problem(findings, name)).map(|found| found.likeness).min();
+    Judgement { claim, place, measured, verdict, likeness: farthest.unwrap_or(Likeness::Same) }
 }
 
 fn regularises(findings: &Findings) -> Judgement {
@@ -212,11 +265,11 @@ fn regularises(findings: &Findings) -> Judgement {
         "abstract, Figures 1 and 9",
     );
     let Some(found) = findings.few_data().next() else {
-        return Judgement { claim, place, measured: "nothing".into(), verdict: Verdict::NotMeasured };
+        return Judgement::none(claim, place);
     };
     let [Some(likelihood), Some(path)] = ["max-likelihood", "path-fast"].map(|estimator| gap(found, estimator)) else {
         let measured = "a loss that isn't finite".into();
-        return Judgement { claim, place, measured, verdict: Verdict::Undecided };
+        return Judgement { claim, place, measured, verdict: Verdict::Undecided, likeness: found.likeness };
     };
     let error = |gap: &Gap| gap.error.unwrap_or(0.0);
     let apart = likelihood.mean - path.mean;
@@ -234,7 +287,7 @@ fn regularises(findings: &Findings) -> Judgement {
         path.mean,
         likelihood.seeds
     );
-    Judgement { claim, place, measured, verdict }
+    Judgement { claim, place, measured, verdict, likeness: found.likeness }
 }
 
 /// NLL of test data less that of training data.
@@ -342,6 +395,42 @@ mod tests {
         assert_eq!(of(["neither", "ordinary", "neither"]), Verdict::Fails);
         assert_eq!(of(["neither", "neither", "neither"]), Verdict::Undecided);
         assert_eq!(of(["path", "ordinary", "neither"]), Verdict::Undecided);
+    }
+
+    fn sampler(config: &str, ess_reverse: f64) -> Found {
+        Found::Sampler(Sampler {
+            config: config.into(),
+            setting: setting(config),
+            likeness: Likeness::Same,
+            objective: "o".into(),
+            seconds: None,
+            samples: 9,
+            ess_reverse: Some(ess_reverse),
+            ess_forward: None,
+            nll: Some(2.0),
+            acceptance: None,
+            log_z: None,
+            log_z_exact: None,
+            log_z_trusted: true,
+        })
+    }
+
+    #[test]
+    fn a_verdict_says_where_it_was_found() {
+        let of = |more: Vec<Found>| {
+            let found = findings([vec![comparison(["path"; 3], noise(0.5, 0.1))], more].concat());
+            let start = "On the Gaussian mixture, path gradients of the forward";
+            judge(&found).into_iter().find(|judgement| judgement.claim.starts_with(start)).unwrap()
+        };
+        let smaller = of(vec![]);
+        assert_eq!(smaller.words(), "holds, with this flow");
+        assert_eq!(Judgement { likeness: Likeness::OtherProblem, ..smaller.clone() }.words(), "holds, at this size");
+        assert_eq!(Judgement { likeness: Likeness::Same, ..smaller }.words(), "holds");
+        let alone = of(vec![sampler("gmm_paper", 0.9)]);
+        assert!(!alone.measured.contains("gmm_paper"), "{}", alone.measured);
+        let both = of(vec![sampler("gmm_paper", 0.9), sampler("gmm_paper_ordinary", 0.8)]);
+        let told = "; by gmm_paper (the paper's setting), path for ordinary gradients, one seed: reverse ESS 0.900 for 0.800, NLL of test data 2.00 for 2.00";
+        assert!(both.measured.ends_with(told), "{}", both.measured);
     }
 
     #[test]

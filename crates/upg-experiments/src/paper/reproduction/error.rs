@@ -22,6 +22,14 @@ pub enum ReproductionError {
     /// A file can't be written.
     #[error(transparent)]
     Output(#[from] OutputError),
+    /// There is no stage of a name.
+    #[error("--only = {name}: accepted are {accepted}")]
+    Unknown {
+        /// The name.
+        name: String,
+        /// The names there are.
+        accepted: String,
+    },
     /// The folder can't be used.
     #[error("--out = {}: {source}: accepted is a folder, or a place for one", path.display())]
     Folder {
@@ -48,7 +56,7 @@ impl ReproductionError {
             Self::Figures(error) => error.exit_status(),
             Self::Command(error) => error.exit_status(),
             Self::Output(error) => error.exit_status(),
-            Self::Folder { .. } | Self::Altered { .. } => 2,
+            Self::Unknown { .. } | Self::Folder { .. } | Self::Altered { .. } => 2,
         }
     }
 }

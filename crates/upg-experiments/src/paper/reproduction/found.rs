@@ -210,6 +210,8 @@ pub struct Sampler {
     pub ess_reverse: Option<f64>,
     /// On test data, where there are some.
     pub ess_forward: Option<f64>,
+    /// mean(−log q) of test data, where there are some.
+    pub nll: Option<f64>,
     /// Of the Markov chain.
     pub acceptance: Option<f64>,
     /// log Z with its standard error.

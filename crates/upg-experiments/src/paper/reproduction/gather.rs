@@ -230,6 +230,7 @@ pub fn sampler(
         samples: summary["samples"].as_u64().unwrap_or(0),
         ess_reverse: number("/ess_reverse"),
         ess_forward: number("/ess_forward"),
+        nll: number("/nll/value"),
         acceptance: number("/acceptance"),
         log_z: number("/log_z/value").zip(number("/log_z/error")).map(|(value, error)| [value, error]),
         log_z_exact: number("/log_z/exact"),

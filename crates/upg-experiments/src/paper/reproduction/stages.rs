@@ -39,15 +39,26 @@ impl Stages {
         asked: String,
         find: impl FnOnce() -> Result<(Made, Found), ReproductionError>,
     ) -> Result<Stage, ReproductionError> {
-        let path = self.path.join("stages").join(format!("{name}.json"));
-        if let Some(stage) = read(&path)?.filter(|stage| stage.asked == asked) {
+        if let Some(stage) = self.kept(name)?.filter(|stage| stage.asked == asked) {
             return Ok(stage);
         }
         let (made, found) = find()?;
         let stage = Stage { name: name.into(), asked, made, found };
         let text = serde_json::to_string_pretty(&stage).expect("names and numbers");
-        OutputFile::create(&path)?.commit(text.as_bytes())?;
+        OutputFile::create(&self.file(name))?.commit(text.as_bytes())?;
         Ok(stage)
+    }
+
+    /// The stage of this name that is in the folder, whatever it was asked for, made here or on another machine.
+    ///
+    /// # Errors
+    /// If its file can't be read.
+    pub fn kept(&self, name: &str) -> Result<Option<Stage>, ReproductionError> {
+        read(&self.file(name))
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.path.join("stages").join(format!("{name}.json"))
     }
 }
 
@@ -81,6 +92,8 @@ mod tests {
         assert_eq!(stage("a"), ("a".into(), 1));
         assert_eq!(stage("a"), ("a".into(), 1));
         assert_eq!(stage("b"), ("b".into(), 2), "another question");
+        assert_eq!(stages.kept("costs").unwrap().map(|stage| stage.asked), Some("b".into()));
+        assert_eq!(stages.kept("gmm").unwrap(), None);
         std::fs::write(folder.path().join("stages/costs.json"), "{}").unwrap();
         let refused = stages.stage("costs", "b".into(), || unreachable!()).unwrap_err();
         assert!(refused.to_string().contains("costs.json: missing field") && refused.exit_status() == 2, "{refused}");

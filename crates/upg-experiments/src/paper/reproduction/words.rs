@@ -33,7 +33,7 @@ fn heading(findings: &Findings) -> Vec<Block> {
     if findings.quick {
         text.push_str(
             " These are the QUICK settings: smaller problems, smaller flows and far fewer steps than the paper's, so that all of it ends within about ten minutes on two cores. \
-             A claim about trainings that is decided here is decided for these settings; what they can't decide is marked as undecided.",
+             A claim about trainings that is decided here is decided for these settings, and its verdict says so; what they can't decide is marked as undecided.",
         );
     }
     let mut by: BTreeMap<&Made, Vec<&str>> = BTreeMap::new();
@@ -51,7 +51,7 @@ fn heading(findings: &Findings) -> Vec<Block> {
 fn claims(findings: &Findings) -> Vec<Block> {
     let judgements = judge(findings);
     let rows = judgements.iter().map(|judgement| {
-        [judgement.claim, judgement.place, &judgement.measured, judgement.verdict.words()].map(str::to_owned).into()
+        [judgement.claim, judgement.place, &judgement.measured, &judgement.words()].map(str::to_owned).into()
     });
     let table = Block::table(&["claim", "in the paper", "measured here", "here it"], rows.collect());
     let how = "A claim about costs holds if every factor is within the paper's range or better. One about trainings holds if the path gradient is better by some metric and worse by \
@@ -153,6 +153,7 @@ fn samplers(findings: &Findings) -> Vec<Block> {
             of(found.seconds),
             of(found.ess_reverse),
             of(found.ess_forward),
+            of(found.nll),
             of(found.acceptance),
             format!("{log_z}{trusted}"),
             exact,
@@ -166,6 +167,7 @@ fn samplers(findings: &Findings) -> Vec<Block> {
         "seconds",
         "reverse ESS",
         "forward ESS",
+        "NLL",
         "acceptance",
         "log Z",
         "exact",
