@@ -10,7 +10,7 @@ use crate::{
 };
 use rand::RngExt;
 use rayon::prelude::*;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use upg_core::{Base, Batch, Cpu, Real, Rng, SampleStream, Target};
 
 /// Sees the states of all chains, shape `[dof, chains]`; may overwrite what it is shown, and says whether to go on. During the warm-up it is shown
@@ -31,6 +31,23 @@ pub struct ChainPlan {
     pub thin: usize,
     /// How to integrate.
     pub hmc: HmcOptions,
+    /// Which of the chains are run here.
+    pub part: Part,
+}
+
+/// One of several equal parts of the chains, for several processes that share them: every chain is the same whoever runs it. [`Part::WHOLE`] by
+/// default. An exact sampler isn't shared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The number of the part, from 0.
+    pub number: usize,
+    /// How many there are, at least 1.
+    pub of: usize,
+}
+
+impl Part {
+    /// All chains.
+    pub const WHOLE: Self = Self { number: 0, of: 1 };
 }
 
 impl Default for ChainPlan {
@@ -40,7 +57,7 @@ impl Default for ChainPlan {
     /// autocorrelation time above 3.5 sweeps. With trajectories of length 1 that of |m| in φ⁴ is 10, of length ½ 100 sweeps.
     fn default() -> Self {
         let hmc = HmcOptions { length: 2.0, ..HmcOptions::default() };
-        Self { samples: 10_000, chains: 512, warm_up: 200, thin: 10, hmc }
+        Self { samples: 10_000, chains: 512, warm_up: 200, thin: 10, hmc, part: Part::WHOLE }
     }
 }
 
@@ -51,12 +68,28 @@ impl ChainPlan {
                 return Err(TargetError::new(field, "0", "at least 1"));
             }
         }
+        let Part { number, of } = self.part;
+        if number >= of {
+            let accepted = "parts from 0 on, fewer than there are";
+            return Err(TargetError::new("part", format!("{number} of {of}"), accepted));
+        }
         Ok(())
     }
 
-    /// Chains that run: no more than there are samples.
+    /// Chains that run, those of all parts: no more than there are samples.
     pub fn running(&self) -> usize {
         self.chains.min(self.samples)
+    }
+
+    /// The chains of a part, by their numbers; none where there are more parts than groups of chains.
+    pub fn chains_of(&self, part: Part) -> Range<usize> {
+        let groups = part.groups(self.running());
+        boundary(groups.start, self.running())..boundary(groups.end, self.running())
+    }
+
+    /// How often chains are shown without states, in the warm-up.
+    pub fn questions(&self) -> usize {
+        self.warm_up.div_ceil(ASKED_EVERY)
     }
 
     /// Samples of each chain; the last ones may be more than are wanted.
@@ -87,7 +120,29 @@ impl ChainReport {
     pub const EXACT: Self =
         Self { acceptance: 1.0, smallest_acceptance: 1.0, step_size: None, chains: 0, trajectories: 0, never_moved: 0 };
 
+    /// That of all chains, by those of their parts; means to round-off.
+    pub fn of_parts(parts: &[Self]) -> Self {
+        let Some(chains) = Some(parts.iter().map(|part| part.chains).sum()).filter(|&chains| chains > 0) else {
+            return Self::EXACT;
+        };
+        let mean = |of: fn(&Self) -> f64| {
+            parts.iter().filter(|part| part.chains > 0).map(|part| part.chains as f64 * of(part)).sum::<f64>()
+                / chains as f64
+        };
+        Self {
+            acceptance: mean(|part| part.acceptance),
+            smallest_acceptance: parts.iter().map(|part| part.smallest_acceptance).fold(1.0, f64::min),
+            step_size: Some(mean(|part| part.step_size.unwrap_or(0.0))),
+            chains,
+            trajectories: parts.iter().map(|part| part.trajectories).max().unwrap_or(0),
+            never_moved: parts.iter().map(|part| part.never_moved).sum(),
+        }
+    }
+
     fn of<T: Real>(groups: &[Hmc<'_, T>]) -> Self {
+        if groups.is_empty() {
+            return Self::EXACT;
+        }
         let (mut report, mut step) = (Self { acceptance: 0.0, ..Self::EXACT }, 0.0);
         for group in groups {
             let tally = group.tally();
@@ -111,7 +166,8 @@ const GROUP: usize = 64;
 const ASKED_EVERY: usize = 10;
 
 /// Runs chains of `target` that start at draws of `start` and apply `proposals` in every sweep, and shows the states of all of them, shape
-/// `[dof, chains]`, every `plan.thin` sweeps until there are as many samples as the plan wants.
+/// `[dof, chains]`, every `plan.thin` sweeps until there are as many samples as the plan wants. Of a plan's part only its chains are run and shown, as often as
+/// those of every other part, even if there are none.
 ///
 /// # Errors
 /// A plan without samples, chains or sweeps; a start that is not finite; options of HMC out of their range.
@@ -139,7 +195,7 @@ pub fn equilibrium_chains<T: Real>(
             return Ok(ChainReport::of(&groups));
         }
     }
-    let mut states = Batch::zeros(target.dof(), plan.running());
+    let mut states = Batch::zeros(target.dof(), plan.chains_of(plan.part).len());
     for _ in 0..plan.rounds() {
         groups.par_iter_mut().for_each(|group| (0..plan.thin).for_each(|_| _ = group.sweep(proposals)));
         copy_states(&groups, &mut states);
@@ -164,18 +220,30 @@ struct Group {
     rng: Rng,
 }
 
-/// Groups of equal size, to within one chain, at most [`GROUP`]; their streams are 2¹⁹² numbers apart, so that they stay
-/// clear of streams that lie 2¹²⁸ apart, as those of [`upg_core::Streams`] do.
+/// Number of the first chain of group `g`: groups are of equal size, to within one chain, of at most [`GROUP`].
+fn boundary(g: usize, all_chains: usize) -> usize {
+    g * all_chains / all_chains.div_ceil(GROUP).max(1)
+}
+
+impl Part {
+    /// The groups of the part.
+    fn groups(self, all_chains: usize) -> Range<usize> {
+        let count = all_chains.div_ceil(GROUP);
+        let begin = |number: usize| (number as u128 * count as u128 / self.of as u128) as usize;
+        begin(self.number)..begin(self.number + 1)
+    }
+}
+
+/// The groups of the plan's part; their streams are 2¹⁹² numbers apart, so that they stay clear of streams that lie 2¹²⁸ apart, as those of
+/// [`upg_core::Streams`] do.
 fn groups(plan: &ChainPlan, mut rng: Rng) -> Vec<Group> {
-    let all_chains = plan.running();
-    let count = all_chains.div_ceil(GROUP);
-    let boundary = |g: usize| g * all_chains / count;
-    (0..count)
-        .map(|g| {
-            rng.long_jump();
-            Group { chains: boundary(g + 1) - boundary(g), rng: rng.clone() }
-        })
-        .collect()
+    let own = plan.part.groups(plan.running());
+    let mut next = |g| {
+        rng.long_jump();
+        Group { chains: boundary(g + 1, plan.running()) - boundary(g, plan.running()), rng: rng.clone() }
+    };
+    let all = (0..own.end).map(&mut next).collect::<Vec<_>>();
+    all.into_iter().skip(own.start).collect()
 }
 
 impl Group {

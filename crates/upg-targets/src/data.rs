@@ -48,7 +48,8 @@ pub trait DataSampler<T: Real>: Send + Sync {
     /// A plan without samples, chains or sweeps; options of HMC out of their range.
     fn run_chains(&self, plan: &ChainPlan, rng: Rng, visit: Visit<'_, T>) -> Result<ChainReport, TargetError>;
 
-    /// Samples of the target, shape `[samples, dof]`, decided by `plan` and `rng`, shuffled.
+    /// Samples of the target, shape `[samples, dof]`, decided by `plan` and `rng`, shuffled. Those of other chains than the [part](ChainPlan::part)
+    /// that is run are zero, so that the data of all parts add up to all samples.
     ///
     /// # Errors
     /// As [`run_chains`](Self::run_chains).
@@ -136,16 +137,21 @@ fn shuffled<T: Real>(
     plan.check()?;
     let mut places: Vec<usize> = (0..plan.samples).collect();
     places.shuffle(&mut rng);
-    let (mut data, mut shown, mut is_ended) = (Array2::zeros((0, 0)), 0, false);
+    let (running, own) = (plan.running(), plan.chains_of(plan.part));
+    let (mut data, mut visits, mut shown, mut is_ended) = (Array2::zeros((0, 0)), 0, 0, false);
     let report = run(rng, &mut |x| {
-        if shown == 0 && x.samples() > 0 {
-            data = Array2::zeros((plan.samples, x.rows()));
+        if x.samples() > 0 || visits >= plan.questions() {
+            if shown == 0 {
+                data = Array2::zeros((plan.samples, x.rows()));
+            }
+            // The last round may have more than are wanted.
+            let first = shown + if x.samples() == running { 0 } else { own.start };
+            for (sample, &place) in x.as_array().columns().into_iter().zip(&places[first.min(plan.samples)..]) {
+                data.row_mut(place).assign(&sample);
+            }
+            shown += running;
         }
-        // The last round may have more than are wanted.
-        for (sample, &place) in x.as_array().columns().into_iter().zip(&places[shown.min(plan.samples)..]) {
-            data.row_mut(place).assign(&sample);
-        }
-        shown += x.samples();
+        visits += 1;
         is_ended = shown < plan.samples && !goes_on();
         if is_ended { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;

@@ -57,7 +57,7 @@ mod step_size;
 pub mod u1;
 
 pub use banana::Banana;
-pub use chains::{ChainPlan, ChainReport, Visit, equilibrium_chains};
+pub use chains::{ChainPlan, ChainReport, Part, Visit, equilibrium_chains};
 pub use data::{DataSampler, Sampling, equilibrium_samples, exact_rounds, exact_samples};
 pub use error::TargetError;
 pub use exact::{Exact, ExactSampler};

@@ -6,16 +6,20 @@
 //! are handed out and forgotten.
 
 mod series;
+mod together;
+
+pub use together::draw_together;
 
 use crate::evaluate::{Number, Observed, trust};
+use crate::peers::Peers;
 use crate::problem::{Known, Problem};
 use crate::stats::Estimate;
 use ndarray::{ArrayView2, s};
 use series::Series;
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 use std::sync::Arc;
-use upg_core::{Batch, Cpu, Device, Real, Rng};
+use together::Seen;
+use upg_core::{Cpu, Device, DeviceError, Real, Rng};
 use upg_targets::{ChainPlan, ChainReport, DataSampler, Observable, Observables, Sampling, TargetError};
 
 /// A chain whose acceptance is below this hardly moves.
@@ -67,16 +71,20 @@ impl<D: Device> Problem<D> {
     /// Runs the sampler of the target and measures after every sweep; `take` gets the samples in the order of time, shape `[piece, dof]`:
     /// sample i is of chain i mod C, of C chains. `go_on` is asked after every sweep, in the warm-up after every few. `None` without a sampler.
     ///
+    /// Of several `peers` each runs a part of the chains; the first one takes the samples of all, and has the summary that it would have alone, but
+    /// for the last digits of mean acceptance and step size. That of the others is of nothing.
+    ///
     /// # Errors
-    /// If the sampler doesn't accept the plan, `take` fails, or `go_on` ends it.
-    pub fn measure_chains<E: From<TargetError>>(
+    /// If the sampler doesn't accept the plan, `take` fails, `go_on` ends it, or the processes part.
+    pub fn measure_chains<E: From<TargetError> + From<DeviceError>>(
         &self,
+        peers: &Peers,
         plan: &ChainPlan,
         rng: Rng,
         take: impl FnMut(ArrayView2<'_, D::Real>) -> Result<(), E>,
         go_on: &mut dyn FnMut() -> Result<(), E>,
     ) -> Option<Result<ChainSummary, E>> {
-        self.known.measure_chains(plan, rng, take, go_on)
+        self.known.measure_chains(peers, plan, rng, take, go_on)
     }
 }
 
@@ -84,7 +92,7 @@ impl<D: Device> Problem<D> {
 ///
 /// # Errors
 /// As [`Problem::measure_chains`].
-pub fn measure_chains<T: Real, E: From<TargetError>>(
+pub fn measure_chains<T: Real, E: From<TargetError> + From<DeviceError>>(
     observables: Arc<dyn Observables<T>>,
     sampler: Arc<dyn DataSampler<T>>,
     plan: &ChainPlan,
@@ -93,12 +101,13 @@ pub fn measure_chains<T: Real, E: From<TargetError>>(
     go_on: &mut dyn FnMut() -> Result<(), E>,
 ) -> Result<ChainSummary, E> {
     let known = Known::<Cpu<T>>::of_sampler(observables, sampler);
-    known.measure_chains(plan, rng, take, go_on).expect("it has a sampler")
+    known.measure_chains(&Peers::alone(), plan, rng, take, go_on).expect("it has a sampler")
 }
 
 impl<D: Device> Known<D> {
-    fn measure_chains<E: From<TargetError>>(
+    fn measure_chains<E: From<TargetError> + From<DeviceError>>(
         &self,
+        peers: &Peers,
         plan: &ChainPlan,
         rng: Rng,
         mut take: impl FnMut(ArrayView2<'_, D::Real>) -> Result<(), E>,
@@ -111,38 +120,22 @@ impl<D: Device> Known<D> {
         let states = chains.saturating_mul(sweeps).max(plan.samples.min(1)); // at least one of a plan that is refused for other reasons
         let every_sweep = ChainPlan { samples: states, chains, thin: plan.thin.min(1), ..*plan };
         let mut series = Series::new(self.primaries(), chains, sweeps);
-        let (mut measured, mut sweep, mut left, mut failure) = (Batch::default(), 0, plan.samples, None);
-        let report = sampler.run_chains(&every_sweep, rng, &mut |x| {
-            let is_warm = x.samples() > 0;
-            if is_warm {
-                sweep += 1;
-                self.measure(x, &mut measured);
-                series.push(&measured);
-            }
-            let mut seen = || {
-                if is_warm && sweep % thin == 0 {
-                    let wanted = left.min(x.samples());
+        let mut left = plan.samples;
+        let report = self.run_together(&**sampler, peers, &every_sweep, rng, thin, &mut |seen| {
+            if let Seen::Sweep(measured, states) = seen {
+                series.push(measured);
+                if let Some(states) = states {
+                    let wanted = left.min(states.nrows());
                     left -= wanted;
-                    take(x.to_samples().slice(s![..wanted, ..]))?;
-                }
-                go_on()
-            };
-            match seen() {
-                Ok(()) => ControlFlow::Continue(()),
-                Err(error) => {
-                    failure = Some(error);
-                    ControlFlow::Break(())
+                    take(states.slice(s![..wanted, ..]))?;
                 }
             }
+            go_on()
         });
-        Some(match (report, failure) {
-            (Err(error), _) => Err(error.into()),
-            (_, Some(error)) => Err(error),
-            (Ok(report), None) => {
-                let chains = (sampling == Sampling::Chains).then(|| Chains::new(&report, thin));
-                Ok(summarise(plan.samples, chains, &series, &self.observables(), warnings_of(&report)))
-            }
-        })
+        Some(report.map(|report| {
+            let chains = (sampling == Sampling::Chains).then(|| Chains::new(&report, thin));
+            summarise(plan.samples, chains, &series, &self.observables(), warnings_of(&report))
+        }))
     }
 }
 

@@ -322,7 +322,7 @@ impl Peers {
     }
 
     /// As [`gather`](Self::gather), for the first process alone: the others get nothing, nor any word.
-    fn collect(&self, own: Vec<f64>, number: impl Fn(usize) -> usize) -> Result<Vec<f64>, DeviceError> {
+    pub(crate) fn collect(&self, own: Vec<f64>, number: impl Fn(usize) -> usize) -> Result<Vec<f64>, DeviceError> {
         if self.is_alone() {
             return Ok(own);
         }

@@ -24,7 +24,7 @@ pub mod tail;
 pub mod weights;
 
 pub use autocorrelation::{Autocorrelation, autocorrelation, autocorrelation_of_replicas};
-pub use interval::{Estimate, Refined};
+pub use interval::{Estimate, Refined, student};
 pub use jackknife::{Blocks, Deal};
 pub use metropolis::{IndependenceChain, Move, independence_chain};
 pub use moments::Moments;

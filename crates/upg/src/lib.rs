@@ -17,7 +17,7 @@ use upg_experiments::commands::{
     calibrate, config, evaluate, flows, gradient, hmc, log_prob, report, sample, sweep, train, variance,
 };
 use upg_experiments::io::console::{be_silent, print, say};
-use upg_experiments::io::output::{clean_up_on_signals, tell_commit};
+use upg_experiments::io::output::{clean_up_on_signals, tell_commit, tell_processes};
 use upg_experiments::io::signals::survive_limits_of_files;
 use upg_train::Peers;
 use upg_train::peers::Farewell;
@@ -84,7 +84,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let mut launched = Launched::join();
     let status = match Cli::try_parse_from(arguments) {
         Ok(cli) => match launched.connect(cli.patience()) {
-            Ok(peers) => carry_out(cli.command, &peers, || launched.speaks_for_the_first()),
+            Ok(peers) => {
+                tell_processes(peers.size());
+                carry_out(cli.command, &peers, || launched.speaks_for_the_first())
+            }
             Err(parting) => finish(Err(Error::before_the_run(&parting))),
         },
         Err(error) => refuse(&error),
@@ -123,17 +126,17 @@ fn work(command: Command, peers: &Peers) -> Result<String, Error> {
         Command::Evaluate(args) => evaluate::run_with(peers, &args),
         Command::Sample(args) => sample::run_with(peers, &args),
         Command::Variance(args) => variance::run_with(peers, &args),
+        Command::Hmc(args) => hmc::run_with(peers, &args),
         #[cfg(feature = "mpi")]
         Command::Peers => Ok(mpi::measure::run(peers)?),
         _ if !peers.is_alone() => Err(Error::Usage(format!(
-            "{} processes: accepted is one, or train, evaluate, sample, variance",
+            "{} processes: accepted is one, or train, evaluate, sample, variance, hmc",
             peers.size()
         ))),
         Command::Gradient(args) => gradient::run(&args),
         Command::Sweep(args) => sweep::run(&args),
         Command::Calibrate(args) => calibrate::run(&args),
         Command::LogProb(args) => log_prob::run(&args),
-        Command::Hmc(args) => hmc::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Flows(args) => flows::run(&args),
         Command::Config(command) => config::run(&command),

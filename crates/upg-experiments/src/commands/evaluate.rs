@@ -7,7 +7,6 @@ pub(super) use table::with_error;
 use super::caller::{Caller, go_on, nobody};
 use super::place::Work;
 use super::run_weights::{Loaded, RunArgs};
-use super::together::share_samples;
 use crate::Error;
 use crate::config::{FEWEST_SAMPLES, MOST_SAMPLES, Place};
 use crate::io::output::{OutputFile, Provenance, finish_together};
@@ -88,13 +87,13 @@ fn run_on<D: Place>(job: Job<'_>, device: D) -> Result<String, Error> {
     }
     let plan = EvaluationPlan { samples, blocks, seed: loaded.config.training.seed };
     if !peers.is_first() {
-        let data = share_samples(peers, None)?;
+        let data = loaded.data(*caller, dir, None, Purpose::TestData)?;
         loaded.trained.evaluate(plan, data.as_ref())?;
         return Ok(String::new());
     }
     let results = dir.results(args.out.as_deref())?;
     let out = OutputFile::create(&results.summary())?;
-    let data = share_samples(peers, loaded.data(*caller, [dir, &results], Purpose::TestData)?)?;
+    let data = loaded.data(*caller, dir, Some(&results), Purpose::TestData)?;
     let evaluation = loaded.trained.evaluate_while(plan, data.as_ref(), &mut || go_on(*caller))?;
     let (words, provenance) = (loaded.trained.device().words(), loaded.provenance());
     let (name, origin, trained_on) = (loaded.weights, loaded.origin.as_deref(), &provenance.trained_on[..]);

@@ -24,7 +24,7 @@ use ndarray::{Array2, ArrayView2, s};
 use std::path::{Path, PathBuf};
 use upg_core::{Execution, Real};
 use upg_train::chains::measure_chains;
-use upg_train::{ChainSummary, Purpose};
+use upg_train::{ChainSummary, Peers, Purpose};
 
 /// Options of `upg hmc`.
 #[derive(Clone, Debug, Args)]
@@ -60,7 +60,15 @@ pub struct HmcArgs {
 /// # Errors
 /// If the configuration or an argument is wrong, a sample isn't finite, or a file can't be written.
 pub fn run(args: &HmcArgs) -> Result<String, Error> {
-    run_for(&nobody, args)
+    run_with(&Peers::alone(), args)
+}
+
+/// The same as one of several processes, each of which runs some of the chains, and of which the first alone writes and speaks.
+///
+/// # Errors
+/// As [`run`]; and if the processes part.
+pub fn run_with(peers: &Peers, args: &HmcArgs) -> Result<String, Error> {
+    run_among(peers, &nobody, args)
 }
 
 /// The same for a caller, who is asked meanwhile whether to end.
@@ -68,6 +76,10 @@ pub fn run(args: &HmcArgs) -> Result<String, Error> {
 /// # Errors
 /// As [`run`]; if the caller asks for an end.
 pub fn run_for(caller: Caller<'_>, args: &HmcArgs) -> Result<String, Error> {
+    run_among(&Peers::alone(), caller, args)
+}
+
+fn run_among(peers: &Peers, caller: Caller<'_>, args: &HmcArgs) -> Result<String, Error> {
     let (file, folder) = match (&args.run, &args.config, &args.out) {
         (Some(run), ..) => {
             let run = RunDir::open(run)?;
@@ -84,8 +96,8 @@ pub fn run_for(caller: Caller<'_>, args: &HmcArgs) -> Result<String, Error> {
     };
     let plan = Plan::new(args, file, folder)?;
     match plan.file.config.training.precision {
-        Precision::F32 => plan.run_in::<f32>(caller),
-        Precision::F64 => plan.run_in::<f64>(caller),
+        Precision::F32 => plan.run_in::<f32>(peers, caller),
+        Precision::F64 => plan.run_in::<f64>(peers, caller),
     }
 }
 
@@ -134,24 +146,32 @@ impl Plan {
         Err(Error::Usage(format!("{problem}: accepted is --force, or another folder")))
     }
 
-    fn run_in<T: Real>(&self, caller: Caller<'_>) -> Result<String, Error> {
+    fn run_in<T: Real>(&self, peers: &Peers, caller: Caller<'_>) -> Result<String, Error> {
         let model = self.file.build::<T>()?;
         let (shape, theory, problem) = (model.sample_shape.clone(), model.theory.clone(), model.problem());
         let device = processor::<T>(self.threads)?;
+        let (rng, plan) = (Purpose::Hmc.streams(self.seed).next_stream(), self.data.hmc.plan(self.samples));
+        if !peers.is_first() {
+            let mut nothing = |_: ArrayView2<'_, T>| Ok::<(), Error>(());
+            let outcome = device.install(|| problem.measure_chains(peers, &plan, rng, &mut nothing, &mut || Ok(())));
+            theory.status()?;
+            outcome.expect("every target of a configuration has a sampler")?;
+            return Ok(String::new());
+        }
         let place = |source| RunError::Place { path: self.folder.clone(), source };
         std::fs::create_dir_all(&self.folder).map_err(place)?;
         let (numbers, samples) = (self.folder.join(NUMBERS), self.folder.join(SAMPLES));
         let out = OutputFile::create(&numbers)?;
         let mut writer = RowWriter::<T>::begin(OutputFile::create(&samples)?, self.samples, &shape)?;
-        let (rng, mut first) = (Purpose::Hmc.streams(self.seed).next_stream(), 0);
+        let mut first = 0;
         let mut take = |rows: ArrayView2<'_, T>| {
             check_finite(rows, first, &shape)?;
             first += rows.nrows();
             Ok::<(), Error>(writer.append(rows)?)
         };
-        let plan = self.data.hmc.plan(self.samples);
-        let outcome =
-            watched(caller, |ask| device.install(|| problem.measure_chains(&plan, rng, &mut take, &mut || ask())));
+        let outcome = watched(caller, |ask| {
+            device.install(|| problem.measure_chains(peers, &plan, rng, &mut take, &mut || ask()))
+        });
         theory.status()?; // chains of a target that failed say less
         let summary = outcome.expect("every target of a configuration has a sampler")?;
         let provenance = Provenance {

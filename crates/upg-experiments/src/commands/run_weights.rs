@@ -2,6 +2,7 @@
 
 use super::caller::Caller;
 use super::place::{self, PlaceArgs, Work};
+use super::together;
 use crate::Error;
 use crate::config::{AnyTarget, Config, DeviceName, Place, Precision, Products};
 use crate::io::checkpoint::{read_config, read_ema, read_origin, read_progress, read_weights};
@@ -95,6 +96,8 @@ pub struct Loaded<D: Place> {
     pub origin: Option<String>,
     /// Where the run was trained.
     trained_on: Vec<String>,
+    /// The processes that work on it.
+    peers: Peers,
 }
 
 impl<D: Place> Loaded<D> {
@@ -116,7 +119,7 @@ impl<D: Place> Loaded<D> {
 
     /// As one of several processes.
     pub fn with_peers(self, peers: &Peers) -> Self {
-        Self { trained: self.trained.with_peers(peers.clone()), ..self }
+        Self { trained: self.trained.with_peers(peers.clone()), peers: peers.clone(), ..self }
     }
 
     fn with_steps(
@@ -140,7 +143,8 @@ impl<D: Place> Loaded<D> {
         let run_seed = config.training.seed;
         config.training.seed = seed.unwrap_or(run_seed);
         let trained_on = dir.trained_on();
-        Ok(Self { config, run_seed, trained, theory, sample_shape, fingerprints, weights, origin, trained_on })
+        let peers = Peers::alone();
+        Ok(Self { config, run_seed, trained, theory, sample_shape, fingerprints, weights, origin, trained_on, peers })
     }
 
     /// Where samples live.
@@ -155,22 +159,23 @@ impl<D: Place> Loaded<D> {
     }
 
     /// The samples of the target that the run has for `purpose`, shape `[samples, dof]`: those it kept, or those it would have drawn, which
-    /// are then kept in `results`.
+    /// are then kept by the first process in the `results` it has.
     ///
     /// # Errors
     /// If they can't be read or drawn, or aren't those that the run began with.
     pub fn data(
         &self,
         caller: Caller<'_>,
-        [dir, results]: [&RunDir; 2],
+        dir: &RunDir,
+        results: Option<&RunDir>,
         purpose: Purpose,
     ) -> Result<Option<Array2<D::Real>>, Error> {
         let Some(data) = self.config.data() else { return Ok(None) };
-        let Self { theory: target, sample_shape, run_seed, .. } = self;
-        let request =
-            |keep| DataRequest { data: &data, target, sample_shape, seed: *run_seed, keep: Some(keep), caller };
-        let request = if request(dir).is_kept(purpose) { request(dir) } else { request(results) };
-        let samples = self.trained.device().host().install(|| request.fetch(purpose))?;
+        let Self { theory: target, sample_shape, run_seed, peers, .. } = self;
+        let request = |keep| DataRequest { data: &data, target, sample_shape, seed: *run_seed, keep, caller };
+        let of_run = request(results.map(|_| dir));
+        let request = if of_run.is_kept(purpose) { of_run } else { request(results) };
+        let samples = self.trained.device().host().install(|| together::samples(peers, &request, purpose, None))?;
         match self.fingerprint(purpose) {
             Some(expected) if fingerprint(&samples) != expected => {
                 Err(RunError::OtherData(request.path(purpose)).into())

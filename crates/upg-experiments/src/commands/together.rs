@@ -2,27 +2,43 @@
 
 use crate::Error;
 use crate::config::Place;
+use crate::io::data::{DataError, DataRequest};
 use ndarray::Array2;
 use upg_core::{DeviceError, Real};
-use upg_train::{DataSets, Peers, Trainer};
+use upg_train::{Peers, Purpose, Trainer};
 
-/// The samples of the target that the first process has.
+/// Samples of the target for one purpose: those `given` to the first process or kept in its folder, which it hands to the others; or else all processes
+/// draw them together.
 ///
 /// # Errors
-/// If the processes part.
-pub(super) fn share_data<T: Real>(peers: &Peers, data: DataSets<T>) -> Result<DataSets<T>, Error> {
-    let DataSets { train, test } = data;
-    Ok(DataSets { train: share_samples(peers, train)?, test: share_samples(peers, test)? })
+/// If they can't be read, drawn or kept, or the processes part.
+pub(super) fn samples<T: Real>(
+    peers: &Peers,
+    request: &DataRequest<'_, T>,
+    purpose: Purpose,
+    given: Option<Array2<T>>,
+) -> Result<Array2<T>, DataError> {
+    let to_be_drawn = if given.is_some() { None } else { request.to_be_drawn(purpose) };
+    let mut word = vec![u8::from(to_be_drawn.is_some())];
+    peers.broadcast(&mut word)?;
+    match to_be_drawn.filter(|_| word == [DRAWN]) {
+        Some(samples) => request.draw(peers, samples, purpose),
+        None if peers.is_first() => {
+            let samples = given.map_or_else(|| request.fetch(purpose), Ok)?;
+            Ok(share_samples(peers, Some(samples))?.expect("there are some"))
+        }
+        None => Ok(share_samples(peers, None)?.expect("the first process has some")),
+    }
 }
+
+/// The word that all have to draw.
+const DRAWN: u8 = 1;
 
 /// Samples that the first process has, if it has some.
 ///
 /// # Errors
 /// If the processes part.
-pub(super) fn share_samples<T: Real>(
-    peers: &Peers,
-    samples: Option<Array2<T>>,
-) -> Result<Option<Array2<T>>, DeviceError> {
+fn share_samples<T: Real>(peers: &Peers, samples: Option<Array2<T>>) -> Result<Option<Array2<T>>, DeviceError> {
     if peers.is_alone() {
         return Ok(samples);
     }

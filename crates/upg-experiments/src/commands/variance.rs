@@ -4,7 +4,6 @@ use super::caller::{Caller, go_on, nobody};
 use super::held::check_memory;
 use super::place::Work;
 use super::run_weights::{Loaded, RunArgs};
-use super::together::share_samples;
 use crate::Error;
 use crate::config::{DeviceName, Place};
 use crate::io::output::OutputFile;
@@ -86,17 +85,17 @@ fn run_on<D: Place>(job: Job<'_>, device: D) -> Result<String, Error> {
     }
     let plan = Repetitions { number: args.repetitions as usize, batch: args.batch as usize };
     let seed = loaded.config.training.seed;
+    let trains_on_data = loaded.config.training.objective.needs_data();
+    let purpose = if trains_on_data { Purpose::TrainData } else { Purpose::TestData };
     if !peers.is_first() {
-        let data = share_samples(peers, None)?;
+        let data = loaded.data(*caller, dir, None, purpose)?;
         loaded.trained.variance(plan, seed, data.as_ref())?;
         return Ok(String::new());
     }
     let results = dir.results(args.out.as_deref())?;
     let path = results.file("variance.json");
     let out = OutputFile::create(&path)?;
-    let trains_on_data = loaded.config.training.objective.needs_data();
-    let purpose = if trains_on_data { Purpose::TrainData } else { Purpose::TestData };
-    let data = share_samples(peers, loaded.data(*caller, [dir, &results], purpose)?)?;
+    let data = loaded.data(*caller, dir, Some(&results), purpose)?;
     let noise = loaded.trained.variance_while(plan, seed, data.as_ref(), &mut || go_on(*caller))?;
     let object = serde_json::json!({
         "weights": loaded.weights,

@@ -62,7 +62,8 @@ impl Hmc {
     /// The plan for so many samples.
     pub fn plan(&self, samples: usize) -> ChainPlan {
         let Self { chains, warm_up, thin, length } = *self;
-        ChainPlan { samples, chains, warm_up, thin, hmc: HmcOptions { length, ..HmcOptions::default() } }
+        let hmc = HmcOptions { length, ..HmcOptions::default() };
+        ChainPlan { samples, chains, warm_up, thin, hmc, ..ChainPlan::default() }
     }
 }
 

@@ -13,7 +13,8 @@ use ndarray::Array2;
 use std::path::{Path, PathBuf};
 use upg_core::{DeviceError, Real};
 use upg_targets::{ChainReport, TargetError, space::wrap};
-use upg_train::{Purpose, chains::warnings_of};
+use upg_train::chains::{draw_together, warnings_of};
+use upg_train::{Peers, Purpose};
 
 /// The share of the chains that may never have moved: a few don't matter much.
 const FEW: f64 = 0.01;
@@ -52,7 +53,7 @@ pub enum DataError {
     Kept(#[from] SamplesError),
     /// The chains can't be run as asked.
     #[error("data.hmc: {0}")]
-    Hmc(TargetError),
+    Hmc(#[from] TargetError),
     /// Numbers were drawn that the precision doesn't hold.
     #[error(
         "data.{name} = Draw({samples}): the number at {index:?} is {value}: accepted are finite numbers of {precision}"
@@ -124,23 +125,37 @@ impl<T: Real> DataRequest<'_, T> {
     /// If a file is wrong, can't be written, or the target can't be sampled as asked.
     pub fn fetch(&self, purpose: Purpose) -> Result<Array2<T>, DataError> {
         let (source, _) = self.source(purpose);
-        match (source, self.keep.map(|_| self.path(purpose))) {
-            (Source::File(_), _) => Ok(self.given(purpose)?.expect("it is a file")),
-            (Source::Draw(_), Some(path)) if path.exists() => Ok(self.read(&path)?),
-            (&Source::Draw(samples), path) => {
-                let drawn = self.draw(samples, purpose)?;
-                if let Some(path) = path {
-                    let shape = [&[drawn.nrows()], self.sample_shape].concat();
-                    write_samples(&path, &Samples { values: drawn.clone(), shape })?;
-                }
-                Ok(drawn)
-            }
+        match source {
+            Source::File(_) => Ok(self.given(purpose)?.expect("it is a file")),
+            Source::Draw(_) if self.is_kept(purpose) => Ok(self.read(&self.path(purpose))?),
+            &Source::Draw(samples) => self.draw(&Peers::alone(), samples, purpose),
         }
+    }
+
+    /// How many samples of one purpose are to be drawn; `None` if they are in a file.
+    pub fn to_be_drawn(&self, purpose: Purpose) -> Option<usize> {
+        match self.source(purpose).0 {
+            &Source::Draw(samples) if !self.is_kept(purpose) => Some(samples),
+            _ => None,
+        }
+    }
+
+    /// Draws them together with the other processes, and keeps them if there is a folder for that.
+    ///
+    /// # Errors
+    /// If the target can't be sampled as asked, they can't be written, or the processes part.
+    pub fn draw(&self, peers: &Peers, samples: usize, purpose: Purpose) -> Result<Array2<T>, DataError> {
+        let drawn = self.drawn(peers, samples, purpose)?;
+        if self.keep.is_some() {
+            let shape = [&[drawn.nrows()], self.sample_shape].concat();
+            write_samples(&self.path(purpose), &Samples { values: drawn.clone(), shape })?;
+        }
+        Ok(drawn)
     }
 
     /// Whether samples that were drawn for one purpose are kept already.
     pub fn is_kept(&self, purpose: Purpose) -> bool {
-        matches!(self.source(purpose).0, Source::Draw(_)) && self.path(purpose).exists()
+        matches!(self.source(purpose).0, Source::Draw(_)) && self.keep.is_some() && self.path(purpose).exists()
     }
 
     /// The file that the samples of one purpose are in, or are to be kept in.
@@ -178,16 +193,17 @@ impl<T: Real> DataRequest<'_, T> {
         Ok(values)
     }
 
-    fn draw(&self, samples: usize, purpose: Purpose) -> Result<Array2<T>, DataError> {
+    fn drawn(&self, peers: &Peers, samples: usize, purpose: Purpose) -> Result<Array2<T>, DataError> {
         let rng = purpose.streams(self.seed).next_stream();
         let mut ended_by = None;
         let mut goes_on = || {
             ended_by = (self.caller)();
             ended_by.is_none()
         };
-        let drawn = self.target.draw_data_while(&self.data.hmc.plan(samples), rng, &mut goes_on);
+        let drawn =
+            draw_together::<T, DataError>(&**self.target, peers, &self.data.hmc.plan(samples), rng, &mut goes_on);
         self.target.status()?; // chains of a target that failed say less
-        let Some((values, report)) = drawn.map_err(DataError::Hmc)? else {
+        let Some((values, report)) = drawn? else {
             return Err(DataError::Cancelled(ended_by.expect("it was the caller")));
         };
         let (_, name) = self.source(purpose);

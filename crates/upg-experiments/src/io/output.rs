@@ -322,6 +322,14 @@ pub fn tell_commit(commit: &'static str) {
     COMMIT.get_or_init(|| commit);
 }
 
+/// How many processes compute together, if somebody has told.
+static PROCESSES: OnceLock<usize> = OnceLock::new();
+
+/// From now on outputs say that so many processes have computed together.
+pub fn tell_processes(processes: usize) {
+    PROCESSES.get_or_init(|| processes);
+}
+
 /// The origin of a result: program, machine, configuration.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Provenance {
@@ -346,6 +354,9 @@ pub struct Provenance {
     pub instruction_set: String,
     /// Number of threads of the processor.
     pub threads: usize,
+    /// Number of processes that computed together, if it wasn't one; `threads` are those of each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub processes: Option<usize>,
     /// `f32` or `f64`.
     pub precision: &'static str,
     /// Seed of the random numbers, if any were drawn or one was named.
@@ -376,6 +387,7 @@ impl Provenance {
             processor: processor(),
             instruction_set: format!("{:?}", InstructionSet::detect()).to_lowercase(),
             threads,
+            processes: PROCESSES.get().copied().filter(|&processes| processes > 1),
             precision,
             seed,
             config,

@@ -11,7 +11,7 @@ use std::sync::{
 };
 use upg_core::{Batch, Cpu, Execution, Real, Rng, StandardNormal, Streams, Target};
 use upg_targets::{
-    ChainPlan, ChainReport, DataSampler, Gaussian, Gmm, HmcOptions, Observables, Phi4, Proposal, TargetError, U1,
+    ChainPlan, ChainReport, DataSampler, Gaussian, Gmm, HmcOptions, Observables, Part, Phi4, Proposal, TargetError, U1,
     equilibrium_samples,
 };
 
@@ -50,6 +50,38 @@ fn any_number_of_threads_gives_the_same_bits() {
     for threads in [2, 3, 8] {
         assert_eq!(one, with(threads), "{threads} threads");
     }
+}
+
+/// Whoever runs which chains, they are the same, and every sample is somebody's.
+#[test]
+fn parts_of_the_chains_add_up_to_all_of_them() {
+    let theory = Phi4::new(&[3, 2], 0.2, 0.1).expect("valid couplings");
+    for (samples, chains, warm_up) in [(500, 201, 13), (500, 201, 0), (130, 1000, 3), (40, 8, 25)] {
+        let plan = ChainPlan { samples, chains, warm_up, thin: 2, ..ChainPlan::default() };
+        let (whole, report) = draw::<f64>(&theory, &plan, 5);
+        for of in [1, 2, 3, 7] {
+            let parts = (0..of).map(|number| Part { number, of });
+            let drawn: Vec<_> =
+                parts.clone().map(|part| draw::<f64>(&theory, &ChainPlan { part, ..plan }, 5)).collect();
+            let sum = drawn.iter().fold(Array2::<f64>::zeros(whole.dim()), |sum, (part, _)| sum + part);
+            assert_eq!(sum, whole, "{of} parts");
+            let is_whole = |place: usize| drawn.iter().filter(|(part, _)| part.row(place)[0] != 0.0).count() == 1;
+            assert!((0..samples).all(is_whole), "a sample is of one part");
+            let together = ChainReport::of_parts(&drawn.iter().map(|(_, report)| *report).collect::<Vec<_>>());
+            let means = |report: &ChainReport| [report.acceptance, report.step_size.expect("chains have one")];
+            for (a, b) in means(&together).into_iter().zip(means(&report)) {
+                assert!((a - b).abs() < 1e-12, "{a} for {b}");
+            }
+            let rounded = ChainReport { acceptance: report.acceptance, step_size: report.step_size, ..together };
+            assert_eq!(rounded, report);
+            let ranges: Vec<_> = parts.map(|part| plan.chains_of(part)).collect();
+            assert!(ranges.windows(2).all(|pair| pair[0].end == pair[1].start), "{ranges:?}");
+            assert_eq!((ranges[0].start, ranges[of - 1].end), (0, plan.running()));
+        }
+    }
+    let wrong = ChainPlan { part: Part { number: 2, of: 2 }, ..ChainPlan::default() };
+    let refused = DataSampler::<f64>::draw_data(&theory, &wrong, rng(1)).expect_err("there are two").to_string();
+    assert!(refused.starts_with("part = 2 of 2: "), "{refused}");
 }
 
 /// An action nobody can move in: chains stay where they start.
@@ -142,7 +174,7 @@ fn far(x: f64) -> StartAt<impl Fn(&mut Batch<f64>) + Send + Sync> {
 fn both_halves_of_the_data_represent_all_times() {
     let target = Gmm::new(2).expect("two dimensions");
     let hmc = HmcOptions { length: 0.02, ..HmcOptions::default() };
-    let plan = ChainPlan { samples: 2000, chains: 4, warm_up: 0, thin: 8, hmc };
+    let plan = ChainPlan { samples: 2000, chains: 4, warm_up: 0, thin: 8, hmc, ..ChainPlan::default() };
     let (data, _) = equilibrium_samples(&target, &far(30.0), &[], &plan, rng(5)).expect("a good plan");
     let (half, mean) = (plan.samples / 2, |part: ndarray::ArrayView2<f64>| part.mean().expect("not empty"));
     let (first, second) = (mean(data.slice(s![..half, ..])), mean(data.slice(s![half.., ..])));

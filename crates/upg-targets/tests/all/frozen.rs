@@ -118,7 +118,8 @@ fn the_step_is_one_that_every_chain_can_bear() {
 #[test]
 fn chains_that_only_flip_have_never_moved() {
     let ridge = OneNumber(|_| 0.0, |_| f64::NAN);
-    let plan = ChainPlan { samples: 70, chains: 70, warm_up: 5, thin: 4, hmc: HmcOptions::default() };
+    let hmc = HmcOptions::default();
+    let plan = ChainPlan { samples: 70, chains: 70, warm_up: 5, thin: 4, hmc, ..ChainPlan::default() };
     let mut seen = 0;
     let report = equilibrium_chains(
         &ridge,

@@ -314,7 +314,7 @@ fn check_exact<T: Real, P: Observables<T> + DataSampler<T>>(target: &P, warm_up:
     const SAMPLES: usize = 1600;
     const BLOCKS: usize = 40;
     let hmc = HmcOptions { length: 2.0, ..HmcOptions::default() };
-    let plan = ChainPlan { samples: SAMPLES, chains: SAMPLES, warm_up, thin: 10, hmc };
+    let plan = ChainPlan { samples: SAMPLES, chains: SAMPLES, warm_up, thin: 10, hmc, ..ChainPlan::default() };
     let (x, _) = target.draw_data(&plan, Rng::seed_from_u64(seed)).expect("a good plan");
     let mut measured = Batch::default();
     target.measure(&Batch::from_samples(x.view()), &mut measured);

@@ -1,4 +1,5 @@
 use super::*;
+use crate::peers::tests::together;
 use crate::problem::Problem;
 use std::sync::Arc;
 use upg_core::{Cpu, StandardNormal, Streams};
@@ -25,13 +26,13 @@ where
 /// The summary, and the samples in the order they came.
 fn run(problem: &Problem<Cpu<f64>>, plan: &ChainPlan, seed: u64) -> (ChainSummary, Vec<Vec<f64>>) {
     let mut rows = vec![];
-    let rng = Streams::new(seed).next_stream();
     let summary = problem.measure_chains(
+        &Peers::alone(),
         plan,
-        rng,
+        rng(seed),
         |piece| {
             rows.extend(piece.rows().into_iter().map(|row| row.to_vec()));
-            Ok::<(), TargetError>(())
+            Ok::<(), Ended>(())
         },
         &mut || Ok(()),
     );
@@ -93,7 +94,7 @@ fn few_chains_are_cut_into_pieces() {
 fn short_chains_are_told() {
     let problem = problem(Phi4::new(&[4, 2], 0.2, 0.1).unwrap(), 8);
     let hmc = upg_targets::HmcOptions { length: 0.05, ..Default::default() };
-    let plan = ChainPlan { samples: 4000, chains: 100, warm_up: 50, thin: 1, hmc };
+    let plan = ChainPlan { samples: 4000, chains: 100, warm_up: 50, thin: 1, hmc, ..ChainPlan::default() };
     let (summary, _) = run(&problem, &plan, 3);
     assert!(summary.warnings.iter().any(|w| w.starts_with("chains of 40 sweeps, fewer than 20")), "{summary:?}");
 }
@@ -118,16 +119,12 @@ fn whoever_cannot_take_the_samples_ends_the_chains() {
     let plan = ChainPlan { samples: 1_000_000, chains: 10, warm_up: 1, ..ChainPlan::default() };
     let refuse = Gmm::new(0).unwrap_err();
     let mut pieces = 0;
-    let outcome = problem.measure_chains(
-        &plan,
-        Streams::new(5).next_stream(),
-        |_| {
-            pieces += 1;
-            Err::<(), _>(refuse.clone())
-        },
-        &mut || Ok(()),
-    );
-    assert_eq!((outcome.unwrap(), pieces), (Err(refuse), 1));
+    let take = |_: ArrayView2<'_, f64>| {
+        pieces += 1;
+        Err::<(), _>(Ended::Refused(refuse.clone()))
+    };
+    let outcome = problem.measure_chains(&Peers::alone(), &plan, rng(5), take, &mut || Ok(()));
+    assert_eq!((outcome.unwrap(), pieces), (Err(Ended::Refused(refuse)), 1));
 }
 
 #[test]
@@ -166,8 +163,91 @@ fn no_more_chains_run_than_there_are_samples() {
         (ChainPlan { chains: 0, ..plan }, "chains"),
         (ChainPlan { thin: 0, ..plan }, "thin"),
     ] {
-        let outcome =
-            problem.measure_chains(&bad, Streams::new(8).next_stream(), |_| Ok::<(), TargetError>(()), &mut || Ok(()));
-        assert_eq!(outcome.unwrap().unwrap_err().field, field);
+        let take = |_: ArrayView2<'_, f64>| Ok::<(), Ended>(());
+        let outcome = problem.measure_chains(&Peers::alone(), &bad, rng(8), take, &mut || Ok(()));
+        let Err(Ended::Refused(error)) = outcome.unwrap() else { panic!("{field}") };
+        assert_eq!(error.field, field);
     }
+}
+
+/// Samples and numbers of chains that several run, of chains and of an exact sampler.
+#[test]
+fn processes_share_chains_and_find_what_one_does() {
+    let plan = ChainPlan { samples: 700, chains: 150, warm_up: 13, thin: 3, ..ChainPlan::default() };
+    type Made = fn() -> Problem<Cpu<f64>>;
+    let problems: [Made; 2] =
+        [|| problem(Phi4::new(&[4, 2], 0.2, 0.1).unwrap(), 8), || problem(Gmm::new(2).unwrap(), 2)];
+    for made in problems {
+        let (summary, rows) = run(&made(), &plan, 4);
+        let alone = draw_together::<f64, Ended>(&*sampler_of(&made()), &Peers::alone(), &plan, rng(9), &mut || true);
+        let (data, report) = alone.unwrap().unwrap();
+        for size in [2, 3, 5] {
+            let found = together(size, |peers| {
+                let (problem, mut rows) = (made(), vec![]);
+                let take = |piece: ArrayView2<'_, f64>| {
+                    rows.extend(piece.rows().into_iter().map(|row| row.to_vec()));
+                    Ok::<(), Ended>(())
+                };
+                let summary = problem.measure_chains(&peers, &plan, rng(4), take, &mut || Ok(())).unwrap().unwrap();
+                let sampler = sampler_of(&problem);
+                let drawn = draw_together::<f64, Ended>(&*sampler, &peers, &plan, rng(9), &mut || true);
+                (summary, rows, drawn.unwrap().unwrap())
+            });
+            let first = &found[0];
+            assert!(first.1 == rows, "{size} processes");
+            assert_eq!((&first.0.observables, &first.0.tau_int), (&summary.observables, &summary.tau_int));
+            assert_eq!((first.0.measured, &first.0.warnings), (summary.measured, &summary.warnings));
+            assert_eq!(first.0.chains.map(|chains| chains.number), summary.chains.map(|chains| chains.number));
+            assert!(found[1..].iter().all(|other| other.1.is_empty()), "the first process alone gets samples");
+            for (_, _, (drawn, told)) in &found {
+                assert!(*drawn == data, "{size} processes");
+                assert!((told.acceptance - report.acceptance).abs() < 1e-12 && told.chains == report.chains);
+            }
+        }
+    }
+}
+
+/// A sampler that fails on one process ends the others.
+#[test]
+fn a_process_that_is_gone_ends_the_chains_of_the_others() {
+    let plan = ChainPlan { samples: 700, chains: 150, warm_up: 3, thin: 3, ..ChainPlan::default() };
+    let found = together(3, |peers| {
+        let problem = problem(Phi4::new(&[4, 2], 0.2, 0.1).unwrap(), 8);
+        if peers.rank() == 1 {
+            return None;
+        }
+        let take = |_: ArrayView2<'_, f64>| Ok::<(), Ended>(());
+        Some(problem.measure_chains(&peers, &plan, rng(4), take, &mut || Ok(())).unwrap().unwrap_err())
+    });
+    for told in [&found[0], &found[2]] {
+        let Some(Ended::Parted(error)) = told else { panic!("{found:?}") };
+        assert!(error.to_string().contains(" is lost"), "{error}");
+    }
+}
+
+/// Why chains end.
+#[derive(Debug, PartialEq)]
+enum Ended {
+    Refused(TargetError),
+    Parted(DeviceError),
+}
+
+impl From<TargetError> for Ended {
+    fn from(error: TargetError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl From<DeviceError> for Ended {
+    fn from(error: DeviceError) -> Self {
+        Self::Parted(error)
+    }
+}
+
+fn rng(seed: u64) -> Rng {
+    Streams::new(seed).next_stream()
+}
+
+fn sampler_of(problem: &Problem<Cpu<f64>>) -> Arc<dyn DataSampler<f64>> {
+    problem.known.sampler.clone().unwrap()
 }

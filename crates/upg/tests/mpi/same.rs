@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::fs;
 use std::path::Path;
 
-/// Both divergences, data by HMC, a rate that depends on the log-weights, an average, uneven shares.
+/// Both divergences, data by three groups of HMC chains, a rate that depends on the log-weights, an average, uneven shares.
 const BOTH: &str = "(
     flow: RealNvp(lattice: [4, 2], couplings: 2, hidden: [6], activation: Tanh, mask: Checkerboard),
     target: Phi4(lattice: [4, 2], kappa: 0.2, lambda: 0.1),
@@ -16,7 +16,7 @@ const BOTH: &str = "(
         schedule: Plateau(patience: 4, factor: 0.8, watch: LogWeightStd), anneal: Kappa(from: 0.1, steps: 20),
         validation: (every: 13, samples: 50), checkpoint: (every: 5), log_every: 2,
     ),
-    data: (train: Draw(70), test: Draw(40), hmc: (chains: 8, warm_up: 5, thin: 2)),
+    data: (train: Draw(200), test: Draw(40), hmc: (chains: 150, warm_up: 5, thin: 2)),
 )";
 
 /// Round-off after sixty steps of Adam.
@@ -85,6 +85,10 @@ fn a_run_goes_on_on_another_number_of_processes() {
     assert_close(&experiment.path("parts"), &experiment.path("alone"), "3, 2, 1, 4 processes");
 }
 
+fn file_of(experiment: &Experiment, name: &str) -> Vec<u8> {
+    fs::read(experiment.path(name)).unwrap()
+}
+
 #[test]
 fn results_are_those_of_one_process() {
     let experiment = Experiment::new(BOTH);
@@ -101,8 +105,11 @@ fn results_are_those_of_one_process() {
         made(processes, &["evaluate", "--run", &run, "--samples", "20000", "--out", &out("evaluated")]);
         made(processes, &["variance", "--run", &run, "--repetitions", "23", "--out", &out("variance")]);
         made(processes, &["sample", "--run", &run, "-n", "20000", "--metropolis", "--out", &out("samples")]);
+        let config = experiment.argument("config.ron");
+        made(processes, &["hmc", "--config", &config, "--samples", "1700", "--out", &out("hmc")]);
     }
-    let file = |name: &str| fs::read(experiment.path(name)).unwrap();
+    assert!(file_of(&experiment, "hmc1/samples.npy") == file_of(&experiment, "hmc3/samples.npy"), "samples of HMC");
+    let file = |name: &str| file_of(&experiment, name);
     assert!(file("samples1") == file("samples3"), "samples");
     assert!(
         file("evaluated1/evaluation/log_weights.npy") == file("evaluated3/evaluation/log_weights.npy"),
@@ -114,6 +121,11 @@ fn results_are_those_of_one_process() {
         object
     };
     assert_eq!(numbers("evaluated1/summary.json"), numbers("evaluated3/summary.json"));
+    let chains = ["hmc1/hmc.json", "hmc3/hmc.json"].map(numbers);
+    assert_eq!(chains[0]["observables"], chains[1]["observables"]);
+    assert_numbers_close(&chains[1], &chains[0], "HMC");
+    let processes = |name: &str| json(&experiment.path(name))["provenance"]["processes"].as_u64();
+    assert_eq!(["hmc1/hmc.json", "hmc3/hmc.json", "evaluated3/summary.json"].map(processes), [None, Some(3), Some(3)]);
     assert!(numbers("variance1/variance.json")["estimators"].as_array().unwrap().len() > 3);
     let noise = ["variance1/variance.json", "variance3/variance.json"].map(numbers);
     for (one, several) in

@@ -1,10 +1,10 @@
 //! A process of a run that isn't the first: it computes its share of every step and test, and writes and says nothing.
 
-use super::session::{Plan, is_test_due, trainer};
+use super::session::{Plan, data_sets, is_test_due, trainer};
 use super::signals::Requests;
 use crate::Error;
 use crate::commands::place;
-use crate::commands::together::{share_data, share_state};
+use crate::commands::together::share_state;
 use crate::config::Place;
 use upg_train::peers::Parting;
 use upg_train::{DataSets, Step, Trainer};
@@ -16,11 +16,11 @@ pub(super) struct Follower<'a, D: Place> {
 }
 
 impl<'a, D: Place> Follower<'a, D> {
-    /// Gets from the first process what that has read.
+    /// Gets from the first process what that has read, and draws with it what is to be drawn.
     pub fn begin(plan: &'a Plan<'a>, device: &D) -> Result<Self, Error> {
         let model = plan.build(device)?;
         let signals = plan.listen()?;
-        let data = share_data(plan.peers(), DataSets::default())?;
+        let data = data_sets(DataSets::default(), plan, &model, None, device)?;
         let mut trainer = trainer(plan, device, model, data)?;
         place::settle(device)?;
         share_state(plan.peers(), &mut trainer)?;

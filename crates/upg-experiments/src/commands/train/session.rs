@@ -5,7 +5,7 @@ use super::progress::ProgressLine;
 use super::signals::{Requests, known};
 use crate::Error;
 use crate::commands::place::{self, PlaceArgs};
-use crate::commands::together::{share_data, share_state};
+use crate::commands::together::{self, share_state};
 use crate::config::{Config, ConfigFile, Data, DeviceName, Invalid, Model, Override, Place, Tensorboard, Training};
 use crate::io::checkpoint::{Format, Found, Latest, read_config, read_start, read_weights, save_weights};
 use crate::io::console::say;
@@ -193,12 +193,11 @@ fn begin<'a, D: Place>(
             Existing::Refuse | Existing::Replace => here,
         }
     };
-    let data = device.host().install(|| data_sets(given, &plan, &model, &dir)).inspect_err(|error| {
+    let data = data_sets(given, &plan, &model, Some(&dir), &device).inspect_err(|error| {
         if matches!(error, Error::Data(error) if error.is_refusal()) {
             dir.abandon();
         }
     })?;
-    let data = share_data(&plan.peers, data).inspect_err(|_| dir.abandon())?;
     let trainer = trainer(&plan, &device, model, data).inspect_err(|_| dir.abandon())?;
     let mut trainer = start.iter().fold(trainer, |trainer, theta| trainer.with_weights(theta));
     let saved = resume(&mut trainer, config, &dir)?;
@@ -285,26 +284,27 @@ fn given_data<D: Place>(config: &Config, model: &Model<D>) -> Result<DataSets<D:
     Ok(DataSets { train, test: request.given(Purpose::TestData)? })
 }
 
-/// The samples of the target that the run needs: those given, the others drawn.
-fn data_sets<D: Place>(
+/// The samples of the target that the run needs: those given to the first process or kept in its folder, the others drawn by all.
+pub(super) fn data_sets<D: Place>(
     given: DataSets<D::Real>,
     plan: &Plan<'_>,
     model: &Model<D>,
-    dir: &RunDir,
+    keep: Option<&RunDir>,
+    device: &D,
 ) -> Result<DataSets<D::Real>, Error> {
     let config = plan.config();
     let Some(data) = config.data() else { return Ok(given) };
     let request = DataRequest {
-        keep: Some(dir),
+        keep,
         caller: plan.caller.unwrap_or(&nobody), // signals of the system end the program by themselves
         ..request(&data, config, model)
     };
-    let train = match given.train {
-        None if config.training.objective.needs_data() => Some(request.fetch(Purpose::TrainData)?),
-        train => train,
+    let samples = |purpose, given| device.host().install(|| together::samples(&plan.peers, &request, purpose, given));
+    let train = match config.training.objective.needs_data() {
+        true => Some(samples(Purpose::TrainData, given.train)?),
+        false => None,
     };
-    let test = given.test.map_or_else(|| request.fetch(Purpose::TestData), Ok)?;
-    Ok(DataSets { train, test: Some(test) })
+    Ok(DataSets { train, test: Some(samples(Purpose::TestData, given.test)?) })
 }
 
 fn request<'a, D: Place>(data: &'a Data, config: &Config, model: &'a Model<D>) -> DataRequest<'a, D::Real> {

@@ -51,7 +51,7 @@ pub fn page(figures: &Figures, provenance: &Provenance) -> String {
     body.push_str(&section(
         "Every comparison",
         "Mean ± standard deviation over the seeds; the gain is the mean difference of the pairs ± its standard error, above 0 where the path gradient is \
-         better; better is by more than two standard errors. Runs that diverged are left out and counted.",
+         better; better is by more than chance makes of as many pairs one time in twenty-two (Student's two standard errors). Runs that diverged are left out and counted.",
         &table(&rows),
     ));
     document(TITLE, &body)

@@ -28,10 +28,7 @@ pub enum Extent {
 impl Extent {
     /// The seeds.
     pub fn seeds(self) -> std::ops::RangeInclusive<u64> {
-        match self {
-            Self::Quick => 1..=3,
-            Self::Full => 1..=5,
-        }
+        1..=5
     }
 
     /// The seeds of the problem with few data.

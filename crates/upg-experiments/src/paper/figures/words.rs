@@ -67,7 +67,7 @@ pub(super) fn in_words(rows: &[Row]) -> String {
     let won = |winner| rows.iter().filter(|row| row.winner == winner).count();
     let nowhere_or = |n: usize| if n == 0 { "nowhere".into() } else { format!("in {n}") };
     let mut out = format!(
-        "The path gradient is better in {} of {} comparisons, the ordinary gradient {}; no telling (within two standard errors) in {}.",
+        "The path gradient is better in {} of {} comparisons, the ordinary gradient {}; no telling (chance may have made the difference) in {}.",
         won(Winner::Path),
         rows.len(),
         nowhere_or(won(Winner::Ordinary)),

@@ -1,7 +1,7 @@
 //! The paper's claims, and what is measured of each.
 //!
 //! A claim about costs holds if every measured factor is within what the paper reports, or better. A claim about trainings holds if the path gradient is better by some metric and worse by none, at
-//! equal steps and at equal seconds, where better is by more than two standard errors of the mean difference over the seeds; it fails the other
+//! equal steps and at equal seconds, where better is by more than Student's two standard errors of the mean difference over the seeds; it fails the other
 //! way round, and is undecided where nothing can be told or the metrics disagree. One about variances holds if the ratio is below 1 by two standard errors.
 
 use super::found::{Compared, Comparison, Cost, FewData, Findings, Likeness, Sampler};

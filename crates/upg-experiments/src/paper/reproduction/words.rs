@@ -55,8 +55,8 @@ fn claims(findings: &Findings) -> Vec<Block> {
     });
     let table = Block::table(&["claim", "in the paper", "measured here", "here it"], rows.collect());
     let how = "A claim about costs holds if every factor is within the paper's range or better. One about trainings holds if the path gradient is better by some metric and worse by \
-               none, at equal steps and at equal seconds (reverse ESS, forward ESS, NLL of test data; better is by more than two standard errors of the mean difference over the \
-               seeds), fails the other way round, and is undecided otherwise. One about variances holds if each ratio is below 1 by two standard errors. Claims whose settings aren't \
+               none, at equal steps and at equal seconds (reverse ESS, forward ESS, NLL of test data; better is by more than chance makes of the mean difference over the seeds one time in \
+               twenty-two: Student's two standard errors, 2.9 for five seeds), fails the other way round, and is undecided otherwise. One about variances holds if each ratio is below 1 by two standard errors. Claims whose settings aren't \
                known here aren't listed.";
     [Block::Heading("What holds".into()), Block::Text(how.into())].into_iter().chain(table).collect()
 }

@@ -22,8 +22,12 @@ fn written_out(plain: f64, psi: &[f64], bias: f64, curvature: f64) -> Refined {
     let (gamma, k) = (moment(3) / sigma.powi(3), moment(4) / sigma.powi(4));
     let value = plain + 0.5 * sigma * gamma + curvature / sigma.powi(2) - bias;
     let middle = value + sigma * (gamma + 1.5 * curvature / sigma.powi(3));
-    // Student's t of 2/k degrees of freedom at two normal standard deviations, to second order in k
-    let t = 2.0 + 1.25 * k + (160.0 + 128.0 + 6.0) / 96.0 * k * k / 4.0;
+    // Student's t of 2/k degrees of freedom at two normal standard deviations, to fourth order in k
+    let t = 2.0
+        + 1.25 * k
+        + 294.0 / 96.0 * k * k / 4.0
+        + 1098.0 / 384.0 * (k / 2.0).powi(3)
+        + 169_950.0 / 92_160.0 * (k / 2.0).powi(4);
     let estimate = Estimate { value, error: sigma * (1.0 + k).sqrt() };
     Refined { estimate, interval: [middle - t * sigma, middle + t * sigma], rests_on: 1.0 / k }
 }
