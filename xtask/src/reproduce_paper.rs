@@ -154,18 +154,13 @@ impl Reproduction<'_> {
         }
         keep(self.few_data(&few_data.expect("it was chosen"))?)?;
         for (name, text) in BEST {
-            keep(self.sampler(name, parsed(text), true)?)?;
+            keep(self.sampler(name, &trained(name), parsed(text), true)?)?;
         }
         keep(self.costs()?)?;
         for ((name, text), objective) in PAPER {
-            let (mut path, steps) = (parsed(text), self.arguments.steps);
-            path.training.steps = steps.unwrap_or(path.training.steps);
-            let mut other = path.clone();
-            other.training.objective = objective;
-            // A processor would need days for these.
-            let is_for_these = !self.arguments.quick && self.arguments.place.device != DeviceName::Cpu;
-            keep(self.sampler(name, path, is_for_these)?)?;
-            keep(self.sampler(&ordinary(name), other, is_for_these)?)?;
+            for (name, objective) in [(name.to_owned(), None), (ordinary(name), Some(objective))] {
+                self.own(&name, parsed(text), objective)?.into_iter().try_for_each(|stage| keep(Some(stage)))?;
+            }
         }
         Ok(findings)
     }
@@ -180,7 +175,10 @@ impl Reproduction<'_> {
         find: impl FnOnce() -> Result<(Made, Found), ReproductionError>,
     ) -> Result<Option<Stage>, ReproductionError> {
         let only = &self.arguments.only;
-        if if only.is_empty() { is_standard } else { only.iter().any(|one| one == name) } {
+        let is_named = |one: &String| {
+            name == one || name.strip_prefix(one.as_str()).is_some_and(|rest| Some(rest) == self.steps().as_deref())
+        };
+        if if only.is_empty() { is_standard } else { only.iter().any(is_named) } {
             return self.stages.stage(name, asked, find).map(Some);
         }
         let kept = self.stages.kept(name)?;
@@ -190,6 +188,11 @@ impl Reproduction<'_> {
     fn write(&self, findings: &Findings) -> Result<(), ReproductionError> {
         reproduction::write(&self.arguments.out, findings)?;
         if self.arguments.docs { write_docs(findings) } else { Ok(()) }
+    }
+
+    /// The end of the names of stages with fewer steps.
+    fn steps(&self) -> Option<String> {
+        self.arguments.steps.map(|steps| format!("_{steps}"))
     }
 
     fn threads(&self) -> usize {
@@ -224,12 +227,39 @@ impl Reproduction<'_> {
         })
     }
 
+    /// The paper's own flow by its own training, or by one of fewer steps, and what the folder has of others. A processor would need days for these.
+    fn own(
+        &self,
+        name: &str,
+        mut config: Config,
+        objective: Option<Objective>,
+    ) -> Result<Vec<Stage>, ReproductionError> {
+        let is_for_these = !self.arguments.quick && self.arguments.place.device != DeviceName::Cpu;
+        config.training.objective = objective.unwrap_or(config.training.objective);
+        let whole = match self.arguments.steps {
+            None => self.sampler(name, &trained(name), config, is_for_these)?,
+            Some(steps) => {
+                config.training.steps = steps;
+                let stage = trained(name) + &self.steps().expect("there are some");
+                self.sampler(name, &stage, config, is_for_these)?;
+                self.stages.kept(&trained(name))?
+            }
+        };
+        Ok(whole.into_iter().chain(self.stages.kept_of_fewer_steps(&trained(name))?).collect())
+    }
+
     /// A flow that is trained and evaluated: the same on every device, but for its seconds.
-    fn sampler(&self, name: &str, config: Config, is_standard: bool) -> Result<Option<Stage>, ReproductionError> {
-        self.stage(&trained(name), config.to_ron(), is_standard, || {
+    fn sampler(
+        &self,
+        name: &str,
+        stage: &str,
+        config: Config,
+        is_standard: bool,
+    ) -> Result<Option<Stage>, ReproductionError> {
+        self.stage(stage, config.to_ron(), is_standard, || {
             (self.tell)(&format!("{name}: trained and evaluated"));
             let file = ConfigFile::of_text(config.to_ron(), Path::new("")).map_err(Error::from)?;
-            let run = self.stages.path().join("runs").join(name);
+            let run = self.stages.path().join("runs").join(stage);
             reproduction::sampler(name, &file, &run, &self.arguments.place, &self.paper)
         })
     }

@@ -23,7 +23,7 @@ use crate::text::Shown;
 use clap::Args;
 use record::{Evaluated, Heading, Records, taken_apart};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use table::Table;
@@ -190,7 +190,7 @@ impl Work for Job<'_> {
         let first_seed = args.seed.unwrap_or(loaded.config.training.seed);
         let seeds = (0..u64::from(args.runs)).map(|run| first_seed.wrapping_add(run));
         let mut all = BTreeMap::new();
-        for &samples in &args.samples {
+        for &samples in args.samples.iter().collect::<BTreeSet<_>>() {
             for seed in seeds.clone().filter(|&seed| !records.holds(samples, seed)).collect::<Vec<_>>() {
                 let plan = EvaluationPlan { samples, blocks, seed };
                 let evaluation = loaded.trained.evaluate_while(plan, None, &mut || go_on(caller))?;
@@ -199,7 +199,7 @@ impl Work for Job<'_> {
             if std::io::stderr().is_terminal() {
                 say(format_args!("{samples} samples: {} evaluations", args.runs));
             }
-            all.insert(samples, seeds.clone().map(|seed| records.get((samples, seed)).clone()).collect());
+            all.insert(samples, seeds.clone().map(|seed| records.take((samples, seed))).collect());
         }
         let provenance = loaded.provenance();
         Ok(Evaluations { all, exact, weights: loaded.weights, origin: loaded.origin, first_seed, provenance })

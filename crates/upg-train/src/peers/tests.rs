@@ -32,7 +32,7 @@ fn shares_are_contiguous_and_differ_by_one_at_most() {
 /// In the order of the processes, in the precision of the numbers: to the bit.
 #[test]
 fn a_sum_is_added_in_the_order_of_the_processes() {
-    for (size, len) in [(1, 9), (2, 1), (3, 2), (3, 100), (4, 37)] {
+    for (size, len) in [(1, 9), (2, 1), (3, 2), (3, 100), (4, 37), (3, 300_001)] {
         let expected = (1..size)
             .fold(numbers(0, len), |sum, rank| sum.iter().zip(numbers(rank, len)).map(|(a, b)| a + b).collect());
         let sums = together(size, |peers| {

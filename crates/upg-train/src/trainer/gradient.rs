@@ -118,8 +118,7 @@ fn join_gradient<D: Device>(
     device.read_buffer(grad, on_host);
     device.status()?; // before others get it
     let part = peers.share(batch).len() as f64 / batch as f64;
-    on_host.iter_mut().for_each(|x| *x = D::Real::of(part * x.wide()));
-    peers.sum(on_host)?;
+    peers.sum_prepared(on_host, |piece| piece.iter_mut().for_each(|x| *x = D::Real::of(part * x.wide())))?;
     device.write_buffer(on_host, grad);
     Ok(())
 }

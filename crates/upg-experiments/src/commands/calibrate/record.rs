@@ -137,10 +137,10 @@ impl Records {
         self.held.contains_key(&(samples, seed))
     }
 
-    /// An evaluation that is there.
+    /// Gives an evaluation that is there out of memory; the file keeps it.
     #[track_caller]
-    pub fn get(&self, key: (usize, u64)) -> &Evaluated {
-        &self.held[&key]
+    pub fn take(&mut self, key: (usize, u64)) -> Evaluated {
+        self.held.remove(&key).expect("it is there")
     }
 
     /// Adds an evaluation.

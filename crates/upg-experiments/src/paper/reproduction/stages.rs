@@ -57,6 +57,22 @@ impl Stages {
         read(&self.file(name))
     }
 
+    /// The stages in the folder whose names are this one and a number of steps, `NAME_2000`, in the order of the steps.
+    ///
+    /// # Errors
+    /// If the folder or a file can't be read.
+    pub fn kept_of_fewer_steps(&self, name: &str) -> Result<Vec<Stage>, ReproductionError> {
+        let folder = |source| ReproductionError::Folder { path: self.path.clone(), source };
+        let entries = std::fs::read_dir(self.path.join("stages")).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+        let steps_of = |entry: std::fs::DirEntry| {
+            let file = entry.file_name().into_string().ok()?;
+            file.strip_prefix(name)?.strip_prefix('_')?.strip_suffix(".json")?.parse::<u64>().ok()
+        };
+        let mut steps: Vec<_> = entries.map_err(folder)?.into_iter().filter_map(steps_of).collect();
+        steps.sort_unstable();
+        steps.iter().filter_map(|steps| self.kept(&format!("{name}_{steps}")).transpose()).collect()
+    }
+
     fn file(&self, name: &str) -> PathBuf {
         self.path.join("stages").join(format!("{name}.json"))
     }
@@ -94,6 +110,12 @@ mod tests {
         assert_eq!(stage("b"), ("b".into(), 2), "another question");
         assert_eq!(stages.kept("costs").unwrap().map(|stage| stage.asked), Some("b".into()));
         assert_eq!(stages.kept("gmm").unwrap(), None);
+        for name in ["costs_200", "costs_30", "costs_ordinary_9", "costs_x"] {
+            let stage = stages.stage(name, "c".into(), || Ok((made.clone(), Found::Costs(vec![]))));
+            assert_eq!(stage.unwrap().name, name);
+        }
+        let fewer: Vec<_> = stages.kept_of_fewer_steps("costs").unwrap().into_iter().map(|stage| stage.name).collect();
+        assert_eq!(fewer, ["costs_30", "costs_200"]);
         std::fs::write(folder.path().join("stages/costs.json"), "{}").unwrap();
         let refused = stages.stage("costs", "b".into(), || unreachable!()).unwrap_err();
         assert!(refused.to_string().contains("costs.json: missing field") && refused.exit_status() == 2, "{refused}");
