@@ -23,11 +23,11 @@ enum Implementation {
 }
 
 impl Implementation {
-    /// The packages of Debian and its kin; bindgen reads the headers by libclang.
+    /// The packages of Debian and its kin; bindgen reads the headers by libclang, and g++ compiles the kernels of emulated cards.
     fn packages(self) -> &'static [&'static str] {
         match self {
-            Self::OpenMpi => &["openmpi-bin", "libopenmpi-dev", "libclang-dev"],
-            Self::Mpich => &["mpich", "libmpich-dev", "libclang-dev"],
+            Self::OpenMpi => &["openmpi-bin", "libopenmpi-dev", "libclang-dev", "g++"],
+            Self::Mpich => &["mpich", "libmpich-dev", "libclang-dev", "g++"],
         }
     }
 
@@ -56,7 +56,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
 }
 
 fn test(mpi: Implementation) -> Result<(), String> {
-    if mpi.programs().is_none() || !has_libclang() {
+    if mpi.programs().is_none() || !has_libclang() || found("g++").is_none() {
         install(mpi.packages())?;
     }
     let missing = || {
@@ -66,7 +66,7 @@ fn test(mpi: Implementation) -> Result<(), String> {
     };
     let [compiler, launcher] = mpi.programs().ok_or_else(missing)?;
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["test", "--features", "upg/mpi", "--test", "mpi"]).current_dir(root());
+    cargo.args(["test", "--features", "upg/mpi,upg/emulator", "--test", "mpi"]).current_dir(root());
     cargo.env("MPICC", compiler).env("UPG_MPIRUN", launcher);
     if mpi == Implementation::Mpich {
         cargo.env("CARGO_TARGET_DIR", root().join("target/mpich")); // bindings of two implementations aren't told apart

@@ -135,6 +135,19 @@ fn results_are_those_of_one_process() {
     }
 }
 
+/// A card for each process, in whose place is the emulator: gradients go to the hosts, are summed there, and go back.
+#[cfg(feature = "emulator")]
+#[test]
+fn cards_bring_their_gradients_together_on_their_hosts() {
+    let experiment = Experiment::new(BOTH);
+    experiment.trained("host", &["--steps", "14"]);
+    for processes in 1..=3 {
+        let run = format!("cards{processes}");
+        trained(&experiment, processes, &run, &["--steps", "14", "--device", "emulated"]);
+        assert_close(&experiment.path(&run), &experiment.path("host"), &run);
+    }
+}
+
 #[test]
 fn wrong_input_is_told_once() {
     let experiment = Experiment::new(&BOTH.replace("batch: 22", "batch: 3"));
