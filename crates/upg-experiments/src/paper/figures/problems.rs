@@ -19,7 +19,7 @@ pub struct Problem {
 /// How much is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extent {
-    /// About a minute on two cores.
+    /// About two minutes on two cores.
     Quick,
     /// The paper's lattices, with nets that two cores can train in some hours; the paper's own nets are in `configs/`.
     Full,
