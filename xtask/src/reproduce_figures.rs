@@ -14,7 +14,7 @@ use upg_experiments::paper::figures::{self, Extent, Figures, FiguresError};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// Small problems, a quarter of the steps of those of `configs/`, and little data: about two minutes on two cores.
+    /// Small problems, and a quarter of the steps of those of `configs/`: about two minutes on two cores.
     #[arg(long)]
     quick: bool,
     /// These problems only, as `--list` names them: `--only funnel,phi4_32x32`. By default the paper's, one by splines and one by a continuous flow.
