@@ -1,5 +1,6 @@
 #!/bin/bash
 # One flow on 32 cards, four on each of eight nodes: every process takes the card of its number on the node.
+# sbatch examples/slurm/cards.sh, in the root of the repository.
 #SBATCH --job-name=upg
 #SBATCH --nodes=8
 #SBATCH --ntasks-per-node=4
@@ -13,4 +14,4 @@
 
 # All processes of a node have to see all of its cards: no --gpus-per-task, which hides those of the others.
 srun --mpi=pmix --kill-on-bad-exit=1 --cpu-bind=cores \
-    upg train --config phi4.ron --out runs/phi4 --resume --device cuda --threads "$SLURM_CPUS_PER_TASK"
+    upg train --config configs/phi4_realnvp.ron --out runs/phi4 --resume --device cuda --threads "$SLURM_CPUS_PER_TASK"

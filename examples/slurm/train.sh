@@ -1,5 +1,6 @@
 #!/bin/bash
-# One flow on four nodes, a process on each with all of its cores. Submitted again and again it goes on where it stopped: sbatch train.sh
+# One flow on four nodes, a process on each with all of its cores. Submitted again and again it goes on where it stopped:
+# sbatch examples/slurm/train.sh, in the root of the repository.
 #SBATCH --job-name=upg
 #SBATCH --nodes=4
 #SBATCH --ntasks-per-node=1
@@ -13,4 +14,4 @@
 
 # Where one process ends badly the others have to end, too; half a minute (KillWait) is left to the first one to save.
 srun --mpi=pmix --kill-on-bad-exit=1 --cpu-bind=cores \
-    upg train --config phi4.ron --out runs/phi4 --resume --threads "$SLURM_CPUS_PER_TASK"
+    upg train --config configs/phi4_realnvp.ron --out runs/phi4 --resume --threads "$SLURM_CPUS_PER_TASK"

@@ -184,9 +184,10 @@ impl From<Invalid> for Error {
 impl Error {
     /// This error as one of several processes tells of it: where it only couldn't go on without another, that other's.
     pub fn among(self, peers: &Peers) -> Self {
+        let is_parting = matches!(self, Self::Device(_) | Self::Data(DataError::Target(_)));
         match (self, peers.parted()) {
-            (Self::Device(_), Some(Parting::Left { process, farewell: Farewell::Failed { status, why } }))
-                if process != peers.rank() =>
+            (_, Some(Parting::Left { process, farewell: Farewell::Failed { status, why } }))
+                if is_parting && process != peers.rank() =>
             {
                 Self::Elsewhere { process, status, why }
             }

@@ -118,7 +118,7 @@ fn carry_out(command: Command, peers: &Peers, speaks: impl Fn() -> bool) -> u8 {
 
 fn work(command: Command, peers: &Peers) -> Result<String, Error> {
     survive_limits_of_files().map_err(Error::Signals)?;
-    if !matches!(command, Command::Train(_) | Command::Sweep(_)) {
+    if !matches!(command, Command::Train(_) | Command::Sweep(_) | Command::Calibrate(_)) {
         clean_up_on_signals().map_err(Error::Signals)?; // those have their own answers to signals
     }
     match command {

@@ -16,7 +16,7 @@ use super::train::{self, TrainArgs};
 use crate::Error;
 use crate::config::{ConfigFile, FEWEST_SAMPLES, MOST_SAMPLES, Place};
 use crate::io::console::say;
-use crate::io::output::{OutputFile, Provenance, finish_together};
+use crate::io::output::{OutputFile, Provenance, clean_up_on_signals, finish_together};
 use crate::io::results::seal;
 use crate::io::run_dir::{RunDir, RunError};
 use crate::text::Shown;
@@ -85,8 +85,11 @@ fn calibrate(caller: Option<Caller<'_>>, args: &CalibrateArgs) -> Result<String,
         return Err(Error::Usage(format!("--runs = {}: accepted is a whole number from 2 to 1000000", args.runs)));
     }
     check_samples(&args.samples)?;
-    let mut all = vec![];
-    for run in trained(caller, args)? {
+    let (mut all, runs) = (vec![], trained(caller, args)?);
+    if caller.is_none() {
+        clean_up_on_signals().map_err(Error::Signals)?; // trainings had their own answer to signals
+    }
+    for run in runs {
         let of_run = RunArgs { run, ..args.run.clone() };
         let caller = caller.unwrap_or(&nobody);
         let alone = args.trainings == 1;

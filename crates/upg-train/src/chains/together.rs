@@ -22,6 +22,8 @@ impl Peers {
 /// Samples of a target, shape `[samples, dof]`, drawn by all processes together and had by all of them: those of
 /// [`DataSampler::draw_data_while`] for one. An exact sampler takes no time: every process draws all by itself.
 ///
+/// Each process is seen to be there whenever `goes_on` is asked.
+///
 /// # Errors
 /// If the sampler doesn't accept the plan, or the processes part.
 pub fn draw_together<T: Real, E: From<TargetError> + From<DeviceError>>(
@@ -31,11 +33,17 @@ pub fn draw_together<T: Real, E: From<TargetError> + From<DeviceError>>(
     rng: Rng,
     goes_on: &mut dyn FnMut() -> bool,
 ) -> Result<Option<Drawn<T>>, E> {
-    let is_shared = sampler.sampling() == Sampling::Chains;
-    let part = if is_shared { peers.own_part() } else { Part::WHOLE };
-    let drawn = sampler.draw_data_while(&ChainPlan { part, ..*plan }, rng, goes_on)?;
-    if !is_shared || peers.is_alone() {
-        return Ok(drawn);
+    if sampler.sampling() == Sampling::Exact || peers.is_alone() {
+        return Ok(sampler.draw_data_while(plan, rng, goes_on)?);
+    }
+    let mut failure = None;
+    let mut all_go_on = || {
+        failure = peers.gather(&[], |_| 0).err();
+        failure.is_none() && goes_on()
+    };
+    let drawn = sampler.draw_data_while(&ChainPlan { part: peers.own_part(), ..*plan }, rng, &mut all_go_on)?;
+    if let Some(error) = failure {
+        return Err(error.into());
     }
     let Some((mut samples, report)) = drawn else { return Ok(None) };
     peers.sum(samples.as_slice_mut().expect("standard layout"))?;
@@ -93,6 +101,9 @@ impl<D: Device> Known<D> {
         let report = sampler.run_chains(&plan, rng, &mut |x| {
             visits += 1;
             let mut visit = || {
+                if is_shared {
+                    peers.gather(&[], |_| 0)?; // whoever is gone is missed here, not at the end of the warm-up
+                }
                 if x.samples() == 0 && visits <= plan.questions() {
                     return if peers.is_first() { see(Seen::Nothing) } else { Ok(()) };
                 }

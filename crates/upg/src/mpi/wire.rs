@@ -44,6 +44,9 @@ pub struct Wire {
     from: Vec<Vec<u8>>,
     /// Messages under way: with whom.
     under_way: Vec<(usize, ffi::MPI_Request)>,
+    /// What processes have said as they left. It counts where something is awaited from them or they await something: one that has ended after a step
+    /// that others are still at has done its part of it.
+    farewells: Vec<Option<Parting>>,
 }
 
 // SAFETY: MPI was asked to be called by one thread at a time, which a `&mut Wire` sees to, and handles of MPI belong to no thread.
@@ -64,6 +67,7 @@ impl Wire {
             to: nothing(),
             from: nothing(),
             under_way: vec![],
+            farewells: vec![None; size],
         };
         let (message, mut all) = (own.to_bytes(), vec![[0; neighbours::LENGTH]; size]);
         let mut incoming: Vec<&mut [u8]> = all.iter_mut().map(|bytes| &mut bytes[..]).collect();
@@ -125,8 +129,12 @@ impl Wire {
         loop {
             self.advance()?;
             let Some(&(process, _)) = self.under_way.first() else { return Ok(()) };
-            if let Some(parting) = self.farewell() {
-                return Err(parting);
+            if let Some((from, parting)) = self.farewell() {
+                self.farewells[from] = Some(parting);
+            }
+            let mut farewells = self.under_way.iter().filter_map(|&(process, _)| self.farewells[process].as_ref());
+            if let Some(parting) = farewells.next() {
+                return Err(parting.clone());
             }
             let now = Instant::now();
             if now - looked > LOOK {
@@ -156,8 +164,8 @@ impl Wire {
         waited_for.find(|&process| self.processes[process].is_gone(own))
     }
 
-    /// The farewell of a process, if one has come.
-    fn farewell(&self) -> Option<Parting> {
+    /// The farewell of a process, if one has come, and of which.
+    fn farewell(&self) -> Option<(usize, Parting)> {
         let mut words = [0_u8; HEAD + MOST_WORDS];
         let (mut there, world) = (0, self.world.as_raw());
         // SAFETY: MPI writes a flag and a status that are there.
@@ -174,7 +182,7 @@ impl Wire {
             let (to, bytes) = (words.as_mut_ptr().cast(), words.len() as c_int);
             ffi::MPI_Recv(to, bytes, ffi::RSMPI_UINT8_T, process, FAREWELL, world, ffi::RSMPI_STATUS_IGNORE);
         }
-        Some(read(&words, process as usize))
+        Some((process as usize, read(&words, process as usize)))
     }
 
     /// Sends last words to everyone.

@@ -156,6 +156,15 @@ fn wrong_input_is_told_once() {
     let [line] = &said(&output)[..] else { panic!("{:?}", said(&output)) };
     assert!(line.contains("training.batch = 3: accepted is at least one sample for each of 4 processes"), "{line}");
     assert!(!experiment.path("run").exists());
+    // What the first process alone sees has the exit status of wrong input, too.
+    let there = Experiment::new(BOTH);
+    trained(&there, 1, "run", &["--steps", "3"]);
+    for processes in [2, 4] {
+        let output = train(&there, processes, "run", &[]).output().unwrap();
+        let [line] = &said(&output)[..] else { panic!("{:?}", said(&output)) };
+        assert!(line.contains("holds a run already"), "{line}");
+        assert_eq!(output.status.code(), Some(2));
+    }
     let output = on(2, &["flows"]).output().unwrap();
     assert_eq!((output.status.code(), said(&output).len()), (Some(2), 1));
     let output = on(3, &["train", "--confg", "x"]).output().unwrap();

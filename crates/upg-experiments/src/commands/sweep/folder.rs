@@ -11,6 +11,7 @@
 
 use super::plan::{Plan, PlannedRun};
 use crate::Error;
+use crate::config::Override;
 use crate::io::output::OutputFile;
 use crate::io::read::read_text;
 use crate::io::run_dir::{Existing, RunDir, RunError};
@@ -90,7 +91,32 @@ impl Folder {
             record = Record { steps, ..folder.read()?.ok_or_else(none)? };
             folder.write(&record)?;
         }
+        record.runs.iter().try_for_each(|run| folder.check(&record, run))?;
         Ok((folder, record))
+    }
+
+    /// Whether the folder of a run holds that run.
+    fn check(&self, record: &Record, run: &Run) -> Result<(), Error> {
+        let path = self.run(run);
+        let Ok(dir) = RunDir::open(&path) else {
+            let problem = format!("--out = {}: the run {} isn't there", self.path.shown(), run.name);
+            return Err(Error::Usage(format!("{problem}: accepted is --config with it, which makes it anew")));
+        };
+        let file = dir.config().map_err(RunError::from)?;
+        let other = |value: String| {
+            let problem = format!("{value} is that of another run, not of {}", run.name);
+            RunError::Altered { path: path.join("config.ron"), problem }
+        };
+        if file.config.training.seed != run.seed {
+            return Err(other(format!("training.seed = {}", file.config.training.seed)).into());
+        }
+        for (field, value) in record.fields.iter().zip(&run.values) {
+            let set = format!("{field}={value}").parse::<Override>().map_err(|problem| other(problem.to_owned()))?;
+            if file.clone().with(&[set])?.config != file.config {
+                return Err(other(format!("the value of {field}")).into());
+            }
+        }
+        Ok(())
     }
 
     fn lock(&self) -> io::Result<File> {

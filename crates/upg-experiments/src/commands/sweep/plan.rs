@@ -64,7 +64,7 @@ impl Plan {
     /// If the configuration isn't accepted, or one of the grid's.
     pub fn new(config: &Path, args: &SweepArgs) -> Result<Self, Error> {
         let base = ConfigFile::read_with(config, &args.set)?;
-        check_fields(&args.grid)?;
+        check_fields(&args.grid, &args.set)?;
         let seeds = seeds(args.seeds.as_ref(), base.config.training.seed, &args.set)?;
         check_number(&args.grid, seeds.len())?;
         let mut runs = vec![];
@@ -93,13 +93,18 @@ fn accept(file: &ConfigFile, device: DeviceName) -> Result<(), Error> {
     check(file).map(drop)
 }
 
-fn check_fields(grid: &[Axis]) -> Result<(), Error> {
+fn check_fields(grid: &[Axis], set: &[Override]) -> Result<(), Error> {
     for (i, Axis { field, .. }) in grid.iter().enumerate() {
         if field == SEED {
             return Err(Error::Usage(format!("--grid {SEED}: accepted is --seeds, over which results are averaged")));
         }
         if grid[..i].iter().any(|before| before.field == *field) {
             return Err(Error::Usage(format!("--grid {field}: given twice: accepted is one list of all its values")));
+        }
+        if set.iter().any(|set| set.field == *field) {
+            return Err(Error::Usage(format!(
+                "--set {field}: accepted is it, or --grid with the same field, not both"
+            )));
         }
     }
     Ok(())

@@ -42,6 +42,9 @@ fn written(mean: &Mean) -> String {
 /// What the signs and numbers are.
 pub(super) fn legend(comparison: &Comparison) -> String {
     let by = match comparison.by {
+        by if !comparison.measures().contains(&by) => {
+            return "No run that is done was tested on its way (training.validation.every, training.steps): there is no best one.\n".into();
+        }
         Measure::Loss => "the lowest loss",
         _ => "the largest reverse ESS, as the losses aren't of one objective and target",
     };

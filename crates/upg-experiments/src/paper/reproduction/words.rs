@@ -32,7 +32,7 @@ fn heading(findings: &Findings) -> Vec<Block> {
     );
     if findings.quick {
         text.push_str(
-            " These are the QUICK settings: smaller problems, smaller flows and far fewer steps than the paper's, so that all of it ends within about ten minutes on two cores. \
+            " These are the QUICK settings: smaller problems, smaller flows and far fewer steps than the paper's, so that all of it ends within about ten minutes on two cores; trainings that were made on a card beside that are told with their own. \
              A claim about trainings that is decided here is decided for these settings, and its verdict says so; what they can't decide is marked as undecided.",
         );
     }
@@ -54,7 +54,7 @@ fn claims(findings: &Findings) -> Vec<Block> {
         [judgement.claim, judgement.place, &judgement.measured, &judgement.words()].map(str::to_owned).into()
     });
     let table = Block::table(&["claim", "in the paper", "measured here", "here it"], rows.collect());
-    let how = "A claim about costs holds if every factor is within the paper's range or better. One about trainings holds if the path gradient is better by some metric and worse by \
+    let how = "A claim about costs holds if every factor is within the paper's range or better. One about trainings holds if the path gradient is better by two of the six metrics and worse by \
                none, at equal steps and at equal seconds (reverse ESS, forward ESS, NLL of test data; better is by more than chance makes of the mean difference over the seeds one time in \
                twenty-two: Student's two standard errors, 2.9 for five seeds), fails the other way round, and is undecided otherwise. One about variances holds if each ratio is below 1 by two standard errors. Claims whose settings aren't \
                known here aren't listed.";
@@ -63,13 +63,16 @@ fn claims(findings: &Findings) -> Vec<Block> {
 
 fn settings(findings: &Findings) -> Vec<Block> {
     let paper = findings.paper.iter().map(|setting| row_of(setting, "the paper's".into()));
-    let here = findings.stages.iter().filter_map(|stage| match &stage.found {
-        Found::Comparison(found) => Some((&found.setting, found.likeness)),
-        Found::FewData(found) => Some((&found.setting, found.likeness)),
-        Found::Sampler(found) => Some((&found.setting, found.likeness)),
-        Found::Costs(_) => None,
+    let here = findings.stages.iter().filter_map(|stage| {
+        let (setting, how_close) = match &stage.found {
+            Found::Comparison(found) => (&found.setting, found.likeness),
+            Found::FewData(found) => (&found.setting, found.likeness),
+            Found::Sampler(found) => (&found.setting, found.likeness),
+            Found::Costs(_) => return None,
+        };
+        let named = Setting { problem: stage.name.clone(), ..setting.clone() };
+        Some(row_of(&named, format!("here: {}", likeness(how_close))))
     });
-    let here = here.map(|(setting, how_close)| row_of(setting, format!("here: {}", likeness(how_close))));
     let head = ["problem", "whose", "target", "flow", "parameters", "training"];
     let table = Block::table(&head, paper.chain(here).collect());
     [Block::Heading("Settings".into())].into_iter().chain(table).collect()
@@ -100,8 +103,8 @@ fn comparisons(findings: &Findings) -> Vec<Block> {
     let rows: Vec<_> = findings.comparisons().flat_map(compared).collect();
     let head = ["problem", "KL", "metric", "equal", "ordinary", "path", "gain of path", "better"];
     let Some(table) = Block::table(&head, rows) else { return vec![] };
-    let how = "Both gradients from the same weights, samples and data; mean ± standard deviation over the seeds. Seconds are steps times the cost of a step. The first problems are the paper's, by its \
-               flows; splines and continuous flows beside them are of this project.";
+    let how = "Both gradients from the same weights, samples and data; mean ± standard deviation over the seeds. Seconds are steps times the cost of a step. The first problems are the paper's, or smaller ones, by smaller flows \
+               of its kinds; splines and continuous flows beside them are of this project.";
     blocks.extend([Block::Text(how.into()), table]);
     let noise = |found: &Comparison| -> Vec<Vec<String>> {
         let row = |noise: &super::found::Noise| {

@@ -1,7 +1,8 @@
 //! `upg calibrate`: pulls of evaluations by independent seeds, going on, refusals.
 
 use super::{GAUGE, SCALAR, done_on, number, trained};
-use crate::support::{errors, first_error_line, json, temporaries, upg};
+use crate::resume::Running;
+use crate::support::{Experiment, command, errors, first_error_line, json, progress_number, temporaries, upg};
 use std::fs;
 
 /// Of a trained flow of a small U(1) theory, with exact values of everything. 200 evaluations determine a mean to 0.07 and a width to 0.05.
@@ -55,6 +56,24 @@ fn a_calibration_goes_on() {
     calibrate(&["--samples", "200", "--runs", "8"]);
     assert!(fs::read(&lines).unwrap().starts_with(&all));
     assert_ne!(calibrate(&["--samples", "200", "--runs", "8", "--seed", "50"]), whole);
+}
+
+/// As `upg train` does: nothing of the training is lost.
+#[test]
+fn a_calibration_that_is_asked_to_stop_has_its_training_saved() {
+    let endless = SCALAR.replace("steps: 150", "steps: 1000000, checkpoint: (every: 1000000)");
+    let experiment = Experiment::new(&endless.replace("log_every: 50", "log_every: 5"));
+    let (config, run) = (experiment.argument("config.ron"), experiment.argument("run"));
+    let arguments = ["calibrate", "--config", &config, "--run", &run, "--samples", "200", "--runs", "2"];
+    let mut program = Running::start(command(&arguments));
+    let lines = experiment.path("run/metrics.jsonl");
+    program.wait_until(|| fs::read(&lines).is_ok_and(|lines| !lines.is_empty()));
+    program.send("TERM");
+    let output = program.output();
+    assert_eq!(output.status.code(), Some(1), "{}", errors(&output));
+    let step = progress_number(&experiment.path("run/checkpoint.safetensors"), "step") as u64;
+    let expected = format!("stopped by SIGTERM after step {step}: all is saved");
+    assert!(step > 0 && errors(&output).starts_with(&expected), "{}", errors(&output));
 }
 
 #[test]

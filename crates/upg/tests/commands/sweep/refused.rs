@@ -1,6 +1,6 @@
 //! What is no sweep is refused in one line, before anything is written.
 
-use super::{GRID, SMALL, refusal, sweep, swept};
+use super::{GRID, RUNS, SMALL, refusal, run, sweep, swept};
 use crate::support::{Experiment, files, upg};
 use std::fs;
 
@@ -14,6 +14,10 @@ fn wrong_grids_are_refused_before_any_run() {
         (&["--grid", "training.batch=[]"], "accepted is FIELD=[VALUE, VALUE]"),
         (&["--grid", "training.batch=[16, 16]"], "16 and 16 make the same run: accepted are values that differ"),
         (&["--grid", "training.batch=[8]", "--grid", "training.batch=[9]"], "--grid training.batch: given twice"),
+        (
+            &["--grid", "training.batch=[8, 9]", "--set", "training.batch=4"],
+            "error: --set training.batch: accepted is it, or --grid with the same field, not both",
+        ),
         (&["--grid", "training.seed=[1, 2]"], "--grid training.seed: accepted is --seeds"),
         (&["--grid", "target.dim=[4, 5]"], "--grid target.dim = 5: "),
         (&["--grid", "data.test=[File(\"x.npy\")]"], "x.npy"),
@@ -64,6 +68,43 @@ fn another_sweep_is_refused_in_the_folder_of_one() {
         let line = refusal(&upg(&["sweep", "--out", &experiment.argument("sweep")]));
         assert!(line.contains("sweep.ron") && line.contains("accepted is the file as `upg` wrote it"), "{line}");
     }
+}
+
+/// A sweep that goes on without its configuration holds its runs against its record.
+#[test]
+fn the_runs_of_a_sweep_are_those_of_its_record() {
+    let experiment = Experiment::new(SMALL);
+    swept(&experiment, &GRID);
+    let [right, other, seed] = [0, 2, 1].map(|number| run(&experiment, RUNS[number].0));
+    let told = || refusal(&upg(&["sweep", "--out", &experiment.argument("sweep")]));
+    let aside = experiment.path("aside");
+    fs::rename(&right, &aside).unwrap();
+    let line = told();
+    let expected = "sweep: the run batch=16,seed=5 isn't there: accepted is --config with it, which makes it anew\n";
+    assert!(line.ends_with(expected), "{line}");
+    for (foreign, problem) in [(&other, "the value of training.batch"), (&seed, "training.seed = 6")] {
+        fs::create_dir(&right).unwrap();
+        for file in fs::read_dir(foreign).unwrap().map(|file| file.unwrap()).filter(|file| file.path().is_file()) {
+            fs::copy(file.path(), right.join(file.file_name())).unwrap();
+        }
+        let line = told();
+        assert!(line.contains(&format!("{problem} is that of another run, not of batch=16,seed=5")), "{line}");
+        fs::remove_dir_all(&right).unwrap();
+    }
+    fs::rename(&aside, &right).unwrap();
+    assert!(upg(&["sweep", "--out", &experiment.argument("sweep")]).status.success());
+}
+
+/// There is nothing to compare by.
+#[test]
+fn runs_without_a_test_have_no_best() {
+    let experiment = Experiment::new(&SMALL.replace("every: 20", "every: 50"));
+    let told = swept(&experiment, &[&GRID[..], &["--steps", "30"]].concat());
+    assert!(
+        told.contains("No run that is done was tested on its way (training.validation.every, training.steps)"),
+        "{told}"
+    );
+    assert!(!told.contains('*'), "{told}");
 }
 
 #[test]
