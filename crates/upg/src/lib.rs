@@ -113,7 +113,9 @@ fn carry_out(command: Command, peers: &Peers, speaks: impl Fn() -> bool) -> u8 {
     if speaks() {
         be_silent(false);
     }
-    finish(outcome)
+    let status = finish(outcome);
+    be_silent(!peers.is_alone()); // the launcher's signals to what is left have nothing to add
+    status
 }
 
 fn work(command: Command, peers: &Peers) -> Result<String, Error> {

@@ -86,7 +86,9 @@ impl Launched {
     pub fn wait_until(&mut self, mut so: impl FnMut() -> bool) {
         let begun = Instant::now();
         while !so() {
-            assert!(self.launcher.try_wait().unwrap().is_none(), "it has ended");
+            if self.launcher.try_wait().unwrap().is_some() {
+                panic!("it has ended: {}", self.errors());
+            }
             assert!(begun.elapsed() < PATIENCE, "waited too long");
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -103,9 +105,13 @@ impl Launched {
             assert!(begun.elapsed() < PATIENCE, "it hangs");
             std::thread::sleep(Duration::from_millis(20));
         };
+        Output { status, stdout: vec![], stderr: self.errors().into_bytes() }
+    }
+
+    fn errors(&mut self) -> String {
         let mut stderr = vec![];
         self.launcher.stderr.take().unwrap().read_to_end(&mut stderr).unwrap();
-        Output { status, stdout: vec![], stderr }
+        String::from_utf8_lossy(&stderr).into_owned()
     }
 }
 
