@@ -110,7 +110,8 @@ impl Folder {
         if file.config.training.seed != run.seed {
             return Err(other(format!("training.seed = {}", file.config.training.seed)).into());
         }
-        for (field, value) in record.fields.iter().zip(&run.values) {
+        // Names of files were meant from the folder of another configuration, and aren't compared.
+        for (field, value) in record.fields.iter().zip(&run.values).filter(|(_, value)| !value.contains('"')) {
             let set = format!("{field}={value}").parse::<Override>().map_err(|problem| other(problem.to_owned()))?;
             if file.clone().with(&[set])?.config != file.config {
                 return Err(other(format!("the value of {field}")).into());

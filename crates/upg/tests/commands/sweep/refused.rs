@@ -1,7 +1,7 @@
 //! What is no sweep is refused in one line, before anything is written.
 
 use super::{GRID, RUNS, SMALL, refusal, run, sweep, swept};
-use crate::support::{Experiment, files, upg};
+use crate::support::{Experiment, errors, files, upg};
 use std::fs;
 
 #[test]
@@ -93,6 +93,16 @@ fn the_runs_of_a_sweep_are_those_of_its_record() {
     }
     fs::rename(&aside, &right).unwrap();
     assert!(upg(&["sweep", "--out", &experiment.argument("sweep")]).status.success());
+}
+
+/// They are meant from the folder of the configuration, from which a sweep that goes on doesn't know.
+#[test]
+fn names_of_files_in_a_grid_are_those_of_the_record() {
+    let experiment = Experiment::new(SMALL);
+    experiment.trained("before", &[]);
+    swept(&experiment, &["--grid", "training.start_from=[\"before/checkpoint.safetensors\"]", "--steps", "10"]);
+    let again = upg(&["sweep", "--out", &experiment.argument("sweep")]);
+    assert!(again.status.success(), "{}", errors(&again));
 }
 
 /// There is nothing to compare by.
