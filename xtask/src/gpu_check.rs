@@ -19,7 +19,7 @@ pub(crate) struct Arguments {
     /// The card: cuda, or cuda:N.
     #[arg(long, default_value = "cuda:0", value_parser = device_parser(), conflicts_with = "emulated")]
     device: DeviceName,
-    /// On the emulator: every step but those that need a card. For a program built with `--features emulator`.
+    /// On the emulator: every step but those that need a card.
     #[arg(long)]
     emulated: bool,
     /// These steps only.
@@ -138,16 +138,8 @@ fn on<G: Gpu>(
     Card::new(open, arguments.emulated, golden(arguments), arguments.out.clone()).make(step)
 }
 
-#[cfg(feature = "emulator")]
 fn emulated(step: Step, arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
     on(|_| upg_gpu::emulator::Emulator::new(), step, arguments)
-}
-
-#[cfg(not(feature = "emulator"))]
-fn emulated(_: Step, _: &Arguments) -> Result<bool, Box<dyn Error>> {
-    Err("--emulated: this program is built without the emulator: accepted with \
-         `cargo run --release -p xtask --features emulator -- gpu-check --emulated`"
-        .into())
 }
 
 fn make_bundle(folder: &Path, arguments: &Arguments) -> Result<(), Box<dyn Error>> {

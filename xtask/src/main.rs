@@ -8,7 +8,6 @@ use upg_experiments::io::memory::OrEnd;
 use upg_experiments::io::output::tell_commit;
 
 mod gpu_check;
-#[cfg(feature = "emulator")]
 mod gpu_counts;
 mod python;
 mod python_classes;
@@ -60,7 +59,6 @@ enum Task {
     /// Writes the classes of the Python package anew, from what configurations may say.
     PythonClasses,
     /// Counts what the gradients of Table 2 ask of a card, on the emulator.
-    #[cfg(feature = "emulator")]
     GpuCounts(gpu_counts::Arguments),
 }
 
@@ -93,7 +91,6 @@ fn main() -> ExitCode {
         Task::Scaling => scaling::run(),
         Task::TestMpi(arguments) => test_mpi::run(&arguments),
         Task::PythonClasses => python_classes::run(),
-        #[cfg(feature = "emulator")]
         Task::GpuCounts(arguments) => gpu_counts::run(&arguments),
     }
 }

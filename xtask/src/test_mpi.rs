@@ -66,7 +66,7 @@ fn test(mpi: Implementation) -> Result<(), String> {
     };
     let [compiler, launcher] = mpi.programs().ok_or_else(missing)?;
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["test", "--features", "upg/mpi,upg/emulator", "--test", "mpi"]).current_dir(root());
+    cargo.args(["test", "--features", "upg/mpi", "--test", "mpi"]).current_dir(root());
     cargo.env("MPICC", compiler).env("UPG_MPIRUN", launcher);
     if mpi == Implementation::Mpich {
         cargo.env("CARGO_TARGET_DIR", root().join("target/mpich")); // bindings of two implementations aren't told apart

@@ -6,11 +6,13 @@
 
 mod cpu;
 mod error;
+mod joined;
 mod optimise;
 mod tiles;
 
 pub use cpu::Cpu;
 pub use error::DeviceError;
+pub use joined::{Connect, Joined, Wait, scaled};
 pub use optimise::{Average, Rule, Update, clip_factor};
 
 use crate::real::Real;
@@ -120,6 +122,12 @@ pub trait Vectors: Memory {
     fn dot(&self, x: Self::Params<'_>, y: Self::Params<'_>) -> f64;
     /// One step of an optimiser; returns the norm of the gradient, as it was before clipping. If that isn't finite, no buffer is changed.
     fn optimise(&self, rule: Rule, update: Update<'_, Self>) -> f64;
+
+    /// The way to connect this device with those of other processes, so that buffers are summed without their hosts. `None`, as by default, where there
+    /// is none.
+    fn connect(&self) -> Option<Box<dyn Connect<Self> + '_>> {
+        None
+    }
 
     /// ‖x‖. Not finite exactly if an element is not, or if the squares overflow f64, which those of f32 cannot.
     fn norm(&self, x: &Self::Buffer) -> f64 {

@@ -4,6 +4,7 @@
 //! of the GPU any more.
 
 use crate::gpu::{Address, Argument, Gpu, Launch, Matrix, Numbers, Product, Products, Source};
+use crate::joined::Way;
 use crate::kernels::{self, Text};
 use crate::launch::{Spread, THREADS, arguments};
 use crate::memory::{Batch, Buffer, Params, ParamsMut, Store, Sums, bytes_of, bytes_of_mut};
@@ -13,7 +14,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use upg_core::device::{Average, Rule, Update};
+use upg_core::device::{Average, Connect, Rule, Update};
 use upg_core::{Cpu, DeviceError, Execution, Memory, Real, Vectors};
 
 /// A GPU in precision `T`. A clone is the same device.
@@ -230,7 +231,7 @@ impl<T: Real, G: Gpu> Cuda<T, G> {
     }
 
     /// A kernel of vectors.rs.
-    fn vector(&self, kernel: &'static str, count: usize, arguments: &[Argument]) {
+    pub(crate) fn vector(&self, kernel: &'static str, count: usize, arguments: &[Argument]) {
         self.launch(&self.inner.vectors, kernel, Spread::elements(count), arguments);
     }
 
@@ -401,7 +402,7 @@ impl<T: Real, G: Gpu> Cuda<T, G> {
         }
     }
 
-    fn copy_bytes(&self, from: Address, to: Address, bytes: usize) {
+    pub(crate) fn copy_bytes(&self, from: Address, to: Address, bytes: usize) {
         if bytes > 0 {
             self.ask(|gpu| gpu.copy(from, to, bytes));
         }
@@ -515,6 +516,10 @@ impl<T: Real, G: Gpu> Vectors for Cuda<T, G> {
             }
         }
         self.read_double(square).sqrt()
+    }
+
+    fn connect(&self) -> Option<Box<dyn Connect<Self> + '_>> {
+        Some(Box::new(Way::of(self)?))
     }
 }
 

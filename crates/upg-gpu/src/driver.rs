@@ -11,6 +11,7 @@ mod images;
 pub mod libraries;
 mod memory;
 mod module;
+mod nccl;
 pub mod nvrtc;
 mod products;
 mod queue;
@@ -20,7 +21,8 @@ pub use graphs::{Graphs, Replays};
 pub use images::compile_to;
 pub use module::Module;
 
-use crate::gpu::{Address, Facts, Gpu, Launch, Product, Source};
+use crate::gpu::{Address, Facts, Gpu, Launch, Links, Product, Source};
+use crate::links;
 use context::Context;
 use images::Images;
 use products::Sizes;
@@ -33,16 +35,19 @@ use upg_core::DeviceError;
 pub struct Driver {
     facts: Facts,
     images: Images,
-    stream: Stream,
+    stream: Arc<Stream>,
+    /// Whether it may be connected with cards of other processes.
+    links: bool,
     context: Arc<Context>,
 }
 
 impl Driver {
-    /// The card of that number, with graphs as the variable `UPG_CUDA_GRAPHS` of the environment says: `on`, as where it isn't set, or `off`.
+    /// The card of that number, with graphs as the variable `UPG_CUDA_GRAPHS` of the environment says, `on`, as where it isn't set, or `off`, and with
+    /// NCCL for cards of other processes as `UPG_NCCL` says, `on` or `off` as well.
     ///
     /// # Errors
     /// [`DeviceError::Unavailable`] that says in one line which library is missing and where it was looked for, which cards there are, in the
-    /// driver's words why it doesn't start, or what the variable may be.
+    /// driver's words why it doesn't start, or what a variable may be.
     pub fn new(index: usize) -> Result<Self, DeviceError> {
         let refused = |reason| DeviceError::Unavailable { device: format!("cuda:{index}"), reason };
         Self::with_graphs(index, Graphs::from_environment().map_err(refused)?)
@@ -53,12 +58,14 @@ impl Driver {
     /// # Errors
     /// As [`new`](Self::new), the variable aside.
     pub fn with_graphs(index: usize, graphs: Graphs) -> Result<Self, DeviceError> {
+        let refused = |reason| DeviceError::Unavailable { device: format!("cuda:{index}"), reason };
+        let links = links::are_wanted().map_err(refused)?;
         let context = Arc::new(Context::new(index)?);
-        let stream = Stream::new(&context, graphs)?;
+        let stream = Arc::new(Stream::new(&context, graphs)?);
         let mut facts = context.facts(String::new())?;
         let images = Images::new(facts.capability).map_err(|reason| context.unavailable(reason))?;
         facts.versions = format!("driver {}, {}, cuBLAS {}", context::version(), images.words(), stream.products());
-        Ok(Self { facts, images, stream, context })
+        Ok(Self { facts, images, stream, links, context })
     }
 
     /// What became of graphs so far.
@@ -112,6 +119,10 @@ impl Gpu for Driver {
     fn product(&self, product: &Product) -> Result<(), DeviceError> {
         Sizes::of(product, &self.context)?;
         self.stream.ask(|queue| queue.product(product))
+    }
+
+    fn links(&self) -> Option<&dyn Links> {
+        Some(self)
     }
 }
 

@@ -16,7 +16,7 @@
 //!   LD_PRELOAD="$(g++ -print-file-name=libasan.so) $(g++ -print-file-name=libubsan.so)" \
 //!   target/debug/deps/emulator-… --skip writes_beside
 //!   ```
-//!   with the program of the tests, which `cargo test -p upg-gpu --features emulator --no-run` names; the tests left out are those that it would end.
+//!   with the program of the tests, which `cargo test -p upg-gpu --features emulator --test emulator --no-run` names; the tests left out are those that it would end.
 //!
 //! Environment: `CXX`, the compiler, by default `g++`; `UPG_EMULATOR_FLAGS`, more flags for it; `UPG_EMULATOR_CACHE`, the folder of what is
 //! compiled, by default `upg-emulator-<user>` among the temporary files.
@@ -24,6 +24,7 @@
 mod abi;
 mod compiler;
 mod heap;
+mod link;
 mod mode;
 mod module;
 mod text;
@@ -31,11 +32,11 @@ mod text;
 pub use mode::Order;
 pub use module::Module;
 
-use crate::gpu::{Address, Argument, Facts, Gpu, Launch, Matrix, Numbers, Product, Source, Transposed};
+use crate::gpu::{Address, Argument, Facts, Gpu, Launch, Links, Matrix, Numbers, Product, Source, Transposed};
 use compiler::Compiler;
 use heap::Heap;
 use mode::Care;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use upg_core::DeviceError;
 
 /// What was done since the emulator was made or [`Emulator::reset_counts`] called.
@@ -63,7 +64,7 @@ pub struct Emulator {
     care: Care,
     compiler: Compiler,
     runtime: abi::Runtime,
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
 }
 
 /// What changes: one launch at a time.
@@ -108,7 +109,7 @@ impl Emulator {
             bandwidth: 0,
             versions: compiler.version().into(),
         };
-        let state = Mutex::new(State { heap: Heap::new(MEMORY, runtime), counts: Counts::default() });
+        let state = Arc::new(Mutex::new(State { heap: Heap::new(MEMORY, runtime), counts: Counts::default() }));
         Ok(Self { facts, order: Order::Forward, care, compiler, runtime, state })
     }
 
@@ -203,6 +204,10 @@ impl Gpu for Emulator {
         let computed = self.try_product(product);
         computed.unwrap_or_else(|fault| panic!("product of {:?}: {fault}", product.shape));
         Ok(())
+    }
+
+    fn links(&self) -> Option<&dyn Links> {
+        Some(self)
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use upg_core::DeviceError;
+use upg_core::device::Wait;
 
 /// A place in the memory of a GPU; 0 is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,6 +78,62 @@ pub trait Gpu: Send + Sync + 'static {
     /// # Errors
     /// [`DeviceError::Lost`], or [`DeviceError::Unavailable`] where the library of products is missing.
     fn product(&self, product: &Product) -> Result<(), DeviceError>;
+
+    /// The way to the GPUs of other processes, if there is one.
+    fn links(&self) -> Option<&dyn Links> {
+        None
+    }
+}
+
+/// The way from a GPU to those of other processes.
+pub trait Links {
+    /// Whether there is what it takes.
+    ///
+    /// # Errors
+    /// [`DeviceError::Unavailable`] that says what is missing, or that it isn't wanted.
+    fn check(&self) -> Result<(), DeviceError>;
+
+    /// By what the GPUs find each other: made by one, given to all.
+    ///
+    /// # Errors
+    /// Why there is nothing.
+    fn invite(&self) -> Result<Vec<u8>, DeviceError>;
+
+    /// Connects GPU number `rank` with the others of `size`, which do the same.
+    ///
+    /// # Errors
+    /// Why they can't be connected.
+    fn join(&self, invitation: &[u8], rank: usize, size: usize, wait: Wait<'_>) -> Result<Box<dyn Link>, DeviceError>;
+}
+
+/// A GPU among others that it is connected with. Dropped, it leaves them, whatever they are doing.
+pub trait Link: Send {
+    /// Sends to every other GPU and receives from it, in the order of the stream; what is sent stays as it is, and what is received isn't there, until
+    /// [`finish`](Self::finish) returns or later work of this GPU uses it.
+    ///
+    /// # Errors
+    /// [`DeviceError::Lost`], or what `wait` says.
+    fn exchange(&mut self, messages: &[Message], wait: Wait<'_>) -> Result<(), DeviceError>;
+
+    /// Waits for all work asked for so far, exchanges among it.
+    ///
+    /// # Errors
+    /// As [`exchange`](Self::exchange).
+    fn finish(&mut self, wait: Wait<'_>) -> Result<(), DeviceError>;
+
+    /// By what the GPUs are connected, in words for a report.
+    fn words(&self) -> String;
+}
+
+/// What goes to another GPU, and what comes from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// The number of the other.
+    pub other: usize,
+    /// What is sent, and its bytes; it may be nothing.
+    pub send: (Address, usize),
+    /// Where what it sends goes, and its bytes; it may be nothing.
+    pub receive: (Address, usize),
 }
 
 /// What a GPU is.

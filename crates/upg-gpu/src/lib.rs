@@ -11,9 +11,11 @@ pub mod driver;
 #[cfg(feature = "emulator")]
 pub mod emulator;
 pub mod gpu;
+mod joined;
 pub mod kernels;
 mod launch;
 mod layers;
+mod links;
 mod lower;
 mod memory;
 mod modes;

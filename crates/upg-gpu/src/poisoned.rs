@@ -1,6 +1,6 @@
 //! A GPU whose fresh memory is full of NaN: what isn't written before it is read shows in the results.
 
-use crate::gpu::{Address, Facts, Gpu, Launch, Product, Source};
+use crate::gpu::{Address, Facts, Gpu, Launch, Links, Product, Source};
 use upg_core::DeviceError;
 
 /// The GPU `G`, every allocation filled with NaN.
@@ -67,5 +67,9 @@ impl<G: Gpu> Gpu for Poisoned<G> {
 
     fn product(&self, product: &Product) -> Result<(), DeviceError> {
         self.0.product(product)
+    }
+
+    fn links(&self) -> Option<&dyn Links> {
+        self.0.links()
     }
 }

@@ -108,6 +108,26 @@ mod tests {
         }
     }
 
+    /// Random matrices of many sizes, of which each is told by all oracles: det(AB) = det A det B, and A(A⁻¹b) = b.
+    #[test]
+    fn oracles_agree() {
+        let mut rng = crate::draw::rng(7);
+        for n in (1..=40).step_by(3) {
+            let [a, b] = [0, 1].map(|_| crate::draw::normal(&mut rng, n, n, 1.0));
+            let right = crate::draw::normal(&mut rng, 1, n, 1.0).remove_axis(ndarray::Axis(0));
+            let (product, tolerance) =
+                (a.dot(&b), Tolerance::round_off::<f64>().times(condition(a.view()) * condition(b.view())));
+            for oracle in Oracle::all() {
+                let [of_a, of_b, of_product] =
+                    [a.view(), b.view(), product.view()].map(|matrix| oracle.log_abs_det(matrix));
+                let what = format!("{n} × {n} by {oracle:?}");
+                assert_close_number(&what, of_product, of_a + of_b, tolerance);
+                let x = Array1::from(oracle.solve(a.view(), right.view()));
+                assert_close(&what, a.dot(&x).as_slice().unwrap(), right.as_slice().unwrap(), tolerance);
+            }
+        }
+    }
+
     #[test]
     fn condition_of_a_diagonal_matrix() {
         let a = array![[-0.25, 0.0], [0.0, 2.0]];

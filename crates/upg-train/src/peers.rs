@@ -62,6 +62,13 @@ pub trait Communicator: Send {
         asked: &dyn Fn() -> bool,
     ) -> Result<(), Parting>;
 
+    /// Waits for what the processes do together by another way than this one, until `done` says that it is done here. Those that leave or are lost
+    /// meanwhile count where it isn't done [soon](GRACE) after: they may have done their part.
+    ///
+    /// # Errors
+    /// As [`exchange`](Self::exchange).
+    fn wait_for(&mut self, done: &mut dyn FnMut() -> bool, asked: &dyn Fn() -> bool) -> Result<(), Parting>;
+
     /// Tells everyone that this process ends, and why.
     fn part(&mut self, farewell: &Farewell);
 }
@@ -394,6 +401,14 @@ impl Peers {
         self.exchange(&vec![&[][..]; self.size], &mut nothing)
     }
 
+    /// Waits for what the processes do together without messages from here, as their devices do, until it is `done`.
+    ///
+    /// # Errors
+    /// If the processes have parted, or do.
+    pub fn wait_for(&self, done: &mut dyn FnMut() -> bool) -> Result<(), DeviceError> {
+        self.unless_parted(|communicator, asked| communicator.wait_for(done, asked))
+    }
+
     fn lengths(&self, total: usize) -> impl Iterator<Item = usize> {
         let peers = self.clone();
         (0..self.size).map(move |rank| peers.share_of(rank, total).len())
@@ -404,10 +419,17 @@ impl Peers {
     }
 
     fn exchange(&self, outgoing: &[&[u8]], incoming: &mut [&mut [u8]]) -> Result<(), DeviceError> {
+        self.unless_parted(|communicator, asked| communicator.exchange(outgoing, incoming, asked))
+    }
+
+    fn unless_parted(
+        &self,
+        work: impl FnOnce(&mut dyn Communicator, &dyn Fn() -> bool) -> Result<(), Parting>,
+    ) -> Result<(), DeviceError> {
         let mut shared = self.lock().expect("there are others");
         let Shared { communicator, asked, parted, .. } = &mut *shared;
         if parted.is_none() {
-            *parted = communicator.exchange(outgoing, incoming, &|| asked().is_some()).err();
+            *parted = work(&mut **communicator, &|| asked().is_some()).err();
             if let (Some(Parting::Asked), Some(signal)) = (&*parted, asked()) {
                 communicator.part(&Farewell::Stopped(signal.to_owned()));
             }

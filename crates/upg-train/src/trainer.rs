@@ -6,6 +6,7 @@
 
 mod annealing;
 mod gradient;
+mod joining;
 mod start;
 
 #[cfg(test)]
@@ -13,6 +14,7 @@ mod tests;
 
 pub use annealing::Annealing;
 pub use gradient::LogWeights;
+pub use joining::Summed;
 
 use crate::data::DataSets;
 use crate::fault::{self, Fault};
@@ -193,8 +195,26 @@ impl<D: Device + Clone> Trainer<D> {
         Ok(self)
     }
 
+    /// Connects the devices of the processes with each other where that can be done, so that gradients go from one to another and not by the hosts; the
+    /// results are the same to the bit. All processes call it, after [`with_peers`](Self::with_peers), or none does.
+    ///
+    /// # Errors
+    /// If the processes part.
+    pub fn join_devices(&mut self) -> Result<Summed, DeviceError> {
+        let (joined, summed) = match joining::meet(&self.device, &self.peers)? {
+            Ok(joined) => {
+                let by = joined.words();
+                (Some(joined), Summed::OnDevices { by })
+            }
+            Err(summed) => (None, summed),
+        };
+        self.sum.join(joined);
+        Ok(summed)
+    }
+
     /// Goes on without the others, where they have parted.
     pub fn leave_peers(&mut self) {
+        self.sum.join(None);
         self.peers = Peers::alone();
     }
 

@@ -2,9 +2,11 @@
 
 use crate::Error;
 use crate::config::Place;
+use crate::io::console::say;
 use crate::io::data::{DataError, DataRequest};
 use ndarray::Array2;
 use upg_core::{DeviceError, Real};
+use upg_train::trainer::Summed;
 use upg_train::{Peers, Purpose, Trainer};
 
 /// Samples of the target for one purpose: those `given` to the first process or kept in its folder, which it hands to the others; or else all processes
@@ -52,7 +54,7 @@ fn share_samples<T: Real>(peers: &Peers, samples: Option<Array2<T>>) -> Result<O
     Ok(Some(samples))
 }
 
-/// The state of the first process's trainer: that of the checkpoint it goes on from, if there is one.
+/// The state of the first process's trainer, that of the checkpoint it goes on from, if there is one; and their devices are connected, where they can be.
 ///
 /// # Errors
 /// If the processes part.
@@ -69,6 +71,11 @@ pub(super) fn share_state<D: Place>(peers: &Peers, trainer: &mut Trainer<D>) -> 
     state.progress = ron::de::from_bytes(&progress).expect("what the first process wrote");
     if !peers.is_first() {
         trainer.restore(&state)?;
+    }
+    match trainer.join_devices()? {
+        Summed::OnDevices { by } => say(format_args!("note: gradients are summed from device to device, by {by}")),
+        Summed::OnHosts { why: Some(why) } => say(format_args!("note: gradients are summed on hosts: {why}")),
+        Summed::OnHosts { why: None } => {}
     }
     Ok(())
 }

@@ -58,6 +58,27 @@ impl Context {
         checked(function())
     }
 
+    /// Calls what isn't of the driver, with this card's context current.
+    pub fn current<R>(&self, function: impl FnOnce() -> R) -> Result<R, DeviceError> {
+        let mut returned = None;
+        self.call(|| {
+            returned = Some(function());
+            CUresult::CUDA_SUCCESS
+        })?;
+        Ok(returned.expect("it was called"))
+    }
+
+    /// Whether all work asked for so far is done.
+    pub fn is_idle(&self) -> Result<bool, DeviceError> {
+        let _not_recorded = self.record();
+        // SAFETY: the stream lives as long as `self`.
+        match self.result(|| unsafe { sys::cuStreamQuery(self.stream) }) {
+            Ok(()) => Ok(true),
+            Err(CUresult::CUDA_ERROR_NOT_READY) => Ok(false),
+            Err(failure) => Err(self.lost(words(failure))),
+        }
+    }
+
     /// Waits for all work asked for so far.
     pub fn wait(&self) -> Result<(), DeviceError> {
         let _not_recorded = self.record();

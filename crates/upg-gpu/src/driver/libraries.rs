@@ -1,12 +1,15 @@
-//! The three libraries that are loaded when a program runs: the driver, NVRTC and cuBLAS. The program is built without them.
+//! The libraries that are loaded when a program runs: the driver, NVRTC and cuBLAS, and NCCL where several processes compute. The program is built
+//! without them.
 //!
 //! `cudarc` panics at the first call into a library, or to a function, that isn't there: all are asked for here before anything is called. What
-//! is loaded here stays loaded, and `cudarc`, which tries the same names, finds it.
+//! is loaded here stays loaded, and `cudarc`, which tries the same names, finds it. But for NCCL: `cudarc` doesn't try `libnccl.so.2`, which is all that is
+//! there where nobody develops with it, so its functions are taken from here.
 
 use cudarc::{cublas, driver, get_lib_name_candidates, nvrtc};
 use std::error::Error;
 use std::ffi::OsStr;
 use std::fmt;
+use std::sync::OnceLock;
 
 /// A library of NVIDIA's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +20,11 @@ pub enum Library {
     Nvrtc,
     /// Matrix products.
     Cublas,
+    /// Messages between cards.
+    Nccl,
 }
+
+static NCCL: OnceLock<libloading::Library> = OnceLock::new();
 
 /// A library that can't be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,11 +53,14 @@ impl Library {
     /// Loads it under the first of its names that works.
     fn load(self) -> Result<(), Missing> {
         let mut missing = Missing::Library(self);
-        for name in get_lib_name_candidates(self.stem()) {
+        for name in self.names() {
             // SAFETY: the libraries' initialisers have no preconditions.
             match unsafe { libloading::Library::new(&name) } {
                 Ok(library) => {
-                    std::mem::forget(library);
+                    match self {
+                        Self::Nccl => _ = NCCL.get_or_init(|| library),
+                        _ => std::mem::forget(library),
+                    }
                     return Ok(());
                 }
                 Err(error) => {
@@ -64,12 +74,21 @@ impl Library {
         Err(missing)
     }
 
+    /// The names that are tried.
+    fn names(self) -> Vec<String> {
+        match self {
+            Self::Nccl => ["libnccl.so.2", "libnccl.so"].map(str::to_owned).into(),
+            _ => get_lib_name_candidates(self.stem()),
+        }
+    }
+
     /// Its name without `lib` and `.so`.
     fn stem(self) -> &'static str {
         match self {
             Self::Driver => "cuda",
             Self::Nvrtc => "nvrtc",
             Self::Cublas => "cublas",
+            Self::Nccl => "nccl",
         }
     }
 
@@ -90,6 +109,7 @@ impl Library {
                 Self::Driver => driver::sys::culib(),
                 Self::Nvrtc => nvrtc::sys::culib(),
                 Self::Cublas => cublas::sys::culib(),
+                Self::Nccl => NCCL.get()?,
             };
             library.get::<F>(name.as_bytes()).ok().map(|function| *function)
         }
@@ -132,6 +152,7 @@ impl Library {
                 "cuModuleUnload",
                 "cuStreamCreate",
                 "cuStreamDestroy_v2",
+                "cuStreamQuery",
                 "cuStreamSynchronize",
             ],
             Self::Nvrtc => &[
@@ -160,6 +181,19 @@ impl Library {
                 "cublasSetWorkspace_v2",
                 "cublasSgemm_v2",
             ],
+            Self::Nccl => &[
+                "ncclCommAbort",
+                "ncclCommGetAsyncError",
+                "ncclCommInitRankConfig",
+                "ncclGetErrorString",
+                "ncclGetLastError",
+                "ncclGetUniqueId",
+                "ncclGetVersion",
+                "ncclGroupEnd",
+                "ncclGroupStart",
+                "ncclRecv",
+                "ncclSend",
+            ],
         }
     }
 
@@ -169,6 +203,7 @@ impl Library {
             Self::Driver => "libcuda.so and libcuda.so.1 were",
             Self::Nvrtc => "libnvrtc.so, libnvrtc.so.13 and libnvrtc.so.12 were",
             Self::Cublas => "libcublas.so, libcublas.so.13 and libcublas.so.12 were",
+            Self::Nccl => "libnccl.so.2 and libnccl.so were",
         }
     }
 
@@ -184,6 +219,18 @@ impl Library {
                 "it is part of the CUDA toolkit, and of the Python package nvidia-cublas-cu12 (for CUDA 13 nvidia-cublas), whose folder \
                  site-packages/nvidia/cublas/lib (nvidia/cu13/lib) then belongs into LD_LIBRARY_PATH"
             }
+            Self::Nccl => {
+                "it comes by NVIDIA's package libnccl2, and by the Python package nvidia-nccl-cu12 (for CUDA 13 nvidia-nccl-cu13), whose folder \
+                 site-packages/nvidia/nccl/lib then belongs into LD_LIBRARY_PATH"
+            }
+        }
+    }
+
+    /// With what all its functions came.
+    fn oldest(self) -> &'static str {
+        match self {
+            Self::Nccl => "NCCL 2.14",
+            _ => "CUDA 11.2",
         }
     }
 }
@@ -205,6 +252,7 @@ impl fmt::Display for Library {
             Self::Driver => "driver",
             Self::Nvrtc => "NVRTC",
             Self::Cublas => "cuBLAS",
+            Self::Nccl => "NCCL",
         })
     }
 }
@@ -224,7 +272,7 @@ impl fmt::Display for Missing {
             Self::Function(library, name) => {
                 let path =
                     loaded(&format!("lib{}.so", library.stem())).map_or(String::new(), |path| format!(" ({path})"));
-                write!(f, "{library} too old{path}: it has no {name}, which came with CUDA 11.2 or before")
+                write!(f, "{library} too old{path}: it has no {name}, which came with {} or before", library.oldest())
             }
         }
     }
@@ -240,7 +288,7 @@ fn search_path(variable: Option<&OsStr>) -> String {
 
 /// Where the libraries lie that this process has loaded.
 pub fn found() -> Vec<(&'static str, String)> {
-    ["libcuda.so", "libnvrtc.so", "libcublas.so", "libcublasLt.so"]
+    ["libcuda.so", "libnvrtc.so", "libcublas.so", "libcublasLt.so", "libnccl.so"]
         .into_iter()
         .map(|name| (name, loaded(name).unwrap_or_else(|| "not loaded".into())))
         .collect()

@@ -17,6 +17,23 @@ KERNEL(256) scale(REAL* y, REAL alpha, int n) {
     if (i < n) y[i] = alpha * y[i];
 }
 
+// y <- factor y, multiplied in double and rounded, n elements.
+// limits: 32 registers, 0 bytes shared
+KERNEL(256) scale_rounded(REAL* y, double factor, int n) {
+    int i = THREAD;
+    if (i < n) y[i] = (REAL)(factor * (double)y[i]);
+}
+
+// sum <- the sum of the rows, in their order: `rows` of n elements, one after the other.
+// limits: 32 registers, 0 bytes shared
+KERNEL(256) sum_rows(const REAL* all, REAL* sum, int rows, int n) {
+    int i = THREAD;
+    if (i >= n) return;
+    REAL total = all[i];
+    for (int row = 1; row < rows; row++) total += all[(unsigned long long)row * n + i];
+    sum[i] = total;
+}
+
 // x <- value, n elements.
 // limits: 32 registers, 0 bytes shared
 KERNEL(256) fill(REAL* x, REAL value, int n) {

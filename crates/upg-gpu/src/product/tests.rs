@@ -67,6 +67,7 @@ fn errors_of(
 }
 
 #[test]
+#[ignore = "takes g++"]
 fn split_products_are_as_accurate_as_f32() {
     use Transposed::{No, Yes};
     let rng = &mut draw::rng(5);

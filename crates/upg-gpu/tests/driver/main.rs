@@ -4,5 +4,6 @@
 mod calls;
 mod graphs;
 mod messages;
+mod nccl;
 mod products;
 mod stubs;

@@ -51,7 +51,7 @@ fn start(test: &str, setup: Setup<'_>) {
         std::fs::write(folder.path().join(library), "damaged").unwrap();
     }
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args([test, "--exact", "--nocapture", "--test-threads=1"]);
+    command.args([test, "--exact", "--include-ignored", "--nocapture", "--test-threads=1"]);
     command.env(TEST, test).env("LD_LIBRARY_PATH", folder.path()).env("STUB_LOG", folder.path().join("log"));
     command.env("UPG_CACHE_DIR", folder.path().join("cache")).envs(setup.variables.iter().copied());
     let output = command.output().unwrap();

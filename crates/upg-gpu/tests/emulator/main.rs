@@ -1,5 +1,4 @@
 //! The emulator finds what is wrong with kernels, and computes what is right.
-#![cfg(feature = "emulator")]
 
 mod counts;
 mod faults;

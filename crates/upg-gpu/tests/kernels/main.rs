@@ -1,5 +1,4 @@
 //! The device on the emulator: the same kernels as on a card, compiled by g++ and run here.
-#![cfg(feature = "emulator")]
 
 mod agreement;
 mod bases;
@@ -8,6 +7,7 @@ mod couplings;
 mod device;
 mod faults;
 mod gauge;
+mod joined;
 mod lattice_net;
 mod layers;
 mod linear;

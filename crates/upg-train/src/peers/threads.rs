@@ -1,7 +1,9 @@
 //! Threads of one process in the place of processes: for tests of what processes do together.
 
 use super::{Communicator, Farewell, GRACE, Parting};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::collections::VecDeque;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// One of several threads that exchange messages.
@@ -9,6 +11,10 @@ pub struct Threads {
     rank: usize,
     to: Vec<Sender<Message>>,
     from: Vec<Receiver<Message>>,
+    /// What has come before it was asked for.
+    early: Vec<VecDeque<Vec<u8>>>,
+    /// Those that have left or are gone, and were seen to.
+    parted: Option<Parting>,
 }
 
 enum Message {
@@ -19,7 +25,9 @@ enum Message {
 impl Threads {
     /// So many that are connected, each for a thread of its own.
     pub fn team(size: usize) -> Vec<Self> {
-        let mut team: Vec<_> = (0..size).map(|rank| Self { rank, to: vec![], from: vec![] }).collect();
+        let mut team: Vec<_> = (0..size)
+            .map(|rank| Self { rank, to: vec![], from: vec![], early: vec![VecDeque::new(); size], parted: None })
+            .collect();
         for receiver in 0..size {
             for sender in &mut team {
                 sender.to.push(channel().0);
@@ -33,15 +41,19 @@ impl Threads {
         team
     }
 
-    fn next_from(&self, process: usize, asked: &dyn Fn() -> bool) -> Result<Vec<u8>, Parting> {
+    fn next_from(&mut self, process: usize, asked: &dyn Fn() -> bool) -> Result<Vec<u8>, Parting> {
+        if let Some(bytes) = self.early[process].pop_front() {
+            return Ok(bytes);
+        }
+        if let Some(parting) = &self.parted {
+            return Err(parting.clone());
+        }
         let mut asked_since: Option<Instant> = None;
         loop {
             match self.from[process].recv_timeout(Duration::from_millis(5)) {
                 Ok(Message::Bytes(bytes)) => return Ok(bytes),
                 Ok(Message::Farewell(farewell)) => return Err(Parting::Left { process, farewell }),
-                Err(RecvTimeoutError::Disconnected) => {
-                    return Err(Parting::Lost { process, how: "its thread has ended".into() });
-                }
+                Err(RecvTimeoutError::Disconnected) => return Err(gone(process)),
                 Err(RecvTimeoutError::Timeout) if asked() => {
                     if asked_since.get_or_insert_with(Instant::now).elapsed() > GRACE {
                         return Err(Parting::Asked);
@@ -51,6 +63,22 @@ impl Threads {
             }
         }
     }
+
+    /// Looks for messages, and for who has parted.
+    fn look(&mut self) {
+        for process in (0..self.size()).filter(|&process| process != self.rank) {
+            match self.from[process].try_recv() {
+                Ok(Message::Bytes(bytes)) => self.early[process].push_back(bytes),
+                Ok(Message::Farewell(farewell)) => self.parted = Some(Parting::Left { process, farewell }),
+                Err(TryRecvError::Disconnected) => _ = self.parted.get_or_insert(gone(process)),
+                Err(TryRecvError::Empty) => {}
+            }
+        }
+    }
+}
+
+fn gone(process: usize) -> Parting {
+    Parting::Lost { process, how: "its thread has ended".into() }
 }
 
 impl Communicator for Threads {
@@ -72,7 +100,8 @@ impl Communicator for Threads {
         incoming: &mut [&mut [u8]],
         asked: &dyn Fn() -> bool,
     ) -> Result<(), Parting> {
-        let is_other = |&process: &usize| process != self.rank;
+        let rank = self.rank;
+        let is_other = |&process: &usize| process != rank;
         for process in (0..self.size()).filter(is_other).filter(|&process| !outgoing[process].is_empty()) {
             let _ = self.to[process].send(Message::Bytes(outgoing[process].to_vec())); // one that is gone is missed below
         }
@@ -80,6 +109,18 @@ impl Communicator for Threads {
             if !incoming[process].is_empty() {
                 incoming[process].copy_from_slice(&self.next_from(process, asked)?);
             }
+        }
+        Ok(())
+    }
+
+    fn wait_for(&mut self, done: &mut dyn FnMut() -> bool, asked: &dyn Fn() -> bool) -> Result<(), Parting> {
+        let mut since: Option<Instant> = None;
+        while !done() {
+            self.look();
+            if (self.parted.is_some() || asked()) && since.get_or_insert_with(Instant::now).elapsed() > GRACE {
+                return Err(self.parted.clone().unwrap_or(Parting::Asked));
+            }
+            thread::yield_now();
         }
         Ok(())
     }

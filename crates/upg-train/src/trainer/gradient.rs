@@ -13,7 +13,8 @@ use crate::refused::{Refused, require};
 use crate::stats::Moments;
 use ndarray::{Array2, s};
 use std::ops::Range;
-use upg_core::{Device, DeviceError, Engine, Gradient, Real, Start};
+use upg_core::device::{Joined, scaled};
+use upg_core::{Device, DeviceError, Engine, Gradient, Start};
 
 /// The log-weights of a step, where it had them.
 #[derive(Clone, Debug, Default)]
@@ -30,8 +31,9 @@ pub(super) struct WeightedSum<D: Device> {
     batches: Option<Batches<D::Real>>,
     /// If there are several terms, or several processes.
     sum: Option<D::Buffer>,
-    /// The sum on its way between processes.
+    /// The sum on its way between processes, unless it goes from device to device.
     on_host: Vec<D::Real>,
+    joined: Option<Box<dyn Joined<D>>>,
     log_weights: LogWeights,
 }
 
@@ -43,7 +45,7 @@ impl<D: Device> WeightedSum<D> {
         require(!needed || samples > 0, "data", samples, "at least one sample to train on, for a forward KL")?;
         let batches = data.filter(|_| needed).map(|data| Batches::new(data, plan.batch, plan.seed));
         let sum = (terms.len() > 1).then(|| device.zeros(len));
-        Ok(Self { terms, batches, sum, on_host: vec![], log_weights: LogWeights::default() })
+        Ok(Self { terms, batches, sum, on_host: vec![], joined: None, log_weights: LogWeights::default() })
     }
 
     /// Makes room for what is brought together.
@@ -51,6 +53,14 @@ impl<D: Device> WeightedSum<D> {
         if !peers.is_alone() {
             self.sum.get_or_insert_with(|| device.zeros(len));
             self.on_host = vec![D::Real::default(); len];
+        }
+    }
+
+    /// Has sums go by these devices; by the hosts without.
+    pub fn join(&mut self, joined: Option<Box<dyn Joined<D>>>) {
+        self.joined = joined;
+        if self.joined.is_some() {
+            self.on_host = vec![];
         }
     }
 
@@ -68,7 +78,7 @@ impl<D: Device> WeightedSum<D> {
         number: u64,
         theta: &D::Buffer,
     ) -> Result<(f64, &'a D::Buffer), DeviceError> {
-        let Self { terms, batches, sum, on_host, log_weights } = self;
+        let Self { terms, batches, sum, on_host, joined, log_weights } = self;
         let share = peers.share(plan.batch);
         let mut step = StepTerms { plan, number, share, batches, log_weights };
         let Some(sum) = sum else {
@@ -87,7 +97,11 @@ impl<D: Device> WeightedSum<D> {
         }
         if !peers.is_alone() {
             loss = log_weights.join(peers, plan.batch, loss)?;
-            join_gradient(device, peers, plan.batch, on_host, sum)?;
+            let part = peers.share(plan.batch).len() as f64 / plan.batch as f64;
+            match joined {
+                Some(joined) => joined.sum(part, sum, &mut |done| peers.wait_for(done))?,
+                None => sum_on_hosts(device, peers, part, on_host, sum)?,
+            }
         }
         Ok((loss, sum))
     }
@@ -107,18 +121,17 @@ impl<D: Device> WeightedSum<D> {
     }
 }
 
-/// Replaces a mean over this process's part of a batch by that over the batch.
-fn join_gradient<D: Device>(
+/// grad ← Σ partᵣ·gradᵣ over the processes.
+fn sum_on_hosts<D: Device>(
     device: &D,
     peers: &Peers,
-    batch: usize,
+    part: f64,
     on_host: &mut [D::Real],
     grad: &mut D::Buffer,
 ) -> Result<(), DeviceError> {
     device.read_buffer(grad, on_host);
     device.status()?; // before others get it
-    let part = peers.share(batch).len() as f64 / batch as f64;
-    peers.sum_prepared(on_host, |piece| piece.iter_mut().for_each(|x| *x = D::Real::of(part * x.wide())))?;
+    peers.sum_prepared(on_host, |piece| piece.iter_mut().for_each(|x| *x = scaled(part, *x)))?;
     device.write_buffer(on_host, grad);
     Ok(())
 }

@@ -124,44 +124,33 @@ impl Wire {
         failed.map_or(Ok(()), |(process, code)| check(process, code))
     }
 
+    /// Waits for the messages under way.
     fn wait(&mut self, asked: &dyn Fn() -> bool) -> Result<(), Parting> {
-        let (begun, mut looked, mut asked_at, mut missed) = (Instant::now(), Instant::now(), None, None);
+        let mut watch = Watch::begin(self.patience);
         loop {
             self.advance()?;
             let Some(&(process, _)) = self.under_way.first() else { return Ok(()) };
-            if let Some((from, parting)) = self.farewell() {
-                self.farewells[from] = Some(parting);
-            }
+            self.hear();
             let mut farewells = self.under_way.iter().filter_map(|&(process, _)| self.farewells[process].as_ref());
             if let Some(parting) = farewells.next() {
                 return Err(parting.clone());
             }
-            let now = Instant::now();
-            if now - looked > LOOK {
-                looked = now;
-                // What it sent before it ended may still come: it is missed when it is looked for once more.
-                let gone = self.gone();
-                match gone.filter(|_| gone == missed) {
-                    Some(process) => return Err(Parting::Lost { process, how: "it has ended".into() }),
-                    None => missed = gone,
-                }
-            }
-            if asked() && now - *asked_at.get_or_insert(now) > GRACE {
-                return Err(Parting::Asked);
-            }
-            if now - begun > self.patience {
-                let how = format!("no answer in {} s (--patience)", self.patience.as_secs());
-                return Err(Parting::Lost { process, how });
-            }
-            if now - begun < AWAKE { thread::yield_now() } else { thread::sleep(PAUSE) }
+            watch.look(|| self.gone(self.under_way.iter().map(|&(process, _)| process)))?;
+            watch.go_on(asked, process)?;
         }
     }
 
-    /// A process that a message is waited for, and that is seen to be gone.
-    fn gone(&self) -> Option<usize> {
+    /// Keeps the farewells that have come.
+    fn hear(&mut self) {
+        if let Some((from, parting)) = self.farewell() {
+            self.farewells[from] = Some(parting);
+        }
+    }
+
+    /// One of these processes that is seen to be gone.
+    fn gone(&self, mut processes: impl Iterator<Item = usize>) -> Option<usize> {
         let own = &self.processes[self.rank()];
-        let mut waited_for = self.under_way.iter().map(|&(process, _)| process);
-        waited_for.find(|&process| self.processes[process].is_gone(own))
+        processes.find(|&process| self.processes[process].is_gone(own))
     }
 
     /// The farewell of a process, if one has come, and of which.
@@ -229,11 +218,88 @@ impl Communicator for Wire {
         outcome
     }
 
+    fn wait_for(&mut self, done: &mut dyn FnMut() -> bool, asked: &dyn Fn() -> bool) -> Result<(), Parting> {
+        let (mut watch, mut parted) = (Watch::begin(self.patience), None);
+        let outcome = loop {
+            if done() {
+                break Ok(());
+            }
+            self.hear();
+            let gone = watch.look(|| self.gone(self.others())).err();
+            if let Some(parting) = self.farewells.iter().flatten().next().cloned().or(gone) {
+                parted.get_or_insert((Instant::now(), parting));
+            }
+            if let Some((_, parting)) = parted.as_ref().filter(|(since, _)| since.elapsed() > GRACE) {
+                break Err(parting.clone());
+            }
+            if let Err(parting) = watch.go_on(asked, (self.rank() + 1) % self.size()) {
+                break Err(parting);
+            }
+        };
+        if let Err(Parting::Lost { process, how }) = &outcome {
+            self.say(LOST, *process, how);
+        }
+        outcome
+    }
+
     fn part(&mut self, farewell: &Farewell) {
         match farewell {
             Farewell::Stopped(signal) => self.say(STOPPED, 0, signal),
             Farewell::Failed { status, why } => self.say(FAILED, usize::from(*status), why),
         }
+    }
+}
+
+/// What ends a waiting that may come to nothing.
+struct Watch {
+    begun: Instant,
+    patience: Duration,
+    looked: Instant,
+    /// The process that was gone when it was looked for.
+    missed: Option<usize>,
+    /// When this process was asked to stop.
+    asked_at: Option<Instant>,
+}
+
+impl Watch {
+    fn begin(patience: Duration) -> Self {
+        let now = Instant::now();
+        Self { begun: now, patience, looked: now, missed: None, asked_at: None }
+    }
+
+    /// Now and then looks for one that is `gone`. What it sent before it ended may still come: it is missed when it is looked for once more.
+    fn look(&mut self, gone: impl FnOnce() -> Option<usize>) -> Result<(), Parting> {
+        if self.looked.elapsed() <= LOOK {
+            return Ok(());
+        }
+        self.looked = Instant::now();
+        let gone = gone();
+        match gone.filter(|_| gone == self.missed) {
+            Some(process) => Err(Parting::Lost { process, how: "it has ended".into() }),
+            None => {
+                self.missed = gone;
+                Ok(())
+            }
+        }
+    }
+
+    /// Fails where this process was asked to stop a while ago, or `process` hasn't answered for too long; else pauses.
+    fn go_on(&mut self, asked: &dyn Fn() -> bool, process: usize) -> Result<(), Parting> {
+        let now = Instant::now();
+        if asked() && now - *self.asked_at.get_or_insert(now) > GRACE {
+            return Err(Parting::Asked);
+        }
+        let waited = now - self.begun;
+        if waited > self.patience {
+            let how = format!("no answer in {} s (--patience)", self.patience.as_secs());
+            return Err(Parting::Lost { process, how });
+        }
+        if waited < AWAKE {
+            thread::yield_now()
+        } else {
+            thread::sleep(PAUSE)
+        }
+        Ok(())
     }
 }
 

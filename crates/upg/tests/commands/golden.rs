@@ -1,6 +1,6 @@
 //! `upg gradient` on the golden cases, compared norm-wise, tensor by tensor, with the results of independent programs.
 
-use crate::support::{DEVICE, GOLDEN, Tensors, distance, golden, npy, provenance, tensors, upg};
+use crate::support::{GOLDEN, Tensors, device, distance, golden, npy, provenance, tensors, upg};
 use std::collections::BTreeSet;
 use std::path::Path;
 use upg_experiments::config::Config;
@@ -25,7 +25,7 @@ fn run_on(case: &str, (estimator, divergence): (&str, &str), samples: &Path, ext
     let (config, params, samples) = (input("config.ron"), input("params.safetensors"), samples.to_str().unwrap());
     let mut arguments = vec!["gradient", "--config", &config, "--params", &params, "--samples", samples];
     arguments.extend(["--estimator", estimator, "--divergence", divergence, "--out", out.to_str().unwrap()]);
-    arguments.extend(DEVICE);
+    arguments.extend(device());
     arguments.extend(extra);
     let output = upg(&arguments);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -1,5 +1,4 @@
 //! `upg --device emulated`: the kernels of a card behind the commands.
-#![cfg(feature = "emulator")]
 
 use crate::support::{Tensors, provenance, tensors, upg};
 use std::path::{Path, PathBuf};
@@ -42,6 +41,7 @@ fn train(folder: &Path, name: &str, device: &str, more: &[&str]) -> PathBuf {
 }
 
 #[test]
+#[ignore = "takes g++"]
 fn a_training_repeats_to_the_bit_and_is_that_of_the_host() {
     let folder = tempfile::tempdir().unwrap();
     let [once, twice, host] = [("a", "emulated"), ("b", "emulated"), ("c", "cpu")]
@@ -55,6 +55,7 @@ fn a_training_repeats_to_the_bit_and_is_that_of_the_host() {
 }
 
 #[test]
+#[ignore = "takes g++"]
 fn a_training_goes_on_on_another_device() {
     let folder = tempfile::tempdir().unwrap();
     let whole = state(&train(folder.path(), "whole", "cpu", &[]));
@@ -73,6 +74,7 @@ fn a_training_goes_on_on_another_device() {
 
 /// Of the weights, and of what is computed of them elsewhere.
 #[test]
+#[ignore = "takes g++"]
 fn products_in_tf32_are_told_of_a_run_for_good() {
     let folder = tempfile::tempdir().unwrap();
     let single = ["--set", "training.precision=F32"];
@@ -94,6 +96,7 @@ fn products_in_tf32_are_told_of_a_run_for_good() {
 }
 
 #[test]
+#[ignore = "takes g++"]
 fn every_command_computes_there_and_says_so() {
     let folder = tempfile::tempdir().unwrap();
     train(folder.path(), "run", "emulated", &["--steps", "5"]);
@@ -124,17 +127,20 @@ fn every_command_computes_there_and_says_so() {
 }
 
 #[test]
+#[ignore = "takes g++"]
 fn kernels_have_no_races_and_do_not_depend_on_the_order_of_threads() {
     in_any_order().unwrap();
 }
 
 #[test]
+#[ignore = "takes g++"]
 fn gradients_and_steps_ask_for_the_same_work_again() {
     work_repeats().unwrap();
 }
 
 /// Launches of path-fast as docs/GPU.md has them, at most, and its four passes.
 #[test]
+#[ignore = "takes g++"]
 fn gradients_ask_of_a_card_what_they_have_to() {
     // A layer of the gauge flow takes 161,280 a pass, constant inputs coming in by sums.
     for (flow, launches, of_a_pass) in

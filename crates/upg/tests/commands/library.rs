@@ -1,6 +1,6 @@
 //! Targets in shared libraries, built by the C compiler that links this test, too.
 
-use crate::support::{DEVICE, Experiment, command, errors, json, raw, upg};
+use crate::support::{Experiment, command, device, errors, json, raw, upg};
 use safetensors::Dtype;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -110,7 +110,7 @@ fn eight_schools_are_trained_evaluated_and_sampled() {
     let [log_z, error] = ["value", "error"].map(|field| summary["log_z"][field].as_f64().unwrap());
     assert!((log_z - LOG_Z).abs() < 5.0 * error && error < 0.01, "{log_z} ± {error}");
     let (samples, z) = (experiment.argument("x.npy"), experiment.argument("z.npy"));
-    done(&upg(&[&["sample", "--run", &run, "-n", "300", "--out", &samples, "--latent", &z], DEVICE].concat()));
+    done(&upg(&[&["sample", "--run", &run, "-n", "300", "--out", &samples, "--latent", &z][..], &device()].concat()));
     done(&upg(&["log-prob", "--run", &run, "--samples", &samples, "--out", &experiment.argument("log_prob.npy")]));
     done(&upg(&["variance", "--run", &run]));
     done(&upg(&["report", "--run", &run, "--out", &experiment.argument("report.html")]));
@@ -204,7 +204,7 @@ fn a_failure_ends_the_run_and_leaves_its_checkpoint() {
     let experiment = beside_faulty(SHORT);
     for (name, options, told) in [("e", "e260", ", x = ["), ("b", "b260", "out of licences")] {
         let options = ["--set", &format!("target.options={options:?}")];
-        let output = experiment.train(name, &[&options, DEVICE].concat()).output().unwrap();
+        let output = experiment.train(name, &[&options[..], &device()].concat()).output().unwrap();
         let said = errors(&output);
         assert_eq!(output.status.code(), Some(1), "{said}");
         let error = said.lines().find(|line| line.starts_with("error: target /")).unwrap_or_else(|| panic!("{said}"));

@@ -1,7 +1,7 @@
 //! Every family of flows compared with PyTorch, tensor by tensor: the cases of `tests/reference`, which the scripts there have made by autograd
 //! from dense Jacobians, written from the documentation alone.
 
-use crate::support::{DEVICE, Tensors, distance, npy, tensors, upg};
+use crate::support::{Tensors, device, distance, is_emulated, npy, tensors, upg};
 use ndarray::{Array2, Ix2};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -66,7 +66,7 @@ impl Case {
         let mut arguments = vec!["gradient", "--config", &config, "--params", &params, "--samples", &samples];
         arguments.extend(["--estimator", estimator, "--divergence", divergence, "--dtype", "f64"]);
         arguments.extend(["--out", out.path().to_str().unwrap()]);
-        arguments.extend(DEVICE);
+        arguments.extend(device());
         let output = upg(&arguments);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         for (name, (shape, _, values)) in tensors(out.path()) {
@@ -116,7 +116,7 @@ fn is_refused(name: &str) {
     let mut arguments =
         vec!["gradient", "--config", &config, "--params", &params, "--samples", &samples, "--out", "/nowhere"];
     arguments.extend(["--estimator", "path-fast", "--divergence", "reverse"]);
-    arguments.extend(DEVICE);
+    arguments.extend(device());
     let output = upg(&arguments);
     let told = String::from_utf8_lossy(&output.stderr);
     assert_eq!((output.status.code(), told.lines().count()), (Some(2), 1), "{told}");
@@ -125,7 +125,7 @@ fn is_refused(name: &str) {
 
 #[track_caller]
 fn compare(name: &str) {
-    if cfg!(feature = "emulator") && WITHOUT_KERNELS.contains(&name) {
+    if is_emulated() && WITHOUT_KERNELS.contains(&name) {
         return is_refused(name);
     }
     let mut case = Case::new(name);

@@ -17,8 +17,18 @@ pub type Tensors = BTreeMap<String, (Vec<usize>, Dtype, Vec<f64>)>;
 /// The golden cases: configurations, weights, samples, and results of independent programs in double precision.
 pub const GOLDEN: [&str; 5] = ["gmm_6", "phi4_4x4", "u1_4x4", "u1_8x4", "z2nice_4x4"];
 
-/// The device that the gradients of these tests are computed on: the processor, or with the feature `emulator` the kernels of a card.
-pub const DEVICE: &[&str] = if cfg!(feature = "emulator") { &["--device", "emulated"] } else { &[] };
+/// The device that the gradients of these tests are computed on: the processor, or with `UPG_TEST_DEVICE=emulated`, which takes g++, the kernels of a card.
+pub fn device() -> Vec<&'static str> {
+    if is_emulated() { vec!["--device", "emulated"] } else { vec![] }
+}
+
+pub fn is_emulated() -> bool {
+    match std::env::var("UPG_TEST_DEVICE").as_deref() {
+        Ok("emulated") => true,
+        Ok("cpu") | Err(_) => false,
+        Ok(other) => panic!("UPG_TEST_DEVICE = {other}: accepted are cpu and emulated"),
+    }
+}
 
 /// The folder of a golden case.
 pub fn golden(case: &str) -> PathBuf {

@@ -20,8 +20,13 @@ const PROCESSES: usize = 3;
 /// Has something happen to a run under way; returns how it ended.
 #[track_caller]
 fn end_by(experiment: &Experiment, happens: impl FnOnce(&Launched)) -> Output {
+    end_on("cpu", experiment, happens)
+}
+
+#[track_caller]
+fn end_on(device: &str, experiment: &Experiment, happens: impl FnOnce(&Launched)) -> Output {
     let run = experiment.path("run");
-    let mut launched = Launched::start(train(experiment, PROCESSES, "run", &[]), &run);
+    let mut launched = Launched::start(train(experiment, PROCESSES, "run", &["--device", device]), &run);
     launched.wait_until(|| run.join("metrics.jsonl").exists() && metrics_of(&run) > 3);
     happens(&launched);
     launched.end()
@@ -83,6 +88,20 @@ fn where_the_first_process_is_killed_another_says_so() {
     );
     assert!(!output.status.success());
     saved(&experiment);
+}
+
+/// Whoever waits for a card that is gone leaves, and its own card gives the weights to be saved.
+#[test]
+fn cards_that_are_connected_do_not_wait_for_one_that_is_gone() {
+    for (signal, rank) in [("KILL", 1), ("KILL", 2), ("KILL", 0), ("TERM", 1)] {
+        let experiment = Experiment::new(ENDLESS);
+        let output = end_on("emulated", &experiment, |launched| launched.send(signal, rank));
+        let [line] = &said(&output)[..] else { panic!("{:?}", String::from_utf8_lossy(&output.stderr)) };
+        let begin =
+            if signal == "TERM" { "stopped by SIGTERM".into() } else { format!("error: process {rank} is lost") };
+        assert!(line.starts_with(&begin), "{line}");
+        saved(&experiment);
+    }
 }
 
 /// A limit of files for the process that writes.

@@ -135,17 +135,44 @@ fn results_are_those_of_one_process() {
     }
 }
 
-/// A card for each process, in whose place is the emulator: gradients go to the hosts, are summed there, and go back.
-#[cfg(feature = "emulator")]
+/// A card for each process, in whose place is the emulator: gradients go from card to card, or to the hosts, are summed there, and go back.
 #[test]
-fn cards_bring_their_gradients_together_on_their_hosts() {
+fn cards_bring_their_gradients_together_by_themselves_or_on_their_hosts() {
     let experiment = Experiment::new(BOTH);
     experiment.trained("host", &["--steps", "14"]);
     for processes in 1..=3 {
-        let run = format!("cards{processes}");
-        trained(&experiment, processes, &run, &["--steps", "14", "--device", "emulated"]);
-        assert_close(&experiment.path(&run), &experiment.path("host"), &run);
+        let [on, off] = ["on", "off"].map(|nccl| {
+            let run = format!("{processes}{nccl}");
+            let mut command = train(&experiment, processes, &run, &["--steps", "14", "--device", "emulated"]);
+            let output = command.env("UPG_NCCL", nccl).output().unwrap();
+            let told = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(output.status.success(), "{told}");
+            assert_close(&experiment.path(&run), &experiment.path("host"), &run);
+            (state(&experiment.path(&run)), told)
+        });
+        assert!(on.0 == off.0, "{processes} processes: to the bit");
+        let notes = [
+            "note: gradients are summed from device to device, by sockets of emulated GPUs",
+            "note: gradients are summed on hosts: emulated:0: UPG_NCCL = off",
+        ];
+        for ((_, told), note) in [on, off].iter().zip(notes) {
+            assert_eq!(told.matches(note).count(), usize::from(processes > 1), "{told}");
+        }
     }
+}
+
+/// One that can't be connected: all go by their hosts.
+#[test]
+fn cards_of_which_one_is_alone() {
+    let experiment = Experiment::new(BOTH);
+    experiment.trained("host", &["--steps", "6"]);
+    let mut command = train(&experiment, 2, "run", &["--steps", "6", "--device", "emulated"]);
+    let own: Vec<_> = command.get_args().skip(2).map(std::ffi::OsStr::to_owned).collect();
+    command.args([":", "-n", "1", "env", "UPG_NCCL=off"]).args(own);
+    let output = command.output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains("note: gradients are summed on hosts: process 2 can't be connected\n"), "{told}");
+    assert_close(&experiment.path("run"), &experiment.path("host"), "two of three connected");
 }
 
 #[test]

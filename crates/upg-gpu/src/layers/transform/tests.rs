@@ -170,12 +170,14 @@ fn of_angles(spec: AngleTransformSpec) -> impl Fn(Way) -> Transform {
 }
 
 #[test]
+#[ignore = "takes g++"]
 fn affine_transforms_are_those_of_the_host() {
     let clamp = Some(1.5);
     check_both("affine", &Affine { clamp }, of_numbers(TransformSpec::Affine { clamp }), 1.0, 1e-13);
 }
 
 #[test]
+#[ignore = "takes g++"]
 fn splines_are_those_of_the_host() {
     let (bins, interval) = (5, 3.0);
     for spread in [1.0, 6.0] {
@@ -189,6 +191,7 @@ fn splines_are_those_of_the_host() {
 }
 
 #[test]
+#[ignore = "takes g++"]
 fn splines_of_the_fewest_and_of_the_most_bins_are_those_of_the_host() {
     for bins in [2, 999] {
         let line = Spline { form: Form::Line { interval: 3.0 }, bins };
@@ -199,6 +202,7 @@ fn splines_of_the_fewest_and_of_the_most_bins_are_those_of_the_host() {
 }
 
 #[test]
+#[ignore = "takes g++"]
 fn mixtures_are_those_of_the_host() {
     for (mixtures, spread) in [(1, 1.0), (4, 0.5), (4, 3.0)] {
         let logistics = of_numbers(TransformSpec::LogisticMixture { mixtures });
@@ -222,6 +226,7 @@ fn check_solutions<T: Real, E: Elementwise<T>>(g: &E, transform: &Transform) {
 }
 
 #[test]
+#[ignore = "takes g++"]
 fn solutions_are_those_of_the_host_on_staircases_too() {
     let mixtures = 4;
     let logistics = of_numbers(TransformSpec::LogisticMixture { mixtures })(Way::Back);

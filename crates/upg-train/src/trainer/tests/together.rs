@@ -170,6 +170,10 @@ impl Communicator for Counted<'_> {
         self.threads.exchange(outgoing, incoming, asked)
     }
 
+    fn wait_for(&mut self, done: &mut dyn FnMut() -> bool, asked: &dyn Fn() -> bool) -> Result<(), Parting> {
+        self.threads.wait_for(done, asked)
+    }
+
     fn part(&mut self, farewell: &Farewell) {
         self.threads.part(farewell);
     }
