@@ -6,7 +6,7 @@
 //!
 //! t(n) = c(B/n) + a + (n − 1) m + (n − 1) (24 + 8 B/n)/b + 2 (n − 1)/n · S/b + …
 //!
-//! hosts: … + 2p (a + (n − 1) m) + (4 (n − 1)/n + 3) S/w
+//! hosts: … + 2p (a + (n − 1) m) + (4 (n − 1)/n + 1) S/w
 //!
 //! cards: … + 2 (a' + (n − 1) m') + (3 + 3/n) S/v
 //!
@@ -17,7 +17,7 @@
 //! | a', m' | the same between cards |
 //! | b | bytes a second that a process sends, and receives at the same time |
 //! | p | S over the size of a piece, 512 KiB, or 64 KiB for each process if that is more |
-//! | w | bytes a second that the host copies: messages at both ends, the pieces of a segment as they are added up, the gradient on its way there and back; measured |
+//! | w | bytes a second that the host copies: messages at both ends, and the pieces of a segment as they are added up; measured |
 //! | v | bytes a second of a card's memory: the gradient is read, multiplied and written, a segment of everyone is read and their sum written |
 
 use std::process::ExitCode;
@@ -118,7 +118,7 @@ impl Network {
         let summed = match self.sums {
             Sums::Hosts { memory } => {
                 let pieces = (size / f64::max(524_288.0, n * 65_536.0)).ceil();
-                2.0 * pieces * (self.exchange + (n - 1.0) * self.message) + (4.0 * (n - 1.0) / n + 3.0) * size / memory
+                2.0 * pieces * (self.exchange + (n - 1.0) * self.message) + (4.0 * (n - 1.0) / n + 1.0) * size / memory
             }
             Sums::Cards { exchange, message, memory } => {
                 2.0 * (exchange + (n - 1.0) * message) + (3.0 + 3.0 / n) * size / memory

@@ -86,6 +86,16 @@ pub trait Memory: Send + Sync + 'static {
     /// That failure.
     fn status(&self) -> Result<(), DeviceError>;
 
+    /// The elements of a buffer where the host has them in its memory; `None`, as by default, where they have to be read.
+    fn in_place<'a>(&self, _buffer: &'a Self::Buffer) -> Option<&'a [Self::Real]> {
+        None
+    }
+
+    /// The same, to be written.
+    fn in_place_mut<'a>(&self, _buffer: &'a mut Self::Buffer) -> Option<&'a mut [Self::Real]> {
+        None
+    }
+
     /// A buffer holding `values`.
     fn buffer(&self, values: &[Self::Real]) -> Self::Buffer {
         let mut buffer = self.zeros(values.len());

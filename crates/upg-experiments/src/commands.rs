@@ -20,3 +20,5 @@ pub mod tensors;
 mod together;
 pub mod train;
 pub mod variance;
+
+pub use together::answer_signals;

@@ -1,5 +1,6 @@
 //! All that can end a command early, and the exit status it ends with.
 
+use crate::io::signals::known;
 use crate::text::Shown;
 use crate::{
     config::{AllInvalid, ConfigError, Invalid},
@@ -191,6 +192,11 @@ impl Error {
             {
                 Self::Elsewhere { process, status, why }
             }
+            (_, Some(Parting::Stopped(signal) | Parting::Left { farewell: Farewell::Stopped(signal), .. }))
+                if is_parting =>
+            {
+                Self::Cancelled(known(&signal))
+            }
             (error, _) => error,
         }
     }
@@ -208,6 +214,7 @@ impl Error {
                 Self::Elsewhere { process: *process, status: 1, why: format!("lost: {how}") }
             }
             Parting::Asked => Self::Cancelled("a signal"),
+            Parting::Stopped(signal) => Self::Cancelled(known(signal)),
         }
     }
 
@@ -215,7 +222,7 @@ impl Error {
     pub fn told(&self) -> String {
         match self {
             Self::Failed(inner) => inner.told(),
-            Self::Interrupted { .. } | Self::SweepInterrupted { .. } => self.to_string(),
+            Self::Interrupted { .. } | Self::SweepInterrupted { .. } | Self::Cancelled(_) => self.to_string(),
             Self::Diverged { warnings, .. } => format!("error: {self}\n{}", warnings.join("\n")),
             _ => format!("error: {self}").replace('\n', "\nerror: "),
         }

@@ -106,6 +106,8 @@ pub enum Parting {
     },
     /// This one was asked to stop while it waited for another.
     Asked,
+    /// One was asked to stop by this signal, as all of them know.
+    Stopped(String),
 }
 
 impl fmt::Display for Parting {
@@ -117,6 +119,7 @@ impl fmt::Display for Parting {
             Self::Left { process, farewell: Farewell::Failed { why, .. } } => write!(f, "process {process}: {why}"),
             Self::Lost { process, how } => write!(f, "process {process} is lost: {how}"),
             Self::Asked => write!(f, "asked to stop"),
+            Self::Stopped(signal) => write!(f, "stopped by {signal}"),
         }
     }
 }
@@ -231,6 +234,19 @@ impl Peers {
         self.lock().and_then(|shared| shared.stop.clone())
     }
 
+    /// Has all processes part in the same call if any of them was asked to stop: for work of which nothing is kept if it ends early.
+    ///
+    /// # Errors
+    /// If one was, or the processes have parted.
+    pub fn go_on(&self) -> Result<(), DeviceError> {
+        self.gather(&[], |_| 0)?;
+        let Some(mut shared) = self.lock() else { return Ok(()) };
+        let Some(signal) = shared.stop.clone() else { return Ok(()) };
+        let parting = Parting::Stopped(signal);
+        shared.parted = Some(parting.clone());
+        Err((&parting).into())
+    }
+
     /// Why nothing can be exchanged any more, if so.
     pub fn parted(&self) -> Option<Parting> {
         self.lock().and_then(|shared| shared.parted.clone())
@@ -251,17 +267,23 @@ impl Peers {
     /// # Errors
     /// If the processes have parted.
     pub fn sum<T: Real>(&self, values: &mut [T]) -> Result<(), DeviceError> {
-        self.sum_prepared(values, |_| {})
+        self.sum_prepared(values, |_, _| {})
     }
 
-    /// The same of numbers that every process has `prepare`d before: a piece at a time, which then is in its cache.
+    /// The same of numbers that every process `prepare`s just before, a piece at a time, which then is in its cache: it gets the number of the piece's first
+    /// element, and the piece.
     ///
     /// # Errors
     /// If the processes have parted.
-    pub fn sum_prepared<T: Real>(&self, values: &mut [T], prepare: impl Fn(&mut [T])) -> Result<(), DeviceError> {
+    pub fn sum_prepared<T: Real>(
+        &self,
+        values: &mut [T],
+        prepare: impl Fn(usize, &mut [T]),
+    ) -> Result<(), DeviceError> {
         let bytes = PIECE.max(self.size * LEAST);
-        for piece in values.chunks_mut(bytes / size_of::<T>()) {
-            prepare(piece);
+        let length = bytes / size_of::<T>();
+        for (number, piece) in values.chunks_mut(length).enumerate() {
+            prepare(number * length, piece);
             self.sum_of_piece(piece)?;
         }
         Ok(())
@@ -324,7 +346,7 @@ impl Peers {
     /// `number` numbers each, taken in the order of the pieces. As a piece is one process's work, its outcome doesn't depend on how many there are.
     ///
     /// # Errors
-    /// If a piece can't be done or taken, or the processes have parted.
+    /// If a piece can't be done or taken, one of the processes was asked to stop, or they have parted.
     pub fn in_turn<E: From<DeviceError>>(
         &self,
         by: By,
@@ -334,6 +356,7 @@ impl Peers {
         mut take: impl FnMut(usize, &[f64]) -> Result<(), E>,
     ) -> Result<(), E> {
         for first in (0..pieces).step_by(self.size) {
+            self.go_on()?;
             let own = first + self.rank;
             let seen = if own < pieces { see(own)? } else { vec![] };
             let of = |rank| if first + rank < pieces { number(first + rank) } else { 0 };
@@ -432,6 +455,7 @@ impl Peers {
             *parted = work(&mut **communicator, &|| asked().is_some()).err();
             if let (Some(Parting::Asked), Some(signal)) = (&*parted, asked()) {
                 communicator.part(&Farewell::Stopped(signal.to_owned()));
+                *parted = Some(Parting::Stopped(signal.to_owned()));
             }
         }
         parted.as_ref().map_or(Ok(()), |parting| Err(parting.into()))

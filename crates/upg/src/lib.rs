@@ -12,12 +12,13 @@ use mpi::Launched;
 use std::ffi::OsString;
 use std::time::Duration;
 use upg_experiments::Error;
+use upg_experiments::commands::answer_signals;
 use upg_experiments::commands::arguments::refusal;
 use upg_experiments::commands::{
     calibrate, config, evaluate, flows, gradient, hmc, log_prob, report, sample, sweep, train, variance,
 };
 use upg_experiments::io::console::{be_silent, print, say};
-use upg_experiments::io::output::{clean_up_on_signals, tell_commit, tell_processes};
+use upg_experiments::io::output::{tell_commit, tell_processes};
 use upg_experiments::io::signals::survive_limits_of_files;
 use upg_train::Peers;
 use upg_train::peers::Farewell;
@@ -121,7 +122,7 @@ fn carry_out(command: Command, peers: &Peers, speaks: impl Fn() -> bool) -> u8 {
 fn work(command: Command, peers: &Peers) -> Result<String, Error> {
     survive_limits_of_files().map_err(Error::Signals)?;
     if !matches!(command, Command::Train(_) | Command::Sweep(_) | Command::Calibrate(_)) {
-        clean_up_on_signals().map_err(Error::Signals)?; // those have their own answers to signals
+        answer_signals(peers).map_err(Error::Signals)?; // those have their own answers
     }
     match command {
         Command::Train(args) => train::run_with(peers, &args),

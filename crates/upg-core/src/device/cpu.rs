@@ -105,6 +105,14 @@ impl<T: Real> Memory for Cpu<T> {
         buffer.len()
     }
 
+    fn in_place<'a>(&self, buffer: &'a Vec<T>) -> Option<&'a [T]> {
+        Some(buffer)
+    }
+
+    fn in_place_mut<'a>(&self, buffer: &'a mut Vec<T>) -> Option<&'a mut [T]> {
+        Some(buffer)
+    }
+
     fn params<'a>(&self, buffer: &'a Vec<T>) -> &'a [T] {
         buffer
     }

@@ -1,13 +1,24 @@
 //! What the first process has read, drawn or found in the folder of the run, for the others.
 
+use super::train::signals::Signals;
 use crate::Error;
 use crate::config::Place;
 use crate::io::console::say;
 use crate::io::data::{DataError, DataRequest};
+use crate::io::output::clean_up_on_signals;
 use ndarray::Array2;
+use std::io;
 use upg_core::{DeviceError, Real};
 use upg_train::trainer::Summed;
 use upg_train::{Peers, Purpose, Trainer};
+
+/// From now on a signal to any of the processes ends all of them where they meet next, and nothing of theirs is kept; it is told once.
+///
+/// # Errors
+/// If the system refuses.
+pub fn answer_signals(peers: &Peers) -> io::Result<()> {
+    if peers.is_alone() { clean_up_on_signals() } else { Signals::listen_among(peers, "").map(drop) }
+}
 
 /// Samples of the target for one purpose: those `given` to the first process or kept in its folder, which it hands to the others; or else all processes
 /// draw them together.

@@ -26,6 +26,16 @@ pub fn ending() -> Vec<i32> {
     [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|&signal| signal != SIGHUP || !ignores(signal)).collect()
 }
 
+/// The name of a signal, e.g. `SIGTERM`.
+pub fn name(signal: i32) -> &'static str {
+    signal_hook::low_level::signal_name(signal).unwrap_or("a signal")
+}
+
+/// The name of a signal that another process got, as it tells it.
+pub fn known(told: &str) -> &'static str {
+    ending().into_iter().map(name).find(|&name| name == told).unwrap_or("a signal")
+}
+
 /// From now on a file that grows beyond what the process may write (`ulimit -f`) is an error of writing, and doesn't kill the process.
 ///
 /// # Errors

@@ -38,7 +38,7 @@ pub fn draw_together<T: Real, E: From<TargetError> + From<DeviceError>>(
     }
     let mut failure = None;
     let mut all_go_on = || {
-        failure = peers.gather(&[], |_| 0).err();
+        failure = peers.go_on().err();
         failure.is_none() && goes_on()
     };
     let drawn = sampler.draw_data_while(&ChainPlan { part: peers.own_part(), ..*plan }, rng, &mut all_go_on)?;
@@ -102,7 +102,7 @@ impl<D: Device> Known<D> {
             visits += 1;
             let mut visit = || {
                 if is_shared {
-                    peers.gather(&[], |_| 0)?; // whoever is gone is missed here, not at the end of the warm-up
+                    peers.go_on()?; // whoever is gone is missed here, not at the end of the warm-up
                 }
                 if x.samples() == 0 && visits <= plan.questions() {
                     return if peers.is_first() { see(Seen::Nothing) } else { Ok(()) };

@@ -44,6 +44,22 @@ fn a_sum_is_added_in_the_order_of_the_processes() {
     }
 }
 
+/// Pieces know where they begin.
+#[test]
+fn a_sum_is_prepared_piece_by_piece() {
+    let len = 300_001;
+    let expected: Vec<f32> = numbers(0, len).iter().zip(numbers(1, len)).map(|(a, b)| 2.0 * a + 2.0 * b).collect();
+    let sums = together(2, |peers| {
+        let (own, mut values) = (numbers(peers.rank(), len), vec![f32::NAN; len]);
+        let prepare = |at: usize, piece: &mut [f32]| {
+            piece.iter_mut().zip(&own[at..]).for_each(|(to, from)| *to = 2.0 * from);
+        };
+        peers.sum_prepared(&mut values, prepare).unwrap();
+        values
+    });
+    assert!(sums.iter().all(|sum| *sum == expected));
+}
+
 #[test]
 fn numbers_are_gathered_in_order_and_bytes_come_from_the_first() {
     let found = together(3, |peers| {

@@ -52,7 +52,6 @@ impl<D: Device> WeightedSum<D> {
     pub fn share_with(&mut self, peers: &Peers, device: &D, len: usize) {
         if !peers.is_alone() {
             self.sum.get_or_insert_with(|| device.zeros(len));
-            self.on_host = vec![D::Real::default(); len];
         }
     }
 
@@ -80,13 +79,25 @@ impl<D: Device> WeightedSum<D> {
     ) -> Result<(f64, &'a D::Buffer), DeviceError> {
         let Self { terms, batches, sum, on_host, joined, log_weights } = self;
         let share = peers.share(plan.batch);
-        let mut step = StepTerms { plan, number, share, batches, log_weights };
+        let mut step = StepTerms { plan, number, share: share.clone(), batches, log_weights };
         let Some(sum) = sum else {
             let gradient = step.gradient(engine, terms[0].1, theta)?;
             return Ok((gradient.loss, gradient.grad));
         };
         let &[(first_weight, first), ref others @ ..] = &terms[..] else { panic!("an objective has a term") };
         let gradient = step.gradient(engine, first, theta)?;
+        let part = share.len() as f64 / plan.batch as f64;
+        if others.is_empty()
+            && joined.is_none()
+            && let (Some(from), Some(to)) = (device.in_place(gradient.grad), device.in_place_mut(sum))
+        {
+            let loss = log_weights.join(peers, plan.batch, first_weight * gradient.loss)?;
+            let prepare = |at, piece: &mut [D::Real]| {
+                piece.iter_mut().zip(&from[at..]).for_each(|(to, &from)| *to = scaled(part, from));
+            };
+            peers.sum_prepared(to, prepare)?;
+            return Ok((loss, sum));
+        }
         device.copy_buffer(gradient.grad, sum);
         let (mut loss, mut weight_of_sum) = (first_weight * gradient.loss, first_weight);
         for &(weight, method) in others {
@@ -97,7 +108,6 @@ impl<D: Device> WeightedSum<D> {
         }
         if !peers.is_alone() {
             loss = log_weights.join(peers, plan.batch, loss)?;
-            let part = peers.share(plan.batch).len() as f64 / plan.batch as f64;
             match joined {
                 Some(joined) => joined.sum(part, sum, &mut |done| peers.wait_for(done))?,
                 None => sum_on_hosts(device, peers, part, on_host, sum)?,
@@ -126,12 +136,17 @@ fn sum_on_hosts<D: Device>(
     device: &D,
     peers: &Peers,
     part: f64,
-    on_host: &mut [D::Real],
+    on_host: &mut Vec<D::Real>,
     grad: &mut D::Buffer,
 ) -> Result<(), DeviceError> {
+    let prepare = |_, piece: &mut [D::Real]| piece.iter_mut().for_each(|x| *x = scaled(part, *x));
+    if let Some(in_place) = device.in_place_mut(grad) {
+        return peers.sum_prepared(in_place, prepare);
+    }
+    on_host.resize(device.buffer_len(grad), D::Real::default());
     device.read_buffer(grad, on_host);
     device.status()?; // before others get it
-    peers.sum_prepared(on_host, |piece| piece.iter_mut().for_each(|x| *x = scaled(part, *x)))?;
+    peers.sum_prepared(on_host, prepare)?;
     device.write_buffer(on_host, grad);
     Ok(())
 }

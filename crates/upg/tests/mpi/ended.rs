@@ -1,9 +1,10 @@
 //! However a run of several processes ends, it ends, with one line and a good checkpoint.
 
-use crate::launch::{Launched, said, train};
+use crate::launch::{Launched, on, said, train};
 use crate::support::{Experiment, metrics, progress_number, temporaries};
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::Duration;
 
 /// A run that only ends if it is told to, or something happens.
 const ENDLESS: &str = "(
@@ -27,7 +28,7 @@ fn end_by(experiment: &Experiment, happens: impl FnOnce(&Launched)) -> Output {
 fn end_on(device: &str, experiment: &Experiment, happens: impl FnOnce(&Launched)) -> Output {
     let run = experiment.path("run");
     let mut launched = Launched::start(train(experiment, PROCESSES, "run", &["--device", device]), &run);
-    launched.wait_until(|| run.join("metrics.jsonl").exists() && metrics_of(&run) > 3);
+    launched.wait_until(|_| run.join("metrics.jsonl").exists() && metrics_of(&run) > 3);
     happens(&launched);
     launched.end()
 }
@@ -101,6 +102,31 @@ fn cards_that_are_connected_do_not_wait_for_one_that_is_gone() {
             if signal == "TERM" { "stopped by SIGTERM".into() } else { format!("error: process {rank} is lost") };
         assert!(line.starts_with(&begin), "{line}");
         saved(&experiment);
+    }
+}
+
+/// Where nothing is to be saved, and nothing is: all end where they meet next, and the first says so, whoever was asked.
+#[test]
+fn a_signal_while_results_are_made_is_told_once() {
+    let experiment = Experiment::new(ENDLESS);
+    experiment.trained("run", &["--steps", "20"]);
+    let (run, config) = (experiment.argument("run"), experiment.argument("config.ron"));
+    for rank in 0..PROCESSES {
+        let out = experiment.argument(&format!("out{rank}"));
+        let evaluate = ["evaluate", "--run", &run, "--samples", "500000000", "--out", &out, "--threads", "1"];
+        let hmc = ["hmc", "--config", &config, "--samples", "500000000", "--out", &out, "--threads", "1"];
+        for arguments in [evaluate, hmc] {
+            let folder = Path::new(&out);
+            let mut launched = Launched::start(on(PROCESSES, &arguments), folder);
+            launched.wait_until(|launched| (0..PROCESSES).all(|rank| launched.answers(rank)));
+            std::thread::sleep(Duration::from_millis(300)); // to be at work
+            launched.send("TERM", rank);
+            let output = launched.end();
+            let told = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(said(&output), ["stopped by SIGTERM"], "{arguments:?}, process {rank}: {told}");
+            assert_eq!(output.status.code(), Some(1), "{told}");
+            assert_eq!(temporaries(folder), [""; 0]);
+        }
     }
 }
 

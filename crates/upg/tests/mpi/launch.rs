@@ -65,6 +65,18 @@ impl Launched {
 
     /// The process of this rank.
     pub fn process(&self, rank: usize) -> u32 {
+        self.find(rank).unwrap_or_else(|| panic!("no process of rank {rank}"))
+    }
+
+    /// Whether the process of this rank is there and answers SIGTERM itself.
+    pub fn answers(&self, rank: usize) -> bool {
+        let Some(pid) = self.find(rank) else { return false };
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap_or("0");
+        u64::from_str_radix(caught.trim(), 16).unwrap() >> (15 - 1) & 1 == 1
+    }
+
+    fn find(&self, rank: usize) -> Option<u32> {
         let is_it = |pid: &u32| {
             let told = |file: &str| fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
             let has = |text: Vec<u8>, wanted: &str| text.split(|&byte| byte == 0).any(|part| part == wanted.as_bytes());
@@ -72,7 +84,7 @@ impl Launched {
             has(told("cmdline"), &self.run) && ranks.iter().any(|rank| has(told("environ"), rank))
         };
         let all = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-        all.into_iter().find(is_it).unwrap_or_else(|| panic!("no process of rank {rank}"))
+        all.into_iter().find(is_it)
     }
 
     /// Sends a signal to a rank.
@@ -83,9 +95,9 @@ impl Launched {
 
     /// Waits until something is so.
     #[track_caller]
-    pub fn wait_until(&mut self, mut so: impl FnMut() -> bool) {
+    pub fn wait_until(&mut self, so: impl Fn(&Self) -> bool) {
         let begun = Instant::now();
-        while !so() {
+        while !so(self) {
             if self.launcher.try_wait().unwrap().is_some() {
                 panic!("it has ended: {}", self.errors());
             }

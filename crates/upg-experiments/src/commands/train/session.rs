@@ -2,7 +2,7 @@
 
 use super::events::Events;
 use super::progress::ProgressLine;
-use super::signals::{Requests, known};
+use super::signals::Requests;
 use crate::Error;
 use crate::commands::place::{self, PlaceArgs};
 use crate::commands::together::{self, share_state};
@@ -13,6 +13,7 @@ use crate::io::data::DataRequest;
 use crate::io::metrics::{Line, Metrics};
 use crate::io::output::{OutputFile, Provenance};
 use crate::io::run_dir::{Existing, LockedRun, RunDir};
+use crate::io::signals::known;
 use crate::io::signals::{Caller, nobody};
 use crate::text::Shown;
 use clap::Args;
@@ -97,9 +98,7 @@ impl<'a> Plan<'a> {
     }
 
     pub(super) fn listen(&self) -> Result<Requests<'a>, Error> {
-        let requests = Requests::listen(self.caller).map_err(Error::Signals)?;
-        requests.tell(&self.peers);
-        Ok(requests)
+        Requests::listen(self.caller, &self.peers).map_err(Error::Signals)
     }
 
     /// The flow on the device; all that is wrong with it is said before anything is touched.
@@ -417,6 +416,7 @@ impl<'a, D: Place> Session<'a, D> {
         let signal = match &parting {
             Parting::Left { farewell: Farewell::Stopped(signal), .. } => Some(known(signal)),
             Parting::Asked => self.signals.received(),
+            Parting::Stopped(signal) => Some(known(signal)),
             _ => None,
         };
         match signal {

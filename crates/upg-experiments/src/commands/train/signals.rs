@@ -3,18 +3,27 @@
 //! Before the first step there is nothing to save, and a request ends the program at once. From then on the first request asks the run to save
 //! and stop, and a second one stops it at once, unless it comes so soon that it is the same request: `timeout` sends SIGTERM to the
 //! process, then to its group, and a shell passes on what the terminal sends.
+//!
+//! Of several processes all stop where they meet next, so that it is told once: the first waits for that as long as a launcher leaves it, the others longer.
 
 use crate::io::console::say;
 use crate::io::output::give_up_writing;
-use crate::io::signals::{Caller, ending};
+use crate::io::signals::{Caller, ending, known, name};
 use signal_hook::iterator::Signals as Incoming;
-use signal_hook::low_level::{exit, signal_name};
+use signal_hook::low_level::exit;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
-use std::thread::Builder;
+use std::thread::{self, Builder};
 use std::time::{Duration, Instant};
 use upg_train::Peers;
+
+/// When a signal comes that ends a training at once.
+const BEFORE: &str = " before the first step";
+
+/// How long the first of several processes waits until it meets the others, less than what `mpirun` leaves it, one second; and another one.
+const AT_ONCE: Duration = Duration::from_millis(700);
+const SOON: Duration = Duration::from_secs(60);
 
 /// How long another signal counts as the same request.
 const SAME_REQUEST: Duration = Duration::from_secs(2);
@@ -32,22 +41,15 @@ impl<'a> Requests<'a> {
     ///
     /// # Errors
     /// If the system refuses.
-    pub fn listen(caller: Option<Caller<'a>>) -> io::Result<Self> {
-        caller.map_or_else(|| Signals::listen().map(Self::Signals), |caller| Ok(Self::Caller(caller)))
+    pub fn listen(caller: Option<Caller<'a>>, peers: &Peers) -> io::Result<Self> {
+        caller
+            .map_or_else(|| Signals::listen_among(peers, BEFORE).map(Self::Signals), |caller| Ok(Self::Caller(caller)))
     }
 
     /// From now on a request is to be answered by saving.
     pub fn save_from_now_on(&self) {
         if let Self::Signals(signals) = self {
             signals.save_from_now_on();
-        }
-    }
-
-    /// Has the other processes of the run learn of signals that this one gets.
-    pub fn tell(&self, peers: &Peers) {
-        if let Self::Signals(signals) = self {
-            let signals = signals.clone();
-            peers.heed(move || signals.received());
         }
     }
 
@@ -83,14 +85,33 @@ impl Signals {
     /// # Errors
     /// If the system refuses.
     pub fn listen() -> io::Result<Self> {
+        Self::listen_among(&Peers::alone(), BEFORE)
+    }
+
+    /// As one of several processes, which learn of a signal that this one gets where they meet next; `when` it came is said where there is nothing to save.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub fn listen_among(peers: &Peers, when: &'static str) -> io::Result<Self> {
         let (signals, mut incoming) = (Self::default(), Incoming::new(ending())?);
+        let until_they_meet = match (peers.is_alone(), peers.is_first()) {
+            (true, _) => Duration::ZERO,
+            (_, true) => AT_ONCE,
+            (_, false) => SOON,
+        };
+        let told = signals.clone();
+        peers.heed(move || told.received());
         let heard = Arc::clone(&signals.0);
         Builder::new().name("upg-signals".into()).spawn(move || {
             let mut first = None;
             for number in incoming.forever() {
+                if !heard.saves.load(Ordering::SeqCst) && !until_they_meet.is_zero() {
+                    heard.number.store(number, Ordering::SeqCst);
+                    thread::sleep(until_they_meet);
+                }
                 if !heard.saves.load(Ordering::SeqCst) {
                     let _nothing_begins = give_up_writing();
-                    say(format_args!("stopped by {} before the first step: nothing is lost", name(number)));
+                    say(format_args!("stopped by {}{when}: nothing is lost", name(number)));
                     exit(1);
                 }
                 match first {
@@ -121,13 +142,4 @@ impl Signals {
             number => Some(name(number)),
         }
     }
-}
-
-/// The name of a signal that another process got.
-pub fn known(told: &str) -> &'static str {
-    ending().into_iter().map(name).find(|&name| name == told).unwrap_or("a signal")
-}
-
-fn name(signal: i32) -> &'static str {
-    signal_name(signal).unwrap_or("a signal")
 }
