@@ -8,7 +8,7 @@
 //!
 //! hosts: … + 2p (a + (n − 1) m) + (4 (n − 1)/n + 1) S/w
 //!
-//! cards: … + 2 (a' + (n − 1) m') + (3 + 3/n) S/v
+//! cards: … + a + (n − 1) m + 2 (a' + (n − 1) m') + (3 + 3/n) S/v
 //!
 //! | symbol | what it is |
 //! |---|---|
@@ -113,15 +113,16 @@ impl Network {
         if processes == 1 {
             return flow.alone(samples);
         }
-        let gathered = self.exchange + (n - 1.0) * self.message + (n - 1.0) * (24.0 + 8.0 * samples) / self.bandwidth;
+        let exchange = self.exchange + (n - 1.0) * self.message;
+        let gathered = exchange + (n - 1.0) * (24.0 + 8.0 * samples) / self.bandwidth;
         let sent = 2.0 * (n - 1.0) / n * size / self.bandwidth;
         let summed = match self.sums {
             Sums::Hosts { memory } => {
                 let pieces = (size / f64::max(524_288.0, n * 65_536.0)).ceil();
-                2.0 * pieces * (self.exchange + (n - 1.0) * self.message) + (4.0 * (n - 1.0) / n + 1.0) * size / memory
+                2.0 * pieces * exchange + (4.0 * (n - 1.0) / n + 1.0) * size / memory
             }
-            Sums::Cards { exchange, message, memory } => {
-                2.0 * (exchange + (n - 1.0) * message) + (3.0 + 3.0 / n) * size / memory
+            Sums::Cards { exchange: between_cards, message, memory } => {
+                exchange + 2.0 * (between_cards + (n - 1.0) * message) + (3.0 + 3.0 / n) * size / memory
             }
         };
         flow.alone(samples) + gathered + sent + summed

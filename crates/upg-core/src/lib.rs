@@ -126,6 +126,7 @@ pub mod math {}
 pub mod params;
 pub mod random;
 pub mod real;
+mod share;
 pub mod staircase;
 pub mod streams;
 pub mod vmath;
@@ -146,6 +147,7 @@ pub use layer::{Accum, BatchStart, GradSink, Invertible, Layer, Pass};
 pub use params::{Init, ParamLayout, Tensor};
 pub use random::SampleStream;
 pub use real::Real;
+pub use share::share;
 pub use staircase::{Staircase, Steps};
 pub use streams::{Rng, Streams};
 pub use ways::{BothWays, Generating, Normalizing, OneWay};

@@ -9,7 +9,7 @@ use crate::launch::arguments;
 use crate::memory::{Buffer, Store};
 use std::ops::Range;
 use upg_core::device::{Connect, Joined, Wait};
-use upg_core::{DeviceError, Memory, Real};
+use upg_core::{DeviceError, Memory, Real, share};
 
 /// A device that has a way to others.
 pub(crate) struct Way<'a, T: Real, G: Gpu> {
@@ -82,7 +82,8 @@ impl<T: Real, G: Gpu> Team<T, G> {
         wait: Wait<'_>,
     ) -> Result<(), DeviceError> {
         let (device, len, bytes) = (&self.device, buffer.len, |elements: usize| elements * size_of::<T>());
-        let own = self.segment(self.rank, len);
+        let segment = |rank| share(rank, self.size, len);
+        let own = segment(self.rank);
         device.grow(&mut self.rows, bytes(own.len() * self.size));
         device.status()?;
         let rows = self.rows.at();
@@ -93,19 +94,13 @@ impl<T: Real, G: Gpu> Team<T, G> {
         device.vector("scale_rounded", len, arguments![buffer.at(), factor, len]);
         device.copy_bytes(part(&own).0, row(self.rank), bytes(own.len()));
         let message =
-            |other| Message { other, send: part(&self.segment(other, len)), receive: (row(other), bytes(own.len())) };
+            |other| Message { other, send: part(&segment(other)), receive: (row(other), bytes(own.len())) };
         device.status()?;
         link.exchange(&others().map(message).collect::<Vec<_>>(), wait)?;
         device.vector("sum_rows", own.len(), arguments![rows, part(&own).0, self.size, own.len()]);
         device.status()?;
-        let message = |other| Message { other, send: part(&own), receive: part(&self.segment(other, len)) };
+        let message = |other| Message { other, send: part(&own), receive: part(&segment(other)) };
         link.exchange(&others().map(message).collect::<Vec<_>>(), wait)?;
         link.finish(wait)
-    }
-
-    /// What a device adds up.
-    fn segment(&self, rank: usize, len: usize) -> Range<usize> {
-        let begin = |rank: usize| (rank as u128 * len as u128 / self.size as u128) as usize;
-        begin(rank)..begin(rank + 1)
     }
 }

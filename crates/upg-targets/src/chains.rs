@@ -11,7 +11,7 @@ use crate::{
 use rand::RngExt;
 use rayon::prelude::*;
 use std::ops::{ControlFlow, Range};
-use upg_core::{Base, Batch, Cpu, Real, Rng, SampleStream, Target};
+use upg_core::{Base, Batch, Cpu, Real, Rng, SampleStream, Target, share};
 
 /// Sees the states of all chains, shape `[dof, chains]`; may overwrite what it is shown, and says whether to go on. During the warm-up it is shown
 /// no states, shape `[dof, 0]`, now and then: only to say whether to go on.
@@ -228,9 +228,7 @@ fn boundary(g: usize, all_chains: usize) -> usize {
 impl Part {
     /// The groups of the part.
     fn groups(self, all_chains: usize) -> Range<usize> {
-        let count = all_chains.div_ceil(GROUP);
-        let begin = |number: usize| (number as u128 * count as u128 / self.of as u128) as usize;
-        begin(self.number)..begin(self.number + 1)
+        share(self.number, self.of, all_chains.div_ceil(GROUP))
     }
 }
 

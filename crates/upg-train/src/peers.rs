@@ -29,7 +29,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use upg_core::{DeviceError, Real};
+use upg_core::{DeviceError, Real, share};
 
 /// How long a process that was asked to stop waits for one that doesn't answer: less than what `mpirun` leaves it, one second.
 pub const GRACE: Duration = Duration::from_millis(400);
@@ -218,8 +218,7 @@ impl Peers {
 
     /// The part of `total` things that is process `rank`'s.
     pub fn share_of(&self, rank: usize, total: usize) -> Range<usize> {
-        let begin = |rank: usize| (rank as u128 * total as u128 / self.size as u128) as usize;
-        begin(rank)..begin(rank + 1)
+        share(rank, self.size, total)
     }
 
     /// From now on `asked` says by which signal this process was asked to stop.

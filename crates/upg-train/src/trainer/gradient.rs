@@ -109,7 +109,10 @@ impl<D: Device> WeightedSum<D> {
         if !peers.is_alone() {
             loss = log_weights.join(peers, plan.batch, loss)?;
             match joined {
-                Some(joined) => joined.sum(part, sum, &mut |done| peers.wait_for(done))?,
+                Some(joined) => {
+                    joined.sum(part, sum, &mut |done| peers.wait_for(done))?;
+                    peers.gather(&[], |_| 0)?; // nobody leaves before all have got what it sent
+                }
                 None => sum_on_hosts(device, peers, part, on_host, sum)?,
             }
         }

@@ -105,28 +105,40 @@ fn cards_that_are_connected_do_not_wait_for_one_that_is_gone() {
     }
 }
 
+/// Data that are drawn for long.
+const DATA: &str = "(
+    flow: Z2Nice(lattice: [2, 2], couplings: 2, hidden: [3]),
+    target: Phi4(lattice: [2, 2], kappa: 0.2, lambda: 0.1),
+    training: (steps: 10, batch: 16, objective: Forward(MaxLikelihood)),
+    data: (train: Draw(2000000), test: Draw(100), hmc: (chains: 200, warm_up: 100000, thin: 100)),
+)";
+
 /// Where nothing is to be saved, and nothing is: all end where they meet next, and the first says so, whoever was asked.
 #[test]
 fn a_signal_while_results_are_made_is_told_once() {
     let experiment = Experiment::new(ENDLESS);
     experiment.trained("run", &["--steps", "20"]);
     let (run, config) = (experiment.argument("run"), experiment.argument("config.ron"));
-    for rank in 0..PROCESSES {
-        let out = experiment.argument(&format!("out{rank}"));
-        let evaluate = ["evaluate", "--run", &run, "--samples", "500000000", "--out", &out, "--threads", "1"];
-        let hmc = ["hmc", "--config", &config, "--samples", "500000000", "--out", &out, "--threads", "1"];
-        for arguments in [evaluate, hmc] {
-            let folder = Path::new(&out);
-            let mut launched = Launched::start(on(PROCESSES, &arguments), folder);
-            launched.wait_until(|launched| (0..PROCESSES).all(|rank| launched.answers(rank)));
-            std::thread::sleep(Duration::from_millis(300)); // to be at work
-            launched.send("TERM", rank);
-            let output = launched.end();
-            let told = String::from_utf8_lossy(&output.stderr);
-            assert_eq!(said(&output), ["stopped by SIGTERM"], "{arguments:?}, process {rank}: {told}");
-            assert_eq!(output.status.code(), Some(1), "{told}");
-            assert_eq!(temporaries(folder), [""; 0]);
-        }
+    std::fs::write(experiment.path("data.ron"), DATA).unwrap();
+    let data = experiment.argument("data.ron");
+    let commands = [
+        ["evaluate", "--run", &run, "--samples", "500000000"],
+        ["hmc", "--config", &config, "--samples", "500000000"],
+        ["train", "--config", &data, "--steps", "10"],
+    ];
+    for (rank, command) in (0..PROCESSES).flat_map(|rank| commands.map(|command| (rank, command))) {
+        let out = experiment.argument(&format!("{}{rank}", command[0]));
+        let folder = Path::new(&out);
+        let arguments = [&command[..], &["--out", &out, "--threads", "1"]].concat();
+        let mut launched = Launched::start(on(PROCESSES, &arguments), folder);
+        launched.wait_until(|launched| (0..PROCESSES).all(|rank| launched.answers(rank)));
+        std::thread::sleep(Duration::from_millis(300)); // to be at work
+        launched.send("TERM", rank);
+        let output = launched.end();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(said(&output), ["stopped by SIGTERM"], "{arguments:?}, process {rank}: {told}");
+        assert_eq!(output.status.code(), Some(1), "{told}");
+        assert_eq!(temporaries(folder), [""; 0]);
     }
 }
 
