@@ -146,5 +146,5 @@ fn nobody_waits_for_one_that_fails_is_gone_or_is_silent() {
         peers.parted()
     });
     let farewell = Farewell::Stopped("SIGTERM".into());
-    assert_eq!(asked, [Some(Parting::Left { process: 1, farewell }), Some(Parting::Asked)]);
+    assert_eq!(asked, [Some(Parting::Left { process: 1, farewell }), Some(Parting::Stopped("SIGTERM".into()))]);
 }
