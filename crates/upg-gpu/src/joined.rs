@@ -93,8 +93,7 @@ impl<T: Real, G: Gpu> Team<T, G> {
 
         device.vector("scale_rounded", len, arguments![buffer.at(), factor, len]);
         device.copy_bytes(part(&own).0, row(self.rank), bytes(own.len()));
-        let message =
-            |other| Message { other, send: part(&segment(other)), receive: (row(other), bytes(own.len())) };
+        let message = |other| Message { other, send: part(&segment(other)), receive: (row(other), bytes(own.len())) };
         device.status()?;
         link.exchange(&others().map(message).collect::<Vec<_>>(), wait)?;
         device.vector("sum_rows", own.len(), arguments![rows, part(&own).0, self.size, own.len()]);
