@@ -3,12 +3,14 @@
 //! Work is done in one stream, in the order in which it is asked for. The first failure is kept ([`Memory::status`]); from then on nothing is asked
 //! of the GPU any more.
 
+mod joined;
+
 use crate::gpu::{Address, Argument, Gpu, Launch, Matrix, Numbers, Product, Products, Source};
-use crate::joined::Way;
 use crate::kernels::{self, Text};
 use crate::launch::{Spread, THREADS, arguments};
 use crate::memory::{Batch, Buffer, Params, ParamsMut, Store, Sums, bytes_of, bytes_of_mut};
 use crate::product::{self, Precision};
+use joined::Way;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 use std::collections::HashMap;
 use std::ops::Range;

@@ -11,7 +11,6 @@ pub mod driver;
 #[cfg(feature = "emulator")]
 pub mod emulator;
 pub mod gpu;
-mod joined;
 pub mod kernels;
 mod launch;
 mod layers;

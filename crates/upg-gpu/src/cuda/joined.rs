@@ -3,7 +3,7 @@
 //! Every GPU adds up one segment of the numbers, in the order of the GPUs, and hands it to the others: the bits are those of the sum on hosts, and each sends
 //! and receives 2 (n − 1)/n of the numbers. A sum takes as much memory as the numbers themselves.
 
-use crate::cuda::Cuda;
+use super::Cuda;
 use crate::gpu::{Gpu, Link, Links, Message};
 use crate::launch::arguments;
 use crate::memory::{Buffer, Store};
