@@ -19,7 +19,7 @@
 //!   with the program of the tests, which `cargo test -p upg-gpu --features emulator --test emulator --no-run` names; the tests left out are those that it would end.
 //!
 //! Environment: `CXX`, the compiler, by default `g++`; `UPG_EMULATOR_FLAGS`, more flags for it; `UPG_EMULATOR_CACHE`, the folder of what is
-//! compiled, by default `upg-emulator-<user>` among the temporary files.
+//! compiled, by default `upg-emulator-<user>` among the temporary files; `UPG_NCCL`, whether GPUs of several processes are connected, as for cards.
 
 mod abi;
 mod compiler;
@@ -33,6 +33,7 @@ pub use mode::Order;
 pub use module::Module;
 
 use crate::gpu::{Address, Argument, Facts, Gpu, Launch, Links, Matrix, Numbers, Product, Source, Transposed};
+use crate::links::are_wanted;
 use compiler::Compiler;
 use heap::Heap;
 use mode::Care;
@@ -64,6 +65,7 @@ pub struct Emulator {
     care: Care,
     compiler: Compiler,
     runtime: abi::Runtime,
+    links: bool,
     state: Arc<Mutex<State>>,
 }
 
@@ -82,7 +84,7 @@ impl Emulator {
     /// One that runs kernels as fast as it can.
     ///
     /// # Errors
-    /// [`DeviceError::Unavailable`] without a C++ compiler, with what is missing and where it was looked for.
+    /// [`DeviceError::Unavailable`] without a C++ compiler, with what is missing and where it was looked for; or that says what `UPG_NCCL` may be.
     pub fn new() -> Result<Self, DeviceError> {
         Self::with(Care::Usual)
     }
@@ -96,6 +98,7 @@ impl Emulator {
     }
 
     fn with(care: Care) -> Result<Self, DeviceError> {
+        let links = are_wanted().map_err(unavailable)?;
         let made = Compiler::find().and_then(|compiler| Ok((abi::Runtime::load(&compiler)?, compiler)));
         let (runtime, compiler) = made.map_err(unavailable)?;
         let facts = Facts {
@@ -110,7 +113,7 @@ impl Emulator {
             versions: compiler.version().into(),
         };
         let state = Arc::new(Mutex::new(State { heap: Heap::new(MEMORY, runtime), counts: Counts::default() }));
-        Ok(Self { facts, order: Order::Forward, care, compiler, runtime, state })
+        Ok(Self { facts, order: Order::Forward, care, compiler, runtime, links, state })
     }
 
     /// The same with another order of threads and blocks.

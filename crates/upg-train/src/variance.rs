@@ -149,7 +149,10 @@ impl<D: Device + Clone> Trained<D> {
         let layers = layers_of(&layout);
         let mut of_groups: Vec<D::Buffer> = (0..GROUPS).map(|_| device.zeros(layout.size())).collect();
         let mut squares = vec![[0.0; GROUPS]; layers.len()];
-        for repetition in peers.share(plan.number) {
+        let own = peers.share(plan.number);
+        for round in 0..plan.number.div_ceil(peers.size()) {
+            peers.go_on()?;
+            let Some(repetition) = own.clone().nth(round) else { continue };
             let stream = Purpose::Variance(repetition as u64).samples(seed);
             let gradient = match (method, &mut batches) {
                 (Method::Reverse(how), _) => {

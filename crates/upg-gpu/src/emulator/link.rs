@@ -4,7 +4,7 @@
 
 use super::{DEVICE, Emulator, State};
 use crate::gpu::{Link, Links, Message};
-use crate::links::{NOT_WANTED, are_wanted};
+use crate::links::NOT_WANTED;
 use std::ffi::OsStr;
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
@@ -16,11 +16,7 @@ use upg_core::device::Wait;
 
 impl Links for Emulator {
     fn check(&self) -> Result<(), DeviceError> {
-        match are_wanted() {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(super::unavailable(NOT_WANTED.into())),
-            Err(reason) => Err(super::unavailable(reason)),
-        }
+        if self.links { Ok(()) } else { Err(super::unavailable(NOT_WANTED.into())) }
     }
 
     /// A folder of the sockets.

@@ -113,9 +113,19 @@ const DATA: &str = "(
     data: (train: Draw(2000000), test: Draw(100), hmc: (chains: 200, warm_up: 100000, thin: 100)),
 )";
 
-/// Where nothing is to be saved, and nothing is: all end where they meet next, and the first says so, whoever was asked.
+/// Starts a command that takes for ever, and does something once all processes are at work; returns how it ended.
+#[track_caller]
+fn end_work_by(arguments: &[&str], folder: &Path, happens: impl FnOnce(&Launched)) -> Output {
+    let mut launched = Launched::start(on(PROCESSES, arguments), folder);
+    launched.wait_until(|launched| (0..PROCESSES).all(|rank| launched.answers(rank)));
+    std::thread::sleep(Duration::from_millis(300)); // to be at work
+    happens(&launched);
+    launched.end()
+}
+
+/// Where nothing is to be saved, and nothing is: all end where they meet next, and the first says so, whoever was asked; or another, if the first is gone.
 #[test]
-fn a_signal_while_results_are_made_is_told_once() {
+fn the_end_of_any_process_while_results_are_made_is_told_once() {
     let experiment = Experiment::new(ENDLESS);
     experiment.trained("run", &["--steps", "20"]);
     let (run, config) = (experiment.argument("run"), experiment.argument("config.ron"));
@@ -123,22 +133,27 @@ fn a_signal_while_results_are_made_is_told_once() {
     let data = experiment.argument("data.ron");
     let commands = [
         ["evaluate", "--run", &run, "--samples", "500000000"],
+        ["variance", "--run", &run, "--repetitions", "4000000000"],
         ["hmc", "--config", &config, "--samples", "500000000"],
         ["train", "--config", &data, "--steps", "10"],
     ];
     for (rank, command) in (0..PROCESSES).flat_map(|rank| commands.map(|command| (rank, command))) {
         let out = experiment.argument(&format!("{}{rank}", command[0]));
-        let folder = Path::new(&out);
         let arguments = [&command[..], &["--out", &out, "--threads", "1"]].concat();
-        let mut launched = Launched::start(on(PROCESSES, &arguments), folder);
-        launched.wait_until(|launched| (0..PROCESSES).all(|rank| launched.answers(rank)));
-        std::thread::sleep(Duration::from_millis(300)); // to be at work
-        launched.send("TERM", rank);
-        let output = launched.end();
-        let told = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(said(&output), ["stopped by SIGTERM"], "{arguments:?}, process {rank}: {told}");
-        assert_eq!(output.status.code(), Some(1), "{told}");
-        assert_eq!(temporaries(folder), [""; 0]);
+        for signal in ["TERM", "KILL"] {
+            let output = end_work_by(&arguments, out.as_ref(), |launched| launched.send(signal, rank));
+            let (told, what) = (String::from_utf8_lossy(&output.stderr), format!("{arguments:?}: {signal} to {rank}"));
+            let [line] = &said(&output)[..] else { panic!("{what}: {told}") };
+            if signal == "TERM" {
+                assert_eq!(line, "stopped by SIGTERM", "{what}: {told}");
+                assert_eq!(output.status.code(), Some(1), "{what}: {told}");
+                assert_eq!(temporaries(out.as_ref()), [""; 0]);
+            } else {
+                let lost = format!("process {rank} is lost: ");
+                assert!(line.starts_with("error: ") && line.contains(&lost), "{what}: {told}");
+                assert!(!output.status.success());
+            }
+        }
     }
 }
 
