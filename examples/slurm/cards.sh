@@ -1,6 +1,9 @@
 #!/bin/bash
 # One flow on 32 cards, four on each of eight nodes: every process takes the card of its number on the node.
-# sbatch examples/slurm/cards.sh, in the root of the repository.
+#
+#     UPG=$PWD/target/release/upg sbatch examples/slurm/cards.sh
+#
+# in the root of the repository; the notes of train.sh hold here, too.
 #SBATCH --job-name=upg
 #SBATCH --nodes=8
 #SBATCH --ntasks-per-node=4
@@ -13,5 +16,7 @@
 #SBATCH --output=upg-%j.log
 
 # All processes of a node have to see all of its cards: no --gpus-per-task, which hides those of the others.
-srun --mpi=pmix --kill-on-bad-exit=1 --cpu-bind=cores \
-    upg train --config configs/phi4_realnvp.ron --out runs/phi4 --resume --device cuda --threads "$SLURM_CPUS_PER_TASK"
+# A gradient of 100 MB is worth its way where each card has thousands of samples.
+srun --mpi="${MPI:-pmix}" --cpus-per-task="$SLURM_CPUS_PER_TASK" --kill-on-bad-exit=1 --cpu-bind=cores \
+    "${UPG:-upg}" train --config configs/phi4_realnvp.ron --set training.batch=65536 --set 'data.train=Draw(1000000)' \
+    --out runs/phi4 --resume --device cuda --threads "$SLURM_CPUS_PER_TASK"

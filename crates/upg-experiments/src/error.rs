@@ -140,6 +140,9 @@ pub enum Error {
         /// Why.
         why: String,
     },
+    /// Another process of the run is lost, while there is nothing to save.
+    #[error("{0}")]
+    Lost(Parting),
     /// The caller asked for an end; nothing is written.
     #[error("stopped by {0}")]
     Cancelled(&'static str),
@@ -197,6 +200,7 @@ impl Error {
             {
                 Self::Cancelled(known(&signal))
             }
+            (_, Some(parting @ Parting::Lost { .. })) if is_parting => Self::Lost(parting),
             (error, _) => error,
         }
     }
@@ -210,9 +214,7 @@ impl Error {
             Parting::Left { process, farewell: Farewell::Stopped(signal) } => {
                 Self::Elsewhere { process: *process, status: 1, why: format!("stopped by {signal}") }
             }
-            Parting::Lost { process, how } => {
-                Self::Elsewhere { process: *process, status: 1, why: format!("lost: {how}") }
-            }
+            Parting::Lost { .. } => Self::Lost(parting.clone()),
             Parting::Asked => Self::Cancelled("a signal"),
             Parting::Stopped(signal) => Self::Cancelled(known(signal)),
         }
@@ -244,6 +246,7 @@ impl Error {
             Self::NotFinite { .. }
             | Self::Parted { .. }
             | Self::FirstLost { .. }
+            | Self::Lost(_)
             | Self::Device(_)
             | Self::Signals(_)
             | Self::Interrupted { .. }

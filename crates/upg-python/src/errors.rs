@@ -27,7 +27,8 @@ fn class(error: &Error) -> &'static str {
         | Error::RunsFailed { .. }
         | Error::Parted { .. }
         | Error::FirstLost { .. }
-        | Error::Elsewhere { .. } => "UpgError",
+        | Error::Elsewhere { .. }
+        | Error::Lost(_) => "UpgError",
     }
 }
 

@@ -17,12 +17,21 @@ pub struct ExactValues {
     pub log_z: Option<f64>,
     /// Observables, by name.
     pub observables: BTreeMap<String, f64>,
+    /// Names of the numbers that there are none of.
+    pub unknown: Vec<String>,
 }
 
 impl ExactValues {
     pub(crate) fn of<D: Device>(known: &Known<D>) -> Self {
-        let observables = known.observables().into_iter().filter_map(|o| Some((o.name, o.exact?))).collect();
-        Self { log_z: known.log_z(), observables }
+        let (mut observables, log_z) = (BTreeMap::new(), known.log_z());
+        let mut unknown: Vec<String> = log_z.is_none().then(|| "log_z".into()).into_iter().collect();
+        for observable in known.observables() {
+            match observable.exact {
+                Some(exact) => drop(observables.insert(observable.name, exact)),
+                None => unknown.push(observable.name),
+            }
+        }
+        Self { log_z, observables, unknown }
     }
 
     /// Whether there are none.
@@ -148,10 +157,10 @@ impl Pulls {
     }
 }
 
-/// A part of all, with its error.
+/// A part of all, with its error: half of Wilson's interval, which has a width where all are or none is.
 fn share(part: usize, all: usize) -> Estimate {
-    let value = part as f64 / all as f64;
-    Estimate { value, error: (value * (1.0 - value) / all as f64).sqrt() }
+    let (value, n) = (part as f64 / all as f64, all as f64);
+    Estimate { value, error: (value * (1.0 - value) / n + 0.25 / (n * n)).sqrt() / (1.0 + 1.0 / n) }
 }
 
 /// How often a verdict was right.
@@ -205,6 +214,9 @@ mod tests {
         assert_eq!((mean.value, width.value), (2.25, (34.75_f64 / 3.0).sqrt()));
         assert!((mean.error - width.value / 2.0).abs() < 1e-15);
         assert_eq!(coverage.map(|share| share.value), [0.5, 0.75, 0.75]);
+        // Wilson's interval of three in four at one standard error, 0.7 ± 0.2, and that of all of four, 0.9 ± 0.1.
+        assert!((coverage[1].error - 0.2).abs() < 1e-15);
+        assert!((share(4, 4).error - 0.1).abs() < 1e-15);
         assert_eq!(Pulls::default().calibration(), None);
     }
 

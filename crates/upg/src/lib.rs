@@ -87,6 +87,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Ok(cli) => match launched.connect(cli.patience()) {
             Ok(peers) => {
                 tell_processes(peers.size());
+                if peers.is_alone() && cli.command.is_shared() {
+                    warn_of_strangers();
+                }
                 carry_out(cli.command, &peers, || launched.speaks_for_the_first())
             }
             Err(parting) => finish(Err(Error::before_the_run(&parting))),
@@ -94,6 +97,28 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Err(error) => refuse(&error),
     };
     launched.leave(status)
+}
+
+/// What launchers tell each process of how many they are: Open MPI; MPICH; Slurm.
+const NUMBERS: [&str; 3] = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"];
+
+/// Says so where this process was started as one of several that know nothing of each other: each would do all of the work.
+fn warn_of_strangers() {
+    let number = |name: &&str| std::env::var(name).ok()?.parse::<u32>().ok().filter(|&number| number > 1);
+    let Some((name, number)) = NUMBERS.iter().find_map(|name| Some((name, number(name)?))) else { return };
+    let why = if cfg!(feature = "mpi") {
+        "MPI connects it with none: is the launcher one of the MPI that this program was built with? (srun --mpi=list)"
+    } else {
+        "this program was built without MPI: accepted is one, or a build with --features mpi"
+    };
+    say(format_args!("warning: started as one of {number} processes ({name}), but {why}"));
+}
+
+impl Command {
+    /// Whether several processes share its work.
+    fn is_shared(&self) -> bool {
+        matches!(self, Self::Train(_) | Self::Evaluate(_) | Self::Sample(_) | Self::Variance(_) | Self::Hmc(_))
+    }
 }
 
 impl Cli {

@@ -4,6 +4,7 @@ use crate::Error;
 use crate::config::{DeviceName, Precision, Products};
 use crate::text::one_line;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use std::num::NonZeroUsize;
 use upg_core::Cpu;
 use upg_train::method::{Divergence, Estimator};
 
@@ -13,6 +14,11 @@ pub fn threads_parser() -> impl TypedValueParser<Value = usize> {
         let threads = text.parse().ok().filter(|threads| (1..=1024_usize).contains(threads));
         threads.ok_or("accepted is a whole number from 1 to 1024")
     }
+}
+
+/// Accepts a number that things are counted by.
+pub fn from_one_on() -> impl TypedValueParser<Value = NonZeroUsize> {
+    |text: &str| text.parse().map_err(|_| "accepted is a whole number from 1 on")
 }
 
 /// Accepts the name of a device.

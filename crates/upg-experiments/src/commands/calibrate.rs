@@ -12,11 +12,12 @@ mod table;
 use super::caller::{Caller, go_on, nobody};
 use super::place::Work;
 use super::run_weights::{Loaded, RunArgs, Weights};
+use super::train::signals::Signals;
 use super::train::{self, TrainArgs};
 use crate::Error;
 use crate::config::{ConfigFile, FEWEST_SAMPLES, MOST_SAMPLES, Place};
 use crate::io::console::say;
-use crate::io::output::{OutputFile, Provenance, clean_up_on_signals, finish_together};
+use crate::io::output::{OutputFile, Provenance, finish_together};
 use crate::io::results::seal;
 use crate::io::run_dir::{RunDir, RunError};
 use crate::text::Shown;
@@ -87,7 +88,7 @@ fn calibrate(caller: Option<Caller<'_>>, args: &CalibrateArgs) -> Result<String,
     check_samples(&args.samples)?;
     let (mut all, runs) = (vec![], trained(caller, args)?);
     if caller.is_none() {
-        clean_up_on_signals().map_err(Error::Signals)?; // trainings had their own answer to signals
+        let _ = Signals::listen_among(&Peers::alone(), "").map_err(Error::Signals)?; // trainings had their own answer
     }
     for run in runs {
         let of_run = RunArgs { run, ..args.run.clone() };
@@ -231,14 +232,18 @@ fn finish(args: &CalibrateArgs, flows: &[Evaluations]) -> Result<String, Error> 
         "runs": args.runs,
         "trainings": args.trainings,
         "first_seed": each(&|flow| json!(flow.first_seed)),
-        "exact": { "log_z": exact.log_z, "observables": exact.observables },
+        "exact": { "log_z": exact.log_z, "observables": exact.observables, "unknown": exact.unknown },
         "samples": tables,
         "provenance": each(&|flow| json!(flow.provenance)),
     });
     let html = page::html(&args.run.run.shown().to_string(), &tables);
     finish_together(vec![page.with(html.as_bytes())?, numbers.with(seal(object).as_bytes())?])?;
     let tables: String = tables.iter().map(|(samples, table)| table.text(*samples)).collect();
-    Ok(format!("{tables}written to {}", folder.shown()))
+    let left_out = match &exact.unknown[..] {
+        [] => String::new(),
+        unknown => format!("left out, as no exact value is known: {}\n", unknown.join(", ")),
+    };
+    Ok(format!("{tables}{left_out}written to {}", folder.shown()))
 }
 
 fn check_samples(all: &[usize]) -> Result<(), Error> {

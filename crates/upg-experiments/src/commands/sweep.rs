@@ -19,6 +19,7 @@ mod page;
 mod plan;
 mod table;
 
+use super::arguments::from_one_on;
 use super::place::PlaceArgs;
 use super::train::signals::Signals;
 use crate::Error;
@@ -38,7 +39,7 @@ use std::path::{Path, PathBuf};
 /// Options of `upg sweep`.
 #[derive(Clone, Debug, Args)]
 pub struct SweepArgs {
-    /// The experiment, RON; by default that of the sweep in the folder.
+    /// The experiment, RON. Not needed to go on with the sweep in a folder; to give that more runs it is.
     #[arg(long, value_name = "RON", required_unless_present = "out")]
     pub config: Option<PathBuf>,
     /// A field and its values: 'training.optimiser.rate=[1e-3, 1e-4]'. Given several times, every value is combined with every other.
@@ -57,13 +58,13 @@ pub struct SweepArgs {
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Runs at a time; by default as many as there are cores for, on a card one.
-    #[arg(long)]
+    #[arg(long, value_parser = from_one_on())]
     pub jobs: Option<NonZeroUsize>,
     /// Where each run computes; the threads are those of one run, by default the cores over the runs at a time.
     #[command(flatten)]
     pub place: PlaceArgs,
     /// Make the run of this number alone, from 1 on: for arrays of jobs.
-    #[arg(long, value_name = "NUMBER", conflicts_with_all = ["tasks", "report"])]
+    #[arg(long, value_name = "NUMBER", value_parser = from_one_on(), conflicts_with_all = ["tasks", "report"])]
     pub task: Option<NonZeroUsize>,
     /// Print the number of runs, and make none.
     #[arg(long, conflicts_with = "report")]

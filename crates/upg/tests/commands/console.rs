@@ -38,6 +38,20 @@ fn a_run_does_not_need_anyone_to_hear_it() {
     }
 }
 
+/// As under a launcher whose MPI isn't that of the program, if it has any: each process would do all of the work, and not know of the others.
+#[test]
+fn one_of_several_that_is_alone_says_so() {
+    let experiment = Experiment::new(SHORT);
+    let started = |number: &str, run: &str| {
+        let output = experiment.train(run, &[]).env("SLURM_STEP_NUM_TASKS", number).output().unwrap();
+        assert!(output.status.success(), "{}", errors(&output));
+        errors(&output)
+    };
+    let told = started("4", "one");
+    assert!(told.starts_with("warning: started as one of 4 processes (SLURM_STEP_NUM_TASKS), but "), "{told}");
+    assert!(!started("1", "other").contains("warning"));
+}
+
 #[test]
 fn a_result_that_cannot_be_written_is_an_error() {
     let output = command(&["config", "schema"]).stdout(full()).output().unwrap();

@@ -1,6 +1,6 @@
 //! However a run of several processes ends, it ends, with one line and a good checkpoint.
 
-use crate::launch::{Launched, on, said, train};
+use crate::launch::{Launched, leaves_nobody, on, said, train};
 use crate::support::{Experiment, metrics, progress_number, temporaries};
 use std::path::Path;
 use std::process::{Command, Output};
@@ -49,6 +49,15 @@ fn saved(experiment: &Experiment) -> u64 {
     step
 }
 
+/// What the others say of a killed process: one line, if there are any left.
+#[track_caller]
+fn of_a_killed(output: &Output) -> Option<String> {
+    assert!(!output.status.success());
+    let (mut lines, told) = (said(output), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(lines.len(), usize::from(!leaves_nobody()), "{told}");
+    lines.pop()
+}
+
 #[test]
 fn a_signal_to_any_process_ends_the_run_as_a_signal_to_one() {
     for rank in 0..PROCESSES {
@@ -68,11 +77,10 @@ fn where_a_process_is_killed_the_first_saves() {
     for rank in 1..PROCESSES {
         let experiment = Experiment::new(ENDLESS);
         let output = end_by(&experiment, |launched| launched.send("KILL", rank));
-        let [line] = &said(&output)[..] else { panic!("{:?}", String::from_utf8_lossy(&output.stderr)) };
         let step = saved(&experiment);
+        let Some(line) = of_a_killed(&output) else { continue };
         assert!(line.starts_with(&format!("error: process {rank} is lost: ")), "{line}");
         assert!(line.contains(&format!("; all is saved after step {step}, --resume --out ")), "{line}");
-        assert!(!output.status.success());
         assert!(step > 60, "{step}");
     }
 }
@@ -82,12 +90,10 @@ fn where_a_process_is_killed_the_first_saves() {
 fn where_the_first_process_is_killed_another_says_so() {
     let experiment = Experiment::new(ENDLESS);
     let output = end_by(&experiment, |launched| launched.send("KILL", 0));
-    let [line] = &said(&output)[..] else { panic!("{:?}", String::from_utf8_lossy(&output.stderr)) };
-    assert!(
-        line.starts_with("error: process 0 is lost: ") && line.contains("; its latest checkpoint stays, "),
-        "{line}"
-    );
-    assert!(!output.status.success());
+    if let Some(line) = of_a_killed(&output) {
+        let stays = "; its latest checkpoint stays, ";
+        assert!(line.starts_with("error: process 0 is lost: ") && line.contains(stays), "{line}");
+    }
     saved(&experiment);
 }
 
@@ -97,10 +103,12 @@ fn cards_that_are_connected_do_not_wait_for_one_that_is_gone() {
     for (signal, rank) in [("KILL", 1), ("KILL", 2), ("KILL", 0), ("TERM", 1)] {
         let experiment = Experiment::new(ENDLESS);
         let output = end_on("emulated", &experiment, |launched| launched.send(signal, rank));
-        let [line] = &said(&output)[..] else { panic!("{:?}", String::from_utf8_lossy(&output.stderr)) };
-        let begin =
-            if signal == "TERM" { "stopped by SIGTERM".into() } else { format!("error: process {rank} is lost") };
-        assert!(line.starts_with(&begin), "{line}");
+        if signal == "TERM" {
+            let [line] = &said(&output)[..] else { panic!("{:?}", String::from_utf8_lossy(&output.stderr)) };
+            assert!(line.starts_with("stopped by SIGTERM"), "{line}");
+        } else if let Some(line) = of_a_killed(&output) {
+            assert!(line.starts_with(&format!("error: process {rank} is lost")), "{line}");
+        }
         saved(&experiment);
     }
 }
@@ -110,7 +118,7 @@ const DATA: &str = "(
     flow: Z2Nice(lattice: [2, 2], couplings: 2, hidden: [3]),
     target: Phi4(lattice: [2, 2], kappa: 0.2, lambda: 0.1),
     training: (steps: 10, batch: 16, objective: Forward(MaxLikelihood)),
-    data: (train: Draw(2000000), test: Draw(100), hmc: (chains: 200, warm_up: 100000, thin: 100)),
+    data: (train: Draw(2000), test: Draw(100), hmc: (chains: 200, warm_up: 1000000000)),
 )";
 
 /// Starts a command that takes for ever, and does something once all processes are at work; returns how it ended.
@@ -143,15 +151,13 @@ fn the_end_of_any_process_while_results_are_made_is_told_once() {
         for signal in ["TERM", "KILL"] {
             let output = end_work_by(&arguments, out.as_ref(), |launched| launched.send(signal, rank));
             let (told, what) = (String::from_utf8_lossy(&output.stderr), format!("{arguments:?}: {signal} to {rank}"));
-            let [line] = &said(&output)[..] else { panic!("{what}: {told}") };
             if signal == "TERM" {
-                assert_eq!(line, "stopped by SIGTERM", "{what}: {told}");
-                assert_eq!(output.status.code(), Some(1), "{what}: {told}");
+                let [line] = &said(&output)[..] else { panic!("{what}: {told}") };
+                assert!(line.starts_with("stopped by SIGTERM"), "{what}: {told}"); // with more words where they meet too late
+                assert!(!output.status.success(), "{what}: {told}");
                 assert_eq!(temporaries(out.as_ref()), [""; 0]);
-            } else {
-                let lost = format!("process {rank} is lost: ");
-                assert!(line.starts_with("error: ") && line.contains(&lost), "{what}: {told}");
-                assert!(!output.status.success());
+            } else if let Some(line) = of_a_killed(&output) {
+                assert!(line.starts_with(&format!("error: process {rank} is lost: ")), "{what}: {told}");
             }
         }
     }

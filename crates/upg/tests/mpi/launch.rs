@@ -10,9 +10,19 @@ use std::time::{Duration, Instant};
 /// Longest time for what takes seconds.
 const PATIENCE: Duration = Duration::from_secs(90);
 
+fn launcher() -> Command {
+    Command::new(std::env::var_os("UPG_MPIRUN").unwrap_or_else(|| "mpirun".into()))
+}
+
+/// Whether the launcher kills all processes at once where one is killed, as MPICH's Hydra does: nobody is left to speak.
+pub fn leaves_nobody() -> bool {
+    let version = launcher().arg("--version").output().expect("mpirun starts").stdout;
+    String::from_utf8_lossy(&version).contains("HYDRA")
+}
+
 /// `upg` with these arguments on so many processes.
 pub fn on(processes: usize, arguments: &[&str]) -> Command {
-    let mut command = Command::new(std::env::var_os("UPG_MPIRUN").unwrap_or_else(|| "mpirun".into()));
+    let mut command = launcher();
     command.args(["-n", &processes.to_string(), env!("CARGO_BIN_EXE_upg")]).args(arguments);
     // In the words of Open MPI 4 and 5; MPICH doesn't ask. Containers often don't let processes look at each other's memory.
     for (name, value) in [

@@ -113,7 +113,7 @@ impl Records {
             Some(first) => serde_json::from_slice::<Heading>(first).is_ok_and(|found| found == *heading),
         };
         if !is_ours {
-            return Err(records.refuse("holds evaluations of something else".into()));
+            return Err(records.refuse("holds evaluations of other weights or another experiment".into()));
         }
         for record in evaluations {
             let record = record.map_err(|line| records.refuse(format!("line {line} is damaged")))?;

@@ -57,7 +57,13 @@ impl Table {
     pub fn text(&self, samples: usize) -> String {
         let mut out = String::new();
         let ess = self.ess.map_or("not known".into(), |ess| format!("{ess:.4}"));
-        writeln!(out, "{samples} samples, ESS {ess}").expect("memory takes all");
+        let most = self.numbers.iter().filter_map(|row| Some(row.calibration?.evaluations)).max().unwrap_or(0);
+        let known_to = 100.0 * (0.683 * 0.317 / most.max(1) as f64).sqrt();
+        writeln!(
+            out,
+            "{samples} samples, ESS {ess}; {most} evaluations, by which a share of 68.3 % is known to {known_to:.1}"
+        )
+        .expect("memory takes all");
         let mut line = |name: &str, way: &str, cells: [&str; 7]| {
             let [mean, width, one, two, three, interval, flagged] = cells;
             writeln!(

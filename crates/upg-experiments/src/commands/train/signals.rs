@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::thread::{self, Builder};
 use std::time::{Duration, Instant};
 use upg_train::Peers;
+use upg_train::peers::Farewell;
 
 /// When a signal comes that ends a training at once.
 const BEFORE: &str = " before the first step";
@@ -101,7 +102,7 @@ impl Signals {
         };
         let told = signals.clone();
         peers.heed(move || told.received());
-        let heard = Arc::clone(&signals.0);
+        let (heard, peers) = (Arc::clone(&signals.0), peers.clone());
         Builder::new().name("upg-signals".into()).spawn(move || {
             let mut first = None;
             for number in incoming.forever() {
@@ -110,6 +111,10 @@ impl Signals {
                     thread::sleep(until_they_meet);
                 }
                 if !heard.saves.load(Ordering::SeqCst) {
+                    if peers.parted().is_some() {
+                        continue; // as they know, and it is told
+                    }
+                    peers.part(&Farewell::Stopped(name(number).into()));
                     let _nothing_begins = give_up_writing();
                     say(format_args!("stopped by {}{when}: nothing is lost", name(number)));
                     exit(1);

@@ -76,6 +76,25 @@ fn a_calibration_that_is_asked_to_stop_has_its_training_saved() {
     assert!(step > 0 && errors(&output).starts_with(&expected), "{}", errors(&output));
 }
 
+/// What was evaluated is kept, and the program says that it was stopped.
+#[test]
+fn a_calibration_that_is_asked_to_stop_goes_on() {
+    let experiment = trained(SCALAR);
+    let (run, lines) = (experiment.argument("run"), experiment.path("run/calibration/evaluations.jsonl"));
+    let mut program = Running::start(command(&["calibrate", "--run", &run, "--samples", "200", "--runs", "1000000"]));
+    let count = || fs::read(&lines).unwrap_or_default().iter().filter(|&&byte| byte == b'\n').count();
+    program.wait_until(|| count() > 3);
+    program.send("INT");
+    let output = program.output();
+    assert_eq!((output.status.code(), errors(&output).trim()), (Some(1), "stopped by SIGINT: nothing is lost"));
+    let made = count();
+    let told = done_on(&experiment, "calibrate", &["--samples", "200", "--runs", &(made - 1).to_string()]);
+    assert_eq!(count(), made, "none anew");
+    assert!(told.contains("\nleft out, as no exact value is known: "), "{told}");
+    let found = json(&experiment.path("run/calibration/calibration.json"));
+    assert!(found["exact"]["unknown"].as_array().unwrap().contains(&"binder".into()), "{}", found["exact"]);
+}
+
 #[test]
 fn what_is_no_calibration_is_refused() {
     let experiment = trained(SCALAR);
@@ -97,7 +116,10 @@ fn what_is_no_calibration_is_refused() {
     refused(few, "evaluations.jsonl line 2 is damaged: accepted are --force, or another folder");
     for foreign in [&b"notes"[..], b"notes\nwithout an end", b"\xff\n"] {
         fs::write(&lines, foreign).unwrap();
-        refused(few, "holds evaluations of something else: accepted are --force, or another folder");
+        refused(
+            few,
+            "holds evaluations of other weights or another experiment: accepted are --force, or another folder",
+        );
         assert!(fs::read(&lines).unwrap() == foreign, "what is refused stays as it is");
     }
     fs::write(&lines, &text[..30]).unwrap(); // killed while it wrote what the evaluations are of
@@ -108,7 +130,7 @@ fn what_is_no_calibration_is_refused() {
     done_on(&experiment, "calibrate", &[few, &["--out", &apart]].concat());
     let inside = experiment.argument("run/calibration");
     for (folder, expected) in [
-        (&apart, "holds evaluations of something else: accepted are --force, or another folder"),
+        (&apart, "holds evaluations of other weights or another experiment: accepted are --force, or another folder"),
         (&inside, "holds another run, or lies in one"),
     ] {
         let output = upg(&[&["calibrate", "--run", &experiment.argument("other"), "--out", folder], few].concat());

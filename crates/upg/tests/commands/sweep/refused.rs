@@ -26,7 +26,8 @@ fn wrong_grids_are_refused_before_any_run() {
         (&["--seeds", "4,4"], "accepted is how many, at least 1, or a list"),
         (&["--seeds", "10001"], "--seeds = 10001: accepted are up to 10000 runs"),
         (&["--seeds", "1,2", "--set", "training.seed=3"], "accepted is it, or --seeds with a list, not both"),
-        (&["--jobs", "0"], "--jobs"),
+        (&["--jobs", "0"], "--jobs <JOBS>': accepted is a whole number from 1 on"),
+        (&["--task", "0"], "--task <NUMBER>': accepted is a whole number from 1 on"),
         (&["--task", "1", "--report"], "cannot be used with"),
     ] {
         let line = refusal(&sweep(&experiment, arguments).output().unwrap());
