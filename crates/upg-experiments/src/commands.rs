@@ -21,4 +21,4 @@ mod together;
 pub mod train;
 pub mod variance;
 
-pub use together::answer_signals;
+pub use together::{agree, answer_signals};

@@ -205,6 +205,11 @@ impl Error {
         }
     }
 
+    /// Whether all processes of a run end by it at the same step.
+    pub fn is_agreed(&self) -> bool {
+        matches!(self, Self::Interrupted { .. } | Self::Diverged { .. })
+    }
+
     /// That of a process that couldn't be connected with the others of its run.
     pub fn before_the_run(parting: &Parting) -> Self {
         match parting {

@@ -69,8 +69,9 @@ pub trait Communicator: Send {
     /// As [`exchange`](Self::exchange).
     fn wait_for(&mut self, done: &mut dyn FnMut() -> bool, asked: &dyn Fn() -> bool) -> Result<(), Parting>;
 
-    /// Tells everyone that this process ends, and why.
-    fn part(&mut self, farewell: &Farewell);
+    /// Tells everyone that this process goes on no more, and why: [`Parting::Left`] with its own number, or what it has learned of another. Whoever
+    /// awaits something from it parts for the same reason.
+    fn part(&mut self, why: &Parting);
 }
 
 /// The last words of a process.
@@ -256,8 +257,9 @@ impl Peers {
         if let Some(mut shared) = self.lock()
             && shared.parted.is_none()
         {
-            shared.communicator.part(farewell);
-            shared.parted = Some(Parting::Left { process: self.rank, farewell: farewell.clone() });
+            let parting = Parting::Left { process: self.rank, farewell: farewell.clone() };
+            shared.communicator.part(&parting);
+            shared.parted = Some(parting);
         }
     }
 
@@ -423,6 +425,16 @@ impl Peers {
         self.exchange(&vec![&[][..]; self.size], &mut nothing)
     }
 
+    /// Waits until the first process has done all that it does, for nothing else: nobody ends before it, so that someone is there to miss it. Who is asked
+    /// to stop from here on isn't heeded.
+    ///
+    /// # Errors
+    /// If the processes have parted.
+    pub fn see_the_first_off(&self) -> Result<(), DeviceError> {
+        self.heed(|| None);
+        self.broadcast(&mut vec![])
+    }
+
     /// Waits for what the processes do together without messages from here, as their devices do, until it is `done`.
     ///
     /// # Errors
@@ -452,9 +464,14 @@ impl Peers {
         let Shared { communicator, asked, parted, .. } = &mut *shared;
         if parted.is_none() {
             *parted = work(&mut **communicator, &|| asked().is_some()).err();
-            if let (Some(Parting::Asked), Some(signal)) = (&*parted, asked()) {
-                communicator.part(&Farewell::Stopped(signal.to_owned()));
-                *parted = Some(Parting::Stopped(signal.to_owned()));
+            match (&*parted, asked()) {
+                (Some(Parting::Asked), Some(signal)) => {
+                    let farewell = Farewell::Stopped(signal.to_owned());
+                    communicator.part(&Parting::Left { process: self.rank, farewell });
+                    *parted = Some(Parting::Stopped(signal.to_owned()));
+                }
+                (Some(parting), _) => communicator.part(parting), // to those who don't await the one that has left
+                (None, _) => {}
             }
         }
         parted.as_ref().map_or(Ok(()), |parting| Err(parting.into()))

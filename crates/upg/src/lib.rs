@@ -12,8 +12,8 @@ use mpi::Launched;
 use std::ffi::OsString;
 use std::time::Duration;
 use upg_experiments::Error;
-use upg_experiments::commands::answer_signals;
 use upg_experiments::commands::arguments::refusal;
+use upg_experiments::commands::{agree, answer_signals};
 use upg_experiments::commands::{
     calibrate, config, evaluate, flows, gradient, hmc, log_prob, report, sample, sweep, train, variance,
 };
@@ -22,6 +22,9 @@ use upg_experiments::io::output::{tell_commit, tell_processes};
 use upg_experiments::io::signals::survive_limits_of_files;
 use upg_train::Peers;
 use upg_train::peers::Farewell;
+
+/// How long another process may be silent before it is taken to be lost, unless `--patience` says otherwise.
+const PATIENCE: Duration = Duration::from_secs(1800);
 
 /// Path gradients for normalizing flows.
 #[derive(Parser)]
@@ -33,7 +36,7 @@ use upg_train::peers::Farewell;
 struct Cli {
     /// Seconds after which a process of the run that doesn't answer is taken to be lost.
     #[cfg(feature = "mpi")]
-    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 1800, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, global = true, value_name = "SECONDS", default_value_t = PATIENCE.as_secs() as u32, value_parser = clap::value_parser!(u32).range(1..))]
     patience: u32,
     #[command(subcommand)]
     command: Command,
@@ -83,18 +86,26 @@ pub fn name_commit() {
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     name_commit();
     let mut launched = Launched::join();
-    let status = match Cli::try_parse_from(arguments) {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let status = match Cli::try_parse_from(&arguments) {
         Ok(cli) => match launched.connect(cli.patience()) {
             Ok(peers) => {
                 tell_processes(peers.size());
                 if peers.is_alone() && cli.command.is_shared() {
                     warn_of_strangers();
                 }
-                carry_out(cli.command, &peers, || launched.speaks_for_the_first())
+                carry_out(cli.command, &arguments, &peers, || launched.speaks_for_the_first())
             }
             Err(parting) => finish(Err(Error::before_the_run(&parting))),
         },
-        Err(error) => refuse(&error),
+        Err(error) => {
+            let status = refuse(&error);
+            if let Ok(peers) = launched.connect(PATIENCE) {
+                let why = refusal(&error).trim_start_matches("error: ").to_owned();
+                peers.part(&Farewell::Failed { status, why }); // to those whose arguments are understood
+            }
+            status
+        }
     };
     launched.leave(status)
 }
@@ -131,10 +142,20 @@ impl Cli {
 }
 
 /// Does it as one of `peers`; returns the exit status.
-fn carry_out(command: Command, peers: &Peers, speaks: impl Fn() -> bool) -> u8 {
-    let outcome = work(command, peers).map_err(|error| error.among(peers));
-    if let Err(error) = &outcome {
-        peers.part(&Farewell::Failed { status: error.exit_status(), why: error.to_string() });
+fn carry_out(command: Command, arguments: &[OsString], peers: &Peers, speaks: impl Fn() -> bool) -> u8 {
+    let done = agree(peers, "command line", &common(arguments)).and_then(|()| work(command, peers));
+    let mut outcome = done.map_err(|error| error.among(peers));
+    match &outcome {
+        Err(error) if !error.is_agreed() => {
+            peers.part(&Farewell::Failed { status: error.exit_status(), why: error.to_string() });
+        }
+        _ if !peers.is_alone() && peers.parted().is_none() => {
+            let seen_off = peers.see_the_first_off().map_err(|error| Error::from(error).among(peers));
+            if let (Err(error), false) = (seen_off, peers.is_first()) {
+                outcome = Err(error);
+            }
+        }
+        _ => {}
     }
     if speaks() {
         be_silent(false);
@@ -142,6 +163,21 @@ fn carry_out(command: Command, peers: &Peers, speaks: impl Fn() -> bool) -> u8 {
     let status = finish(outcome);
     be_silent(!peers.is_alone()); // the launcher's signals to what is left have nothing to add
     status
+}
+
+/// The arguments that are the same for all processes of a run: all but where each computes.
+fn common(arguments: &[OsString]) -> Vec<u8> {
+    const OWN: [&str; 2] = ["--device", "--threads"];
+    let mut common = vec![];
+    let mut all = arguments.iter().skip(1).map(|argument| argument.as_encoded_bytes());
+    while let Some(argument) = all.next() {
+        match OWN.iter().find_map(|own| argument.strip_prefix(own.as_bytes())) {
+            Some(b"") => drop(all.next()),
+            Some([b'=', ..]) => {}
+            _ => common.extend([argument, b"\0"].concat()),
+        }
+    }
+    common
 }
 
 fn work(command: Command, peers: &Peers) -> Result<String, Error> {

@@ -11,6 +11,7 @@ use super::arrays::Numbers;
 
 use super::caller::{Caller, nobody, watched};
 use super::held::check_memory;
+use super::together::agree;
 use crate::Error;
 use crate::config::{ConfigFile, Data, MOST_SAMPLES, Override, Precision, SoleTarget, Source};
 use crate::io::checkpoint::compare_with_weights;
@@ -94,6 +95,7 @@ fn run_among(peers: &Peers, caller: Caller<'_>, args: &HmcArgs) -> Result<String
         }
         _ => return Err(Error::Usage("--config: missing: accepted is --config with --out, or --run".into())),
     };
+    agree(peers, "configuration", file.text().as_bytes())?;
     let plan = Plan::new(args, file, folder)?;
     match plan.file.config.training.precision {
         Precision::F32 => plan.run_in::<f32>(peers, caller),

@@ -2,7 +2,7 @@
 
 use super::caller::Caller;
 use super::place::{self, PlaceArgs, Work};
-use super::together;
+use super::together::{self, agree};
 use crate::Error;
 use crate::config::{AnyTarget, Config, DeviceName, Place, Precision, Products};
 use crate::io::checkpoint::{read_config, read_ema, read_origin, read_progress, read_weights};
@@ -49,7 +49,9 @@ impl RunArgs {
         F: FnOnce(RunDir) -> W,
     {
         let dir = RunDir::open(&self.run)?;
-        let config = dir.config().map_err(RunError::from)?.config;
+        let file = dir.config().map_err(RunError::from)?;
+        agree(peers, "run", file.text().as_bytes())?;
+        let config = file.config;
         let place = self.place.of_process(peers);
         let products = match place.device {
             DeviceName::Cpu => Products::Full,

@@ -20,6 +20,23 @@ pub fn answer_signals(peers: &Peers) -> io::Result<()> {
     if peers.is_alone() { clean_up_on_signals() } else { Signals::listen_among(peers, "").map(drop) }
 }
 
+/// Refuses processes that were given something else than the first one.
+///
+/// # Errors
+/// If there are such, in a line that names the first of them; if the processes part.
+pub fn agree(peers: &Peers, what: &str, own: &[u8]) -> Result<(), Error> {
+    if peers.is_alone() {
+        return Ok(());
+    }
+    let mut first = own.to_vec();
+    peers.broadcast(&mut first)?;
+    let same = peers.gather(&[f64::from(u8::from(first == own))], |_| 1)?;
+    same.iter().position(|&same| same == 0.0).map_or(Ok(()), |process| {
+        let accepted = "accepted is the same for all";
+        Err(Error::Usage(format!("process {process} has another {what} than the first: {accepted}")))
+    })
+}
+
 /// Samples of the target for one purpose: those `given` to the first process or kept in its folder, which it hands to the others; or else all processes
 /// draw them together.
 ///

@@ -26,6 +26,7 @@ pub use session::TrainArgs;
 pub use steps::Steps;
 
 use super::place::{self, Work};
+use super::together::agree;
 use crate::Error;
 use crate::config::{ConfigFile, Place};
 use follower::Follower;
@@ -45,7 +46,9 @@ pub fn run(args: &TrainArgs) -> Result<String, Error> {
 /// # Errors
 /// As [`run`]; and if the processes part.
 pub fn run_with(peers: &Peers, args: &TrainArgs) -> Result<String, Error> {
-    run_plan(Plan::new(config_of(args)?, args, None).with_peers(peers))
+    let file = config_of(args)?;
+    agree(peers, "configuration", file.text().as_bytes())?;
+    run_plan(Plan::new(file, args, None).with_peers(peers))
 }
 
 /// The same for a caller who has the configuration, by default that of the run in the folder, and who answers signals itself.

@@ -82,6 +82,11 @@ impl ConfigFile {
         Ok(Self { config: parse(path, &text)?, path: path.to_owned(), text, overrides: vec![] })
     }
 
+    /// The text as it was read.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// The fields whose values are not those of the file, as they were given.
     pub fn overrides(&self) -> Vec<String> {
         self.overrides.iter().map(ToString::to_string).collect()

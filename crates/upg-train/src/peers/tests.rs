@@ -127,6 +127,23 @@ fn nobody_waits_for_one_that_fails_is_gone_or_is_silent() {
         assert_eq!(parted, Some(Parting::Left { process: 2, farewell: farewell.clone() }));
         assert_eq!(outcome, Err("another process of the run: process 2: no more".into()));
     }
+    // Two awaits the first alone, which learns of one's farewell, and doesn't end.
+    let (told, ended) = (Farewell::Failed { status: 1, why: "a disk".into() }, std::sync::Barrier::new(2));
+    let relayed = together(3, |peers| {
+        match peers.rank() {
+            1 => peers.part(&told),
+            0 => {
+                peers.gather(&[], |_| 0).unwrap_err();
+                ended.wait();
+            }
+            _ => {
+                peers.broadcast(&mut vec![]).unwrap_err();
+                ended.wait();
+            }
+        }
+        peers.parted()
+    });
+    assert!(relayed.iter().all(|parted| *parted == Some(Parting::Left { process: 1, farewell: told.clone() })));
     let gone = together(2, |peers| {
         if peers.rank() == 0 {
             return None;

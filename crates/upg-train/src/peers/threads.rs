@@ -1,6 +1,6 @@
 //! Threads of one process in the place of processes: for tests of what processes do together.
 
-use super::{Communicator, Farewell, GRACE, Parting};
+use super::{Communicator, GRACE, Parting};
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::thread;
@@ -19,7 +19,7 @@ pub struct Threads {
 
 enum Message {
     Bytes(Vec<u8>),
-    Farewell(Farewell),
+    Parted(Parting),
 }
 
 impl Threads {
@@ -52,7 +52,7 @@ impl Threads {
         loop {
             match self.from[process].recv_timeout(Duration::from_millis(5)) {
                 Ok(Message::Bytes(bytes)) => return Ok(bytes),
-                Ok(Message::Farewell(farewell)) => return Err(Parting::Left { process, farewell }),
+                Ok(Message::Parted(why)) => return Err(why),
                 Err(RecvTimeoutError::Disconnected) => return Err(gone(process)),
                 Err(RecvTimeoutError::Timeout) if asked() => {
                     if asked_since.get_or_insert_with(Instant::now).elapsed() > GRACE {
@@ -69,7 +69,7 @@ impl Threads {
         for process in (0..self.size()).filter(|&process| process != self.rank) {
             match self.from[process].try_recv() {
                 Ok(Message::Bytes(bytes)) => self.early[process].push_back(bytes),
-                Ok(Message::Farewell(farewell)) => self.parted = Some(Parting::Left { process, farewell }),
+                Ok(Message::Parted(why)) => self.parted = Some(why),
                 Err(TryRecvError::Disconnected) => _ = self.parted.get_or_insert(gone(process)),
                 Err(TryRecvError::Empty) => {}
             }
@@ -125,9 +125,9 @@ impl Communicator for Threads {
         Ok(())
     }
 
-    fn part(&mut self, farewell: &Farewell) {
+    fn part(&mut self, why: &Parting) {
         for process in (0..self.size()).filter(|&process| process != self.rank) {
-            let _ = self.to[process].send(Message::Farewell(farewell.clone()));
+            let _ = self.to[process].send(Message::Parted(why.clone()));
         }
     }
 }

@@ -27,11 +27,11 @@ const LOOK: Duration = Duration::from_millis(50);
 /// How long a farewell may take to be under way.
 const PARTING: Duration = Duration::from_millis(100);
 
-/// The first byte of a farewell; a number of four bytes and words come after it.
+/// The first byte of a farewell; an exit status, the number of the process that it is about, of four bytes, and words come after it.
 const STOPPED: u8 = 0;
 const FAILED: u8 = 1;
 const LOST: u8 = 2;
-const HEAD: usize = 5;
+const HEAD: usize = 6;
 
 /// The connections of a process to the others.
 pub struct Wire {
@@ -171,13 +171,13 @@ impl Wire {
             let (to, bytes) = (words.as_mut_ptr().cast(), words.len() as c_int);
             ffi::MPI_Recv(to, bytes, ffi::RSMPI_UINT8_T, process, FAREWELL, world, ffi::RSMPI_STATUS_IGNORE);
         }
-        Some((process as usize, read(&words, process as usize)))
+        Some((process as usize, read(&words)))
     }
 
     /// Sends last words to everyone.
-    fn say(&self, kind: u8, number: usize, words: &str) {
-        let (number, words) = ((number as u32).to_le_bytes(), words.as_bytes());
-        let message = [&[kind], &number[..], &words[..words.len().min(MOST_WORDS)]].concat();
+    fn say(&self, [kind, status]: [u8; 2], process: usize, words: &str) {
+        let (process, words) = ((process as u32).to_le_bytes(), words.as_bytes());
+        let message = [&[kind, status], &process[..], &words[..words.len().min(MOST_WORDS)]].concat();
         let message: &'static [u8] = message.leak(); // the program ends
         let begin = |process| start(&self.world, message, process, FAREWELL).ok();
         let mut under_way: Vec<_> = self.others().filter_map(begin).collect();
@@ -209,20 +209,16 @@ impl Communicator for Wire {
         asked: &dyn Fn() -> bool,
     ) -> Result<(), Parting> {
         assert!(self.under_way.is_empty(), "processes that have parted exchange nothing");
-        let outcome = self.begin(outgoing, incoming).and_then(|()| self.wait(asked));
-        match &outcome {
-            Ok(()) => self.others().for_each(|process| incoming[process].copy_from_slice(&self.from[process])),
-            Err(Parting::Lost { process, how }) => self.say(LOST, *process, how),
-            Err(_) => {}
-        }
-        outcome
+        self.begin(outgoing, incoming).and_then(|()| self.wait(asked))?;
+        self.others().for_each(|process| incoming[process].copy_from_slice(&self.from[process]));
+        Ok(())
     }
 
     fn wait_for(&mut self, done: &mut dyn FnMut() -> bool, asked: &dyn Fn() -> bool) -> Result<(), Parting> {
         let (mut watch, mut parted) = (Watch::begin(self.patience), None);
-        let outcome = loop {
+        loop {
             if done() {
-                break Ok(());
+                return Ok(());
             }
             self.hear();
             let gone = watch.look(|| self.gone(self.others())).err();
@@ -230,22 +226,20 @@ impl Communicator for Wire {
                 parted.get_or_insert((Instant::now(), parting));
             }
             if let Some((_, parting)) = parted.as_ref().filter(|(since, _)| since.elapsed() > GRACE) {
-                break Err(parting.clone());
+                return Err(parting.clone());
             }
-            if let Err(parting) = watch.go_on(asked, (self.rank() + 1) % self.size()) {
-                break Err(parting);
-            }
-        };
-        if let Err(Parting::Lost { process, how }) = &outcome {
-            self.say(LOST, *process, how);
+            watch.go_on(asked, (self.rank() + 1) % self.size())?;
         }
-        outcome
     }
 
-    fn part(&mut self, farewell: &Farewell) {
-        match farewell {
-            Farewell::Stopped(signal) => self.say(STOPPED, 0, signal),
-            Farewell::Failed { status, why } => self.say(FAILED, usize::from(*status), why),
+    fn part(&mut self, why: &Parting) {
+        match why {
+            Parting::Left { process, farewell: Farewell::Stopped(signal) } => self.say([STOPPED, 1], *process, signal),
+            Parting::Left { process, farewell: Farewell::Failed { status, why } } => {
+                self.say([FAILED, *status], *process, why);
+            }
+            Parting::Lost { process, how } => self.say([LOST, 1], *process, how),
+            Parting::Asked | Parting::Stopped(_) => {}
         }
     }
 }
@@ -364,14 +358,14 @@ fn check(process: usize, code: c_int) -> Result<(), Parting> {
     Err(Parting::Lost { process, how: String::from_utf8_lossy(&words).into_owned() })
 }
 
-/// The farewell of a process.
-fn read(words: &[u8], process: usize) -> Parting {
+/// A farewell.
+fn read(words: &[u8]) -> Parting {
     let text = String::from_utf8_lossy(&words[HEAD..]).trim_end_matches('\0').to_owned();
-    let number = u32::from_le_bytes(words[1..HEAD].try_into().expect("four bytes"));
+    let process = u32::from_le_bytes(words[2..HEAD].try_into().expect("four bytes")) as usize;
     let left = |farewell| Parting::Left { process, farewell };
     match words[0] {
         STOPPED => left(Farewell::Stopped(text)),
-        LOST => Parting::Lost { process: number as usize, how: text },
-        _ => left(Farewell::Failed { status: number as u8, why: text }),
+        LOST => Parting::Lost { process, how: text },
+        _ => left(Farewell::Failed { status: words[1], why: text }),
     }
 }

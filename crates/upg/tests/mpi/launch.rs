@@ -9,9 +9,25 @@ use std::time::{Duration, Instant};
 
 /// Longest time for what takes seconds.
 const PATIENCE: Duration = Duration::from_secs(90);
+/// How long a launcher may stay when its processes have ended.
+const ALONE: Duration = Duration::from_secs(10);
+/// Most processes of a test.
+const MOST: usize = 4;
 
 fn launcher() -> Command {
-    Command::new(std::env::var_os("UPG_MPIRUN").unwrap_or_else(|| "mpirun".into()))
+    let mut command = Command::new(std::env::var_os("UPG_MPIRUN").unwrap_or_else(|| "mpirun".into()));
+    // In the words of Open MPI 4 and 5; MPICH doesn't ask. Containers often don't let processes look at each other's memory.
+    for (name, value) in [
+        ("OMPI_ALLOW_RUN_AS_ROOT", "1"),
+        ("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"),
+        ("OMPI_MCA_rmaps_base_oversubscribe", "1"),
+        ("OMPI_MCA_hwloc_base_binding_policy", "none"),
+        ("OMPI_MCA_btl_vader_single_copy_mechanism", "none"),
+        ("PRTE_MCA_rmaps_default_mapping_policy", ":oversubscribe"),
+    ] {
+        command.env(name, value);
+    }
+    command
 }
 
 /// Whether the launcher kills all processes at once where one is killed, as MPICH's Hydra does: nobody is left to speak.
@@ -24,16 +40,15 @@ pub fn leaves_nobody() -> bool {
 pub fn on(processes: usize, arguments: &[&str]) -> Command {
     let mut command = launcher();
     command.args(["-n", &processes.to_string(), env!("CARGO_BIN_EXE_upg")]).args(arguments);
-    // In the words of Open MPI 4 and 5; MPICH doesn't ask. Containers often don't let processes look at each other's memory.
-    for (name, value) in [
-        ("OMPI_ALLOW_RUN_AS_ROOT", "1"),
-        ("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"),
-        ("OMPI_MCA_rmaps_base_oversubscribe", "1"),
-        ("OMPI_MCA_hwloc_base_binding_policy", "none"),
-        ("OMPI_MCA_btl_vader_single_copy_mechanism", "none"),
-        ("PRTE_MCA_rmaps_default_mapping_policy", ":oversubscribe"),
-    ] {
-        command.env(name, value);
+    command
+}
+
+/// A process for each of these folders and arguments of `upg`.
+pub fn in_folders(processes: &[(&str, &str)]) -> Command {
+    let mut command = launcher();
+    for (number, (folder, arguments)) in processes.iter().enumerate() {
+        let script = format!("cd '{folder}' && exec '{}' {arguments}", env!("CARGO_BIN_EXE_upg"));
+        command.args((number > 0).then_some(":")).args(["-n", "1", "sh", "-c", &script]);
     }
     command
 }
@@ -116,15 +131,21 @@ impl Launched {
         }
     }
 
-    /// Waits for the end, which has to come.
+    /// Waits for the end, which has to come. A launcher that stays although all of its processes have ended, as that of Open MPI 4.1 now and then does, is
+    /// ended.
     #[track_caller]
     pub fn end(mut self) -> Output {
-        let begun = Instant::now();
+        let (begun, mut lived) = (Instant::now(), Instant::now());
         let status = loop {
             if let Some(status) = self.launcher.try_wait().unwrap() {
                 break status;
             }
             assert!(begun.elapsed() < PATIENCE, "it hangs");
+            if (0..MOST).any(|rank| self.find(rank).is_some()) {
+                lived = Instant::now();
+            } else if lived.elapsed() > ALONE {
+                self.launcher.kill().unwrap();
+            }
             std::thread::sleep(Duration::from_millis(20));
         };
         Output { status, stdout: vec![], stderr: self.errors().into_bytes() }

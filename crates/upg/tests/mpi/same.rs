@@ -1,6 +1,6 @@
 //! A run is the same on any number of processes: to round-off, and to the bit where there are as many.
 
-use crate::launch::{on, said, train, trained};
+use crate::launch::{Launched, in_folders, on, said, train, trained};
 use crate::support::{Experiment, Tensors, distance, json, metrics, tensors};
 use serde_json::Value;
 use std::fs;
@@ -201,4 +201,47 @@ fn wrong_input_is_told_once() {
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
+}
+
+/// The second of three, which gets other words or finds another file than the others: nobody waits for it, nor for those who know of it already.
+#[test]
+fn what_one_process_alone_is_given_is_told_and_ends_all() {
+    let experiment = Experiment::new(BOTH);
+    let [here, empty, other] = ["here", "empty", "other"].map(|name| {
+        std::fs::create_dir(experiment.path(name)).unwrap();
+        experiment.argument(name)
+    });
+    std::fs::write(experiment.path("here/c.ron"), BOTH).unwrap();
+    std::fs::write(experiment.path("other/c.ron"), BOTH.replace("batch: 22", "batch: 23")).unwrap();
+    let out = experiment.argument("run");
+    let usual = format!("train --config c.ron --out {out} --steps 3");
+    for (folder, arguments, told) in [
+        (&empty, usual.clone(), "error: process 1: config c.ron: cannot read the file: "),
+        (
+            &other,
+            usual.clone(),
+            "error: process 1 has another configuration than the first: accepted is the same for all",
+        ),
+        (
+            &here,
+            format!("{usual} --seed 5"),
+            "error: process 1 has another command line than the first: accepted is the same",
+        ),
+        (&here, format!("{usual} --sed 5"), "error: process 1: unexpected argument '--sed' found"),
+    ] {
+        let usual = (&here[..], &usual[..]);
+        let command = in_folders(&[usual, (folder, &arguments), usual]);
+        let output = Launched::start(command, Path::new(&out)).end();
+        let [line] = &said(&output)[..] else {
+            panic!("{arguments}, {told}: {}", String::from_utf8_lossy(&output.stderr))
+        };
+        assert!(line.starts_with(told), "{line}");
+        assert!(!output.status.success() && !experiment.path("run").exists());
+    }
+    // But for where each computes.
+    let mut command = train(&experiment, 1, "run", &["--steps", "3"]);
+    let config = experiment.argument("config.ron");
+    command.args([":", "-n", "1", env!("CARGO_BIN_EXE_upg"), "train", "--config", &config, "--out", &out]);
+    let output = command.args(["--threads=2", "--device", "cpu", "--steps", "3"]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }

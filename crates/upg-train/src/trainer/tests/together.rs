@@ -174,8 +174,8 @@ impl Communicator for Counted<'_> {
         self.threads.wait_for(done, asked)
     }
 
-    fn part(&mut self, farewell: &Farewell) {
-        self.threads.part(farewell);
+    fn part(&mut self, why: &Parting) {
+        self.threads.part(why);
     }
 }
 
