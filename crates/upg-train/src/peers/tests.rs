@@ -127,19 +127,16 @@ fn nobody_waits_for_one_that_fails_is_gone_or_is_silent() {
         assert_eq!(parted, Some(Parting::Left { process: 2, farewell: farewell.clone() }));
         assert_eq!(outcome, Err("another process of the run: process 2: no more".into()));
     }
-    // Two awaits the first alone, which learns of one's farewell, and doesn't end.
-    let (told, ended) = (Farewell::Failed { status: 1, why: "a disk".into() }, std::sync::Barrier::new(2));
+    // The last one awaits the first alone, which learns of a farewell, and is there for a while.
+    let told = Farewell::Failed { status: 1, why: "a disk".into() };
     let relayed = together(3, |peers| {
-        match peers.rank() {
-            1 => peers.part(&told),
-            0 => {
-                peers.gather(&[], |_| 0).unwrap_err();
-                ended.wait();
-            }
-            _ => {
-                peers.broadcast(&mut vec![]).unwrap_err();
-                ended.wait();
-            }
+        if peers.rank() == 1 {
+            peers.part(&told);
+            return peers.parted();
+        }
+        peers.collect(vec![1.0], |_| 1).map(drop).and_then(|()| peers.broadcast(&mut vec![])).unwrap_err();
+        if peers.is_first() {
+            thread::sleep(3 * GRACE);
         }
         peers.parted()
     });
