@@ -71,7 +71,7 @@ impl Wire {
         };
         let (message, mut all) = (own.to_bytes(), vec![[0; neighbours::LENGTH]; size]);
         let mut incoming: Vec<&mut [u8]> = all.iter_mut().map(|bytes| &mut bytes[..]).collect();
-        wire.exchange(&vec![&message[..]; size], &mut incoming, &|| false)?;
+        wire.exchange(&vec![&message[..]; size], &mut incoming, &|| false).inspect_err(|parting| wire.part(parting))?;
         let rank = wire.rank();
         for (process, bytes) in all.iter().enumerate().filter(|&(process, _)| process != rank) {
             wire.processes[process] = Introduction::from_bytes(bytes);
@@ -128,9 +128,9 @@ impl Wire {
     fn wait(&mut self, asked: &dyn Fn() -> bool) -> Result<(), Parting> {
         let mut watch = Watch::begin(self.patience);
         loop {
+            self.hear(); // before messages are looked for: those that were sent before a farewell are there with it
             self.advance()?;
             let Some(&(process, _)) = self.under_way.first() else { return Ok(()) };
-            self.hear();
             let mut farewells = self.under_way.iter().filter_map(|&(process, _)| self.farewells[process].as_ref());
             if let Some(parting) = farewells.next() {
                 return Err(parting.clone());
