@@ -2,13 +2,16 @@
 //! a host's copies are measured, the constants of networks and cards are those of data sheets: `upg peers` measures them where it is called.
 //!
 //! A step on n processes, with B samples and S bytes of gradient, is a gathering of the log-weights and a sum of the gradient. On hosts the sum is p pieces
-//! with two exchanges of messages with everyone each, on cards that are connected with each other two exchanges in all:
+//! with two exchanges of messages with everyone each:
 //!
-//! t(n) = c(B/n) + a + (n − 1) m + (n − 1) (24 + 8 B/n)/b + 2 (n − 1)/n · S/b + …
+//! t(n) = c(B/n) + a + (n − 1) m + (n − 1) (24 + 8 B/n)/b + 2p (a + (n − 1) m) + 2 (n − 1)/n · S/b + (4 (n − 1)/n + 1) S/w
 //!
-//! hosts: … + 2p (a + (n − 1) m) + (4 (n − 1)/n + 1) S/w
+//! On cards that are connected with each other the pieces are on their way while the layers that come after are at work: piece k is whole at Cₖ, has
+//! been multiplied, and piece k − 1 added up, at Bₖ, and its segments have arrived, with the sums of piece k − 1, at Xₖ, when those of k + 1 may follow:
 //!
-//! cards: … + a + (n − 1) m + 2 (a' + (n − 1) m') + (3 + 3/n) S/v
+//! C₁ = c/2 + c/2p, Bₖ = max(Cₖ, Xₖ₋₁) + (3 + 3/n) S/pv, Xₖ = Bₖ + a' + eₖ ((n − 1) m' + (n − 1)/n · S/pb), Cₖ₊₁ = Bₖ + c/2p
+//!
+//! with e₁ = 1 and eₖ = 2; then t(n) = Xₚ + (3 + 3/n) S/pv + a' + (n − 1) m' + (n − 1)/n · S/pb + 2 (a + (n − 1) m) + (n − 1) (24 + 8 B/n)/b.
 //!
 //! | symbol | what it is |
 //! |---|---|
@@ -16,7 +19,7 @@
 //! | a, m | seconds of an exchange between hosts, and of each of its messages |
 //! | a', m' | the same between cards |
 //! | b | bytes a second that a process sends, and receives at the same time |
-//! | p | S over the size of a piece, 512 KiB, or 64 KiB for each process if that is more |
+//! | p | S over the size of a piece: on hosts 512 KiB, or 64 KiB for each process if that is more; on cards 4 MiB, 512 KiB for each process, or a layer if that is more |
 //! | w | bytes a second that the host copies: messages at both ends, and the pieces of a segment as they are added up; measured |
 //! | v | bytes a second of a card's memory: the gradient is read, multiplied and written, a segment of everyone is read and their sum written |
 
@@ -35,8 +38,15 @@ struct Network {
 enum Sums {
     /// On hosts, which copy so many bytes a second.
     Hosts { memory: f64 },
-    /// On cards that are connected with each other.
-    Cards { exchange: f64, message: f64, memory: f64 },
+    /// On cards that are connected with each other, while the gradient is made or when it is done.
+    Cards { exchange: f64, message: f64, memory: f64, when: When },
+}
+
+/// When gradients are summed.
+#[derive(Clone, Copy, PartialEq)]
+enum When {
+    During,
+    After,
 }
 
 /// A flow of the paper on a device.
@@ -60,8 +70,16 @@ const CARDS: Network = Network {
     exchange: 2e-6,
     message: 0.5e-6,
     bandwidth: 50e9,
-    sums: Sums::Cards { exchange: 20e-6, message: 2e-6, memory: 4e12 },
+    sums: Sums::Cards { exchange: 20e-6, message: 2e-6, memory: 4e12, when: When::During },
 };
+/// The same with `UPG_NCCL=after`.
+const AFTER: Network = Network {
+    name: "cards, summed after each gradient",
+    sums: Sums::Cards { exchange: 20e-6, message: 2e-6, memory: 4e12, when: When::After },
+    ..CARDS
+};
+/// Couplings of the flows, whose gradients become whole one after the other.
+const LAYERS: f64 = 8.0;
 
 /// Two cores, from the README, spread over 64.
 const CORES: f64 = 32.0;
@@ -115,25 +133,37 @@ impl Network {
         }
         let exchange = self.exchange + (n - 1.0) * self.message;
         let gathered = exchange + (n - 1.0) * (24.0 + 8.0 * samples) / self.bandwidth;
-        let sent = 2.0 * (n - 1.0) / n * size / self.bandwidth;
-        let summed = match self.sums {
+        let seconds = flow.alone(samples);
+        match self.sums {
             Sums::Hosts { memory } => {
                 let pieces = (size / f64::max(524_288.0, n * 65_536.0)).ceil();
-                2.0 * pieces * exchange + (4.0 * (n - 1.0) / n + 1.0) * size / memory
+                let sent = 2.0 * (n - 1.0) / n * size / self.bandwidth;
+                let copied = (4.0 * (n - 1.0) / n + 1.0) * size / memory;
+                seconds + gathered + 2.0 * pieces * exchange + sent + copied
             }
-            Sums::Cards { exchange: between_cards, message, memory } => {
-                exchange + 2.0 * (between_cards + (n - 1.0) * message) + (3.0 + 3.0 / n) * size / memory
+            Sums::Cards { exchange: between_cards, message, memory, when } => {
+                let piece = [4_194_304.0, n * 524_288.0, size / LAYERS].into_iter().fold(0.0, f64::max);
+                let pieces = if when == When::During { (size / piece).ceil() } else { 1.0 };
+                let sent = (n - 1.0) * message + (n - 1.0) / n * size / pieces / self.bandwidth;
+                let added = (3.0 + 3.0 / n) * size / pieces / memory;
+                let pass = if when == When::During { seconds / 2.0 } else { 0.0 };
+                let (mut whole, mut arrived) = (seconds - pass + pass / pieces, 0.0);
+                for number in 1..=pieces as usize {
+                    let begun = f64::max(whole, arrived) + added;
+                    arrived = begun + between_cards + if number == 1 { sent } else { 2.0 * sent };
+                    whole = begun + pass / pieces;
+                }
+                arrived + added + between_cards + sent + gathered + exchange
             }
-        };
-        flow.alone(samples) + gathered + sent + summed
+        }
     }
 }
 
 /// Prints the tables.
 pub fn run() -> ExitCode {
-    for (network, flows) in [(NODES, ON_NODES), (CARDS, ON_CARDS)] {
+    for (network, flows) in [(NODES, &ON_NODES[..]), (CARDS, &ON_CARDS), (AFTER, &ON_CARDS[..1])] {
         for flow in flows {
-            table(&network, &flow);
+            table(&network, flow);
         }
     }
     ExitCode::SUCCESS

@@ -5,7 +5,7 @@
 
 use crate::{
     device::Device,
-    layer::{BatchStart, GradSink, Invertible, Layer, Pass, Watch},
+    layer::{BatchStart, GradSink, Invertible, Layer, Pass, Watch, Whole},
     params::ParamLayout,
     workspace::{Prepared, Workspace},
 };
@@ -158,6 +158,25 @@ impl<D: Device, L: Layer<D>> Layer<D> for Chain<L> {
             let sink = grad.as_mut().map(|grad| grad.slice(stop.link.range.clone()));
             let (layer, mut pass) = shared.at(stop);
             layer.pull_back(&mut pass, cotangent, weight, sink);
+        }
+    }
+
+    fn pull_back_each(
+        &self,
+        pass: &mut Pass<'_, D>,
+        cotangent: &mut D::Batch,
+        weight: f64,
+        mut grad: GradSink<'_, D>,
+        whole: &mut Whole<'_, D>,
+    ) {
+        let (stops, mut shared) = self.walk(pass);
+        for stop in stops.rev() {
+            let range = stop.link.range.clone();
+            let (layer, mut pass) = shared.at(stop);
+            layer.pull_back(&mut pass, cotangent, weight, Some(grad.slice(range.clone())));
+            if !range.is_empty() {
+                whole(range.clone(), grad.slice(range).into);
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use crate::{
     density::{Base, Target},
     device::{Device, DeviceError},
     estimator::{BaseAt, LayerAt},
-    layer::{Invertible, Layer},
+    layer::{Invertible, Layer, Whole},
     params::ParamLayout,
     random::SampleStream,
     ways::{BothWays, Generates, Generating, Normalizes, Normalizing, Ways},
@@ -17,7 +17,9 @@ use crate::{
 };
 use lane::{Job, Lane, Source};
 use ndarray::{Array2, ArrayView2, s};
-use std::{array, ops::Range};
+use std::array;
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
 /// Gradients of lanes that are added up in one visit.
 const AT_ONCE: usize = 7;
@@ -269,7 +271,13 @@ impl<D: Device, W: Ways<D>> Engine<D, W> {
     /// Runs `job` over a batch, lane by lane, and adds the gradients of the lanes, in their order, to that of lane 0; returns the number
     /// of lanes used.
     #[track_caller]
-    fn run(&mut self, job: &Job<'_, D::Real>, theta: &D::Buffer, batch: usize) -> Result<usize, DeviceError> {
+    fn run(
+        &mut self,
+        job: &Job<'_, D::Real>,
+        theta: &D::Buffer,
+        batch: usize,
+        whole: Option<&mut Whole<'_, D>>,
+    ) -> Result<usize, DeviceError> {
         assert!(batch > 0, "a batch of 0 samples: at least 1");
         assert!(
             self.end_samples != EndSamples::Scores || !job.has_gradient(),
@@ -283,6 +291,7 @@ impl<D: Device, W: Ways<D>> Engine<D, W> {
         let lanes = &mut lanes[..used];
         let (of_base, theta) = (0..*of_base, device.params(theta));
         let of_flow = of_base.end..layout.size();
+        let whole = whole.map(Mutex::new);
         // One visit to the threads for everything: small flows would feel a second one.
         device.install(|| {
             let (theta_of_base, theta_of_flow) = (D::slice(theta, of_base.clone()), D::slice(theta, of_flow.clone()));
@@ -302,12 +311,18 @@ impl<D: Device, W: Ways<D>> Engine<D, W> {
                 inverse: inverse.map(|layer| at(layer, &prepared.inverse)),
                 target: &**target,
             };
-            device.for_each(lanes, |lane| lane.run(device, &parts, job, cut, batch, *end_samples));
+            // The gradient of several lanes is whole when they are added up.
+            let whole_of_lane = whole.as_ref().filter(|_| used == 1);
+            device.for_each(lanes, |lane| lane.run(device, &parts, job, (cut, batch), *end_samples, whole_of_lane));
             if job.has_gradient() {
                 let (first, others) = lanes.split_first_mut().expect("at least one lane");
                 for some in others.chunks(AT_ONCE) {
                     let parts: [_; AT_ONCE] = array::from_fn(|i| &some[i.min(some.len() - 1)].grad);
                     device.accumulate(&parts[..some.len()], &mut first.grad);
+                }
+                if let Some(whole) = whole.filter(|_| used > 1) {
+                    let whole = whole.into_inner().unwrap_or_else(PoisonError::into_inner);
+                    whole(0..layout.size(), device.params_mut(&mut first.grad));
                 }
             }
         });
@@ -384,8 +399,39 @@ impl<D: Device, W: Generates<D>> Engine<D, W> {
         theta: &D::Buffer,
         start: Start<'_, D::Real>,
     ) -> Result<Gradient<'_, D>, DeviceError> {
+        self.reverse_kl_by(how, theta, start, None)
+    }
+
+    /// [`reverse_kl`](Self::reverse_kl), watched: `whole` gets every part of the gradient once, as soon as nothing is added to it any more, and may change it,
+    /// e.g. sum it with those of other processes: [`Gradient::grad`] is what it makes of it. Parts come in an order that depends on the flow and the
+    /// estimator alone; with several lanes there is one part.
+    ///
+    /// # Errors
+    /// As [`reverse_kl`](Self::reverse_kl).
+    ///
+    /// # Panics
+    /// As [`reverse_kl`](Self::reverse_kl).
+    #[track_caller]
+    pub fn reverse_kl_each(
+        &mut self,
+        how: W::Reverse,
+        theta: &D::Buffer,
+        start: Start<'_, D::Real>,
+        whole: &mut Whole<'_, D>,
+    ) -> Result<Gradient<'_, D>, DeviceError> {
+        self.reverse_kl_by(how, theta, start, Some(whole))
+    }
+
+    #[track_caller]
+    fn reverse_kl_by(
+        &mut self,
+        how: W::Reverse,
+        theta: &D::Buffer,
+        start: Start<'_, D::Real>,
+        whole: Option<&mut Whole<'_, D>>,
+    ) -> Result<Gradient<'_, D>, DeviceError> {
         let (source, batch) = self.source(start);
-        let used = self.run(&Job::Reverse(Some(how.into()), source), theta, batch)?;
+        let used = self.run(&Job::Reverse(Some(how.into()), source), theta, batch, whole)?;
         Ok(self.gradient(used, batch))
     }
 
@@ -399,7 +445,7 @@ impl<D: Device, W: Generates<D>> Engine<D, W> {
     #[track_caller]
     pub fn sample(&mut self, theta: &D::Buffer, start: Start<'_, D::Real>) -> Result<Weighted<'_, D>, DeviceError> {
         let (source, batch) = self.source(start);
-        let used = self.run(&Job::Reverse(None, source), theta, batch)?;
+        let used = self.run(&Job::Reverse(None, source), theta, batch, None)?;
         Ok(self.join_lanes(used, batch))
     }
 
@@ -428,8 +474,37 @@ impl<D: Device, W: Normalizes<D>> Engine<D, W> {
         theta: &D::Buffer,
         data: ArrayView2<'_, D::Real>,
     ) -> Result<Gradient<'_, D>, DeviceError> {
+        self.forward_kl_by(how, theta, data, None)
+    }
+
+    /// [`forward_kl`](Self::forward_kl), watched as [`reverse_kl_each`](Self::reverse_kl_each).
+    ///
+    /// # Errors
+    /// As [`forward_kl`](Self::forward_kl).
+    ///
+    /// # Panics
+    /// As [`forward_kl`](Self::forward_kl).
+    #[track_caller]
+    pub fn forward_kl_each(
+        &mut self,
+        how: W::Forward,
+        theta: &D::Buffer,
+        data: ArrayView2<'_, D::Real>,
+        whole: &mut Whole<'_, D>,
+    ) -> Result<Gradient<'_, D>, DeviceError> {
+        self.forward_kl_by(how, theta, data, Some(whole))
+    }
+
+    #[track_caller]
+    fn forward_kl_by(
+        &mut self,
+        how: W::Forward,
+        theta: &D::Buffer,
+        data: ArrayView2<'_, D::Real>,
+        whole: Option<&mut Whole<'_, D>>,
+    ) -> Result<Gradient<'_, D>, DeviceError> {
         let batch = self.batch_of(&data);
-        let used = self.run(&Job::Forward(Some(how.into()), data), theta, batch)?;
+        let used = self.run(&Job::Forward(Some(how.into()), data), theta, batch, whole)?;
         Ok(self.gradient(used, batch))
     }
 
@@ -443,7 +518,7 @@ impl<D: Device, W: Normalizes<D>> Engine<D, W> {
     #[track_caller]
     pub fn weigh(&mut self, theta: &D::Buffer, data: ArrayView2<'_, D::Real>) -> Result<Weighted<'_, D>, DeviceError> {
         let batch = self.batch_of(&data);
-        let used = self.run(&Job::Forward(None, data), theta, batch)?;
+        let used = self.run(&Job::Forward(None, data), theta, batch, None)?;
         Ok(self.join_lanes(used, batch))
     }
 }

@@ -18,7 +18,7 @@
 use crate::{
     density::{Base, BasePass, Target},
     device::Device,
-    layer::{GradSink, Layer, Pass},
+    layer::{GradSink, Layer, Pass, Whole},
     workspace::{Prepared, Workspace},
 };
 use std::ops::Range;
@@ -210,6 +210,37 @@ impl<D: Device> MicroBatch<'_, D> {
     }
 }
 
+/// Where a gradient goes.
+pub struct Destination<'a, 'w, D: Device> {
+    /// Its buffer.
+    pub sink: GradSink<'a, D>,
+    /// Who gets the parts that are whole, if somebody does; what they didn't get is whole when an estimator returns.
+    pub whole: Option<&'a mut Whole<'w, D>>,
+}
+
+impl<D: Device> Destination<'_, '_, D> {
+    /// ∂θ of a base.
+    fn slice(&mut self, range: Range<usize>) -> GradSink<'_, D> {
+        self.sink.slice(range)
+    }
+
+    /// The pull-back through a map, after which nothing is added to ∂θ of its layers.
+    fn pull_back(&mut self, map: &LayerAt<'_, D>, pass: &mut Pass<'_, D>, cotangent: &mut D::Batch, weight: f64) {
+        let sink = self.sink.slice(map.range.clone());
+        let Some(whole) = &mut self.whole else { return map.layer.pull_back(pass, cotangent, weight, Some(sink)) };
+        let first = map.range.start;
+        let mut of_all =
+            |range: Range<usize>, part: D::ParamsMut<'_>| whole(first + range.start..first + range.end, part);
+        map.layer.pull_back_each(pass, cotangent, weight, sink, &mut of_all);
+    }
+}
+
+impl<'a, D: Device> From<GradSink<'a, D>> for Destination<'a, '_, D> {
+    fn from(sink: GradSink<'a, D>) -> Self {
+        Self { sink, whole: None }
+    }
+}
+
 /// No gradient: samples at the end of M, log|det| and both log-densities. One conditioner pass.
 pub fn transport<D: Device>(m: &Transport<'_, D>, at: &MicroBatch<'_, D>, work: &mut Work<D>) {
     let Work { x, start, log_det, end, tape, scratch, .. } = work;
@@ -236,7 +267,7 @@ pub fn total_gradient<D: Device>(
     m: &Transport<'_, D>,
     at: &MicroBatch<'_, D>,
     work: &mut Work<D>,
-    mut grad: GradSink<'_, D>,
+    mut grad: Destination<'_, '_, D>,
 ) {
     let Work { x, start, log_det, end, score, cotangent, base_samples, tape, scratch, .. } = work;
     let device = at.device;
@@ -253,8 +284,7 @@ pub fn total_gradient<D: Device>(
         let sink = grad.slice(base.range.clone());
         base.base.pull_back(&mut base.pass(device, scratch), x, None, -at.share(), sink);
     }
-    let sink = grad.slice(m.map.range.clone());
-    m.map.layer.pull_back(&mut m.map.pass(device, tape, scratch), cotangent, -at.share(), Some(sink));
+    grad.pull_back(&m.map, &mut m.map.pass(device, tape, scratch), cotangent, -at.share());
     if let Some(base) = trained_start {
         device.axpby(at.share(), score, 1.0, cotangent); // a_z + ∇log q₀(z)/B
         let sink = grad.slice(base.range.clone());
@@ -269,7 +299,7 @@ pub fn path_gradient<D: Device>(
     m: &Transport<'_, D>,
     at: &MicroBatch<'_, D>,
     work: &mut Work<D>,
-    mut grad: GradSink<'_, D>,
+    mut grad: Destination<'_, '_, D>,
 ) {
     let Work { x, start, log_det, end, score, cotangent, end_score, base_samples, tape, scratch, .. } = work;
     let device = at.device;
@@ -287,8 +317,7 @@ pub fn path_gradient<D: Device>(
         base.base.pull_back(&mut base.pass(device, scratch), x, Some(cotangent), 0.0, sink);
         device.scale(-1.0, cotangent);
     }
-    let sink = grad.slice(m.map.range.clone());
-    m.map.layer.pull_back(&mut m.map.pass(device, tape, scratch), cotangent, 0.0, Some(sink));
+    grad.pull_back(&m.map, &mut m.map.pass(device, tape, scratch), cotangent, 0.0);
     if let Some(base) = m.start.trained_base() {
         let sink = grad.slice(base.range.clone());
         base.base.pull_back(&mut base.pass(device, scratch), base_samples, Some(cotangent), 0.0, sink);
@@ -335,7 +364,7 @@ pub fn path_two_pass<D: Device>(
     flow: &BothEnds<'_, D>,
     at: &MicroBatch<'_, D>,
     work: &mut Work<D>,
-    mut grad: GradSink<'_, D>,
+    mut grad: Destination<'_, '_, D>,
 ) {
     let Work { x, start, log_det, end, end_score, base_samples, z, tape, scratch, .. } = work;
     let (device, map) = (at.device, &flow.map);
@@ -361,8 +390,7 @@ pub fn path_two_pass<D: Device>(
         map.layer.forward(&mut map.pass(device, tape, scratch), z, unused);
     }
     path_cotangent(at, score, end_score, cotangent);
-    let sink = grad.slice(map.range.clone());
-    map.layer.pull_back(&mut map.pass(device, tape, scratch), cotangent, 0.0, Some(sink));
+    grad.pull_back(map, &mut map.pass(device, tape, scratch), cotangent, 0.0);
     if let Some(base) = flow.base.trained_base() {
         let sink = grad.slice(base.range.clone());
         base.base.pull_back(&mut base.pass(device, scratch), base_samples, Some(cotangent), 0.0, sink);
@@ -383,7 +411,12 @@ fn score_by_inverse<D: Device>(flow: &BothEnds<'_, D>, at: &MicroBatch<'_, D>, w
 /// Algorithm 3, forward KL: `gdreg`.
 ///
 /// ∇ₓ[log q(x) + S(x)] through T⁻¹; then T(z) at z = T⁻¹(x), held fixed, and (3) pulled back through it.
-pub fn gdreg<D: Device>(flow: &BothEnds<'_, D>, at: &MicroBatch<'_, D>, work: &mut Work<D>, mut grad: GradSink<'_, D>) {
+pub fn gdreg<D: Device>(
+    flow: &BothEnds<'_, D>,
+    at: &MicroBatch<'_, D>,
+    work: &mut Work<D>,
+    mut grad: Destination<'_, '_, D>,
+) {
     let Work { x, start, log_det, end, score, cotangent, end_score, back, unused, tape, inverse_tape, scratch, .. } =
         work;
     let (device, map, inverse) = (at.device, &flow.map, &flow.inverse);
@@ -397,8 +430,7 @@ pub fn gdreg<D: Device>(flow: &BothEnds<'_, D>, at: &MicroBatch<'_, D>, work: &m
     device.clear(unused, at.samples);
     map.layer.forward(&mut map.pass(device, tape, scratch), back, unused);
     path_cotangent(at, score, end_score, cotangent);
-    let sink = grad.slice(map.range.clone());
-    map.layer.pull_back(&mut map.pass(device, tape, scratch), cotangent, 0.0, Some(sink));
+    grad.pull_back(map, &mut map.pass(device, tape, scratch), cotangent, 0.0);
     if let Some(base) = flow.base.trained_base() {
         let sink = grad.slice(base.range.clone());
         base.base.pull_back(&mut base.pass(device, scratch), x, Some(cotangent), 0.0, sink);

@@ -40,6 +40,10 @@ impl<D: Device> GradSink<'_, D> {
 /// Called by [`Layer::forward_each`] with the number of a layer in the order of application, its result, and the log-dets so far.
 pub type Watch<'w, D> = dyn FnMut(usize, &<D as Memory>::Batch, &<D as Memory>::PerSample) + 'w;
 
+/// Called with every part of a gradient as soon as nothing is added to it any more: where it lies, and the part itself, which it may change, e.g. to sum it
+/// with those of other processes while the rest is at work.
+pub type Whole<'w, D> = dyn FnMut(Range<usize>, <D as Memory>::ParamsMut<'_>) + Send + 'w;
+
 /// The surroundings of a verb.
 pub struct Pass<'a, D: Device> {
     /// The device everything lives on.
@@ -83,6 +87,20 @@ pub trait Layer<D: Device>: Send + Sync {
 
     /// Pull-back, MATH (2): a ← Jᵀ a + w ∇ℓ, and ∂θ (+)= (∂T/∂θ)ᵀ a + w ∂ℓ/∂θ with the old a, if a sink is given.
     fn pull_back(&self, pass: &mut Pass<'_, D>, cotangent: &mut D::Batch, weight: f64, grad: Option<GradSink<'_, D>>);
+
+    /// `pull_back`, watched: after each layer of a composition `whole` gets its part of ∂θ, which is whole then. What it didn't get is whole when this
+    /// returns; by default that is all.
+    fn pull_back_each(
+        &self,
+        pass: &mut Pass<'_, D>,
+        cotangent: &mut D::Batch,
+        weight: f64,
+        grad: GradSink<'_, D>,
+        whole: &mut Whole<'_, D>,
+    ) {
+        let _ = whole;
+        self.pull_back(pass, cotangent, weight, Some(grad));
+    }
 
     /// Score recursion, MATH (1): s ← J^{-T} (s − ∇ℓ); takes ∇log q_l(x_l) to ∇log q_{l+1}(x_{l+1}).
     fn push_score(&self, pass: &mut Pass<'_, D>, score: &mut D::Batch) {
@@ -163,6 +181,17 @@ impl<D: Device, L: Layer<D> + ?Sized> Layer<D> for Box<L> {
 
     fn pull_back(&self, pass: &mut Pass<'_, D>, cotangent: &mut D::Batch, weight: f64, grad: Option<GradSink<'_, D>>) {
         (**self).pull_back(pass, cotangent, weight, grad);
+    }
+
+    fn pull_back_each(
+        &self,
+        pass: &mut Pass<'_, D>,
+        cotangent: &mut D::Batch,
+        weight: f64,
+        grad: GradSink<'_, D>,
+        whole: &mut Whole<'_, D>,
+    ) {
+        (**self).pull_back_each(pass, cotangent, weight, grad, whole);
     }
 
     fn push_score(&self, pass: &mut Pass<'_, D>, score: &mut D::Batch) {

@@ -22,7 +22,7 @@ pub use images::compile_to;
 pub use module::Module;
 
 use crate::gpu::{Address, Facts, Gpu, Launch, Links, Product, Source};
-use crate::links;
+use crate::links::Wanted;
 use context::Context;
 use images::Images;
 use products::Sizes;
@@ -37,13 +37,13 @@ pub struct Driver {
     images: Images,
     stream: Arc<Stream>,
     /// Whether it may be connected with cards of other processes.
-    links: bool,
+    links: Wanted,
     context: Arc<Context>,
 }
 
 impl Driver {
     /// The card of that number, with graphs as the variable `UPG_CUDA_GRAPHS` of the environment says, `on`, as where it isn't set, or `off`, and with
-    /// NCCL for cards of other processes as `UPG_NCCL` says, `on` or `off` as well.
+    /// NCCL for cards of other processes as `UPG_NCCL` says, `on`, `off`, or `after` for sums that begin when a gradient is done.
     ///
     /// # Errors
     /// [`DeviceError::Unavailable`] that says in one line which library is missing and where it was looked for, which cards there are, in the
@@ -59,7 +59,7 @@ impl Driver {
     /// As [`new`](Self::new), the variable aside.
     pub fn with_graphs(index: usize, graphs: Graphs) -> Result<Self, DeviceError> {
         let refused = |reason| DeviceError::Unavailable { device: format!("cuda:{index}"), reason };
-        let links = links::are_wanted().map_err(refused)?;
+        let links = Wanted::from_environment().map_err(refused)?;
         let context = Arc::new(Context::new(index)?);
         let stream = Arc::new(Stream::new(&context, graphs)?);
         let mut facts = context.facts(String::new())?;

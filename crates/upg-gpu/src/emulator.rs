@@ -33,7 +33,7 @@ pub use mode::Order;
 pub use module::Module;
 
 use crate::gpu::{Address, Argument, Facts, Gpu, Launch, Links, Matrix, Numbers, Product, Source, Transposed};
-use crate::links::are_wanted;
+use crate::links::Wanted;
 use compiler::Compiler;
 use heap::Heap;
 use mode::Care;
@@ -65,7 +65,7 @@ pub struct Emulator {
     care: Care,
     compiler: Compiler,
     runtime: abi::Runtime,
-    links: bool,
+    links: Wanted,
     state: Arc<Mutex<State>>,
 }
 
@@ -98,7 +98,7 @@ impl Emulator {
     }
 
     fn with(care: Care) -> Result<Self, DeviceError> {
-        let links = are_wanted().map_err(unavailable)?;
+        let links = Wanted::from_environment().map_err(unavailable)?;
         let made = Compiler::find().and_then(|compiler| Ok((abi::Runtime::load(&compiler)?, compiler)));
         let (runtime, compiler) = made.map_err(unavailable)?;
         let facts = Facts {

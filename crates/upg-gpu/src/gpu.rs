@@ -108,18 +108,22 @@ pub trait Links {
 
 /// A GPU among others that it is connected with. Dropped, it leaves them, whatever they are doing.
 pub trait Link: Send {
-    /// Sends to every other GPU and receives from it, in the order of the stream; what is sent stays as it is, and what is received isn't there, until
-    /// [`finish`](Self::finish) returns or later work of this GPU uses it.
+    /// Begins to send to other GPUs and to receive from them, once the work of this GPU asked for so far is done; what is asked for from now on goes on
+    /// meanwhile. Several messages to one GPU arrive in their order. What is sent has to stay as it is, and what is received isn't there, until
+    /// [`arrived`](Self::arrived) returns.
     ///
     /// # Errors
     /// [`DeviceError::Lost`], or what `wait` says.
-    fn exchange(&mut self, messages: &[Message], wait: Wait<'_>) -> Result<(), DeviceError>;
+    fn begin(&mut self, messages: &[Message], wait: Wait<'_>) -> Result<(), DeviceError>;
 
-    /// Waits for all work asked for so far, exchanges among it.
+    /// Waits until all messages that were begun are sent and received.
     ///
     /// # Errors
-    /// As [`exchange`](Self::exchange).
-    fn finish(&mut self, wait: Wait<'_>) -> Result<(), DeviceError>;
+    /// As [`begin`](Self::begin).
+    fn arrived(&mut self, wait: Wait<'_>) -> Result<(), DeviceError>;
+
+    /// Bytes of a gradient from which on it is worth while to send a part of it before the rest is there.
+    fn piece(&self) -> usize;
 
     /// By what the GPUs are connected, in words for a report.
     fn words(&self) -> String;

@@ -5,17 +5,43 @@ use std::env;
 /// The variable of the environment that chooses.
 const VARIABLE: &str = "UPG_NCCL";
 
-/// What `UPG_NCCL` says: `on`, as where it isn't set, or `off`.
-///
-/// # Errors
-/// One line, if it says something else.
-pub(crate) fn are_wanted() -> Result<bool, String> {
-    match env::var_os(VARIABLE).unwrap_or_default().to_string_lossy().as_ref() {
-        "" | "on" => Ok(true),
-        "off" => Ok(false),
-        other => Err(format!("{VARIABLE} = {other}: accepted are on and off")),
-    }
+/// Whether there are links, and when gradients go over them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// None.
+    Off,
+    /// As soon as parts of them are whole.
+    On,
+    /// When all of them is.
+    After,
 }
 
-/// Why there are none where they aren't wanted.
-pub(crate) const NOT_WANTED: &str = "UPG_NCCL = off";
+impl Wanted {
+    /// What `UPG_NCCL` says: `on`, as where it isn't set, `after`, or `off`.
+    ///
+    /// # Errors
+    /// One line, if it says something else.
+    pub fn from_environment() -> Result<Self, String> {
+        match env::var_os(VARIABLE).unwrap_or_default().to_string_lossy().as_ref() {
+            "" | "on" => Ok(Self::On),
+            "after" => Ok(Self::After),
+            "off" => Ok(Self::Off),
+            other => Err(format!("{VARIABLE} = {other}: accepted are on, after and off")),
+        }
+    }
+
+    /// Whether there are links, or why not.
+    pub fn check(self) -> Result<(), String> {
+        if self == Self::Off { Err(format!("{VARIABLE} = off")) } else { Ok(()) }
+    }
+
+    /// Bytes from which on a part of a gradient is sent while the rest is at work, of which messages are worth it from so many bytes on.
+    pub fn piece(self, worth: usize) -> usize {
+        if self == Self::After { usize::MAX } else { worth }
+    }
+
+    /// By what the GPUs are connected, and when they use it.
+    pub fn words(self, by: String) -> String {
+        if self == Self::After { format!("{by}, after each gradient") } else { by }
+    }
+}

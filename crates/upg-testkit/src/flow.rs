@@ -8,6 +8,7 @@
 //! | trained bases | what the base is given to pull back, MATH (18), from dense Jacobians |
 //! | expectation | path gradient and ordinary gradient have the same mean |
 //! | zero | with q = p every path gradient is zero, for every single sample |
+//! | parts | what is handed out as whole is so, every element once, and what is made of it is the gradient |
 //! | results | loss, log-weights, log-dets and end samples agree with a plain evaluation of the flow |
 //! | cuts, threads, f32 | how a batch is cut matters only by round-off, threads not by a bit; precisions agree |
 //! | draws | a sample depends on its stream and its number alone |
@@ -30,6 +31,7 @@ use crate::{
 };
 use ndarray::{Array2, ArrayView2};
 use rand::RngExt;
+use upg_core::layer::Whole;
 use upg_core::{
     Base, Cpu, Cut, Engine, ForwardKl, Gradient, Invertible, ParamLayout, Real, ReverseKl, Rng, SampleStream,
     StandardNormal, Start, Target, UniformTorus,
@@ -198,6 +200,21 @@ impl Estimator {
         let gradient = match self {
             Self::Reverse(how) => engine.reverse_kl(how, theta, Start::Given(samples)),
             Self::Forward(how) => engine.forward_kl(how, theta, samples),
+        };
+        gradient.expect("the processor doesn't fail")
+    }
+
+    /// The same, watched.
+    pub fn run_each<'e, T: Real>(
+        self,
+        engine: &'e mut AnyEngine<T>,
+        theta: &Vec<T>,
+        samples: ArrayView2<'_, T>,
+        whole: &mut Whole<'_, Cpu<T>>,
+    ) -> Gradient<'e, Cpu<T>> {
+        let gradient = match self {
+            Self::Reverse(how) => engine.reverse_kl_each(how, theta, Start::Given(samples), whole),
+            Self::Forward(how) => engine.forward_kl_each(how, theta, samples, whole),
         };
         gradient.expect("the processor doesn't fail")
     }

@@ -32,14 +32,36 @@ pub trait Connect<D: Memory + ?Sized> {
     ) -> Result<Box<dyn Joined<D>>, DeviceError>;
 }
 
-/// A device among others that it is connected with. Dropped, it leaves them, whatever they are doing.
+/// A device among others that it is connected with. Dropped, it leaves them.
+///
+/// A sum is Σᵣ factorᵣ·partᵣ over the devices: products rounded to the precision of the part, added in the order of the devices, so that all get the same
+/// bits, those of [`scaled`] and sums on a host.
 pub trait Joined<D: Memory + ?Sized>: Send {
-    /// buffer ← Σᵣ factorᵣ·bufferᵣ over the devices, which all call this with buffers of one length: products rounded to the buffer's precision, added in the
-    /// order of the devices, so that all get the same bits, those of [`scaled`] and sums on a host.
+    /// Begins to sum a part of a buffer in its place, once the work of the device asked for so far is done, while what is asked for from now on goes on. All
+    /// devices begin the same sums in the same order. Until [`finish`](Self::finish) returns nothing else may use the part, and it has to be there; where that can't be, as
+    /// after a failure, the connection has to be dropped first.
     ///
     /// # Errors
-    /// If the device fails, or `wait` does. The buffer's content is unspecified then, and nothing can be summed any more.
-    fn sum(&mut self, factor: f64, buffer: &mut D::Buffer, wait: Wait<'_>) -> Result<(), DeviceError>;
+    /// If the device fails, or `wait` does. Content is unspecified then, and nothing can be summed any more.
+    fn begin(&mut self, factor: f64, part: D::ParamsMut<'_>, wait: Wait<'_>) -> Result<(), DeviceError>;
+
+    /// Waits until all sums that were begun are there.
+    ///
+    /// # Errors
+    /// As [`begin`](Self::begin).
+    fn finish(&mut self, wait: Wait<'_>) -> Result<(), DeviceError>;
+
+    /// Leaves the other devices, whatever is under way; nothing can be summed any more.
+    fn leave(&mut self);
+
+    /// A sum, begun and waited for.
+    ///
+    /// # Errors
+    /// As [`begin`](Self::begin).
+    fn sum(&mut self, factor: f64, all: D::ParamsMut<'_>, wait: Wait<'_>) -> Result<(), DeviceError> {
+        self.begin(factor, all, wait)?;
+        self.finish(wait)
+    }
 
     /// By what they are connected, in words for a report, e.g. `NCCL 2.27.3`.
     fn words(&self) -> String;

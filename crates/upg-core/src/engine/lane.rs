@@ -3,13 +3,16 @@
 use super::{Cut, EndSamples, Parts};
 use crate::{
     device::Device,
-    estimator::{self, BothEnds, End, ForwardKl, LayerAt, MicroBatch, Recording, ReverseKl, Transport, Work},
-    layer::{Accum, GradSink},
+    estimator::{
+        self, BothEnds, Destination, End, ForwardKl, LayerAt, MicroBatch, Recording, ReverseKl, Transport, Work,
+    },
+    layer::{Accum, GradSink, Whole},
     random::SampleStream,
     workspace::Workspace,
 };
 use ndarray::{Array2, ArrayView2, s};
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
 /// The work of an engine over one batch; without an estimator, no gradient.
 pub(super) enum Job<'a, T> {
@@ -72,15 +75,15 @@ impl<D: Device> Lane<D> {
         }
     }
 
-    /// Processes the micro-batches of this lane, one after the other.
+    /// Processes the micro-batches of this lane, one after the other; in the last one `whole` gets the parts of the gradient, if this is the only lane.
     pub fn run(
         &mut self,
         device: &D,
         parts: &Parts<'_, D>,
         job: &Job<'_, D::Real>,
-        cut: Cut,
-        batch: usize,
+        (cut, batch): (Cut, usize),
         end_samples: EndSamples,
+        whole: Option<&Mutex<&mut Whole<'_, D>>>,
     ) {
         let shape = (self.range.len(), parts.base.base.dof());
         if end_samples != EndSamples::Discard && self.end.dim() != shape {
@@ -91,11 +94,17 @@ impl<D: Device> Lane<D> {
             let samples = cut.micro_batch.min(self.range.end - first);
             let accum = if first == self.range.start { Accum::Replace } else { Accum::Add };
             self.take_start(device, parts, job, first, samples);
-            let grad = GradSink { into: device.params_mut(&mut self.grad), accum };
             let at = MicroBatch { device, samples, batch };
-            match end_samples {
-                EndSamples::Scores => parts.score(job, &at, &mut self.work),
-                _ => parts.estimate(job, &at, &mut self.work, grad),
+            match (end_samples, whole.filter(|_| first + samples == self.range.end)) {
+                (EndSamples::Scores, _) => parts.score(job, &at, &mut self.work),
+                (_, None) => {
+                    let sink = GradSink { into: device.params_mut(&mut self.grad), accum };
+                    parts.estimate(job, &at, &mut self.work, sink.into());
+                }
+                (_, Some(whole)) => {
+                    let mut whole = whole.lock().unwrap_or_else(PoisonError::into_inner);
+                    self.estimate_watched(parts, job, &at, accum, &mut **whole);
+                }
             }
             for sums in [&self.work.start, &self.work.log_det, &self.work.end] {
                 device.append(sums, &mut self.sums);
@@ -106,6 +115,27 @@ impl<D: Device> Lane<D> {
             }
         }
         self.collect(device, job, cut);
+    }
+
+    /// Runs the estimator on the last micro-batch, and hands out every part of the gradient once.
+    fn estimate_watched(
+        &mut self,
+        parts: &Parts<'_, D>,
+        job: &Job<'_, D::Real>,
+        at: &MicroBatch<'_, D>,
+        accum: Accum,
+        whole: &mut Whole<'_, D>,
+    ) {
+        let (device, mut told) = (at.device, vec![]);
+        let mut tell = |range: Range<usize>, part: D::ParamsMut<'_>| {
+            told.push(range.clone());
+            whole(range, part);
+        };
+        let sink = GradSink { into: device.params_mut(&mut self.grad), accum };
+        parts.estimate(job, at, &mut self.work, Destination { sink, whole: Some(&mut tell) });
+        for range in others(told, device.buffer_len(&self.grad)) {
+            whole(range.clone(), D::slice_mut(&mut device.params_mut(&mut self.grad), range));
+        }
     }
 
     /// Fills `work.x` with the `samples` start samples that begin at number `first` of the batch.
@@ -155,9 +185,23 @@ impl<D: Device> Lane<D> {
     }
 }
 
+/// What of 0..len isn't in the ranges, which don't overlap.
+fn others(mut ranges: Vec<Range<usize>>, len: usize) -> Vec<Range<usize>> {
+    ranges.sort_unstable_by_key(|range| range.start);
+    let ends = ranges.iter().map(|range| range.end);
+    let starts = ranges.iter().map(|range| range.start).chain([len]);
+    [0].into_iter().chain(ends).zip(starts).map(|(end, start)| end..start).filter(|range| !range.is_empty()).collect()
+}
+
 impl<D: Device> Parts<'_, D> {
     /// Runs the estimator, if one is asked for, on the micro-batch in `work.x`.
-    fn estimate(&self, job: &Job<'_, D::Real>, at: &MicroBatch<'_, D>, work: &mut Work<D>, grad: GradSink<'_, D>) {
+    fn estimate(
+        &self,
+        job: &Job<'_, D::Real>,
+        at: &MicroBatch<'_, D>,
+        work: &mut Work<D>,
+        grad: Destination<'_, '_, D>,
+    ) {
         match job {
             Job::Reverse(None, _) => estimator::transport(&self.to_target(), at, work),
             Job::Forward(None, _) => estimator::transport(&self.to_base(), at, work),

@@ -10,9 +10,11 @@ use crate::layers::{
 use nalgebra::{DMatrix, DVector};
 use ndarray::{Array2, array};
 use proptest::prelude::*;
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
 use upg_core::{
-    Batch, Chain, Cpu, Cut, EndSamples, Engine, ForwardKl, Layer, OneWay, Pass, Prepared, Real, ReverseKl,
-    SampleStream, StandardNormal, Start, Target, Workspace,
+    Batch, Chain, Cpu, Cut, EndSamples, Engine, ForwardKl, GradSink, Init, Layer, OneWay, ParamLayout, Pass, Prepared,
+    Real, ReverseKl, SampleStream, StandardNormal, Start, Target, Tensor, Workspace,
 };
 use upg_testkit::flow::{AnyEngine, Parts, agreement::assert_paths_agree, zero::assert_zero_for_every_sample};
 use upg_testkit::{domain::Domain, draw, models::AnharmonicChain, tolerance::Tolerance};
@@ -321,4 +323,51 @@ fn drawing_nothing_is_refused() {
 #[should_panic(expected = "threads = 0: at least 1")]
 fn no_threads_are_refused() {
     Cpu::<f64>::new(0);
+}
+
+/// The identity with a parameter that does nothing; it notes when it is asked for its gradient.
+struct Noting(usize, Notes);
+
+type Notes = Arc<Mutex<Vec<String>>>;
+
+impl Layer<Cpu<f64>> for Noting {
+    fn dof(&self) -> usize {
+        3
+    }
+
+    fn params(&self) -> ParamLayout {
+        let mut layout = ParamLayout::default();
+        layout.push(Tensor::new("nothing", [1], Init::Constant(0.0)));
+        layout
+    }
+
+    fn forward(&self, _: &mut Pass<'_, Cpu<f64>>, _: &mut Batch<f64>, _: &mut Vec<f64>) {}
+
+    fn push(&self, _: &mut Pass<'_, Cpu<f64>>, _: &mut Batch<f64>, _: f64, _: Option<GradSink<'_, Cpu<f64>>>) {}
+
+    fn pull_back(&self, _: &mut Pass<'_, Cpu<f64>>, _: &mut Batch<f64>, _: f64, grad: Option<GradSink<'_, Cpu<f64>>>) {
+        grad.unwrap().into[0] = 0.0;
+        self.1.lock().unwrap().push(format!("layer {}", self.0));
+    }
+}
+
+/// The gradient of a layer is handed out before that of the next is made, that of a chain among the layers as a whole; where a batch has several
+/// micro-batches, in the last one.
+#[test]
+fn gradients_are_handed_out_layer_by_layer() {
+    let notes = Notes::default();
+    let layer = |number| Box::new(Noting(number, notes.clone())) as Box<dyn Layer<Cpu<f64>>>;
+    let inner = Box::new(Chain::new::<Cpu<f64>>(vec![layer(1), layer(2)]));
+    let flow = Chain::new::<Cpu<f64>>(vec![layer(0), inner, layer(3)]);
+    let target = Gaussian { mean: DVector::zeros(3), precision: DMatrix::identity(3, 3) };
+    let cut = Cut { micro_batch: 16, lanes: 1 };
+    let mut engine = Engine::generating(Cpu::here(), flow, StandardNormal::new(3), target, cut);
+    let mut noted = |samples| {
+        let mut whole = |range: Range<usize>, _: &mut [f64]| notes.lock().unwrap().push(format!("{range:?}"));
+        engine.reverse_kl_each(OneWay::PathFast, &vec![0.0; 4], drawn(1, 0, samples), &mut whole).unwrap();
+        std::mem::take(&mut *notes.lock().unwrap())
+    };
+    let layer_by_layer = ["layer 3", "3..4", "layer 2", "layer 1", "1..3", "layer 0", "0..1"];
+    assert_eq!(noted(16), layer_by_layer);
+    assert_eq!(noted(17), [&["layer 3", "layer 2", "layer 1", "layer 0"][..], &layer_by_layer].concat());
 }

@@ -68,11 +68,11 @@ impl Context {
         Ok(returned.expect("it was called"))
     }
 
-    /// Whether all work asked for so far is done.
-    pub fn is_idle(&self) -> Result<bool, DeviceError> {
+    /// Whether all work of a stream of this card is done.
+    pub fn has_done(&self, stream: CUstream) -> Result<bool, DeviceError> {
         let _not_recorded = self.record();
-        // SAFETY: the stream lives as long as `self`.
-        match self.result(|| unsafe { sys::cuStreamQuery(self.stream) }) {
+        // SAFETY: the caller's stream is there.
+        match self.result(|| unsafe { sys::cuStreamQuery(stream) }) {
             Ok(()) => Ok(true),
             Err(CUresult::CUDA_ERROR_NOT_READY) => Ok(false),
             Err(failure) => Err(self.lost(words(failure))),

@@ -1,12 +1,14 @@
 //! Emulated GPUs of several threads or processes of one machine, connected by sockets, in the place of NCCL.
 //!
-//! As with NCCL, a GPU that is gone isn't noticed here: what waits for it is never done.
+//! As with NCCL, a GPU that is gone isn't noticed here: what waits for it is never done. Until it has arrived, what is to be received is NaN; to change it, or
+//! what is sent, is a panic.
 
 use super::{DEVICE, Emulator, State};
-use crate::gpu::{Link, Links, Message};
-use crate::links::NOT_WANTED;
+use crate::gpu::{Address, Link, Links, Message};
+use crate::links::Wanted;
 use std::ffi::OsStr;
 use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::mem;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -16,7 +18,7 @@ use upg_core::device::Wait;
 
 impl Links for Emulator {
     fn check(&self) -> Result<(), DeviceError> {
-        if self.links { Ok(()) } else { Err(super::unavailable(NOT_WANTED.into())) }
+        self.links.check().map_err(super::unavailable)
     }
 
     /// A folder of the sockets.
@@ -34,7 +36,8 @@ impl Links for Emulator {
             meet(&folder, &listener, rank, &mut others)?;
             Ok(others.iter().flatten().count() + 1 == size)
         });
-        let link = Sockets { state: self.state.clone(), others, folder: (rank == 0).then_some(folder) };
+        let (state, wanted, folder) = (self.state.clone(), self.links, (rank == 0).then_some(folder));
+        let link = Sockets { state, wanted, others, under_way: vec![], folder };
         sockets.map(|()| Box::new(link) as Box<dyn Link>)
     }
 }
@@ -58,10 +61,19 @@ fn meet(folder: &Path, listener: &UnixListener, rank: usize, others: &mut [Optio
     Ok(())
 }
 
+/// Bytes of a piece of a gradient: few, so that gradients of tests have several.
+const PIECE: usize = 1 << 8;
+
+/// What is there of memory to which a message is under way: NaN.
+const NOTHING: u8 = 0xff;
+
 /// The sockets to the others.
 struct Sockets {
     state: Arc<Mutex<State>>,
+    wanted: Wanted,
     others: Vec<Option<UnixStream>>,
+    /// Messages that were begun, in their order.
+    under_way: Vec<UnderWay>,
     /// The folder of the sockets, which the first gives up.
     folder: Option<PathBuf>,
 }
@@ -77,40 +89,67 @@ struct UnderWay {
 
 impl Link for Sockets {
     #[track_caller]
-    fn exchange(&mut self, messages: &[Message], wait: Wait<'_>) -> Result<(), DeviceError> {
-        let begin = |&message: &Message| {
-            let (mut out, into) = (vec![0; message.send.1], vec![0; message.receive.1]);
-            if !out.is_empty() {
-                self.memory(|state| state.heap.read(message.send.0, &mut out));
-            }
-            UnderWay { message, out, sent: 0, into, received: 0 }
-        };
-        let mut all: Vec<_> = messages.iter().map(begin).collect();
-        let others = &mut self.others;
-        waited(wait, || {
-            let mut is_done = true;
-            for one in &mut all {
-                let socket = others[one.message.other].as_mut().expect("a message goes to another");
-                is_done &= one.advance(socket)?;
-            }
-            Ok(is_done)
-        })?;
-        for one in all.iter().filter(|one| !one.into.is_empty()) {
-            self.memory(|state| state.heap.write(&one.into, one.message.receive.0));
+    fn begin(&mut self, messages: &[Message], _: Wait<'_>) -> Result<(), DeviceError> {
+        for &message in messages {
+            let out = self.content(message.send);
+            let into = vec![NOTHING; message.receive.1];
+            self.change(&into, message.receive.0);
+            self.under_way.push(UnderWay { message, out, sent: 0, into, received: 0 });
+        }
+        self.advance().map(drop).map_err(lost)
+    }
+
+    #[track_caller]
+    fn arrived(&mut self, wait: Wait<'_>) -> Result<(), DeviceError> {
+        waited(wait, || self.advance())?;
+        for UnderWay { message, out, into, .. } in mem::take(&mut self.under_way) {
+            assert!(self.content(message.send) == out, "changed while it was sent: {message:?}");
+            let before = self.content(message.receive);
+            assert!(before.iter().all(|&byte| byte == NOTHING), "written while it was received: {message:?}");
+            self.change(&into, message.receive.0);
         }
         Ok(())
     }
 
-    fn finish(&mut self, wait: Wait<'_>) -> Result<(), DeviceError> {
-        wait(&mut || true)
+    fn piece(&self) -> usize {
+        self.wanted.piece(PIECE)
     }
 
     fn words(&self) -> String {
-        "sockets of emulated GPUs".into()
+        self.wanted.words("sockets of emulated GPUs".into())
     }
 }
 
 impl Sockets {
+    /// Sends and receives what can be now; whether that is all.
+    fn advance(&mut self) -> io::Result<bool> {
+        let mut open = vec![[true; 2]; self.others.len()];
+        for one in &mut self.under_way {
+            let other = one.message.other;
+            let socket = self.others[other].as_mut().expect("a message goes to another");
+            let [sends, receives] = &mut open[other];
+            *sends = *sends && one.send(socket)?;
+            *receives = *receives && one.receive(socket)?;
+        }
+        Ok(open.iter().flatten().all(|&open| open))
+    }
+
+    #[track_caller]
+    fn content(&self, (at, bytes): (Address, usize)) -> Vec<u8> {
+        let mut content = vec![0; bytes];
+        if bytes > 0 {
+            self.memory(|state| state.heap.read(at, &mut content));
+        }
+        content
+    }
+
+    #[track_caller]
+    fn change(&self, to: &[u8], at: Address) {
+        if !to.is_empty() {
+            self.memory(|state| state.heap.write(to, at));
+        }
+    }
+
     #[track_caller]
     fn memory(&self, work: impl FnOnce(&mut State) -> Result<(), String>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -127,21 +166,26 @@ impl Drop for Sockets {
 }
 
 impl UnderWay {
-    /// Whether all is sent and received.
-    fn advance(&mut self, socket: &mut UnixStream) -> io::Result<bool> {
+    /// Whether all is sent.
+    fn send(&mut self, socket: &mut UnixStream) -> io::Result<bool> {
         while self.sent < self.out.len() {
             match unless_later(socket.write(&self.out[self.sent..]))? {
                 Some(sent) => self.sent += sent,
-                None => break,
+                None => return Ok(false),
             }
         }
+        Ok(true)
+    }
+
+    /// Whether all is received.
+    fn receive(&mut self, socket: &mut UnixStream) -> io::Result<bool> {
         while self.received < self.into.len() {
             match unless_later(socket.read(&mut self.into[self.received..]))? {
                 Some(received) if received > 0 => self.received += received,
-                _ => break,
+                _ => return Ok(false),
             }
         }
-        Ok(self.sent == self.out.len() && self.received == self.into.len())
+        Ok(true)
     }
 }
 

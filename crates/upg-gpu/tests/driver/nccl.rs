@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use upg_core::DeviceError;
 use upg_gpu::driver::Driver;
-use upg_gpu::gpu::{Gpu, Link, Links, Message};
+use upg_gpu::gpu::{Argument, Gpu, Launch, Link, Links, Message, Source};
 
 const WITH_NCCL: &[&str] = &["libcuda.so", "libnvrtc.so", "libcublas.so", "libnccl.so.2"];
 
@@ -41,8 +41,9 @@ fn exchange(rank: usize) -> Vec<u8> {
     driver.write(&vec![rank as u8 + 1; bytes(rank)], send).unwrap();
     let message = Message { other, send: (send, bytes(rank)), receive: (receive, bytes(other)) };
     let nothing = Message { other, send: (send, 0), receive: (receive, 0) };
-    link.exchange(&[message, nothing], &mut patient).unwrap();
-    link.finish(&mut patient).unwrap();
+    assert_eq!(link.piece(), 4 << 20);
+    link.begin(&[message, nothing], &mut patient).unwrap();
+    link.arrived(&mut patient).unwrap();
     let mut back = vec![0; bytes(other)];
     driver.read(receive, &mut back).unwrap();
     back
@@ -56,7 +57,9 @@ fn cards_exchange_messages() {
             both.map(|one| one.join().unwrap())
         });
         assert_eq!(received, [vec![2; 4], vec![1; 2]]);
-        let mut lines = said(&["connect", "send", "receive", "abort", "4 bytes", "2 bytes"]);
+        let way = "create stream, flags 1, priority -2147483648";
+        let mut lines =
+            said(&["connect", "send", "receive", "abort", "4 bytes", "2 bytes", way, "messages", "destroy stream of"]);
         lines.sort();
         let none = i32::MIN;
         let connect = |rank| {
@@ -69,6 +72,9 @@ fn cards_exchange_messages() {
                 .map(str::to_owned)
                 .into();
         expected.extend([connect(0), connect(1)]);
+        expected.extend(
+            [way, "messages after work", "destroy stream of messages"].repeat(2).into_iter().map(str::to_owned),
+        );
         expected.sort();
         assert_eq!(lines, expected);
     });
@@ -82,10 +88,33 @@ fn a_card_that_does_not_answer() {
         let mut link = joined(&driver, 0, 2).unwrap();
         let at = driver.allocate(16).unwrap();
         let message = Message { other: 1, send: (at, 8), receive: (at.offset(8), 8) };
-        link.exchange(&[message], &mut patient).unwrap();
-        assert_eq!(link.finish(&mut patient).unwrap_err().to_string(), "another: waited in vain");
+        link.begin(&[message], &mut patient).unwrap();
+        assert_eq!(link.arrived(&mut patient).unwrap_err().to_string(), "another: waited in vain");
         drop(link);
         assert_eq!(said(&["abort"]), ["abort 0"]);
+    });
+}
+
+/// Messages come after the work that was asked for before, not after what is asked for later.
+#[test]
+fn messages_come_after_the_work_before_them() {
+    let test = "nccl::messages_come_after_the_work_before_them";
+    run(test, Setup { libraries: WITH_NCCL, ..Setup::default() }, || {
+        let driver = Driver::new(0).unwrap();
+        let mut link = joined(&driver, 0, 2).unwrap();
+        let source = Source { name: "some.cu", text: "text".into(), defines: vec![] };
+        let (module, at) = (driver.compile(&source).unwrap(), driver.allocate(16).unwrap());
+        let arguments = [Argument::Address(at), Argument::Address(at.offset(8)), Argument::Double(1.0)];
+        let launch =
+            |grid| Launch { kernel: "add", grid: [grid, 1, 1], block: [1, 1], shared: 0, arguments: &arguments };
+        for grid in [3, 4] {
+            driver.launch(&module, &launch(grid)).unwrap();
+            link.begin(&[Message { other: 1, send: (at, 8), receive: (at, 0) }], &mut patient).unwrap();
+        }
+        let lines = said(&["launch", "record", "messages", "send"]);
+        let [first, second] = ["add 3 1 1, 1 1 1, 0", "add 4 1 1, 1 1 1, 0"]
+            .map(|work| [&format!("launch {work}"), "record", "messages after work", "send 8 to 1"].map(str::to_owned));
+        assert_eq!(lines, [first, second].concat());
     });
 }
 
@@ -124,8 +153,13 @@ fn as_the_environment_says() {
         unsafe { std::env::set_var("UPG_NCCL", "on") };
         assert_eq!(told().unwrap(), Ok(()));
         // SAFETY: as above.
+        unsafe { std::env::set_var("UPG_NCCL", "after") };
+        let driver = Driver::new(0).unwrap();
+        let link = joined(&driver, 0, 1).unwrap();
+        assert_eq!((link.piece(), &*link.words()), (usize::MAX, "NCCL 2.27.3, after each gradient"));
+        // SAFETY: as above.
         unsafe { std::env::set_var("UPG_NCCL", "maybe") };
-        assert_eq!(told().unwrap_err().to_string(), "cuda:0: UPG_NCCL = maybe: accepted are on and off");
+        assert_eq!(told().unwrap_err().to_string(), "cuda:0: UPG_NCCL = maybe: accepted are on, after and off");
     });
 }
 

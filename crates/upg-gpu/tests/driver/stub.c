@@ -13,7 +13,7 @@ enum { OK = 0, OUT_OF_MEMORY = 2, NO_CONTEXT = 201, NO_DEVICE = 100, NOT_FOUND =
        NO_CAPTURE = 900, SPOILT = 901, WRONG_THREAD = 906 };
 
 static __thread void* current;
-static int device_context, the_stream, failed;
+static int device_context, the_stream, the_event, failed;
 #define IN_CONTEXT if (!current) return NO_CONTEXT
 
 static int set(text name, int otherwise) { text value = getenv(name); return value ? atoi(value) : otherwise; }
@@ -95,7 +95,25 @@ int cuDevicePrimaryCtxRetain(void** context, int device) { *context = &device_co
 int cuDevicePrimaryCtxRelease_v2(int device) { say("release %d", device); return OK; }
 int cuCtxSetCurrent(void* context) { current = context; return OK; }
 int cuStreamCreate(void** stream, unsigned flags) { IN_CONTEXT; *stream = &the_stream; return OK; }
-int cuStreamDestroy_v2(void* stream) { IN_CONTEXT; say("destroy stream"); return OK; }
+// Streams of messages: work that they come after, and whether they were told to since the last message.
+struct way { int waits; };
+int cuStreamCreateWithPriority(void** stream, unsigned flags, int priority) {
+    IN_CONTEXT;
+    say("create stream, flags %u, priority %d", flags, priority);
+    *stream = calloc(1, sizeof(struct way));
+    return OK;
+}
+int cuStreamDestroy_v2(void* stream) { IN_CONTEXT; say(stream == &the_stream ? "destroy stream" : "destroy stream of messages"); return OK; }
+int cuEventCreate(void** event, unsigned flags) { IN_CONTEXT; say("create event, flags %u", flags); *event = &the_event; return OK; }
+int cuEventDestroy_v2(void* event) { IN_CONTEXT; say("destroy event"); return OK; }
+int cuEventRecord(void* event, void* stream) { IN_CONTEXT; say("record"); return stream == &the_stream && event == &the_event ? OK : NOT_FOUND; }
+int cuStreamWaitEvent(void* stream, void* event, unsigned flags) {
+    IN_CONTEXT;
+    if (stream == &the_stream || event != &the_event) return NOT_FOUND;
+    say("messages after work");
+    ((struct way*)stream)->waits = 1;
+    return OK;
+}
 int cuStreamSynchronize(void* stream) { IN_CONTEXT; say("wait"); if (alone()) return SPOILT; return stream == &the_stream ? failed : NOT_FOUND; }
 int cuDeviceGetDefaultMemPool(void** pool, int device) { *pool = &device_context; return OK; }
 int cuMemPoolSetAttribute(void* pool, int attribute, u64* value) { say("pool %d %llx", attribute, *value); return OK; }
@@ -334,7 +352,7 @@ int ncclCommAbort(struct comm* c) { say("abort %d", c->rank); return current ? O
 int ncclGroupStart(void) { return OK; }
 int ncclGroupEnd(void) { own->asked = 0; own->begun = 1; return UNDER_WAY; }
 static int message(struct comm* c, struct message m, int type, void* stream) {
-    if (type != 1 || stream != &the_stream || !current || c->begun) return 4;
+    if (type != 1 || stream == &the_stream || !((struct way*)stream)->waits || !current || c->begun) return 4;
     pthread_mutex_lock(&lock);
     c->all[c->count++] = m;
     pthread_mutex_unlock(&lock);
@@ -352,6 +370,7 @@ text ncclGetErrorString(int error) { return error == 5 ? "invalid usage (run wit
 text ncclGetLastError(struct comm* c) { return getenv("STUB_NCCL"); }
 int cuStreamQuery(void* stream) {
     IN_CONTEXT;
+    if (stream == &the_stream) return NOT_FOUND;
     if (alone()) return SPOILT;
     pthread_mutex_lock(&lock);
     int waits = own ? match(own) : 0;

@@ -22,6 +22,7 @@ pub(super) fn check(trial: &mut Trial<'_>) {
         check_precision(trial, estimator, &samples);
         check_threads::<f64>(trial, estimator, &samples);
         check_threads::<f32>(trial, estimator, &samples);
+        check_parts(trial, estimator, &samples);
         check_without_gradient(trial, estimator, &samples);
     }
     check_reuse(trial);
@@ -66,6 +67,29 @@ fn check_cuts(trial: &Trial<'_>, estimator: Estimator, samples: &Array2<f64>) {
         assert_close_by_tensor(&what, &trial.layout, &part.0, &grad, tolerance);
         assert_on_scale_of_terms(&what, &part.1, &log_weights, tolerance);
         assert_on_scale_of_terms(&what, &[part.2], &[loss], tolerance);
+    }
+}
+
+/// Parts of a gradient are handed out once each, when they are what they are in the end; the gradient is what is made of them.
+fn check_parts(trial: &Trial<'_>, estimator: Estimator, samples: &Array2<f64>) {
+    for cut in [WHOLE, SMALL, Cut { micro_batch: 2, lanes: 1 }] {
+        let mut engine = trial.engine::<f64>(Cpu::here(), cut);
+        let expected = estimator.run(&mut engine, &trial.theta, samples.view()).grad.clone();
+        let mut parts = vec![];
+        let mut take = |range: Range<usize>, part: &mut [f64]| {
+            parts.push((range, part.to_vec()));
+            part.iter_mut().for_each(|x| *x *= -2.0);
+        };
+        let grad = estimator.run_each(&mut engine, &trial.theta, samples.view(), &mut take).grad.clone();
+        let what = trial.label(&format!("{estimator:?} in parts with {cut:?}"));
+        assert_same_bits(&what, &grad, &expected.iter().map(|x| -2.0 * x).collect::<Vec<_>>());
+        parts.sort_by_key(|(range, _)| range.start);
+        let ends = [0].into_iter().chain(parts.iter().map(|(range, _)| range.end));
+        assert!(
+            ends.eq(parts.iter().map(|(range, _)| range.start).chain([expected.len()])),
+            "{what}: every element once"
+        );
+        assert_same_bits(&what, &parts.into_iter().flat_map(|(_, part)| part).collect::<Vec<_>>(), &expected);
     }
 }
 

@@ -14,6 +14,7 @@ use crate::stats::Moments;
 use ndarray::{Array2, s};
 use std::ops::Range;
 use upg_core::device::{Joined, scaled};
+use upg_core::layer::Whole;
 use upg_core::{Device, DeviceError, Engine, Gradient, Start};
 
 /// The log-weights of a step, where it had them.
@@ -60,6 +61,7 @@ impl<D: Device> WeightedSum<D> {
         self.joined = joined;
         if self.joined.is_some() {
             self.on_host = vec![];
+            self.sum.take_if(|_| self.terms.len() == 1); // it is made in the place of the gradient
         }
     }
 
@@ -80,13 +82,22 @@ impl<D: Device> WeightedSum<D> {
         let Self { terms, batches, sum, on_host, joined, log_weights } = self;
         let share = peers.share(plan.batch);
         let mut step = StepTerms { plan, number, share: share.clone(), batches, log_weights };
+        let &[(first_weight, first), ref others @ ..] = &terms[..] else { panic!("an objective has a term") };
+        let part = share.len() as f64 / plan.batch as f64;
+        if others.is_empty()
+            && let Some(on_devices) = joined
+        {
+            let formed = step.gradient_summed(engine, first, theta, &mut **on_devices, (peers, part));
+            if formed.is_err() {
+                on_devices.leave(); // while there still is what is under way
+            }
+            return formed;
+        }
         let Some(sum) = sum else {
-            let gradient = step.gradient(engine, terms[0].1, theta)?;
+            let gradient = step.gradient(engine, first, theta, None)?;
             return Ok((gradient.loss, gradient.grad));
         };
-        let &[(first_weight, first), ref others @ ..] = &terms[..] else { panic!("an objective has a term") };
-        let gradient = step.gradient(engine, first, theta)?;
-        let part = share.len() as f64 / plan.batch as f64;
+        let gradient = step.gradient(engine, first, theta, None)?;
         if others.is_empty()
             && joined.is_none()
             && let (Some(from), Some(to)) = (device.in_place(gradient.grad), device.in_place_mut(sum))
@@ -101,7 +112,7 @@ impl<D: Device> WeightedSum<D> {
         device.copy_buffer(gradient.grad, sum);
         let (mut loss, mut weight_of_sum) = (first_weight * gradient.loss, first_weight);
         for &(weight, method) in others {
-            let gradient = step.gradient(engine, method, theta)?;
+            let gradient = step.gradient(engine, method, theta, None)?;
             device.install(|| device.combine(weight, gradient.grad, weight_of_sum, sum));
             loss += weight * gradient.loss;
             weight_of_sum = 1.0;
@@ -110,7 +121,7 @@ impl<D: Device> WeightedSum<D> {
             loss = log_weights.join(peers, plan.batch, loss)?;
             match joined {
                 Some(joined) => {
-                    joined.sum(part, sum, &mut |done| peers.wait_for(done))?;
+                    joined.sum(part, device.params_mut(sum), &mut |done| peers.wait_for(done))?;
                     peers.gather(&[], |_| 0)?; // nobody leaves before all have got what it sent
                 }
                 None => sum_on_hosts(device, peers, part, on_host, sum)?,
@@ -171,22 +182,57 @@ impl<D: Device> StepTerms<'_, D> {
         engine: &'a mut Engine<D>,
         method: Method,
         theta: &D::Buffer,
+        whole: Option<&mut Whole<'_, D>>,
     ) -> Result<Gradient<'a, D>, DeviceError> {
         let (gradient, log_weights) = match method {
             Method::Reverse(how) => {
                 let stream = Purpose::Step(self.number).samples(self.plan.seed);
                 let start = Start::Draw { stream, first: self.share.start as u64, samples: self.share.len() };
-                (engine.reverse_kl(how, theta, start)?, &mut self.log_weights.reverse)
+                let gradient = match whole {
+                    Some(whole) => engine.reverse_kl_each(how, theta, start, whole),
+                    None => engine.reverse_kl(how, theta, start),
+                };
+                (gradient?, &mut self.log_weights.reverse)
             }
             Method::Forward(how) => {
                 let batches = self.batches.as_mut().expect("a forward KL comes with its data");
                 let batch = batches.of_step(self.number).slice_move(s![self.share.clone(), ..]);
-                (engine.forward_kl(how, theta, batch)?, &mut self.log_weights.forward)
+                let gradient = match whole {
+                    Some(whole) => engine.forward_kl_each(how, theta, batch, whole),
+                    None => engine.forward_kl(how, theta, batch),
+                };
+                (gradient?, &mut self.log_weights.forward)
             }
         };
         log_weights.clear();
         log_weights.extend_from_slice(gradient.log_weights);
         Ok(gradient)
+    }
+}
+
+impl<D: Device> StepTerms<'_, D> {
+    /// The loss and the gradient of one term over the samples of all processes, of which these are a `part`: each layer's gradient is summed, in its place,
+    /// while that of the next is at work.
+    fn gradient_summed<'a>(
+        &mut self,
+        engine: &'a mut Engine<D>,
+        method: Method,
+        theta: &D::Buffer,
+        joined: &mut dyn Joined<D>,
+        (peers, part): (&Peers, f64),
+    ) -> Result<(f64, &'a D::Buffer), DeviceError> {
+        let mut begun = Ok(());
+        let mut begin = |_: Range<usize>, of_layer: D::ParamsMut<'_>| {
+            if begun.is_ok() {
+                begun = joined.begin(part, of_layer, &mut |done| peers.wait_for(done));
+            }
+        };
+        let Gradient { loss, grad, .. } = self.gradient(engine, method, theta, Some(&mut begin))?;
+        begun?;
+        let loss = self.log_weights.join(peers, self.plan.batch, loss)?;
+        joined.finish(&mut |done| peers.wait_for(done))?;
+        peers.gather(&[], |_| 0)?; // nobody leaves before all have got what it sent
+        Ok((loss, grad))
     }
 }
 

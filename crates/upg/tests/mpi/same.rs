@@ -135,28 +135,36 @@ fn results_are_those_of_one_process() {
     }
 }
 
-/// A card for each process, in whose place is the emulator: gradients go from card to card, or to the hosts, are summed there, and go back.
+/// The objective of [`BOTH`].
+const OF_BOTH: &str = "Sum(reverse: PathFast, reverse_weight: 0.5, forward: Gdreg, forward_weight: 0.7)";
+
+/// A card for each process, in whose place is the emulator: gradients go from card to card, layer by layer or as a whole, or to the hosts, are summed there,
+/// and go back.
 #[test]
 fn cards_bring_their_gradients_together_by_themselves_or_on_their_hosts() {
-    let experiment = Experiment::new(BOTH);
-    experiment.trained("host", &["--steps", "14"]);
-    for processes in 1..=3 {
-        let [on, off] = ["on", "off"].map(|nccl| {
-            let run = format!("{processes}{nccl}");
-            let mut command = train(&experiment, processes, &run, &["--steps", "14", "--device", "emulated"]);
-            let output = command.env("UPG_NCCL", nccl).output().unwrap();
-            let told = String::from_utf8_lossy(&output.stderr).into_owned();
-            assert!(output.status.success(), "{told}");
-            assert_close(&experiment.path(&run), &experiment.path("host"), &run);
-            (state(&experiment.path(&run)), told)
-        });
-        assert!(on.0 == off.0, "{processes} processes: to the bit");
-        let notes = [
-            "note: gradients are summed from device to device, by sockets of emulated GPUs",
-            "note: gradients are summed on hosts: emulated:0: UPG_NCCL = off",
-        ];
-        for ((_, told), note) in [on, off].iter().zip(notes) {
-            assert_eq!(told.matches(note).count(), usize::from(processes > 1), "{told}");
+    for (objective, all) in [(OF_BOTH, &[1, 2][..]), ("Reverse(PathFast)", &[3]), ("Forward(MaxLikelihood)", &[2])] {
+        let experiment = Experiment::new(&BOTH.replace(OF_BOTH, objective));
+        experiment.trained("host", &["--steps", "14"]);
+        for &processes in all {
+            let ways = ["on", "after", "off"].map(|nccl| {
+                let run = format!("{processes}{nccl}");
+                let mut command = train(&experiment, processes, &run, &["--steps", "14", "--device", "emulated"]);
+                let output = command.env("UPG_NCCL", nccl).output().unwrap();
+                let told = String::from_utf8_lossy(&output.stderr).into_owned();
+                assert!(output.status.success(), "{told}");
+                assert_close(&experiment.path(&run), &experiment.path("host"), &run);
+                (state(&experiment.path(&run)), told)
+            });
+            let same = ways.iter().all(|(state, _)| *state == ways[0].0);
+            assert!(same, "{processes} processes, {objective}: to the bit");
+            let notes = [
+                "note: gradients are summed from device to device, by sockets of emulated GPUs\n",
+                "note: gradients are summed from device to device, by sockets of emulated GPUs, after each gradient\n",
+                "note: gradients are summed on hosts: emulated:0: UPG_NCCL = off\n",
+            ];
+            for ((_, told), note) in ways.iter().zip(notes) {
+                assert_eq!(told.matches(note).count(), usize::from(processes > 1), "{told}");
+            }
         }
     }
 }
@@ -183,6 +191,10 @@ fn wrong_input_is_told_once() {
     let [line] = &said(&output)[..] else { panic!("{:?}", said(&output)) };
     assert!(line.contains("training.batch = 3: accepted is at least one sample for each of 4 processes"), "{line}");
     assert!(!experiment.path("run").exists());
+    let mut command = train(&Experiment::new(BOTH), 2, "run", &["--device", "emulated"]);
+    let output = command.env("UPG_NCCL", "maybe").output().unwrap();
+    let [line] = &said(&output)[..] else { panic!("{:?}", said(&output)) };
+    assert!(line.contains("UPG_NCCL = maybe: accepted are on, after and off"), "{line}");
     // What the first process alone sees has the exit status of wrong input, too.
     let there = Experiment::new(BOTH);
     trained(&there, 1, "run", &["--steps", "3"]);
