@@ -97,11 +97,12 @@ fn where_the_first_process_is_killed_another_says_so() {
     saved(&experiment);
 }
 
-/// Whoever waits for a card that is gone leaves, and its own card gives the weights to be saved.
+/// Whoever waits for a card that is gone leaves, while pieces of a gradient are on their way, too, and its own card gives the weights to be saved.
 #[test]
 fn cards_that_are_connected_do_not_wait_for_one_that_is_gone() {
+    let in_pieces = ENDLESS.replace("hidden: [3]", "hidden: [60]");
     for (signal, rank) in [("KILL", 1), ("KILL", 2), ("KILL", 0), ("TERM", 1)] {
-        let experiment = Experiment::new(ENDLESS);
+        let experiment = Experiment::new(&in_pieces);
         let output = end_on("emulated", &experiment, |launched| launched.send(signal, rank));
         if signal == "TERM" {
             let [line] = &said(&output)[..] else { panic!("{:?}", String::from_utf8_lossy(&output.stderr)) };

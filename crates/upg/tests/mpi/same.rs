@@ -191,7 +191,8 @@ fn wrong_input_is_told_once() {
     let [line] = &said(&output)[..] else { panic!("{:?}", said(&output)) };
     assert!(line.contains("training.batch = 3: accepted is at least one sample for each of 4 processes"), "{line}");
     assert!(!experiment.path("run").exists());
-    let mut command = train(&Experiment::new(BOTH), 2, "run", &["--device", "emulated"]);
+    let unset = Experiment::new(BOTH);
+    let mut command = train(&unset, 2, "run", &["--device", "emulated"]);
     let output = command.env("UPG_NCCL", "maybe").output().unwrap();
     let [line] = &said(&output)[..] else { panic!("{:?}", said(&output)) };
     assert!(line.contains("UPG_NCCL = maybe: accepted are on, after and off"), "{line}");
