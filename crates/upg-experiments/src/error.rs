@@ -220,7 +220,7 @@ impl Error {
                 Self::Elsewhere { process: *process, status: 1, why: format!("stopped by {signal}") }
             }
             Parting::Lost { .. } => Self::Lost(parting.clone()),
-            Parting::Asked => Self::Cancelled("a signal"),
+            Parting::Asked | Parting::Ended => Self::Cancelled("a signal"),
             Parting::Stopped(signal) => Self::Cancelled(known(signal)),
         }
     }

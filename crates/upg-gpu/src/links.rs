@@ -30,6 +30,17 @@ impl Wanted {
         }
     }
 
+    /// The same with what the GPUs find each other by, so that all do as the first.
+    pub fn invite(self, by: impl IntoIterator<Item = u8>) -> Vec<u8> {
+        [u8::from(self == Self::After)].into_iter().chain(by).collect()
+    }
+
+    /// What the first wants, and by what the GPUs find each other.
+    pub fn invited(invitation: &[u8]) -> (Self, &[u8]) {
+        let (&after, by) = invitation.split_first().unwrap_or((&0, &[]));
+        (if after == 1 { Self::After } else { Self::On }, by)
+    }
+
     /// Whether there are links, or why not.
     pub fn check(self) -> Result<(), String> {
         if self == Self::Off { Err(format!("{VARIABLE} = off")) } else { Ok(()) }

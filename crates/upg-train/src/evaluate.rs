@@ -99,6 +99,27 @@ impl<D: Device + Clone> Trained<D> {
         self.evaluate_to(Extent::new(samples, blocks), seed, data, go_on)
     }
 
+    /// Does the part of another process than the first in an evaluation, which the first alone gets. That costs nothing but the samples: what is made of
+    /// them the first makes.
+    ///
+    /// # Errors
+    /// If the device fails, or the processes part.
+    ///
+    /// # Panics
+    /// As [`evaluate`](Self::evaluate).
+    #[track_caller]
+    pub fn help_to_evaluate(
+        &mut self,
+        plan: EvaluationPlan,
+        data: Option<&Array2<D::Real>>,
+    ) -> Result<(), DeviceError> {
+        let EvaluationPlan { samples, blocks, seed } = plan;
+        assert!(blocks >= 2 && samples >= 2, "{samples} samples in {blocks} blocks");
+        self.draw(Extent::new(samples, blocks), seed, |_, _| Ok::<_, DeviceError>(()))?;
+        data.map(|data| self.weigh(data, &mut || Ok::<_, DeviceError>(()))).transpose()?;
+        Ok(())
+    }
+
     /// As [`evaluate_while`](Self::evaluate_while), keeping as much as `extent` says.
     pub(crate) fn evaluate_to<E: From<DeviceError>>(
         &mut self,

@@ -72,6 +72,12 @@ pub trait Communicator: Send {
     /// Tells everyone that this process goes on no more, and why: [`Parting::Left`] with its own number, or what it has learned of another. Whoever
     /// awaits something from it parts for the same reason.
     fn part(&mut self, why: &Parting);
+
+    /// Whether a process is seen to be gone, and has said nothing; where that can't be seen it isn't.
+    fn is_gone(&mut self, process: usize) -> bool {
+        let _ = process;
+        false
+    }
 }
 
 /// The last words of a process.
@@ -109,6 +115,8 @@ pub enum Parting {
     Asked,
     /// One was asked to stop by this signal, as all of them know.
     Stopped(String),
+    /// This one has done its part.
+    Ended,
 }
 
 impl fmt::Display for Parting {
@@ -121,6 +129,7 @@ impl fmt::Display for Parting {
             Self::Lost { process, how } => write!(f, "process {process} is lost: {how}"),
             Self::Asked => write!(f, "asked to stop"),
             Self::Stopped(signal) => write!(f, "stopped by {signal}"),
+            Self::Ended => write!(f, "this process has ended"),
         }
     }
 }
@@ -250,6 +259,25 @@ impl Peers {
     /// Why nothing can be exchanged any more, if so.
     pub fn parted(&self) -> Option<Parting> {
         self.lock().and_then(|shared| shared.parted.clone())
+    }
+
+    /// Whether a process is seen to be gone, and has said nothing.
+    pub fn is_gone(&self, process: usize) -> bool {
+        self.lock()
+            .is_some_and(|mut shared| shared.parted != Some(Parting::Ended) && shared.communicator.is_gone(process))
+    }
+
+    /// A process that is seen to be gone, and has said nothing, if there is one.
+    pub fn missing(&self) -> Option<Parting> {
+        let process = (0..self.size).find(|&process| process != self.rank && self.is_gone(process))?;
+        Some(Parting::Lost { process, how: "it has ended".into() })
+    }
+
+    /// Nothing is exchanged any more, whoever still asks for it: the way between the processes is given up.
+    pub fn end(&self) {
+        if let Some(mut shared) = self.lock() {
+            shared.parted.get_or_insert(Parting::Ended);
+        }
     }
 
     /// Tells everyone that this process ends, unless they have parted already.

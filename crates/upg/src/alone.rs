@@ -27,6 +27,11 @@ impl Launched {
         false
     }
 
+    /// There is nobody who holds it to be lost.
+    pub fn is_held_to_be_lost(&self) -> bool {
+        false
+    }
+
     /// Ends with `status`.
     pub fn leave(self, status: u8) -> u8 {
         status

@@ -94,15 +94,19 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
                 if peers.is_alone() && cli.command.is_shared() {
                     warn_of_strangers();
                 }
-                carry_out(cli.command, &arguments, &peers, || launched.speaks_for_the_first())
+                carry_out(cli.command, &arguments, &peers, &launched)
             }
             Err(parting) => finish(Err(Error::before_the_run(&parting))),
         },
         Err(error) => {
             let status = refuse(&error);
             if let Ok(peers) = launched.connect(PATIENCE) {
-                let why = refusal(&error).trim_start_matches("error: ").to_owned();
-                peers.part(&Farewell::Failed { status, why }); // to those whose arguments are understood
+                // To those whose arguments are understood.
+                peers.part(&if error.use_stderr() {
+                    Farewell::Failed { status, why: refusal(&error).trim_start_matches("error: ").to_owned() }
+                } else {
+                    Farewell::Failed { status: 2, why: "was asked for help, and the others weren't".into() }
+                });
             }
             status
         }
@@ -128,6 +132,10 @@ fn warn_of_strangers() {
 impl Command {
     /// Whether several processes share its work.
     fn is_shared(&self) -> bool {
+        #[cfg(feature = "mpi")]
+        if matches!(self, Self::Peers) {
+            return true;
+        }
         matches!(self, Self::Train(_) | Self::Evaluate(_) | Self::Sample(_) | Self::Variance(_) | Self::Hmc(_))
     }
 }
@@ -142,7 +150,7 @@ impl Cli {
 }
 
 /// Does it as one of `peers`; returns the exit status.
-fn carry_out(command: Command, arguments: &[OsString], peers: &Peers, speaks: impl Fn() -> bool) -> u8 {
+fn carry_out(command: Command, arguments: &[OsString], peers: &Peers, launched: &Launched) -> u8 {
     let done = agree(peers, "command line", &common(arguments)).and_then(|()| work(command, peers));
     let mut outcome = done.map_err(|error| error.among(peers));
     match &outcome {
@@ -157,8 +165,11 @@ fn carry_out(command: Command, arguments: &[OsString], peers: &Peers, speaks: im
         }
         _ => {}
     }
-    if speaks() {
+    if launched.speaks_for_the_first() {
         be_silent(false);
+    }
+    if launched.is_held_to_be_lost() {
+        be_silent(true);
     }
     let status = finish(outcome);
     be_silent(!peers.is_alone()); // the launcher's signals to what is left have nothing to add

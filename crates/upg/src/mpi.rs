@@ -25,6 +25,9 @@ const LAUNCHED: [&str; 3] = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_RANK"];
 
 /// How long a process that isn't the first stays, where one is lost, so that its end doesn't end the first one's writing.
 const LINGER: Duration = Duration::from_secs(10);
+/// How long the end of MPI may take where processes have parted: of the first, which has written all, and of the others, which wait for that.
+const FIRST_LEAVES: Duration = Duration::from_secs(2);
+const OTHERS_LEAVE: Duration = Duration::from_secs(60);
 
 /// A process among those of a run, or a program that nobody launched as such.
 pub struct Launched {
@@ -60,21 +63,34 @@ impl Launched {
         Ok(self.peers.clone())
     }
 
-    /// Whether this process has to speak, as the first one is lost.
+    /// Whether this process has to speak, as one is lost and all before it are gone.
     pub fn speaks_for_the_first(&self) -> bool {
-        self.peers.rank() == 1 && matches!(self.peers.parted(), Some(Parting::Lost { process: 0, .. }))
+        let Some(Parting::Lost { process, .. }) = self.peers.parted() else { return false };
+        let rank = self.peers.rank();
+        rank > 0 && (0..rank).all(|before| before == process || self.peers.is_gone(before))
+    }
+
+    /// Whether the others hold this process to be lost, and have said so: it has nothing to add.
+    pub fn is_held_to_be_lost(&self) -> bool {
+        matches!(self.peers.parted(), Some(Parting::Lost { process, .. }) if process == self.peers.rank())
     }
 
     /// Ends this process with `status`, together with the others where there are others: a launcher ends all that are left when one ends badly.
     pub fn leave(self, status: u8) -> u8 {
         let Some(universe) = self.universe else { return status };
-        if let Some(Parting::Lost { process, .. }) = self.parted.or_else(|| self.peers.parted()) {
-            if universe.world().rank() != 0 && process != 0 {
+        let (parted, rank) = (self.parted.or_else(|| self.peers.parted()), universe.world().rank());
+        self.peers.end(); // a signal that is answered from here on finds MPI ended
+        if let Some(Parting::Lost { process, .. }) = parted {
+            if rank != 0 && process != 0 {
                 thread::sleep(LINGER);
             }
             exit_at_once(i32::from(status)); // MPI would wait for the one that is lost
         }
-        let patience = self.patience;
+        let patience = match (parted, rank) {
+            (None, _) => self.patience,
+            (Some(_), 0) => FIRST_LEAVES,
+            (Some(_), _) => OTHERS_LEAVE,
+        };
         thread::spawn(move || {
             thread::sleep(patience);
             exit_at_once(i32::from(status));

@@ -88,7 +88,7 @@ fn run_on<D: Place>(job: Job<'_>, device: D) -> Result<String, Error> {
     let plan = EvaluationPlan { samples, blocks, seed: loaded.config.training.seed };
     if !peers.is_first() {
         let data = loaded.data(*caller, dir, None, Purpose::TestData)?;
-        loaded.trained.evaluate(plan, data.as_ref())?;
+        loaded.trained.help_to_evaluate(plan, data.as_ref())?;
         return Ok(String::new());
     }
     let results = dir.results(args.out.as_deref())?;

@@ -55,25 +55,25 @@ pub fn on<W: Work>(place: &PlaceArgs, products: Products, precision: Precision, 
         #[cfg(test)]
         (DeviceName::Cuda(7), Precision::F64) => Ok(work.on(crate::config::Mirror::<f64>::new(products))),
         (DeviceName::Cuda(number), Precision::F32) => {
-            Ok(work.on(cuda::<f32, _>(card(number)?, products, place.threads)?))
+            Ok(work.on(cuda::<f32, _>(opened(Driver::new(number))?, products, place.threads)?))
         }
         (DeviceName::Cuda(number), Precision::F64) => {
-            Ok(work.on(cuda::<f64, _>(card(number)?, products, place.threads)?))
+            Ok(work.on(cuda::<f64, _>(opened(Driver::new(number))?, products, place.threads)?))
         }
         #[cfg(feature = "emulator")]
         (DeviceName::Emulated, Precision::F32) => {
-            Ok(work.on(cuda::<f32, _>(upg_gpu::emulator::Emulator::new()?, products, place.threads)?))
+            Ok(work.on(cuda::<f32, _>(opened(upg_gpu::emulator::Emulator::new())?, products, place.threads)?))
         }
         #[cfg(feature = "emulator")]
         (DeviceName::Emulated, Precision::F64) => {
-            Ok(work.on(cuda::<f64, _>(upg_gpu::emulator::Emulator::new()?, products, place.threads)?))
+            Ok(work.on(cuda::<f64, _>(opened(upg_gpu::emulator::Emulator::new())?, products, place.threads)?))
         }
     }
 }
 
-/// The card of that number; that there is none is a mistake in the arguments.
-fn card(number: usize) -> Result<Driver, Error> {
-    Driver::new(number).map_err(|error| match error {
+/// The card that was asked for; that there is none is a mistake in the arguments.
+fn opened<G: Gpu>(card: Result<G, DeviceError>) -> Result<G, Error> {
+    card.map_err(|error| match error {
         DeviceError::Unavailable { .. } => Error::Usage(format!("--device = {error}")),
         error => Error::Device(error),
     })

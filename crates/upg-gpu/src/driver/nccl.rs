@@ -103,16 +103,16 @@ impl Links for Driver {
         if outcome != DONE {
             return Err(self.context.unavailable(functions.told(outcome, ptr::null_mut())));
         }
-        Ok(id.internal.iter().flat_map(|byte| byte.to_ne_bytes()).collect())
+        Ok(self.links.invite(id.internal.iter().flat_map(|byte| byte.to_ne_bytes())))
     }
 
     fn join(&self, invitation: &[u8], rank: usize, size: usize, wait: Wait<'_>) -> Result<Box<dyn Link>, DeviceError> {
         let functions = Functions::find().map_err(|missing| self.context.unavailable(missing))?;
+        let (wanted, invitation) = Wanted::invited(invitation);
         let mut id = ncclUniqueId { internal: [0; 128] };
         id.internal.iter_mut().zip(invitation).for_each(|(to, &byte)| *to = c_char::from_ne_bytes([byte]));
         let way = Way::new(self.context.clone())?;
-        let (stream, wanted) = (self.stream.clone(), self.links);
-        let mut cards = Cards { functions, comm: ptr::null_mut(), size, wanted, stream, way };
+        let mut cards = Cards { functions, comm: ptr::null_mut(), size, wanted, stream: self.stream.clone(), way };
         let (comm, mut config) = (&mut cards.comm, does_not_block());
         let outcome = self.context.current(|| {
             // SAFETY: the communicator is written where it stays until it is given up; the configuration is copied.

@@ -24,11 +24,12 @@ impl Links for Emulator {
     /// A folder of the sockets.
     fn invite(&self) -> Result<Vec<u8>, DeviceError> {
         let folder = tempfile::Builder::new().prefix("upg-emulated-").tempdir().map_err(lost)?;
-        Ok(folder.keep().into_os_string().into_vec())
+        Ok(self.links.invite(folder.keep().into_os_string().into_vec()))
     }
 
     fn join(&self, invitation: &[u8], rank: usize, size: usize, wait: Wait<'_>) -> Result<Box<dyn Link>, DeviceError> {
-        let folder = PathBuf::from(OsStr::from_bytes(invitation));
+        let (wanted, folder) = Wanted::invited(invitation);
+        let folder = PathBuf::from(OsStr::from_bytes(folder));
         let listener = UnixListener::bind(folder.join(rank.to_string())).map_err(lost)?;
         listener.set_nonblocking(true).map_err(lost)?;
         let mut others: Vec<_> = (0..size).map(|_| None).collect();
@@ -36,7 +37,7 @@ impl Links for Emulator {
             meet(&folder, &listener, rank, &mut others)?;
             Ok(others.iter().flatten().count() + 1 == size)
         });
-        let (state, wanted, folder) = (self.state.clone(), self.links, (rank == 0).then_some(folder));
+        let (state, folder) = (self.state.clone(), (rank == 0).then_some(folder));
         let link = Sockets { state, wanted, others, under_way: vec![], folder };
         sockets.map(|()| Box::new(link) as Box<dyn Link>)
     }

@@ -172,7 +172,7 @@ fn the_library_itself() {
         let links = driver.links().unwrap();
         links.check().unwrap();
         let [first, second] = [links.invite().unwrap(), links.invite().unwrap()];
-        assert_eq!((first.len(), first == second), (128, false));
+        assert_eq!((first.len(), first == second), (129, false));
         let error = links.join(&first, 0, 1, &mut patient).map(drop).unwrap_err().to_string();
         assert!(error.starts_with("cuda:0: NCCL: ") && !error.contains('\n'), "{error}");
         eprintln!("{error}");

@@ -173,6 +173,6 @@ fn devices_that_do_not_find_each_other() {
     let mut impatient = |done: &mut dyn FnMut() -> bool| for_as_long(Duration::from_millis(100), done);
     let error = way.join(&invitation, 0, 2, &mut impatient).map(drop).unwrap_err().to_string();
     assert_eq!(error, "another: waited in vain");
-    let error = way.join(b"/nowhere", 0, 2, &mut impatient).map(drop).unwrap_err().to_string();
+    let error = way.join(b"\0/nowhere", 0, 2, &mut impatient).map(drop).unwrap_err().to_string();
     assert!(error.starts_with("emulated:0: lost: "), "{error}");
 }

@@ -117,16 +117,35 @@ pub(super) struct Weighed {
 }
 
 impl<D: Device + Clone> Trained<D> {
-    /// Draws samples and measures them; a piece of samples is one process's.
+    /// Draws samples and measures them.
     pub(super) fn collect<E: From<DeviceError>>(
         &mut self,
         extent: Extent,
         seed: u64,
         go_on: &mut dyn FnMut() -> Result<(), E>,
     ) -> Result<Collected, E> {
-        let stream = Purpose::Evaluation.samples(seed);
         let names = self.known.primaries();
         let mut collector = Collector::new(extent, names.len(), seed);
+        let mut of_piece = Batch::default();
+        let shown = self.draw(extent, seed, |log_weights, primaries| {
+            of_piece.reshape(names.len(), log_weights.len());
+            of_piece.as_mut_slice().copy_from_slice(primaries);
+            collector.take(log_weights, &of_piece);
+            go_on()
+        })?;
+        Ok(collector.finish(names, shown))
+    }
+
+    /// Draws samples, of which a piece is one process's, and has their log-weights and primaries, shape `[primaries, samples]`, taken in their order.
+    /// Returns those that are shown, shape `[shown, dof]`, which the first process has.
+    pub(super) fn draw<E: From<DeviceError>>(
+        &mut self,
+        extent: Extent,
+        seed: u64,
+        mut take: impl FnMut(&[f64], &[f64]) -> Result<(), E>,
+    ) -> Result<Array2<f64>, E> {
+        let stream = Purpose::Evaluation.samples(seed);
+        let primaries = self.known.primaries().len();
         let (mut x, mut measured, mut shown) = (Batch::default(), Batch::default(), Array2::zeros((0, 0)));
         let samples_of = |piece: usize| PIECE.min(extent.samples - piece * PIECE);
         let Self { engine, theta, known, peers, .. } = self;
@@ -141,22 +160,13 @@ impl<D: Device + Clone> Trained<D> {
             }
             Ok([drawn.log_weights, measured.as_slice()].concat())
         };
-        let (mut of_piece, primaries) = (Batch::default(), names.len());
-        let take = |piece, numbers: &[f64]| {
-            let (log_weights, primaries_seen) = numbers.split_at(samples_of(piece));
-            of_piece.reshape(primaries, log_weights.len());
-            of_piece.as_mut_slice().copy_from_slice(primaries_seen);
-            collector.take(log_weights, &of_piece);
-            go_on()
+        let take_piece = |piece, numbers: &[f64]| {
+            let (log_weights, primaries) = numbers.split_at(samples_of(piece));
+            take(log_weights, primaries)
         };
-        peers.in_turn(
-            By::All,
-            extent.samples.div_ceil(PIECE),
-            |piece| samples_of(piece) * (1 + primaries),
-            see,
-            take,
-        )?;
-        Ok(collector.finish(names, shown))
+        let numbers_of = |piece: usize| samples_of(piece) * (1 + primaries);
+        peers.in_turn(By::All, extent.samples.div_ceil(PIECE), numbers_of, see, take_piece)?;
+        Ok(shown)
     }
 
     /// Weighs `data`, shape `[samples, dof]`.

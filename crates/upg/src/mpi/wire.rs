@@ -24,6 +24,8 @@ const AWAKE: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_micros(50);
 /// How often other processes are looked for.
 const LOOK: Duration = Duration::from_millis(50);
+/// How long a process that isn't stopped takes from one look to the next, at most.
+const STOPPED_FOR: Duration = Duration::from_secs(1);
 /// How long a farewell may take to be under way.
 const PARTING: Duration = Duration::from_millis(100);
 
@@ -44,8 +46,8 @@ pub struct Wire {
     from: Vec<Vec<u8>>,
     /// Messages under way: with whom.
     under_way: Vec<(usize, ffi::MPI_Request)>,
-    /// What processes have said as they left. It counts where something is awaited from them or they await something: one that has ended after a step
-    /// that others are still at has done its part of it.
+    /// What processes have said as they left. It counts where something is awaited from them or they await something, and from others for a while more:
+    /// one that has ended after a step that others are still at has done its part of it.
     farewells: Vec<Option<Parting>>,
 }
 
@@ -126,7 +128,7 @@ impl Wire {
 
     /// Waits for the messages under way.
     fn wait(&mut self, asked: &dyn Fn() -> bool) -> Result<(), Parting> {
-        let mut watch = Watch::begin(self.patience);
+        let (mut watch, mut parted) = (Watch::begin(self.patience), None);
         loop {
             self.hear(); // before messages are looked for: those that were sent before a farewell are there with it
             self.advance()?;
@@ -135,16 +137,28 @@ impl Wire {
             if let Some(parting) = farewells.next() {
                 return Err(parting.clone());
             }
+            self.settle(None, &mut parted)?;
             watch.look(|| self.gone(self.under_way.iter().map(|&(process, _)| process)))?;
             watch.go_on(asked, process)?;
         }
     }
 
-    /// Keeps the farewells that have come.
-    fn hear(&mut self) {
-        if let Some((from, parting)) = self.farewell() {
-            self.farewells[from] = Some(parting);
+    /// Fails where a process parted a while ago, whoever it is: what is awaited from another, which may be waiting for it, would have come by now.
+    fn settle(&self, gone: Option<Parting>, parted: &mut Option<(Instant, Parting)>) -> Result<(), Parting> {
+        if let Some(parting) = self.farewells.iter().flatten().next().cloned().or(gone) {
+            parted.get_or_insert((Instant::now(), parting));
         }
+        match parted.as_ref().filter(|(since, _)| since.elapsed() > GRACE) {
+            Some((_, parting)) => Err(parting.clone()),
+            None => Ok(()),
+        }
+    }
+
+    /// Keeps a farewell that has come; whether there was one.
+    fn hear(&mut self) -> bool {
+        let Some((from, parting)) = self.farewell() else { return false };
+        self.farewells[from] = Some(parting);
+        true
     }
 
     /// One of these processes that is seen to be gone.
@@ -222,12 +236,7 @@ impl Communicator for Wire {
             }
             self.hear();
             let gone = watch.look(|| self.gone(self.others())).err();
-            if let Some(parting) = self.farewells.iter().flatten().next().cloned().or(gone) {
-                parted.get_or_insert((Instant::now(), parting));
-            }
-            if let Some((_, parting)) = parted.as_ref().filter(|(since, _)| since.elapsed() > GRACE) {
-                return Err(parting.clone());
-            }
+            self.settle(gone, &mut parted)?;
             watch.go_on(asked, (self.rank() + 1) % self.size())?;
         }
     }
@@ -239,15 +248,24 @@ impl Communicator for Wire {
                 self.say([FAILED, *status], *process, why);
             }
             Parting::Lost { process, how } => self.say([LOST, 1], *process, how),
-            Parting::Asked | Parting::Stopped(_) => {}
+            Parting::Asked | Parting::Stopped(_) | Parting::Ended => {}
         }
+    }
+
+    fn is_gone(&mut self, process: usize) -> bool {
+        let is_gone = self.gone([process].into_iter()).is_some();
+        while self.hear() {} // what it said before
+        is_gone && self.farewells[process].is_none()
     }
 }
 
 /// What ends a waiting that may come to nothing.
 struct Watch {
+    /// Without the time in which this process was stopped itself: it is no judge of others then.
     begun: Instant,
     patience: Duration,
+    /// When this process last did something.
+    awake: Instant,
     looked: Instant,
     /// The process that was gone when it was looked for.
     missed: Option<usize>,
@@ -258,7 +276,7 @@ struct Watch {
 impl Watch {
     fn begin(patience: Duration) -> Self {
         let now = Instant::now();
-        Self { begun: now, patience, looked: now, missed: None, asked_at: None }
+        Self { begun: now, patience, awake: now, looked: now, missed: None, asked_at: None }
     }
 
     /// Now and then looks for one that is `gone`. What it sent before it ended may still come: it is missed when it is looked for once more.
@@ -280,6 +298,11 @@ impl Watch {
     /// Fails where this process was asked to stop a while ago, or `process` hasn't answered for too long; else pauses.
     fn go_on(&mut self, asked: &dyn Fn() -> bool, process: usize) -> Result<(), Parting> {
         let now = Instant::now();
+        let pause = now - self.awake;
+        self.awake = now;
+        if pause > STOPPED_FOR {
+            self.begun += pause;
+        }
         if asked() && now - *self.asked_at.get_or_insert(now) > GRACE {
             return Err(Parting::Asked);
         }

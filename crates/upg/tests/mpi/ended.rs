@@ -21,13 +21,14 @@ const PROCESSES: usize = 3;
 /// Has something happen to a run under way; returns how it ended.
 #[track_caller]
 fn end_by(experiment: &Experiment, happens: impl FnOnce(&Launched)) -> Output {
-    end_on("cpu", experiment, happens)
+    end_with(&[], experiment, happens)
 }
 
+/// The same with more arguments.
 #[track_caller]
-fn end_on(device: &str, experiment: &Experiment, happens: impl FnOnce(&Launched)) -> Output {
+fn end_with(extra: &[&str], experiment: &Experiment, happens: impl FnOnce(&Launched)) -> Output {
     let run = experiment.path("run");
-    let mut launched = Launched::start(train(experiment, PROCESSES, "run", &["--device", device]), &run);
+    let mut launched = Launched::start(train(experiment, PROCESSES, "run", extra), &run);
     launched.wait_until(|_| run.join("metrics.jsonl").exists() && metrics_of(&run) > 3);
     happens(&launched);
     launched.end()
@@ -97,13 +98,55 @@ fn where_the_first_process_is_killed_another_says_so() {
     saved(&experiment);
 }
 
+/// The first of those that are left speaks.
+#[test]
+fn where_the_first_two_are_killed_the_third_says_so() {
+    let experiment = Experiment::new(ENDLESS);
+    let output = end_by(&experiment, |launched| launched.send_to("KILL", &[0, 1]));
+    if let Some(line) = of_a_killed(&output) {
+        assert!(
+            line.starts_with("error: process 0 is lost: ") || line.starts_with("error: process 1 is lost: "),
+            "{line}"
+        );
+    }
+    saved(&experiment);
+}
+
+/// Those that wait for one that doesn't answer end as soon as anyone is asked to.
+#[test]
+fn a_signal_is_heeded_while_another_process_does_not_answer() {
+    for (mute, rank) in [(1, 0), (2, 1)] {
+        let experiment = Experiment::new(ENDLESS);
+        let output = end_by(&experiment, |launched| {
+            launched.send("STOP", mute);
+            launched.send("TERM", rank);
+        });
+        let [line] = &said(&output)[..] else { panic!("{:?}", String::from_utf8_lossy(&output.stderr)) };
+        let step = saved(&experiment);
+        assert!(line.starts_with(&format!("stopped by SIGTERM after step {step}: all is saved")), "{line}");
+    }
+}
+
+/// Patience has an end; one that goes on when the others have given it up doesn't hold that they are lost.
+#[test]
+fn one_that_does_not_answer_for_long_is_lost() {
+    for mute in 0..PROCESSES {
+        let experiment = Experiment::new(ENDLESS);
+        let output = end_with(&["--patience", "2"], &experiment, |launched| launched.send("STOP", mute));
+        let [line] = &said(&output)[..] else { panic!("{:?}", String::from_utf8_lossy(&output.stderr)) };
+        assert!(line.starts_with(&format!("error: process {mute} is lost: no answer in 2 s (--patience); ")), "{line}");
+        assert_eq!(output.status.code(), Some(1));
+        saved(&experiment);
+    }
+}
+
 /// Whoever waits for a card that is gone leaves, while pieces of a gradient are on their way, too, and its own card gives the weights to be saved.
 #[test]
 fn cards_that_are_connected_do_not_wait_for_one_that_is_gone() {
     let in_pieces = ENDLESS.replace("hidden: [3]", "hidden: [60]");
     for (signal, rank) in [("KILL", 1), ("KILL", 2), ("KILL", 0), ("TERM", 1)] {
         let experiment = Experiment::new(&in_pieces);
-        let output = end_on("emulated", &experiment, |launched| launched.send(signal, rank));
+        let output = end_with(&["--device", "emulated"], &experiment, |launched| launched.send(signal, rank));
         if signal == "TERM" {
             let [line] = &said(&output)[..] else { panic!("{:?}", String::from_utf8_lossy(&output.stderr)) };
             assert!(line.starts_with("stopped by SIGTERM"), "{line}");

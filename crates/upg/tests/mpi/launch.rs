@@ -114,8 +114,13 @@ impl Launched {
 
     /// Sends a signal to a rank.
     pub fn send(&self, signal: &str, rank: usize) {
-        let pid = self.process(rank).to_string();
-        assert!(Command::new("kill").args([&format!("-{signal}"), &pid]).status().unwrap().success());
+        self.send_to(signal, &[rank]);
+    }
+
+    /// Sends a signal to several ranks at once.
+    pub fn send_to(&self, signal: &str, ranks: &[usize]) {
+        let processes = ranks.iter().map(|&rank| self.process(rank).to_string());
+        assert!(Command::new("kill").arg(format!("-{signal}")).args(processes).status().unwrap().success());
     }
 
     /// Waits until something is so.

@@ -169,18 +169,23 @@ fn cards_bring_their_gradients_together_by_themselves_or_on_their_hosts() {
     }
 }
 
-/// One that can't be connected: all go by their hosts.
+/// One that can't be connected: all go by their hosts. One that would sum at another time: all do as the first.
 #[test]
-fn cards_of_which_one_is_alone() {
-    let experiment = Experiment::new(BOTH);
-    experiment.trained("host", &["--steps", "6"]);
-    let mut command = train(&experiment, 2, "run", &["--steps", "6", "--device", "emulated"]);
-    let own: Vec<_> = command.get_args().skip(2).map(std::ffi::OsStr::to_owned).collect();
-    command.args([":", "-n", "1", "env", "UPG_NCCL=off"]).args(own);
-    let output = command.output().unwrap();
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(told.contains("note: gradients are summed on hosts: process 2 can't be connected\n"), "{told}");
-    assert_close(&experiment.path("run"), &experiment.path("host"), "two of three connected");
+fn cards_of_which_one_is_told_otherwise() {
+    for (objective, otherwise, note) in [
+        (OF_BOTH, "UPG_NCCL=off", "note: gradients are summed on hosts: process 2 can't be connected\n"),
+        ("Reverse(PathFast)", "UPG_NCCL=after", "from device to device, by sockets of emulated GPUs\n"),
+    ] {
+        let experiment = Experiment::new(&BOTH.replace(OF_BOTH, objective));
+        experiment.trained("host", &["--steps", "6"]);
+        let mut command = train(&experiment, 2, "run", &["--steps", "6", "--device", "emulated"]);
+        let own: Vec<_> = command.get_args().skip(2).map(std::ffi::OsStr::to_owned).collect();
+        command.args([":", "-n", "1", "env", otherwise]).args(own);
+        let output = Launched::start(command, &experiment.path("run")).end();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && told.contains(note), "{told}");
+        assert_close(&experiment.path("run"), &experiment.path("host"), otherwise);
+    }
 }
 
 #[test]
@@ -241,6 +246,7 @@ fn what_one_process_alone_is_given_is_told_and_ends_all() {
             "error: process 1 has another command line than the first: accepted is the same",
         ),
         (&here, format!("{usual} --sed 5"), "error: process 1: unexpected argument '--sed' found"),
+        (&here, format!("{usual} --help"), "error: process 1: was asked for help, and the others weren't"),
     ] {
         let usual = (&here[..], &usual[..]);
         let command = in_folders(&[usual, (folder, &arguments), usual]);

@@ -114,9 +114,13 @@ impl Signals {
                     if peers.parted().is_some() {
                         continue; // as they know, and it is told
                     }
+                    let missing = peers.missing(); // a launcher has told this one then to end
                     peers.part(&Farewell::Stopped(name(number).into()));
                     let _nothing_begins = give_up_writing();
-                    say(format_args!("stopped by {}{when}: nothing is lost", name(number)));
+                    match missing {
+                        Some(lost) => say(format_args!("error: {lost}")),
+                        None => say(format_args!("stopped by {}{when}: nothing is lost", name(number))),
+                    }
                     exit(1);
                 }
                 match first {
