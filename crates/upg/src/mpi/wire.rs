@@ -154,11 +154,11 @@ impl Wire {
         }
     }
 
-    /// Keeps a farewell that has come; whether there was one.
-    fn hear(&mut self) -> bool {
-        let Some((from, parting)) = self.farewell() else { return false };
-        self.farewells[from] = Some(parting);
-        true
+    /// Keeps the farewells that have come.
+    fn hear(&mut self) {
+        if let Some((from, parting)) = self.farewell() {
+            self.farewells[from] = Some(parting);
+        }
     }
 
     /// One of these processes that is seen to be gone.
@@ -253,9 +253,14 @@ impl Communicator for Wire {
     }
 
     fn is_gone(&mut self, process: usize) -> bool {
-        let is_gone = self.gone([process].into_iter()).is_some();
-        while self.hear() {} // what it said before
-        is_gone && self.farewells[process].is_none()
+        if self.gone([process].into_iter()).is_none() {
+            return false;
+        }
+        let seen = Instant::now();
+        while self.farewells[process].is_none() && seen.elapsed() < PARTING {
+            self.hear(); // what it said before is on its way
+        }
+        self.farewells[process].is_none()
     }
 }
 
