@@ -135,7 +135,7 @@ fn one_that_does_not_answer_for_long_is_lost() {
         let output = end_with(&["--patience", "2"], &experiment, |launched| launched.send("STOP", mute));
         let [line] = &said(&output)[..] else { panic!("{:?}", String::from_utf8_lossy(&output.stderr)) };
         assert!(line.starts_with(&format!("error: process {mute} is lost: no answer in 2 s (--patience); ")), "{line}");
-        assert_eq!(output.status.code(), Some(1));
+        assert!(!output.status.success()); // of which the launcher makes what it likes
         saved(&experiment);
     }
 }
