@@ -162,3 +162,20 @@ fn nobody_waits_for_one_that_fails_is_gone_or_is_silent() {
     let farewell = Farewell::Stopped("SIGTERM".into());
     assert_eq!(asked, [Some(Parting::Left { process: 1, farewell }), Some(Parting::Stopped("SIGTERM".into()))]);
 }
+
+/// Whoever still asks for something, as the answer to a signal may, is refused, and nobody hears of it.
+#[test]
+fn nothing_is_exchanged_after_the_end() {
+    let heard = together(2, |peers| {
+        if peers.rank() == 1 {
+            peers.end();
+            peers.part(&Farewell::Stopped("SIGTERM".into()));
+            assert_eq!((peers.parted(), peers.missing()), (Some(Parting::Ended), None));
+            peers.gather(&[], |_| 0).unwrap_err();
+            return None;
+        }
+        peers.gather(&[], |_| 0).unwrap_err();
+        peers.parted()
+    });
+    assert!(matches!(heard[0], Some(Parting::Lost { process: 1, .. })), "{heard:?}");
+}
