@@ -208,9 +208,7 @@ impl<D: Device> StepTerms<'_, D> {
         log_weights.extend_from_slice(gradient.log_weights);
         Ok(gradient)
     }
-}
 
-impl<D: Device> StepTerms<'_, D> {
     /// The loss and the gradient of one term over the samples of all processes, of which these are a `part`: each layer's gradient is summed, in its place,
     /// while that of the next is at work.
     fn gradient_summed<'a>(
